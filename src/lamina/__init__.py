@@ -1,0 +1,33 @@
+"""Container images without a daemon: understand, make, run and publish them.
+
+    >>> from lamina import Engine
+    >>> Engine().images.pull("debian:12")            # doctest: +SKIP
+
+The names below load on first use, so that `import lamina` costs almost nothing.
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lamina.engine.engine import Engine
+    from lamina.errors import LaminaError
+    from lamina.settings import Settings
+
+__all__ = ["Engine", "LaminaError", "Settings", "__version__"]
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Engine": "lamina.engine.engine",
+    "LaminaError": "lamina.errors",
+    "Settings": "lamina.settings",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'lamina' has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(home), name)

@@ -1,0 +1,1 @@
+"""The use cases: what both the command line and Python programs call."""

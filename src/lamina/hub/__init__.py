@@ -1,0 +1,1 @@
+"""Our registry: the distribution API, accounts and pages."""

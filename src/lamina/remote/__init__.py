@@ -1,0 +1,1 @@
+"""The distribution-spec, spoken as a client."""

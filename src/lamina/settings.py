@@ -1,0 +1,64 @@
+"""Where things live and which defaults hold, read once from the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["DEFAULT_REGISTRY", "HUB_ADDRESS", "Settings"]
+
+DEFAULT_REGISTRY = "docker.io"
+HUB_ADDRESS = ("127.0.0.1", 5000)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every place and choice of one engine. Paths are absolute.
+
+    `root` keeps images and containers across reboots; `run_root` keeps sockets and mount points
+    and may vanish at a reboot. `docker_config` is the folder of docker's own config.json.
+    """
+
+    root: str
+    run_root: str
+    docker_config: str
+    storage_driver: str = ""
+    runtime: str = ""
+    layer_workers: int = 3
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read LAMINA_ROOT, LAMINA_RUN_ROOT, LAMINA_STORAGE_DRIVER, LAMINA_RUNTIME, DOCKER_CONFIG.
+
+        Unset: root uses /var/lib/lamina and /run/lamina; others use the XDG folders. A root of
+        one's own gets a run root of its own, so that two roots never share mounts or sockets.
+        """
+        env = os.environ if environ is None else environ
+        uid = os.geteuid()
+        if env.get("LAMINA_ROOTLESS_UID"):  # inside our own user namespace the outer uid counts
+            uid = int(env["LAMINA_ROOTLESS_UID"])
+        home = env.get("HOME") or os.path.expanduser("~")
+        if uid == 0:
+            root, run_base = "/var/lib/lamina", "/run/lamina"
+        else:
+            data = env.get("XDG_DATA_HOME") or os.path.join(home, ".local", "share")
+            root = os.path.join(data, "lamina")
+            run_base = os.path.join(env.get("XDG_RUNTIME_DIR") or f"/tmp/lamina-{uid}", "lamina")  # noqa: S108
+        run_root = run_base
+        if env.get("LAMINA_ROOT"):
+            root = os.path.abspath(env["LAMINA_ROOT"])
+            run_root = f"{run_base}-{_short_name(root)}"
+        return cls(
+            root=root,
+            run_root=env.get("LAMINA_RUN_ROOT") or run_root,
+            docker_config=env.get("DOCKER_CONFIG") or os.path.join(home, ".docker"),
+            storage_driver=env.get("LAMINA_STORAGE_DRIVER", ""),
+            runtime=env.get("LAMINA_RUNTIME", ""),
+        )
+
+
+def _short_name(path: str) -> str:
+    """Name a path in 12 characters: sockets have 108 bytes for all of theirs."""
+    import zlib
+
+    data = os.fsencode(path)
+    return f"{zlib.crc32(data):08x}{len(data):04x}"

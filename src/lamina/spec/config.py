@@ -1,0 +1,112 @@
+"""The image configuration. Spec: image-spec config.md, with Docker's extra fields kept."""
+
+from dataclasses import dataclass
+
+from lamina.errors import Invalid
+from lamina.spec.digest import Digest
+from lamina.spec.platform import Platform
+from lamina.spec.wire import Document, decode, encode
+
+__all__ = ["History", "ImageConfig"]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """How one step came about. `empty_layer` steps changed the config only."""
+
+    created: str = ""
+    created_by: str = ""
+    author: str = ""
+    comment: str = ""
+    empty_layer: bool = False
+
+    @classmethod
+    def from_json(cls, document: Document) -> "History":
+        """Read one row; what is missing is empty."""
+        return cls(
+            created=str(document.get("created") or ""),
+            created_by=str(document.get("created_by") or ""),
+            author=str(document.get("author") or ""),
+            comment=str(document.get("comment") or ""),
+            empty_layer=bool(document.get("empty_layer")),
+        )
+
+    def to_json(self) -> Document:
+        """Give the row, keys in Docker's order, empty ones left out."""
+        document: Document = {}
+        for key in ("created", "author", "created_by", "comment"):
+            if getattr(self, key):
+                document[key] = getattr(self, key)
+        if self.empty_layer:
+            document["empty_layer"] = True
+        return document
+
+
+@dataclass(frozen=True, slots=True)
+class ImageConfig:
+    """An image's configuration. `raw` is what was read, and its digest is the image ID.
+
+    `document` is the whole parsed object, unknown fields included: read it, never change it.
+    """
+
+    raw: bytes
+    document: Document
+    diff_ids: tuple[Digest, ...]
+    history: tuple[History, ...]
+
+    @classmethod
+    def from_json(cls, raw: bytes) -> "ImageConfig":
+        """Read a configuration. Raises: Invalid (malformed, or no `rootfs.diff_ids`)."""
+        document = decode(raw, what="image configuration")
+        rootfs = document.get("rootfs")
+        rows = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
+        if not isinstance(rows, list):
+            rows = None if rootfs is None else []
+        if rows is None:
+            raise Invalid(
+                "image configuration has no `rootfs.diff_ids`",
+                hint="this may be an artifact, not an image",
+            )
+        diff_ids = tuple(Digest.parse(row) for row in rows)
+        history = document.get("history") or []
+        if not isinstance(history, list) or not all(isinstance(row, dict) for row in history):
+            raise Invalid("image configuration's `history` is not a list")
+        return cls(raw, document, diff_ids, tuple(History.from_json(row) for row in history))
+
+    @classmethod
+    def build(cls, document: Document) -> "ImageConfig":
+        """Write a configuration; same document, same bytes."""
+        return cls.from_json(encode(document))
+
+    @property
+    def digest(self) -> Digest:
+        """The image ID."""
+        return Digest.of(self.raw)
+
+    @property
+    def settings(self) -> Document:
+        """The `config` object: Env, Cmd, Entrypoint, WorkingDir, User, Labels, …; maybe empty."""
+        value = self.document.get("config")
+        return value if isinstance(value, dict) else {}
+
+    @property
+    def created(self) -> str:
+        """RFC 3339 time, or empty."""
+        return str(self.document.get("created") or "")
+
+    @property
+    def platform(self) -> Platform:
+        """What the image runs on."""
+        return Platform.from_json(self.document)
+
+    def steps(self) -> tuple[tuple[History, Digest | None], ...]:
+        """Pair each history row with the layer it made, oldest first; None where it made none.
+
+        Layers beyond the history get empty rows, so that every layer appears once.
+        """
+        layers = iter(self.diff_ids)
+        rows: list[tuple[History, Digest | None]] = [
+            (row, None if row.empty_layer else next(layers, None)) for row in self.history
+        ]
+        rows.extend((History(), diff_id) for diff_id in layers)
+        return tuple(rows)

@@ -1,0 +1,1 @@
+"""Blobs, names, leases and garbage on this machine: an OCI image layout."""

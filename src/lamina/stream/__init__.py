@@ -1,0 +1,1 @@
+"""Bytes that must match a descriptor, and the codecs they come in."""

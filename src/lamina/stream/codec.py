@@ -1,0 +1,215 @@
+"""gzip and zstd, as streams. gzip by isal where it is installed, else by zlib."""
+
+import sys
+import zlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from lamina.errors import Corrupt, Unsupported
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lamina.stream.verify import Readable
+
+__all__ = [
+    "CodecError",
+    "Compressor",
+    "Decompressor",
+    "compressor",
+    "decompressed",
+    "decompressor",
+    "sniff",
+]
+
+_GZIP_WINDOW = 31  # zlib's way of saying: gzip header, 32 KiB window
+_PIECE = 1024 * 1024
+
+
+class CodecError(Corrupt):
+    """The compressed bytes are damaged or end too soon."""
+
+
+class Compressor(Protocol):
+    """Bytes in, compressed bytes out."""
+
+    def compress(self, data: bytes, /) -> bytes:
+        """Take `data`; give what is ready, maybe nothing."""
+
+    def flush(self) -> bytes:
+        """End the stream and give the rest."""
+
+
+class Decompressor(Protocol):
+    """Compressed bytes in, plain bytes out, in bounded pieces."""
+
+    def feed(self, data: bytes, /) -> "Iterator[bytes]":
+        """Take `data`; give the plain bytes in pieces of at most about 1 MiB."""
+
+    def finish(self) -> None:
+        """Raise CodecError unless the stream was complete."""
+
+
+def sniff(head: bytes) -> str:
+    """Tell the codec from the first 4 bytes: `gzip`, `zstd`, or `` for none."""
+    if head[:2] == b"\x1f\x8b":
+        return "gzip"
+    if head[:4] == b"\x28\xb5\x2f\xfd" or (
+        head[1:4] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F
+    ):
+        return "zstd"
+    return ""
+
+
+def compressor(codec: str, level: int | None = None) -> Compressor:
+    """Make a compressor: `gzip` (isal levels 0-3, default 1), `zstd` (default 3), `` for none.
+
+    gzip output has no time and no name in its header, so the same bytes give the same blob.
+    Raises: Unsupported (unknown codec, or zstd not installed).
+    """
+    if codec == "gzip":
+        engine = _isal()
+        chosen = 1 if level is None else level
+        if engine is not None and 0 <= chosen <= 3:  # noqa: PLR2004
+            return engine.compressobj(chosen, zlib.DEFLATED, _GZIP_WINDOW)  # type: ignore[no-any-return,attr-defined]
+        return zlib.compressobj(6 if level is None else level, zlib.DEFLATED, _GZIP_WINDOW)
+    if codec == "zstd":
+        return _zstd().ZstdCompressor(level=3 if level is None else level)  # type: ignore[no-any-return,attr-defined]
+    if codec == "":
+        return _Plain()
+    raise Unsupported(f"unknown compression {codec!r}", hint="use gzip, zstd or none")
+
+
+def decompressor(codec: str) -> Decompressor:
+    """Make a decompressor for `gzip` (several members too), `zstd` (several frames too) or ``."""
+    if codec == "gzip":
+        engine = _isal() or zlib
+        error = engine.error if engine is zlib else engine.IsalError  # type: ignore[attr-defined]
+        return _Gzip(lambda: engine.decompressobj(_GZIP_WINDOW), error)  # type: ignore[attr-defined]
+    if codec == "zstd":
+        return _Zstd()
+    if codec == "":
+        return _Plain()
+    raise Unsupported(f"unknown compression {codec!r}", hint="layers are gzip, zstd or plain tar")
+
+
+def decompressed(source: "Readable", *, size: int = 256 * 1024) -> "Iterator[bytes]":
+    """Give the plain bytes of `source`, whose codec its first bytes tell. Raises: CodecError."""
+    head = source.read(size)
+    machine = decompressor(sniff(head))
+    while head:
+        yield from machine.feed(head)
+        head = source.read(size)
+    machine.finish()
+
+
+class _Plain:
+    """No compression, both ways."""
+
+    def compress(self, data: bytes, /) -> bytes:
+        return data
+
+    def flush(self) -> bytes:
+        return b""
+
+    def feed(self, data: bytes, /) -> "Iterator[bytes]":
+        yield data
+
+    def finish(self) -> None:
+        """Nothing to check."""
+
+
+class _Gzip:
+    """gzip members one after another (pigz and eStargz write many); zero padding is skipped."""
+
+    def __init__(self, make: Callable[[], object], error: type[Exception]) -> None:
+        self._make = make
+        self._error = error
+        self._member: object | None = None
+        self._seen = False
+
+    def feed(self, data: bytes, /) -> "Iterator[bytes]":
+        pending = data
+        while pending:
+            if self._member is None:
+                if self._seen:
+                    pending = pending.lstrip(b"\0")
+                    if not pending:
+                        return
+                self._member = self._make()
+                self._seen = True
+            member = self._member
+            try:
+                plain = member.decompress(pending, _PIECE)  # type: ignore[attr-defined]
+            except self._error as error:
+                raise CodecError(f"damaged gzip data: {error}") from error
+            if plain:
+                yield plain
+            if member.eof:  # type: ignore[attr-defined]
+                pending = member.unused_data  # type: ignore[attr-defined]
+                self._member = None
+            else:
+                rest = member.unconsumed_tail  # type: ignore[attr-defined]
+                if not plain and len(rest) == len(pending):
+                    raise CodecError("damaged gzip data: no progress")
+                pending = rest
+
+    def finish(self) -> None:
+        if self._member is not None or not self._seen:
+            raise CodecError("gzip data ends too soon")
+
+
+class _Zstd:
+    """zstd frames one after another (zstd:chunked writes many, with skippable ones between)."""
+
+    def __init__(self) -> None:
+        self._module = _zstd()
+        self._frame: object | None = None
+
+    def feed(self, data: bytes, /) -> "Iterator[bytes]":
+        pending = data
+        while True:
+            if self._frame is None:
+                if not pending:
+                    return
+                self._frame = self._module.ZstdDecompressor()  # type: ignore[attr-defined]
+            frame = self._frame
+            try:
+                plain = frame.decompress(pending, _PIECE)  # type: ignore[attr-defined]
+            except self._module.ZstdError as error:  # type: ignore[attr-defined]
+                raise CodecError(f"damaged zstd data: {error}") from error
+            if plain:
+                yield plain
+            if frame.eof:  # type: ignore[attr-defined]
+                pending = frame.unused_data  # type: ignore[attr-defined]
+                self._frame = None
+            elif frame.needs_input:  # type: ignore[attr-defined]
+                return
+            else:
+                pending = b""
+
+    def finish(self) -> None:
+        if self._frame is not None:
+            raise CodecError("zstd data ends too soon")
+
+
+def _isal() -> object | None:
+    try:
+        from isal import isal_zlib
+    except ImportError:
+        return None
+    return isal_zlib  # type: ignore[no-any-return]
+
+
+def _zstd() -> object:
+    try:
+        if sys.version_info >= (3, 14):
+            from compression import zstd
+        else:
+            from backports import zstd
+    except ImportError as error:
+        raise Unsupported(
+            "this layer is zstd-compressed and no zstd library is installed",
+            hint="pip install backports.zstd",
+        ) from error
+    return zstd  # type: ignore[no-any-return]
