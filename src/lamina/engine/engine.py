@@ -1,0 +1,111 @@
+"""The engine: one object that holds the parts together, each made on first use.
+
+Cheap to make: nothing is opened before it is needed. State on disk is the truth, so several
+engines (and several processes) may work on one root at once.
+"""
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from lamina.settings import Settings
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from lamina.engine.containers import Containers
+    from lamina.engine.images import Images
+    from lamina.engine.system import System
+    from lamina.remote.http import Client
+    from lamina.snapshot.layers import Layers
+    from lamina.snapshot.snapshotter import Snapshotter
+    from lamina.spec.platform import Platform
+    from lamina.store.store import Store
+
+__all__ = ["Engine"]
+
+
+class Engine:
+    """Images and containers of one root folder.
+
+    >>> with Engine() as engine:                                   # doctest: +SKIP
+    ...     engine.images.pull("debian:12")
+    ...     engine.images.history("debian:12")
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self.settings = settings or Settings.from_environment()
+
+    def __enter__(self) -> "Engine":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: "TracebackType | None",
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of open connections. The engine may be used again."""
+        client = self.__dict__.pop("client", None)
+        if client is not None:
+            client.close()
+
+    @cached_property
+    def store(self) -> "Store":
+        """Blobs and names. Raises: Unavailable (the root cannot be made or read)."""
+        from lamina.store.store import Store
+
+        return Store.open(self.settings.root)
+
+    @cached_property
+    def layers(self) -> "Layers":
+        """The sealed layers."""
+        from lamina.snapshot.layers import Layers
+
+        return Layers(self.settings.root)
+
+    @cached_property
+    def snapshotter(self) -> "Snapshotter":
+        """The driver that serves this machine, chosen by probing it."""
+        from lamina.snapshot.choose import choose
+
+        return choose(self.settings, self.layers)
+
+    @cached_property
+    def client(self) -> "Client":
+        """Connections and credentials for registries."""
+        from lamina.remote.http import Client
+
+        return Client(self.settings)
+
+    @cached_property
+    def platform(self) -> "Platform":
+        """What runs on this machine."""
+        import os
+
+        from lamina.spec.platform import Platform
+
+        return Platform.from_machine(os.uname().machine)
+
+    @cached_property
+    def images(self) -> "Images":
+        """Everything done with images."""
+        from lamina.engine.images import Images
+
+        return Images(self)
+
+    @cached_property
+    def containers(self) -> "Containers":
+        """Everything done with containers."""
+        from lamina.engine.containers import Containers
+
+        return Containers(self)
+
+    @cached_property
+    def system(self) -> "System":
+        """Disk use and facts about this machine."""
+        from lamina.engine.system import System
+
+        return System(self)

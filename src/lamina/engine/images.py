@@ -1,0 +1,268 @@
+"""Images on this machine: find, list, tag, remove; pull and push are next door."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from lamina.engine import naming
+from lamina.errors import InUse, Invalid, NotFound
+from lamina.events import Listener, silent
+from lamina.spec.digest import Digest, chain_id
+from lamina.spec.reference import Reference, ReferenceInvalid
+
+if TYPE_CHECKING:
+    from lamina.engine.archives import ImportRequest, Loaded
+    from lamina.engine.engine import Engine
+    from lamina.engine.inspect import HistoryRow, LayerRow
+    from lamina.engine.pull import PullOutcome
+    from lamina.engine.push import PushOutcome
+    from lamina.spec.config import ImageConfig
+    from lamina.spec.manifest import Manifest
+    from lamina.spec.wire import Document
+    from lamina.store.names import Named
+
+__all__ = ["ImageInUse", "ImageSummary", "ImageUnknown", "Images", "LocalImage", "Removed"]
+
+_ID_LENGTH = 64
+
+
+class ImageUnknown(NotFound):
+    """No local image has that name or ID."""
+
+
+class ImageInUse(InUse):
+    """A container or another name still needs the image."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSummary:
+    """One image of a listing. Names and digested names are canonical; `created` is RFC 3339."""
+
+    id: Digest
+    names: tuple[str, ...]
+    digests: tuple[str, ...]
+    created: str
+    size: int
+    parent: str
+
+
+@dataclass(frozen=True, slots=True)
+class LocalImage:
+    """One image, whole: its documents, and every name it has. `size` is bytes of content."""
+
+    id: Digest
+    manifest: "Manifest"
+    config: "ImageConfig"
+    names: tuple[str, ...]
+    digests: tuple[str, ...]
+    size: int
+    layer_sizes: tuple[int, ...]
+    parent: str
+    tagged: str
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """One line of what `remove` did: a familiar name that went, or an ID that is gone."""
+
+    untagged: str = ""
+    deleted: str = ""
+
+
+class Images:
+    """The images of one engine."""
+
+    def __init__(self, engine: "Engine") -> None:
+        self._engine = engine
+
+    def list(self) -> tuple[ImageSummary, ...]:
+        """Give every image, newest first. Costs one read of `index.json`."""
+        groups: dict[str, list[Named]] = {}
+        for row in self._engine.store.names.all():
+            groups.setdefault(self._id_of(row), []).append(row)
+        images = [
+            ImageSummary(
+                id=Digest(image_id),
+                names=tuple(sorted(r.name for r in rows if r.name and "@" not in r.name)),
+                digests=tuple(sorted(r.name for r in rows if "@" in r.name)),
+                created=rows[0].facts.get(naming.CREATED, ""),
+                size=int(rows[0].facts.get(naming.SIZE) or 0),
+                parent=next((p for r in rows if (p := r.facts.get(naming.PARENT))), ""),
+            )
+            for image_id, rows in groups.items()
+        ]
+        images.sort(key=lambda image: image.id)
+        images.sort(key=lambda image: image.created, reverse=True)
+        return tuple(images)
+
+    def _id_of(self, row: "Named") -> str:
+        """Tell the image ID; entries that another tool wrote have no fact for it."""
+        known = row.facts.get(naming.IMAGE_ID)
+        if known:
+            return known
+        from lamina.spec.manifest import Manifest, parse_manifest
+
+        document = parse_manifest(self._engine.store.blobs.read(row.target.digest))
+        return str(document.config.digest if isinstance(document, Manifest) else document.digest)
+
+    def find(self, name_or_id: str) -> tuple["Named", ...]:
+        """Give the index entries of one image, the asked name's first.
+
+        A name wins over an ID; an ID may be cut short where it stays unique.
+        Raises: ImageUnknown, Invalid (the short ID fits several images).
+        """
+        rows = self._engine.store.names.all()
+        named = self._by_name(name_or_id)
+        if named is not None:
+            image_id = self._id_of(named)
+            others = [r for r in rows if r.name != named.name and self._id_of(r) == image_id]
+            return (named, *others)
+        wanted = name_or_id.removeprefix("sha256:")
+        if wanted and len(wanted) <= _ID_LENGTH and all(c in "0123456789abcdef" for c in wanted):
+            fitting = {i for row in rows if (i := self._id_of(row)).startswith(f"sha256:{wanted}")}
+            if len(fitting) > 1:
+                raise Invalid(
+                    f"image ID {name_or_id} is ambiguous", hint="give more characters of the ID"
+                )
+            if fitting:
+                found = fitting.pop()
+                return tuple(row for row in rows if self._id_of(row) == found)
+        raise self._unknown(name_or_id)
+
+    def _by_name(self, text: str) -> "Named | None":
+        try:
+            reference = Reference.parse(text)
+        except ReferenceInvalid:
+            return None
+        names = self._engine.store.names
+        if reference.tag and reference.digest:
+            reference = reference.with_digest(reference.digest)
+        return names.get(str(reference))
+
+    @staticmethod
+    def _unknown(text: str) -> ImageUnknown:
+        try:
+            shown = Reference.parse(text).familiar
+        except ReferenceInvalid:
+            shown = text
+        return ImageUnknown(
+            f"No such image: {shown}", hint=f"`lamina pull {text}` fetches it, `lamina images` lists what is here"
+        )
+
+    def resolve(self, name_or_id: str) -> LocalImage:
+        """Read one image's documents, verified. Raises: ImageUnknown, Invalid, Corrupt."""
+        from lamina.spec.config import ImageConfig
+        from lamina.spec.manifest import Manifest, parse_manifest
+
+        rows = self.find(name_or_id)
+        blobs = self._engine.store.blobs
+        manifest = parse_manifest(blobs.read(rows[0].target.digest), rows[0].target.media_type)
+        if not isinstance(manifest, Manifest):
+            raise Invalid(f"{name_or_id} is an index of several images, not one image")
+        config = ImageConfig.from_json(blobs.read(manifest.config.digest))
+        facts: dict[str, str] = {}
+        for row in reversed(rows):
+            facts.update(row.facts)
+        if naming.SIZE not in facts:
+            facts.update(naming.facts_of(self._engine, manifest, config))
+        sizes = facts.get(naming.LAYER_SIZES, "")
+        return LocalImage(
+            id=config.digest,
+            manifest=manifest,
+            config=config,
+            names=tuple(sorted(r.name for r in rows if r.name and "@" not in r.name)),
+            digests=tuple(sorted(r.name for r in rows if "@" in r.name)),
+            size=int(facts.get(naming.SIZE) or 0),
+            layer_sizes=tuple(int(size) for size in sizes.split(",") if size),
+            parent=facts.get(naming.PARENT, ""),
+            tagged=max((r.facts.get(naming.TAGGED, "") for r in rows), default=""),
+        )
+
+    def pull(
+        self,
+        name: str,
+        *,
+        platform: str = "",
+        all_tags: bool = False,
+        listener: Listener = silent,
+    ) -> "list[PullOutcome]":
+        """Fetch `name` from its registry; every tag of it with `all_tags`. See `engine.pull`."""
+        from lamina.engine.pull import pull, pull_all
+
+        if all_tags:
+            return pull_all(self._engine, name, platform=platform, listener=listener)
+        return [pull(self._engine, name, platform=platform, listener=listener)]
+
+    def push(
+        self, name: str, *, all_tags: bool = False, listener: Listener = silent
+    ) -> "list[PushOutcome]":
+        """Send `name` to its registry; every local tag of it with `all_tags`."""
+        from lamina.engine.push import push
+
+        return push(self._engine, name, all_tags=all_tags, listener=listener)
+
+    def tag(self, source: str, target: str) -> Reference:
+        """Give an image one more name; a name that stood for another image moves.
+
+        Raises: ImageUnknown, ReferenceInvalid (also for a target with a digest).
+        """
+        reference = Reference.parse(target)
+        if reference.digest:
+            raise ReferenceInvalid(f"refusing to create a tag with a digest reference: {target}")
+        image = self.resolve(source)
+        naming.name_image(
+            self._engine, str(reference), image.manifest, image.config, parent=image.parent
+        )
+        return reference
+
+    def remove(self, name_or_id: str, *, force: bool = False) -> tuple[Removed, ...]:
+        """Untag, and delete the image once nothing names or uses it. See `engine.remove`."""
+        from lamina.engine.remove import remove
+
+        return remove(self._engine, name_or_id, force=force)
+
+    def prune(self, *, all_unused: bool = False) -> tuple[tuple[Removed, ...], int]:
+        """Remove dangling images, or all that no container uses; also give the bytes freed."""
+        from lamina.engine.remove import prune
+
+        return prune(self._engine, all_unused=all_unused)
+
+    def inspect(self, name_or_id: str) -> "Document":
+        """Give the image as docker 28's `image inspect` shapes it. Raises: ImageUnknown."""
+        from lamina.engine.inspect import image_document
+
+        return image_document(self._engine, self.resolve(name_or_id))
+
+    def history(self, name_or_id: str) -> "tuple[HistoryRow, ...]":
+        """Give the steps, newest first. Raises: ImageUnknown."""
+        from lamina.engine.inspect import history
+
+        return history(self._engine, self.resolve(name_or_id))
+
+    def stack(self, name_or_id: str) -> "tuple[LayerRow, ...]":
+        """Give the layers, topmost first, with who made and who shares each."""
+        from lamina.engine.inspect import stack
+
+        return stack(self._engine, self.resolve(name_or_id))
+
+    def save(self, names: Sequence[str], out: BinaryIO, *, form: str = "docker") -> None:
+        """Write images as one tar: `docker` (docker-archive that is an OCI layout too) or `oci`."""
+        from lamina.engine.archives import save
+
+        save(self._engine, names, out, form=form)
+
+    def load(self, stream: BinaryIO, *, listener: Listener = silent) -> "tuple[Loaded, ...]":
+        """Read a docker-archive or an OCI layout tar, compressed or not."""
+        from lamina.engine.archives import load
+
+        return load(self._engine, stream, listener=listener)
+
+    def import_(self, stream: BinaryIO, request: "ImportRequest") -> Digest:
+        """Make a one-layer image from a tar of a root file system; give its ID."""
+        from lamina.engine.archives import import_
+
+        return import_(self._engine, stream, request)
+
+    def chain_of(self, image: LocalImage) -> str:
+        """Name the whole pile of an image, or `` when it has no layer."""
+        return str(chain_id(image.config.diff_ids)) if image.config.diff_ids else ""

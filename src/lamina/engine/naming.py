@@ -1,0 +1,78 @@
+"""Names of local images, and the facts kept beside them so that a listing reads one file."""
+
+from typing import TYPE_CHECKING
+
+from lamina.spec.config import ImageConfig
+from lamina.spec.manifest import Manifest
+
+if TYPE_CHECKING:
+    from lamina.engine.engine import Engine
+
+__all__ = [
+    "CREATED",
+    "IMAGE_ID",
+    "LAYER_SIZES",
+    "PARENT",
+    "SIZE",
+    "TAGGED",
+    "facts_of",
+    "keep_image",
+    "name_image",
+]
+
+IMAGE_ID = "io.lamina.image.id"
+CREATED = "io.lamina.image.created"
+SIZE = "io.lamina.image.size"
+LAYER_SIZES = "io.lamina.image.layer-sizes"
+PARENT = "io.lamina.image.parent"
+TAGGED = "io.lamina.image.tagged"
+
+
+def facts_of(
+    engine: "Engine", manifest: Manifest, config: ImageConfig, *, parent: str = ""
+) -> dict[str, str]:
+    """Collect what listings show: image ID, time, content bytes in all and per layer, parent."""
+    sizes = [
+        engine.layers.content_size(config.diff_ids[: i + 1]) for i in range(len(config.diff_ids))
+    ]
+    facts = {
+        IMAGE_ID: str(config.digest),
+        CREATED: config.created,
+        SIZE: str(sum(sizes)),
+        LAYER_SIZES: ",".join(str(size) for size in sizes),
+    }
+    if parent:
+        facts[PARENT] = parent
+    return facts
+
+
+def name_image(
+    engine: "Engine", name: str, manifest: Manifest, config: ImageConfig, *, parent: str = ""
+) -> bool:
+    """Point `name` (canonical) at the image; tell whether that changed anything.
+
+    The image keeps the parent it was committed on when it gets further names.
+    """
+    from lamina.engine.clock import now_text
+
+    old = engine.store.names.get(name)
+    if old is not None and old.target.digest == manifest.digest:
+        return False
+    known = next(
+        (row for row in engine.store.names.all() if row.target.digest == manifest.digest), None
+    )
+    facts = dict(known.facts) if known else facts_of(engine, manifest, config, parent=parent)
+    if parent:
+        facts[PARENT] = parent
+    facts[TAGGED] = now_text()
+    engine.store.names.set(name, manifest.descriptor, facts)
+    return True
+
+
+def keep_image(
+    engine: "Engine", manifest: Manifest, config: ImageConfig, *, parent: str = ""
+) -> None:
+    """Keep an image that has no name: a commit or import without a tag."""
+    facts = facts_of(engine, manifest, config, parent=parent)
+    engine.store.names.keep(manifest.descriptor, facts)
+

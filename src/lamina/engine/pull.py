@@ -1,0 +1,117 @@
+"""Pull: a name at a registry becomes an image here."""
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lamina.engine.naming import name_image
+from lamina.errors import NotFound
+from lamina.events import Listener, Notice, silent
+from lamina.image.receive import Place, Received, receive
+from lamina.spec.platform import Platform
+from lamina.spec.reference import Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lamina.engine.engine import Engine
+    from lamina.remote.repository import Repository
+    from lamina.spec.descriptor import Descriptor
+    from lamina.spec.digest import Digest
+    from lamina.stream.verify import Readable
+
+__all__ = ["PullOutcome", "RegistrySource", "pull", "pull_all"]
+
+
+@dataclass(frozen=True, slots=True)
+class PullOutcome:
+    """What a pull did. `digest` is what the name stood for at the registry (maybe an index)."""
+
+    reference: Reference
+    digest: "Digest"
+    image_id: "Digest"
+    downloaded: bool
+
+
+class RegistrySource:
+    """One name of one repository, as an `ImageSource`."""
+
+    def __init__(self, repository: "Repository", reference: Reference) -> None:
+        self._repository = repository
+        self._wanted = str(reference.digest) if reference.digest else reference.tag
+
+    def manifest(self, digest: "Digest | None") -> "tuple[Descriptor, bytes]":
+        """Fetch the named manifest, or a child. Verified by the client."""
+        return self._repository.manifest(str(digest) if digest else self._wanted)
+
+    @contextmanager
+    def blob(self, descriptor: "Descriptor", offset: int = 0) -> "Iterator[Readable]":
+        """Open a blob at `offset`; dropped connections are resumed by the client."""
+        with self._repository.blob(descriptor, offset=offset) as stream:
+            yield stream
+
+
+def pull(
+    engine: "Engine", name: str, *, platform: str = "", listener: Listener = silent
+) -> PullOutcome:
+    """Bring `name` here and give it its names; layers already here are not sent again.
+
+    Nothing is visible before every byte is verified; after a failure a repeat continues.
+    Raises: ReferenceInvalid, NotFound, Unauthorized, Denied, Unavailable, Corrupt.
+    """
+    from lamina.remote.repository import Repository
+
+    reference = Reference.parse(name)
+    wanted = Platform.parse(platform) if platform else engine.platform
+    shown = str(reference.digest) if reference.digest else reference.tag
+    source = RegistrySource(Repository(reference.name, engine.client), reference)
+    place = Place(engine.store.blobs, engine.layers, engine.settings.layer_workers)
+    with engine.store.lease():
+        first = True
+
+        def tell(event: object) -> None:
+            nonlocal first
+            if first:
+                first = False
+                listener(Notice(f"Pulling from {_path(reference)}", id=shown))
+            listener(event)  # type: ignore[arg-type]
+
+        received = receive(source, place, wanted, name=reference.familiar, listener=tell)
+        if first:
+            listener(Notice(f"Pulling from {_path(reference)}", id=shown))
+        changed = _give_names(engine, reference, received)
+    listener(Notice(f"Digest: {received.top.digest}"))
+    downloaded = changed or not received.already_here
+    words = "Downloaded newer image for" if downloaded else "Image is up to date for"
+    listener(Notice(f"Status: {words} {reference.familiar}"))
+    return PullOutcome(reference, received.top.digest, received.config.digest, downloaded)
+
+
+def pull_all(
+    engine: "Engine", name: str, *, platform: str = "", listener: Listener = silent
+) -> list[PullOutcome]:
+    """Pull every tag of a repository, in the registry's order. Raises: as `pull`."""
+    from lamina.remote.repository import Repository
+
+    reference = Reference.parse(name)
+    tags = Repository(reference.name, engine.client).tags()
+    if not tags:
+        raise NotFound(f"repository {reference.familiar_name} has no tags")
+    return [
+        pull(engine, str(reference.with_tag(tag)), platform=platform, listener=listener)
+        for tag in tags
+    ]
+
+
+def _path(reference: Reference) -> str:
+    """Name the repository as docker does here: with `library/`, without the registry."""
+    return reference.repository
+
+
+def _give_names(engine: "Engine", reference: Reference, received: Received) -> bool:
+    """Name the image by tag and by digest; tell whether the tag is new or has moved."""
+    digested = str(reference.with_digest(received.top.digest))
+    if not reference.tag or reference.digest:
+        return name_image(engine, digested, received.manifest, received.config)
+    name_image(engine, digested, received.manifest, received.config)
+    return name_image(engine, str(reference), received.manifest, received.config)

@@ -1,0 +1,174 @@
+"""Remove images: names first, then what nothing needs any more."""
+
+from typing import TYPE_CHECKING
+
+from lamina.engine.images import ImageInUse, LocalImage, Removed
+from lamina.errors import LaminaError
+from lamina.spec.config import ImageConfig
+from lamina.spec.digest import Digest, chain_id
+from lamina.spec.manifest import Manifest, parse_manifest
+from lamina.spec.reference import Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lamina.engine.containers import ContainerRecord
+    from lamina.engine.engine import Engine
+
+__all__ = ["collect", "prune", "remove"]
+
+
+def remove(engine: "Engine", name_or_id: str, *, force: bool = False) -> tuple[Removed, ...]:
+    """Take a name away; delete the image when it was the last, as docker does.
+
+    Raises: ImageUnknown, ImageInUse (a container stands on it, or an ID has names in several
+    repositories and `force` is not set).
+    """
+    image = engine.images.resolve(name_or_id)
+    rows = engine.images.find(name_or_id)
+    by_name = bool(rows[0].name) and _is_name_of(name_or_id, rows[0].name)
+    users = [c for c in engine.containers.records() if c.image_id == image.id]
+    if by_name:
+        leaving = _with_digests(rows[0].name, image)
+        is_last = len(leaving) == len(image.names) + len(image.digests)
+        if is_last:
+            _refuse_used(engine, image, users, Reference.parse(rows[0].name).familiar, force=force)
+    else:
+        _refuse_ambiguous(image, name_or_id, force=force)
+        _refuse_used(engine, image, users, name_or_id, force=force, by_id=True)
+        leaving = [*image.names, *image.digests]
+        is_last = True
+    removed = [Removed(untagged=Reference.parse(name).familiar) for name in leaving]
+    for name in leaving:
+        engine.store.names.remove(name)
+    if not is_last:
+        return tuple(removed)
+    if users:  # forced: the containers keep what they stand on
+        engine.store.names.keep(image.manifest.descriptor, dict(rows[0].facts))
+        return tuple(removed)
+    engine.store.names.drop(image.manifest.digest)
+    return (*removed, *_deleted(engine, image))
+
+
+def prune(engine: "Engine", *, all_unused: bool) -> tuple[tuple[Removed, ...], int]:
+    """Remove every dangling image (every unused one with `all_unused`); also give bytes freed."""
+    used = {record.image_id for record in engine.containers.records()}
+    removed: list[Removed] = []
+    for summary in engine.images.list():
+        if summary.id in used or (summary.names and not all_unused):
+            continue
+        image = engine.images.resolve(str(summary.id))
+        for name in (*image.names, *image.digests):
+            engine.store.names.remove(name)
+            removed.append(Removed(untagged=Reference.parse(name).familiar))
+        engine.store.names.drop(image.manifest.digest)
+        removed.append(Removed(deleted=str(image.id)))
+    return tuple(removed), collect(engine)
+
+
+def _is_name_of(text: str, name: str) -> bool:
+    try:
+        reference = Reference.parse(text)
+    except LaminaError:
+        return False
+    if reference.tag and reference.digest:
+        reference = reference.with_digest(reference.digest)
+    return str(reference) == name
+
+
+def _with_digests(name: str, image: LocalImage) -> list[str]:
+    """A repository's digested names go with its last tag."""
+    repository = Reference.parse(name).name
+    if "@" in name:
+        return [name]
+    tags_left = [n for n in image.names if n != name and Reference.parse(n).name == repository]
+    digests = [] if tags_left else [d for d in image.digests if d.partition("@")[0] == repository]
+    return [name, *digests]
+
+
+def _refuse_ambiguous(image: LocalImage, shown: str, *, force: bool) -> None:
+    repositories = {Reference.parse(name).name for name in image.names}
+    if len(repositories) > 1 and not force:
+        raise ImageInUse(
+            f"conflict: unable to delete {shown} (must be forced) - image is referenced in multiple repositories",
+            hint="remove it by name, or use --force",
+        )
+
+
+def _refuse_used(
+    engine: "Engine",
+    image: LocalImage,
+    users: "Sequence[ContainerRecord]",
+    shown: str,
+    *,
+    force: bool,
+    by_id: bool = False,
+) -> None:
+    running = next((c for c in users if engine.containers.is_running(c.id)), None)
+    if running is not None and (by_id or not force):
+        short = image.id.short
+        what = f"delete {short}" if by_id else f'remove repository reference "{shown}"'
+        how = "cannot be forced" if by_id else "must force"
+        raise ImageInUse(
+            f"conflict: unable to {what} ({how}) - "
+            + (
+                f"image is being used by running container {running.id[:12]}"
+                if by_id
+                else f"container {running.id[:12]} is using its referenced image {short}"
+            ),
+            hint=f"stop and remove the container first: lamina rm -f {running.id[:12]}",
+        )
+    if users and not force:
+        first = users[0].id[:12]
+        short = image.id.short
+        text = (
+            f"conflict: unable to delete {short} (must be forced) - image is being used by stopped container {first}"
+            if by_id
+            else f'conflict: unable to remove repository reference "{shown}" (must force) - '
+            f"container {first} is using its referenced image {short}"
+        )
+        raise ImageInUse(text, hint=f"remove the container first (lamina rm {first}), or use --force")
+
+
+def _deleted(engine: "Engine", image: LocalImage) -> list[Removed]:
+    """Free what only this image held; name the image and each layer pile that went."""
+    before = _piles_in_use(engine)
+    removed = [Removed(deleted=str(image.id))]
+    pile = image.config.diff_ids
+    while pile:
+        if str(chain_id(pile)) not in before:
+            removed.append(Removed(deleted=str(chain_id(pile))))
+        pile = pile[:-1]
+    collect(engine)
+    return removed
+
+
+def _piles_in_use(engine: "Engine") -> set[str]:
+    used: set[str] = set()
+    for diff_ids in _stacks(engine):
+        used.update(str(chain_id(diff_ids[: i + 1])) for i in range(len(diff_ids)))
+    return used
+
+
+def _stacks(engine: "Engine") -> list[tuple[Digest, ...]]:
+    """Give the pile of every image and container that is left."""
+    stacks = [record.diff_ids for record in engine.containers.records()]
+    blobs = engine.store.blobs
+    for digest in {row.target.digest for row in engine.store.names.all()}:
+        manifest = parse_manifest(blobs.read(digest))
+        if isinstance(manifest, Manifest):
+            stacks.append(ImageConfig.from_json(blobs.read(manifest.config.digest)).diff_ids)
+    return [tuple(stack) for stack in stacks]
+
+
+def collect(engine: "Engine") -> int:
+    """Delete blobs and sealed layers that no name and no container needs; give bytes freed.
+
+    A pull, commit or load that runs meanwhile holds a lease: then nothing is deleted, and the
+    next call frees it.
+    """
+    collected = engine.store.collect(())
+    if collected.skipped:
+        return 0
+    keep = {diff_id for stack in _stacks(engine) for diff_id in stack}
+    return collected.size + engine.layers.collect(keep, _piles_in_use(engine))

@@ -1,0 +1,264 @@
+"""Bring one image into this machine's store: the work behind pull and load.
+
+Each layer flows in one stream: source → digest → blob file, and beside it → inflate → diff ID →
+sealed layer. Layers run in parallel. Nothing gets a name here: the caller names what is whole.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from threading import Event as Flag
+from typing import TYPE_CHECKING
+
+from lamina.errors import Invalid, LaminaError, Unavailable, Unsupported
+from lamina.events import LayerProgress, Listener, Phase
+from lamina.image.source import ImageSource, choose_manifest
+from lamina.spec.config import ImageConfig
+from lamina.spec.descriptor import Descriptor, MediaType
+from lamina.spec.digest import Digest
+from lamina.spec.manifest import Manifest
+from lamina.stream.codec import Decompressor, decompressor, sniff
+from lamina.stream.verify import CHUNK, SizeMismatch, VerifyingReader, chunks
+
+if TYPE_CHECKING:
+    from lamina.snapshot.layers import LayerWriter, Layers
+    from lamina.spec.platform import Platform
+    from lamina.store.blobs import BlobStore, BlobWriter
+
+__all__ = ["CONFIG_LIMIT", "Cancelled", "Place", "Received", "receive"]
+
+CONFIG_LIMIT = 16 * 1024 * 1024
+"""Largest image configuration we read, in bytes; real ones have a few thousand."""
+_REPORT_EVERY = 512 * 1024
+
+
+class Cancelled(Unavailable):
+    """Another layer failed first, or the user stopped the whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where received images go, and how many layers come at once."""
+
+    blobs: "BlobStore"
+    layers: "Layers"
+    workers: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A whole, verified image that has no name yet. `top` is what the name stood for."""
+
+    top: Descriptor
+    manifest: Manifest
+    config: ImageConfig
+    already_here: bool
+
+
+def receive(
+    source: ImageSource, place: Place, platform: "Platform", *, name: str, listener: Listener
+) -> Received:
+    """Fetch what `name` means on `platform` into `place`; return when every byte is verified.
+
+    The caller holds a lease on the store meanwhile. After a failure, what arrived is kept as
+    partial uploads that the next call continues. Raises: LaminaError of any kind but InUse.
+    """
+    top, manifest = choose_manifest(source, platform, name=name)
+    config = _receive_config(source, place.blobs, manifest, name)
+    if len(config.diff_ids) != len(manifest.layers):
+        raise Invalid(
+            f"{name}: the manifest has {len(manifest.layers)} layers, its configuration {len(config.diff_ids)}"
+        )
+    already_here = _is_here(place, manifest, config)
+    if not already_here:
+        _receive_layers(source, place, manifest, config, listener)
+    place.blobs.put(manifest.raw)
+    return Received(top, manifest, config, already_here)
+
+
+def _is_here(place: Place, manifest: Manifest, config: ImageConfig) -> bool:
+    return place.blobs.has(manifest.digest) and all(
+        place.blobs.has(layer.digest) and place.layers.has(config.diff_ids[: i + 1])
+        for i, layer in enumerate(manifest.layers)
+    )
+
+
+def _receive_config(
+    source: ImageSource, blobs: "BlobStore", manifest: Manifest, name: str
+) -> ImageConfig:
+    wanted = manifest.config
+    if wanted.media_type not in MediaType.CONFIGS:
+        raise Unsupported(
+            f"{name} is an artifact ({manifest.artifact_type or wanted.media_type}), not a container image",
+            hint="artifacts have no file system to pull; use a tool made for its type",
+        )
+    if wanted.size > CONFIG_LIMIT:
+        raise Invalid(f"{name}: an image configuration of {wanted.size} bytes is beyond reason")
+    if blobs.has(wanted.digest):
+        return ImageConfig.from_json(blobs.read(wanted.digest, limit=CONFIG_LIMIT))
+    with source.blob(wanted) as stream:
+        raw = b"".join(chunks(VerifyingReader(stream, wanted.digest, wanted.size)))
+    config = ImageConfig.from_json(raw)
+    blobs.put(raw)
+    return config
+
+
+def _receive_layers(
+    source: ImageSource, place: Place, manifest: Manifest, config: ImageConfig, listener: Listener
+) -> None:
+    stop = Flag()
+    piles = _piles(config.diff_ids)
+    firsts: dict[tuple[Digest, ...], Future[None]] = {}
+    pool = ThreadPoolExecutor(max_workers=place.workers, thread_name_prefix="layer")
+    try:
+        for layer, pile in zip(manifest.layers, piles, strict=True):
+            if place.blobs.has(layer.digest) and place.layers.has(pile):
+                listener(LayerProgress(layer.digest.short, Phase.EXISTS))
+                continue
+            listener(LayerProgress(layer.digest.short, Phase.PULLING))
+            task = _LayerTask(source, place, layer, pile, listener, stop, firsts.get(pile[:-1]))
+            firsts[pile] = pool.submit(task.run)
+        _finish(list(firsts.values()), stop)
+    finally:
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _piles(diff_ids: Sequence[Digest]) -> list[tuple[Digest, ...]]:
+    return [tuple(diff_ids[: i + 1]) for i in range(len(diff_ids))]
+
+
+def _finish(futures: list["Future[None]"], stop: Flag) -> None:
+    """Wait for all; the first real failure stops the others and is raised."""
+    done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+    stop.set() if any(future.exception() for future in done) else None
+    wait(futures)
+    failures = [error for future in futures if (error := future.exception())]
+    for error in failures:
+        if not isinstance(error, Cancelled):
+            raise error
+    if failures:
+        raise failures[0]
+
+
+@dataclass(slots=True)
+class _LayerTask:
+    """One layer on its way in."""
+
+    source: ImageSource
+    place: Place
+    layer: Descriptor
+    pile: tuple[Digest, ...]
+    listener: Listener
+    stop: Flag
+    below: "Future[None] | None"
+
+    def run(self) -> None:
+        """Fetch and seal; leave both blob and sealed layer visible, or neither changed."""
+        self._check()
+        with self.place.blobs.writer(str(self.layer.digest).replace(":", "-")) as blob:
+            if self.place.blobs.has(self.layer.digest):
+                blob.discard()
+                self._from_store()
+            elif self.place.layers.has(self.pile):
+                self._download(blob, None)
+            else:
+                with self.place.layers.writer(self.pile, parents_ready=self._parents_ready) as layer:
+                    self._download(blob, layer)
+        self._tell(Phase.PULLED)
+
+    def _from_store(self) -> None:
+        """Seal a layer whose blob is here already."""
+        if self.place.layers.has(self.pile):
+            return
+        with (
+            self.place.layers.writer(self.pile, parents_ready=self._parents_ready) as layer,
+            self.place.blobs.open(self.layer.digest) as stream,
+        ):
+            flow = _Flow(None, layer)
+            reader = VerifyingReader(stream, self.layer.digest, self.layer.size)
+            for piece in chunks(reader):
+                self._check()
+                flow.write(piece)
+            self._tell(Phase.EXTRACTING, self.layer.size)
+            flow.finish()
+            layer.commit()
+
+    def _download(self, blob: "BlobWriter", layer: "LayerWriter | None") -> None:
+        flow = _Flow(blob, layer)
+        if blob.offset > self.layer.size:
+            blob.truncate(0)
+        with blob.reader() as earlier:  # what an interrupted pull left behind
+            for piece in chunks(earlier):
+                self._check()
+                flow.replay(piece)
+        if blob.offset < self.layer.size:
+            self._stream(blob, flow)
+        self._tell(Phase.VERIFYING)
+        blob.commit(self.layer.digest, self.layer.size)
+        self._tell(Phase.DOWNLOADED)
+        if layer is not None:
+            self._tell(Phase.EXTRACTING, self.layer.size)
+            flow.finish()
+            layer.commit()
+
+    def _stream(self, blob: "BlobWriter", flow: "_Flow") -> None:
+        told = blob.offset
+        self._tell(Phase.DOWNLOADING, told)
+        with self.source.blob(self.layer, offset=blob.offset) as stream:
+            for piece in chunks(stream, CHUNK):
+                self._check()
+                flow.write(piece)
+                if blob.offset > self.layer.size:
+                    blob.discard()
+                    raise SizeMismatch(f"{self.layer.digest} is longer than the promised {self.layer.size} bytes")
+                if blob.offset - told >= _REPORT_EVERY:
+                    told = blob.offset
+                    self._tell(Phase.DOWNLOADING, told)
+
+    def _parents_ready(self) -> None:
+        if self.below is not None:
+            self.below.result()
+
+    def _check(self) -> None:
+        if self.stop.is_set():
+            raise Cancelled("the pull was stopped")
+
+    def _tell(self, phase: Phase, current: int = 0) -> None:
+        self.listener(LayerProgress(self.layer.digest.short, phase, current, self.layer.size))
+
+
+class _Flow:
+    """Compressed bytes to the blob file, plain bytes to the sealed layer."""
+
+    def __init__(self, blob: "BlobWriter | None", layer: "LayerWriter | None") -> None:
+        self._blob = blob
+        self._layer = layer
+        self._machine: Decompressor | None = None
+        self._head = b""
+
+    def write(self, piece: bytes) -> None:
+        """Take new bytes."""
+        if self._blob is not None:
+            self._blob.write(piece)
+        self.replay(piece)
+
+    def replay(self, piece: bytes) -> None:
+        """Take bytes that the blob file has already."""
+        if self._layer is None:
+            return
+        if self._machine is None:
+            self._head += piece
+            if len(self._head) < 4:  # noqa: PLR2004
+                return
+            self._machine = decompressor(sniff(self._head))
+            piece, self._head = self._head, b""
+        for plain in self._machine.feed(piece):
+            self._layer.write(plain)
+
+    def finish(self) -> None:
+        """Check that the compressed stream was whole."""
+        if self._layer is not None:
+            if self._machine is None:
+                raise LaminaError("a layer of fewer than 4 bytes is no tar")
+            self._machine.finish()
