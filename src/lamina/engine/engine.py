@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lamina.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     from lamina.engine.containers import Containers
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from lamina.remote.http import Client
     from lamina.snapshot.layers import Layers
     from lamina.snapshot.snapshotter import Snapshotter
+    from lamina.spec.digest import Digest
     from lamina.spec.platform import Platform
     from lamina.store.store import Store
 
@@ -109,3 +111,23 @@ class Engine:
         from lamina.engine.system import System
 
         return System(self)
+
+    def commit(
+        self,
+        container: str,
+        name: str = "",
+        *,
+        message: str = "",
+        author: str = "",
+        changes: "Sequence[str]" = (),
+        pause: bool = True,
+    ) -> "Digest":
+        """Write a container's changes as one new layer; give the new image's ID.
+
+        See `lamina.engine.commit`. Raises: NotFound, ReferenceInvalid, ChangeInvalid.
+        """
+        from lamina.engine.commit import commit
+
+        return commit(
+            self, container, name, message=message, author=author, changes=changes, pause=pause
+        )

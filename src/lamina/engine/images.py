@@ -146,7 +146,8 @@ class Images:
         except ReferenceInvalid:
             shown = text
         return ImageUnknown(
-            f"No such image: {shown}", hint=f"`lamina pull {text}` fetches it, `lamina images` lists what is here"
+            f"No such image: {shown}",
+            hint=f"`lamina pull {text}` fetches it, `lamina images` lists what is here",
         )
 
     def resolve(self, name_or_id: str) -> LocalImage:

@@ -75,4 +75,3 @@ def keep_image(
     """Keep an image that has no name: a commit or import without a tag."""
     facts = facts_of(engine, manifest, config, parent=parent)
     engine.store.names.keep(manifest.descriptor, facts)
-

@@ -127,7 +127,9 @@ def _refuse_used(
             else f'conflict: unable to remove repository reference "{shown}" (must force) - '
             f"container {first} is using its referenced image {short}"
         )
-        raise ImageInUse(text, hint=f"remove the container first (lamina rm {first}), or use --force")
+        raise ImageInUse(
+            text, hint=f"remove the container first (lamina rm {first}), or use --force"
+        )
 
 
 def _deleted(engine: "Engine", image: LocalImage) -> list[Removed]:

@@ -124,7 +124,9 @@ def _pairs(word: str, rest: str) -> list[tuple[str, str]]:
             raise ChangeInvalid(f"{word} must have two arguments")
         return [(key, value.strip())]
     if not all("=" in item for item in words):
-        raise ChangeInvalid(f"Syntax error - can't find = in {rest!r}. Must be of the form: name=value")
+        raise ChangeInvalid(
+            f"Syntax error - can't find = in {rest!r}. Must be of the form: name=value"
+        )
     return [(item.partition("=")[0], item.partition("=")[2]) for item in words]
 
 
@@ -184,7 +186,9 @@ def _healthcheck(settings: Document, rest: str) -> None:
     probe: Document = {}
     _command(probe, "Test", line.strip())
     is_exec = line.strip().startswith("[")
-    settings["Healthcheck"] = {"Test": ["CMD", *probe["Test"]] if is_exec else ["CMD-SHELL", line.strip()]}
+    settings["Healthcheck"] = {
+        "Test": ["CMD", *probe["Test"]] if is_exec else ["CMD-SHELL", line.strip()]
+    }
 
 
 def _plain(key: str) -> Callable[[Document, str], None]:

@@ -21,7 +21,7 @@ from lamina.stream.codec import Decompressor, decompressor, sniff
 from lamina.stream.verify import CHUNK, SizeMismatch, VerifyingReader, chunks
 
 if TYPE_CHECKING:
-    from lamina.snapshot.layers import LayerWriter, Layers
+    from lamina.snapshot.layers import Layers, LayerWriter
     from lamina.spec.platform import Platform
     from lamina.store.blobs import BlobStore, BlobWriter
 
@@ -163,7 +163,9 @@ class _LayerTask:
             elif self.place.layers.has(self.pile):
                 self._download(blob, None)
             else:
-                with self.place.layers.writer(self.pile, parents_ready=self._parents_ready) as layer:
+                with self.place.layers.writer(
+                    self.pile, parents_ready=self._parents_ready
+                ) as layer:
                     self._download(blob, layer)
         self._tell(Phase.PULLED)
 
@@ -211,7 +213,9 @@ class _LayerTask:
                 flow.write(piece)
                 if blob.offset > self.layer.size:
                     blob.discard()
-                    raise SizeMismatch(f"{self.layer.digest} is longer than the promised {self.layer.size} bytes")
+                    raise SizeMismatch(
+                        f"{self.layer.digest} is longer than the promised {self.layer.size} bytes"
+                    )
                 if blob.offset - told >= _REPORT_EVERY:
                     told = blob.offset
                     self._tell(Phase.DOWNLOADING, told)

@@ -1,0 +1,257 @@
+"""Save, load and import: images as tar files."""
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from lamina.engine.clock import now_text
+from lamina.engine.naming import keep_image, name_image
+from lamina.errors import Corrupt, Invalid
+from lamina.events import LayerProgress, Listener, Notice, Phase
+from lamina.image.archive import Archive, ArchiveSource, LegacyImage
+from lamina.image.edit import append_layer, apply_changes, new_manifest
+from lamina.image.intake import Intake
+from lamina.image.receive import Place, receive
+from lamina.layer.entry import Entry, Kind
+from lamina.layer.tar import TarWriter
+from lamina.spec.config import History, ImageConfig
+from lamina.spec.platform import Platform
+from lamina.spec.reference import Reference
+from lamina.spec.wire import Document, encode
+from lamina.stream.codec import decompressed, sniff
+from lamina.stream.verify import CHUNK, chunks
+
+if TYPE_CHECKING:
+    from lamina.engine.engine import Engine
+    from lamina.engine.images import LocalImage
+    from lamina.spec.digest import Digest
+    from lamina.spec.manifest import Manifest
+
+__all__ = ["ArchiveInvalid", "ImportRequest", "Loaded", "import_", "load", "save"]
+
+_REF_NAME = "org.opencontainers.image.ref.name"
+_FULL_NAME = "io.containerd.image.name"
+
+
+class ArchiveInvalid(Invalid):
+    """The file is no image archive."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """One image that a load brought: its ID and the familiar names it got."""
+
+    id: "Digest"
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """What an import should make of a root file system's tar."""
+
+    name: str = ""
+    message: str = ""
+    changes: tuple[str, ...] = ()
+    platform: str = ""
+    source: str = "-"
+
+
+def save(engine: "Engine", names: Sequence[str], out: BinaryIO, *, form: str) -> None:
+    """Write images with their names as one tar, blobs exactly as they are kept.
+
+    The tar is an OCI image layout; form `docker` adds the `manifest.json` that docker's load
+    reads. The same images give the same bytes. Raises: ImageUnknown, Invalid (form).
+    """
+    if form not in ("docker", "oci"):
+        raise Invalid(f"unknown archive format {form!r}", hint="use docker or oci")
+    with engine.store.lease():
+        images = [(engine.images.resolve(name), _names_to_save(engine, name)) for name in names]
+        writer = TarWriter(out.write)
+        _put(writer, "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
+        index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json"}
+        _put(writer, "index.json", encode({**index, "manifests": _index_rows(images)}))
+        if form == "docker":
+            _put(writer, "manifest.json", encode([_docker_row(*image) for image in images]))
+        for digest in _blobs_of(image for image, _ in images):
+            size = engine.store.blobs.size(digest)
+            entry = _file(f"blobs/{digest.algorithm}/{digest.hex}", size)
+            with engine.store.blobs.open(digest) as blob:
+                writer.add(entry, chunks(blob, CHUNK))
+        writer.close()
+
+
+def _names_to_save(engine: "Engine", name: str) -> tuple[str, ...]:
+    """A tag saves itself; an ID saves no name."""
+    first = engine.images.find(name)[0].name
+    if not first or "@" in first:
+        return ()
+    return (first,) if str(_parsed(name)) == first else ()
+
+
+def _parsed(text: str) -> Reference | None:
+    try:
+        return Reference.parse(text)
+    except Invalid:
+        return None
+
+
+def _index_rows(images: "Sequence[tuple[LocalImage, tuple[str, ...]]]") -> list[Document]:
+    rows = []
+    for image, names in images:
+        for name in names or ("",):
+            row = image.manifest.descriptor.to_json()
+            row["platform"] = image.config.platform.to_json()
+            if name:
+                tag = Reference.parse(name).tag
+                row["annotations"] = {_FULL_NAME: name, _REF_NAME: tag}
+            rows.append(row)
+    return rows
+
+
+def _docker_row(image: "LocalImage", names: tuple[str, ...]) -> Document:
+    return {
+        "Config": f"blobs/{image.id.algorithm}/{image.id.hex}",
+        "RepoTags": [Reference.parse(name).familiar for name in names] or None,
+        "Layers": [
+            f"blobs/{row.digest.algorithm}/{row.digest.hex}" for row in image.manifest.layers
+        ],
+    }
+
+
+def _blobs_of(images: "Iterable[LocalImage]") -> "list[Digest]":
+    digests: dict[Digest, None] = {}
+    for image in images:
+        rows = (image.manifest.descriptor, image.manifest.config, *image.manifest.layers)
+        digests.update(dict.fromkeys(row.digest for row in rows))
+    return list(digests)
+
+
+def _file(name: str, size: int) -> Entry:
+    return Entry(os.fsencode(name), Kind.FILE, 0o644, 0, 0, size, 0)
+
+
+def _put(writer: TarWriter, name: str, data: bytes) -> None:
+    writer.add(_file(name, len(data)), (data,))
+
+
+def load(engine: "Engine", stream: BinaryIO, *, listener: Listener) -> tuple[Loaded, ...]:
+    """Read every image of a docker-archive or OCI layout tar, gzip or zstd around it or not.
+
+    Each image is verified like a pulled one before it gets its names.
+    Raises: ArchiveInvalid (no image in it), Corrupt (damaged), Unavailable (disk).
+    """
+    with engine.store.lease(), _seekable(engine, stream) as file:
+        archive = Archive(file)
+        place = Place(engine.store.blobs, engine.layers, engine.settings.layer_workers)
+        loaded = []
+        for image in archive.images():
+            source = ArchiveSource(archive, image.descriptor)
+            platform = image.descriptor.platform or engine.platform
+            shown = image.names[0] if image.names else image.descriptor.digest
+            received = receive(source, place, platform, name=shown, listener=listener)
+            loaded.append(_named(engine, received.manifest, received.config, image.names, listener))
+        if not loaded:
+            for legacy in archive.legacy_images():
+                manifest, config = _receive_legacy(place, archive, legacy, listener)
+                loaded.append(_named(engine, manifest, config, legacy.names, listener))
+    if not loaded:
+        raise ArchiveInvalid(
+            "the file holds no image: neither index.json nor manifest.json is in it",
+            hint="a tar of a root file system is read by `lamina import`",
+        )
+    return tuple(loaded)
+
+
+@contextmanager
+def _seekable(engine: "Engine", stream: BinaryIO) -> Iterator[BinaryIO]:
+    """Give `stream` itself when it is a plain file, else a temporary copy without compression."""
+    from tempfile import TemporaryFile
+
+    head = b""
+    if stream.seekable():
+        head = stream.read(4)
+        stream.seek(0)
+    if head and not sniff(head):
+        yield stream
+        return
+    with TemporaryFile(dir=engine.store.scratch) as copy:
+        for piece in decompressed(stream):
+            copy.write(piece)
+        copy.flush()
+        yield copy  # type: ignore[misc]
+
+
+def _receive_legacy(
+    place: Place, archive: Archive, image: LegacyImage, listener: Listener
+) -> "tuple[Manifest, ImageConfig]":
+    """Take in an image of docker's old archives, whose layers have names instead of digests."""
+    config = ImageConfig.from_json(archive.read(image.config))
+    if len(config.diff_ids) != len(image.layers):
+        raise Corrupt(
+            f"the archive lists {len(image.layers)} layers, its configuration {len(config.diff_ids)}"
+        )
+    blobs = []
+    for number, (member, diff_id) in enumerate(zip(image.layers, config.diff_ids, strict=True)):
+        stream = archive.open(member)
+        listener(LayerProgress(diff_id.short, Phase.LOADING, 0, stream.size))
+        with Intake(place, config.diff_ids[:number]) as intake:
+            for piece in decompressed(stream):
+                intake.write(piece)
+            layer = intake.commit(expected=diff_id)
+        listener(LayerProgress(diff_id.short, Phase.PULLED, stream.size, stream.size))
+        blobs.append(layer.blob)
+    manifest = new_manifest(config, blobs)
+    place.blobs.put(config.raw)
+    place.blobs.put(manifest.raw)
+    return manifest, config
+
+
+def _named(
+    engine: "Engine",
+    manifest: "Manifest",
+    config: ImageConfig,
+    names: Sequence[str],
+    listener: Listener,
+) -> Loaded:
+    references = [Reference.parse(name) for name in names]
+    for reference in references:
+        name_image(engine, str(reference), manifest, config)
+        listener(Notice(f"Loaded image: {reference.familiar}"))
+    if not references:
+        keep_image(engine, manifest, config)
+        listener(Notice(f"Loaded image ID: {config.digest}"))
+    return Loaded(config.digest, tuple(reference.familiar for reference in references))
+
+
+def import_(engine: "Engine", stream: BinaryIO, request: ImportRequest) -> "Digest":
+    """Make a one-layer image of a tar, compressed or not; give its ID.
+
+    Raises: ReferenceInvalid, ChangeInvalid, Corrupt (no tar).
+    """
+    reference = Reference.parse(request.name) if request.name else None
+    settings = apply_changes({}, request.changes)
+    platform = Platform.parse(request.platform) if request.platform else engine.platform
+    place = Place(engine.store.blobs, engine.layers)
+    with engine.store.lease():
+        with Intake(place, ()) as intake:
+            for piece in decompressed(stream):
+                intake.write(piece)
+            layer = intake.commit()
+        comment = request.message or f"Imported from {request.source}"
+        base: Document = {**platform.to_json(), "os": platform.os}
+        config = append_layer(
+            base,
+            diff_id=layer.diff_id,
+            row=History(created=now_text(), comment=comment),
+            settings=settings,
+        )
+        manifest = new_manifest(config, [layer.blob])
+        engine.store.blobs.put(config.raw)
+        engine.store.blobs.put(manifest.raw)
+        if reference is None:
+            keep_image(engine, manifest, config)
+        else:
+            name_image(engine, str(reference), manifest, config)
+    return config.digest

@@ -1,0 +1,114 @@
+"""Commit: a container's writable layer becomes an image."""
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+from lamina.engine.clock import now_text
+from lamina.engine.naming import keep_image, name_image
+from lamina.image.edit import append_layer, apply_changes, new_manifest
+from lamina.image.intake import Intake, NewLayer
+from lamina.image.receive import Place
+from lamina.layer.diff import write_layer
+from lamina.spec.config import History, ImageConfig
+from lamina.spec.digest import Digest
+from lamina.spec.manifest import Manifest, parse_manifest
+from lamina.spec.reference import Reference
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lamina.engine.containers import ContainerRecord
+    from lamina.engine.engine import Engine
+    from lamina.spec.wire import Document
+
+__all__ = ["EMPTY_TAR", "commit"]
+
+EMPTY_TAR = Digest("sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef")
+"""The diff ID of a tar without entries: a commit without changes adds no layer, as docker's."""
+
+_KEPT = (
+    "User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels",
+    "StopSignal", "Healthcheck", "OnBuild", "Shell", "ArgsEscaped", "StopTimeout",
+)  # fmt: skip
+
+
+def commit(
+    engine: "Engine",
+    container: str,
+    name: str = "",
+    *,
+    message: str = "",
+    author: str = "",
+    changes: "Sequence[str]" = (),
+    pause: bool = True,
+) -> Digest:
+    """Write the container's changes as one new layer on its image's; give the new image's ID.
+
+    A running container is paused meanwhile unless `pause` is off. Volumes and the files that
+    the runtime put there (hosts, resolv.conf) are not part of it. Costs one pass over what changed.
+    Raises: NotFound (container), ReferenceInvalid, ChangeInvalid, Unavailable (disk).
+    """
+    reference = Reference.parse(name) if name else None
+    record = engine.containers.record(container)
+    settings = apply_changes(_settings_of(record), changes)
+    with engine.store.lease():
+        base_manifest, base = _base(engine, record)
+        guard = engine.containers.paused(record.id) if pause else nullcontext()
+        with guard:
+            layer = _write(engine, record)
+        row = History(
+            created=now_text(),
+            created_by=" ".join(record.config.get("Entrypoint") or [])
+            + (" " if record.config.get("Entrypoint") and record.config.get("Cmd") else "")
+            + " ".join(record.config.get("Cmd") or []),
+            author=author,
+            comment=message,
+            empty_layer=layer is None,
+        )
+        config = append_layer(
+            base.document,
+            diff_id=layer.diff_id if layer else None,
+            row=row,
+            settings=settings,
+            extra={"container": record.id},
+        )
+        layers = [*base_manifest.layers, *([layer.blob] if layer else [])]
+        manifest = new_manifest(config, layers)
+        engine.store.blobs.put(config.raw)
+        engine.store.blobs.put(manifest.raw)
+        parent = str(record.image_id)
+        if reference is None:
+            keep_image(engine, manifest, config, parent=parent)
+        else:
+            name_image(engine, str(reference), manifest, config, parent=parent)
+    return config.digest
+
+
+def _settings_of(record: "ContainerRecord") -> "Document":
+    return {key: record.config[key] for key in _KEPT if record.config.get(key) is not None}
+
+
+def _base(engine: "Engine", record: "ContainerRecord") -> tuple[Manifest, ImageConfig]:
+    """Read the image that the container was made from, by ID: its name may have moved."""
+    image = engine.images.resolve(str(record.image_id))
+    manifest = parse_manifest(image.manifest.raw, image.manifest.media_type)
+    if not isinstance(manifest, Manifest):  # resolve never gives an index
+        raise TypeError(type(manifest))
+    return manifest, image.config
+
+
+def _write(engine: "Engine", record: "ContainerRecord") -> NewLayer | None:
+    """Write the upper directory as a layer; None when nothing changed."""
+    stack = engine.snapshotter.stack(record.id)
+    place = Place(engine.store.blobs, engine.layers)
+    exclude = engine.containers.excluded_paths(record)
+    parents = engine.layers.pile(record.diff_ids)
+    try:
+        with Intake(place, record.diff_ids) as intake:
+            stats = write_layer(stack.upper, parents, intake.write, exclude=exclude)
+            if stats.entries == 0:
+                return None
+            return intake.commit()
+    finally:
+        for parent in parents:
+            parent.close()

@@ -1,0 +1,150 @@
+"""What the whole takes on disk, and what this machine can do."""
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lamina.engine.engine import Engine
+    from lamina.engine.images import LocalImage
+    from lamina.spec.wire import Document
+
+__all__ = ["ContainerUse", "DiskUse", "ImageUse", "System"]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageUse:
+    """One image's share of the disk, in bytes. `size` = `shared` + `unique`."""
+
+    id: str
+    names: tuple[str, ...]
+    created: str
+    size: int
+    shared: int
+    unique: int
+    containers: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerUse:
+    """One container's writable layer, in bytes."""
+
+    id: str
+    name: str
+    image: str
+    command: str
+    created: str
+    status: str
+    size: int
+    running: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DiskUse:
+    """What images and containers take. `layers_size` counts what is shared once."""
+
+    images: tuple[ImageUse, ...]
+    containers: tuple[ContainerUse, ...]
+    layers_size: int
+
+    @property
+    def images_reclaimable(self) -> int:
+        """Bytes that `image prune -a` would free."""
+        used = [image for image in self.images if image.containers]
+        return self.layers_size - self._union(used)
+
+    def _union(self, images: "list[ImageUse]") -> int:
+        """Bound what images in use hold: their own bytes, and all that is shared by any."""
+        if not images:
+            return 0
+        if len(images) == len(self.images):
+            return self.layers_size
+        return max(image.size for image in images) + sum(
+            image.unique for image in images if image.size != max(i.size for i in images)
+        )
+
+    @property
+    def containers_size(self) -> int:
+        """Bytes in all writable layers."""
+        return sum(container.size for container in self.containers)
+
+    @property
+    def containers_reclaimable(self) -> int:
+        """Bytes in the writable layers of containers that do not run."""
+        return sum(container.size for container in self.containers if not container.running)
+
+
+class System:
+    """Facts about one engine as a whole."""
+
+    def __init__(self, engine: "Engine") -> None:
+        self._engine = engine
+
+    def df(self) -> DiskUse:
+        """Add up the disk. Files are counted once however many images hold them."""
+        engine = self._engine
+        records = engine.containers.records()
+        holders: dict[str, int] = {}
+        files: dict[str, dict[str, int]] = {}
+        images = [(row, engine.images.resolve(str(row.id))) for row in engine.images.list()]
+        for row, image in images:
+            files[str(row.id)] = self._files_of(image)
+            for path in files[str(row.id)]:
+                holders[path] = holders.get(path, 0) + 1
+        uses = []
+        for row, _ in images:
+            own = files[str(row.id)]
+            shared = sum(size for path, size in own.items() if holders[path] > 1)
+            size = sum(own.values())
+            users = sum(1 for record in records if record.image_id == row.id)
+            uses.append(
+                ImageUse(str(row.id), row.names, row.created, size, shared, size - shared, users)
+            )
+        everything = {path: size for own in files.values() for path, size in own.items()}
+        containers = tuple(engine.containers.disk_use())
+        return DiskUse(tuple(uses), containers, sum(everything.values()))
+
+    def _files_of(self, image: "LocalImage") -> dict[str, int]:
+        """Map each file that an image needs to its bytes on disk."""
+        engine = self._engine
+        digests = [image.manifest.digest, image.manifest.config.digest]
+        digests += [layer.digest for layer in image.manifest.layers]
+        paths = [engine.store.blobs.path(digest) for digest in digests]
+        for i in range(len(image.config.diff_ids)):
+            paths += engine.layers.files(image.config.diff_ids[: i + 1])
+        sizes = {}
+        for path in paths:
+            try:
+                sizes[path] = os.stat(path).st_blocks * 512
+            except FileNotFoundError:
+                continue
+        return sizes
+
+    def info(self) -> "Document":
+        """Say which parts serve here, and why those."""
+        from lamina import __version__
+
+        engine = self._engine
+        records = engine.containers.records()
+        running = sum(1 for record in records if engine.containers.is_running(record.id))
+        uname = os.uname()
+        runtime = engine.containers.runtime
+        return {
+            "ServerVersion": __version__,
+            "Containers": len(records),
+            "ContainersRunning": running,
+            "ContainersStopped": len(records) - running,
+            "Images": len(engine.images.list()),
+            "Driver": engine.snapshotter.name,
+            "DriverReason": engine.snapshotter.reason,
+            "DefaultRuntime": runtime.name,
+            "RuntimeReason": runtime.reason,
+            "KernelVersion": uname.release,
+            "OSType": "linux",
+            "Architecture": uname.machine,
+            "NCPU": os.cpu_count() or 1,
+            "LaminaRootDir": engine.settings.root,
+            "LaminaRunDir": engine.settings.run_root,
+            "Rootless": engine.containers.rootless,
+            "RegistryConfig": {"DefaultRegistry": "docker.io"},
+        }
