@@ -83,7 +83,7 @@ def save(engine: "Engine", names: Sequence[str], out: BinaryIO, *, form: str) ->
 
 
 def _names_to_save(engine: "Engine", name: str) -> tuple[str, ...]:
-    """A tag saves itself; an ID saves no name."""
+    """Tell which names go along: a tag saves itself, an ID saves none."""
     first = engine.images.find(name)[0].name
     if not first or "@" in first:
         return ()

@@ -165,7 +165,7 @@ class Images:
         for row in reversed(rows):
             facts.update(row.facts)
         if naming.SIZE not in facts:
-            facts.update(naming.facts_of(self._engine, manifest, config))
+            facts.update(naming.facts_of(self._engine, config))
         sizes = facts.get(naming.LAYER_SIZES, "")
         return LocalImage(
             id=config.digest,

@@ -28,9 +28,7 @@ PARENT = "io.lamina.image.parent"
 TAGGED = "io.lamina.image.tagged"
 
 
-def facts_of(
-    engine: "Engine", manifest: Manifest, config: ImageConfig, *, parent: str = ""
-) -> dict[str, str]:
+def facts_of(engine: "Engine", config: ImageConfig, *, parent: str = "") -> dict[str, str]:
     """Collect what listings show: image ID, time, content bytes in all and per layer, parent."""
     sizes = [
         engine.layers.content_size(config.diff_ids[: i + 1]) for i in range(len(config.diff_ids))
@@ -61,7 +59,7 @@ def name_image(
     known = next(
         (row for row in engine.store.names.all() if row.target.digest == manifest.digest), None
     )
-    facts = dict(known.facts) if known else facts_of(engine, manifest, config, parent=parent)
+    facts = dict(known.facts) if known else facts_of(engine, config, parent=parent)
     if parent:
         facts[PARENT] = parent
     facts[TAGGED] = now_text()
@@ -73,5 +71,5 @@ def keep_image(
     engine: "Engine", manifest: Manifest, config: ImageConfig, *, parent: str = ""
 ) -> None:
     """Keep an image that has no name: a commit or import without a tag."""
-    facts = facts_of(engine, manifest, config, parent=parent)
+    facts = facts_of(engine, config, parent=parent)
     engine.store.names.keep(manifest.descriptor, facts)

@@ -54,8 +54,9 @@ def push(
     for reference in references:
         with engine.store.lease():
             image = _find(engine, reference)
-            _push_layers(engine, repository, image, reference, listener)
-            _push_blob(engine, repository, image.manifest.config)
+            sender = _Sender(engine, repository, reference, listener)
+            sender.send_layers(image)
+            sender.send_config(image)
             target = reference.tag or str(image.manifest.digest)
             digest = repository.put_manifest(target, image.manifest.raw, image.manifest.media_type)
         size = len(image.manifest.raw)
@@ -82,66 +83,63 @@ def _find(engine: "Engine", reference: Reference) -> "LocalImage":
     return engine.images.resolve(str(reference))
 
 
-def _push_layers(
-    engine: "Engine",
-    repository: "Repository",
-    image: "LocalImage",
-    reference: Reference,
-    listener: Listener,
-) -> None:
-    rows = list(zip(image.manifest.layers, image.config.diff_ids, strict=True))[::-1]
-    for _, diff_id in rows:
-        listener(LayerProgress(diff_id.short, Phase.PREPARING))
-    mounts = _mount_sources(engine, reference)
-    pool = ThreadPoolExecutor(engine.settings.layer_workers, thread_name_prefix="push")
-    sent: set[Digest] = set()
-    futures = []
-    for layer, diff_id in rows:
-        if layer.digest in sent:  # the same layer twice in one image
-            listener(LayerProgress(diff_id.short, Phase.PRESENT))
-            continue
-        sent.add(layer.digest)
-        sources = tuple(mounts.get(layer.digest, ()))
-        futures.append(
-            pool.submit(_push_layer, engine, repository, layer, diff_id, sources, listener)
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    """One image on its way to one repository."""
+
+    engine: "Engine"
+    repository: "Repository"
+    reference: Reference
+    listener: Listener
+
+    def send_layers(self, image: "LocalImage") -> None:
+        """Send what the repository lacks, topmost layer first, several at once."""
+        rows = list(zip(image.manifest.layers, image.config.diff_ids, strict=True))[::-1]
+        for _, diff_id in rows:
+            self.listener(LayerProgress(diff_id.short, Phase.PREPARING))
+        mounts = _mount_sources(self.engine, self.reference)
+        pool = ThreadPoolExecutor(self.engine.settings.layer_workers, thread_name_prefix="push")
+        sent: set[Digest] = set()
+        futures = []
+        for layer, diff_id in rows:
+            if layer.digest in sent:  # the same layer twice in one image
+                self.listener(LayerProgress(diff_id.short, Phase.PRESENT))
+                continue
+            sent.add(layer.digest)
+            sources = tuple(mounts.get(layer.digest, ()))
+            futures.append(pool.submit(self._send_layer, layer, diff_id, sources))
+        try:
+            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
+            for future in done:
+                future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _send_layer(self, layer: "Descriptor", diff_id: "Digest", mounts: tuple[str, ...]) -> None:
+        told = 0
+
+        def progress(count: int) -> None:
+            nonlocal told
+            if count - told >= _REPORT_EVERY or count in (0, layer.size):
+                told = count
+                self.listener(LayerProgress(diff_id.short, Phase.PUSHING, count, layer.size))
+
+        outcome = self.repository.upload(
+            layer,
+            lambda: self.engine.store.blobs.open(layer.digest),
+            mount_from=mounts,
+            progress=progress,
         )
-    try:
-        done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-        for future in done:
-            future.result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        if outcome.mounted_from:
+            self.listener(LayerProgress(diff_id.short, Phase.MOUNTED, detail=outcome.mounted_from))
+        else:
+            phase = Phase.PRESENT if outcome.existed else Phase.PUSHED
+            self.listener(LayerProgress(diff_id.short, phase))
 
-
-def _push_layer(
-    engine: "Engine",
-    repository: "Repository",
-    layer: "Descriptor",
-    diff_id: "Digest",
-    mounts: tuple[str, ...],
-    listener: Listener,
-) -> None:
-    told = 0
-
-    def progress(count: int) -> None:
-        nonlocal told
-        if count - told >= _REPORT_EVERY or count in (0, layer.size):
-            told = count
-            listener(LayerProgress(diff_id.short, Phase.PUSHING, count, layer.size))
-
-    outcome = repository.upload(
-        layer, lambda: engine.store.blobs.open(layer.digest), mount_from=mounts, progress=progress
-    )
-    if outcome.mounted_from:
-        listener(LayerProgress(diff_id.short, Phase.MOUNTED, detail=outcome.mounted_from))
-    elif outcome.existed:
-        listener(LayerProgress(diff_id.short, Phase.PRESENT))
-    else:
-        listener(LayerProgress(diff_id.short, Phase.PUSHED))
-
-
-def _push_blob(engine: "Engine", repository: "Repository", blob: "Descriptor") -> None:
-    repository.upload(blob, lambda: engine.store.blobs.open(blob.digest))
+    def send_config(self, image: "LocalImage") -> None:
+        """Send the configuration, which no one watches."""
+        wanted = image.manifest.config
+        self.repository.upload(wanted, lambda: self.engine.store.blobs.open(wanted.digest))
 
 
 def _mount_sources(engine: "Engine", reference: Reference) -> "dict[Digest, list[str]]":

@@ -77,7 +77,7 @@ def _is_name_of(text: str, name: str) -> bool:
 
 
 def _with_digests(name: str, image: LocalImage) -> list[str]:
-    """A repository's digested names go with its last tag."""
+    """List what goes with `name`: a repository's digested names leave with its last tag."""
     repository = Reference.parse(name).name
     if "@" in name:
         return [name]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lamina.engine.engine import Engine
     from lamina.engine.images import LocalImage
     from lamina.spec.wire import Document
@@ -41,27 +43,15 @@ class ContainerUse:
 
 @dataclass(frozen=True, slots=True)
 class DiskUse:
-    """What images and containers take. `layers_size` counts what is shared once."""
+    """What images and containers take. `layers_size` counts what is shared once.
+
+    `images_reclaimable` is what `image prune -a` would free.
+    """
 
     images: tuple[ImageUse, ...]
     containers: tuple[ContainerUse, ...]
     layers_size: int
-
-    @property
-    def images_reclaimable(self) -> int:
-        """Bytes that `image prune -a` would free."""
-        used = [image for image in self.images if image.containers]
-        return self.layers_size - self._union(used)
-
-    def _union(self, images: "list[ImageUse]") -> int:
-        """Bound what images in use hold: their own bytes, and all that is shared by any."""
-        if not images:
-            return 0
-        if len(images) == len(self.images):
-            return self.layers_size
-        return max(image.size for image in images) + sum(
-            image.unique for image in images if image.size != max(i.size for i in images)
-        )
+    images_reclaimable: int
 
     @property
     def containers_size(self) -> int:
@@ -100,9 +90,10 @@ class System:
             uses.append(
                 ImageUse(str(row.id), row.names, row.created, size, shared, size - shared, users)
             )
-        everything = {path: size for own in files.values() for path, size in own.items()}
+        total = _union(files[use.id] for use in uses)
+        needed = _union(files[use.id] for use in uses if use.containers)
         containers = tuple(engine.containers.disk_use())
-        return DiskUse(tuple(uses), containers, sum(everything.values()))
+        return DiskUse(tuple(uses), containers, total, total - needed)
 
     def _files_of(self, image: "LocalImage") -> dict[str, int]:
         """Map each file that an image needs to its bytes on disk."""
@@ -148,3 +139,8 @@ class System:
             "Rootless": engine.containers.rootless,
             "RegistryConfig": {"DefaultRegistry": "docker.io"},
         }
+
+
+def _union(files: "Iterable[dict[str, int]]") -> int:
+    """Add up the sizes of distinct files."""
+    return sum({path: size for own in files for path, size in own.items()}.values())

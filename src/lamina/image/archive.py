@@ -181,7 +181,7 @@ def _blob_path(digest: Digest) -> str:
 
 
 def _names_of(annotations: Mapping[str, str]) -> list[str]:
-    """A full name wins; a bare `latest` (all that some tools write) names nothing."""
+    """Choose a full name; a bare `latest` (all that some tools write) names nothing."""
     full = annotations.get(_FULL_NAME)
     if full:
         return [full]

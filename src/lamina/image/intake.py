@@ -6,7 +6,7 @@ Commit, import and legacy archives all make their layers here.
 import uuid
 from queue import Queue
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.stream.codec import compressor
@@ -60,7 +60,7 @@ class Intake:
         self._failure: BaseException | None = None
         self._thread = Thread(target=self._compress, name="compress", daemon=True)
 
-    def __enter__(self) -> "Intake":
+    def __enter__(self) -> Self:
         self._sealing.__enter__()
         self._blob.__enter__()
         self._thread.start()
