@@ -62,14 +62,19 @@ class Descriptor:
         if not isinstance(size, int) or isinstance(size, bool) or size < 0:
             raise Invalid(f"descriptor with size {size!r}")
         platform = document.get("platform")
+        annotations, urls = document.get("annotations") or {}, document.get("urls") or ()
+        if not isinstance(annotations, dict) or not isinstance(urls, (list, tuple)):
+            raise Invalid(f"descriptor of {digest} with malformed `annotations` or `urls`")
         return cls(
             media_type=str(media_type),
             digest=digest,
             size=size,
             platform=Platform.from_json(platform) if isinstance(platform, dict) else None,
-            annotations=MappingProxyType(dict(document.get("annotations") or {})),
+            annotations=MappingProxyType(
+                {str(key): str(value) for key, value in annotations.items()}
+            ),
             artifact_type=str(document.get("artifactType") or ""),
-            urls=tuple(document.get("urls") or ()),
+            urls=tuple(str(url) for url in urls),
         )
 
     def to_json(self) -> Document:

@@ -25,8 +25,8 @@ class Digest(str):
     __slots__ = ()
 
     @classmethod
-    def parse(cls, text: str) -> "Digest":
-        """Check `text`. Raises: DigestInvalid."""
+    def parse(cls, text: object) -> "Digest":
+        """Check `text`, which may come from anyone's document. Raises: DigestInvalid."""
         if not isinstance(text, str) or not _FORM.fullmatch(text):
             raise DigestInvalid(f"invalid digest {text!r}", hint="a digest looks like sha256:<hex>")
         algorithm, _, value = text.partition(":")

@@ -16,6 +16,7 @@ _ARCHITECTURES = {
     "i386": "386", "i486": "386", "i586": "386", "i686": "386",
 }  # fmt: skip
 _IMPLIED_VARIANT = {"arm64": "v8", "arm": "v7"}
+_MOST_PARTS = 3  # os, architecture, variant
 _OLDER = {"arm": ("v8", "v7", "v6", "v5"), "arm64": ("v9", "v8"), "amd64": ("v4", "v3", "v2", "v1")}
 
 
@@ -40,15 +41,14 @@ class Platform:
         parts = text.strip().lower().split("/")
         if len(parts) == 1:
             parts = ["linux", parts[0]]
-        if len(parts) > 3 or not all(
+        if len(parts) > _MOST_PARTS or not all(
             part.replace("_", "").replace("-", "").isalnum() for part in parts
-        ):  # noqa: PLR2004
+        ):
             raise PlatformInvalid(
                 f"invalid platform {text!r}", hint="write it as linux/amd64 or linux/arm/v7"
             )
-        return cls(
-            parts[0], _ARCHITECTURES.get(parts[1], parts[1]), parts[2] if len(parts) > 2 else ""
-        )  # noqa: PLR2004
+        system, architecture, *variant = parts
+        return cls(system, _ARCHITECTURES.get(architecture, architecture), "".join(variant))
 
     @classmethod
     def from_machine(cls, machine: str) -> "Platform":

@@ -16,7 +16,10 @@ Document = dict[str, Any]
 
 def encode(value: Any) -> bytes:
     """Write `value` as compact JSON; same value, same bytes."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    try:
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    except UnicodeEncodeError:  # half a surrogate pair in someone's label: keep it escaped
+        return json.dumps(value, separators=(",", ":")).encode()
 
 
 def encode_pretty(value: Any, *, indent: int = 4) -> str:

@@ -1,5 +1,6 @@
 """gzip and zstd, as streams. gzip by isal where it is installed, else by zlib."""
 
+import re
 import sys
 import zlib
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from lamina.errors import Corrupt, Unsupported
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import ModuleType
 
     from lamina.stream.verify import Readable
 
@@ -24,6 +26,10 @@ __all__ = [
 
 _GZIP_WINDOW = 31  # zlib's way of saying: gzip header, 32 KiB window
 _PIECE = 1024 * 1024
+_HEAD = 4  # bytes that tell the codec
+_GZIP_MAGIC = b"\x1f\x8b"
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
 
 
 class CodecError(Corrupt):
@@ -52,11 +58,9 @@ class Decompressor(Protocol):
 
 def sniff(head: bytes) -> str:
     """Tell the codec from the first 4 bytes: `gzip`, `zstd`, or `` for none."""
-    if head[:2] == b"\x1f\x8b":
+    if head.startswith(_GZIP_MAGIC):
         return "gzip"
-    if head[:4] == b"\x28\xb5\x2f\xfd" or (
-        head[1:4] == b"\x2a\x4d\x18" and 0x50 <= head[0] <= 0x5F
-    ):
+    if head.startswith(_ZSTD_MAGIC) or _SKIPPABLE.match(head):
         return "zstd"
     return ""
 
@@ -71,10 +75,12 @@ def compressor(codec: str, level: int | None = None) -> Compressor:
         engine = _isal()
         chosen = 1 if level is None else level
         if engine is not None and 0 <= chosen <= 3:  # noqa: PLR2004
-            return engine.compressobj(chosen, zlib.DEFLATED, _GZIP_WINDOW)  # type: ignore[no-any-return,attr-defined]
+            made: Compressor = engine.compressobj(chosen, zlib.DEFLATED, _GZIP_WINDOW)
+            return made
         return zlib.compressobj(6 if level is None else level, zlib.DEFLATED, _GZIP_WINDOW)
     if codec == "zstd":
-        return _zstd().ZstdCompressor(level=3 if level is None else level)  # type: ignore[no-any-return,attr-defined]
+        frames: Compressor = _zstd().ZstdCompressor(level=3 if level is None else level)
+        return frames
     if codec == "":
         return _Plain()
     raise Unsupported(f"unknown compression {codec!r}", hint="use gzip, zstd or none")
@@ -84,8 +90,8 @@ def decompressor(codec: str) -> Decompressor:
     """Make a decompressor for `gzip` (several members too), `zstd` (several frames too) or ``."""
     if codec == "gzip":
         engine = _isal() or zlib
-        error = engine.error if engine is zlib else engine.IsalError  # type: ignore[attr-defined]
-        return _Gzip(lambda: engine.decompressobj(_GZIP_WINDOW), error)  # type: ignore[attr-defined]
+        error = engine.error if engine is zlib else engine.IsalError
+        return _Gzip(lambda: engine.decompressobj(_GZIP_WINDOW), error)
     if codec == "zstd":
         return _Zstd()
     if codec == "":
@@ -96,11 +102,35 @@ def decompressor(codec: str) -> Decompressor:
 def decompressed(source: "Readable", *, size: int = 256 * 1024) -> "Iterator[bytes]":
     """Give the plain bytes of `source`, whose codec its first bytes tell. Raises: CodecError."""
     head = source.read(size)
+    while 0 < len(head) < _HEAD and (more := source.read(size)):  # sockets give what they have
+        head += more
     machine = decompressor(sniff(head))
     while head:
         yield from machine.feed(head)
         head = source.read(size)
     machine.finish()
+
+
+class _Inflater(Protocol):
+    """What zlib and isal call a decompression object."""
+
+    eof: bool
+    unused_data: bytes
+    unconsumed_tail: bytes
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes:
+        """Give at most `max_length` plain bytes."""
+
+
+class _Frame(Protocol):
+    """What the zstd module calls a decompressor: of one frame."""
+
+    eof: bool
+    unused_data: bytes
+    needs_input: bool
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes:
+        """Give at most `max_length` plain bytes."""
 
 
 class _Plain:
@@ -122,10 +152,10 @@ class _Plain:
 class _Gzip:
     """gzip members one after another (pigz and eStargz write many); zero padding is skipped."""
 
-    def __init__(self, make: Callable[[], object], error: type[Exception]) -> None:
+    def __init__(self, make: Callable[[], _Inflater], error: type[Exception]) -> None:
         self._make = make
         self._error = error
-        self._member: object | None = None
+        self._member: _Inflater | None = None
         self._seen = False
 
     def feed(self, data: bytes, /) -> "Iterator[bytes]":
@@ -140,16 +170,16 @@ class _Gzip:
                 self._seen = True
             member = self._member
             try:
-                plain = member.decompress(pending, _PIECE)  # type: ignore[attr-defined]
+                plain = member.decompress(pending, _PIECE)
             except self._error as error:
                 raise CodecError(f"damaged gzip data: {error}") from error
             if plain:
                 yield plain
-            if member.eof:  # type: ignore[attr-defined]
-                pending = member.unused_data  # type: ignore[attr-defined]
+            if member.eof:
+                pending = member.unused_data
                 self._member = None
             else:
-                rest = member.unconsumed_tail  # type: ignore[attr-defined]
+                rest = member.unconsumed_tail
                 if not plain and len(rest) == len(pending):
                     raise CodecError("damaged gzip data: no progress")
                 pending = rest
@@ -164,7 +194,7 @@ class _Zstd:
 
     def __init__(self) -> None:
         self._module = _zstd()
-        self._frame: object | None = None
+        self._frame: _Frame | None = None
 
     def feed(self, data: bytes, /) -> "Iterator[bytes]":
         pending = data
@@ -172,18 +202,18 @@ class _Zstd:
             if self._frame is None:
                 if not pending:
                     return
-                self._frame = self._module.ZstdDecompressor()  # type: ignore[attr-defined]
+                self._frame = self._module.ZstdDecompressor()
             frame = self._frame
             try:
-                plain = frame.decompress(pending, _PIECE)  # type: ignore[attr-defined]
-            except self._module.ZstdError as error:  # type: ignore[attr-defined]
+                plain = frame.decompress(pending, _PIECE)
+            except self._module.ZstdError as error:
                 raise CodecError(f"damaged zstd data: {error}") from error
             if plain:
                 yield plain
-            if frame.eof:  # type: ignore[attr-defined]
-                pending = frame.unused_data  # type: ignore[attr-defined]
+            if frame.eof:
+                pending = frame.unused_data
                 self._frame = None
-            elif frame.needs_input:  # type: ignore[attr-defined]
+            elif frame.needs_input:
                 return
             else:
                 pending = b""
@@ -193,15 +223,15 @@ class _Zstd:
             raise CodecError("zstd data ends too soon")
 
 
-def _isal() -> object | None:
+def _isal() -> "ModuleType | None":
     try:
         from isal import isal_zlib
     except ImportError:
         return None
-    return isal_zlib  # type: ignore[no-any-return]
+    return isal_zlib
 
 
-def _zstd() -> object:
+def _zstd() -> "ModuleType":
     try:
         if sys.version_info >= (3, 14):
             from compression import zstd
@@ -212,4 +242,4 @@ def _zstd() -> object:
             "this layer is zstd-compressed and no zstd library is installed",
             hint="pip install backports.zstd",
         ) from error
-    return zstd  # type: ignore[no-any-return]
+    return zstd

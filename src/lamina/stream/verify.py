@@ -72,6 +72,7 @@ class VerifyingReader:
         self._digest = digest
         self._size = size
         self._done = False
+        self._failure: Corrupt | None = None
 
     @property
     def offset(self) -> int:
@@ -79,16 +80,22 @@ class VerifyingReader:
         return self._hasher.size
 
     def read(self, size: int = -1, /) -> bytes:
-        """Give the next bytes. Raises: SizeMismatch, DigestMismatch."""
+        """Give the next bytes. Raises: SizeMismatch, DigestMismatch (again, if read again)."""
+        if self._failure is not None:
+            raise self._failure
+        if size == 0:
+            return b""
         left = self._size - self._hasher.size
         if left == 0:
             self._finish()
             return b""
         data = self._source.read(left if size < 0 else min(size, left))
         if not data:
-            raise SizeMismatch(
-                f"{self._digest} ended after {self._hasher.size} of {self._size} bytes"
+            self._failure = SizeMismatch(
+                f"{self._digest} ended after {self._hasher.size} of {self._size} bytes",
+                hint="the transfer broke off; try again",
             )
+            raise self._failure
         self._hasher.update(data)
         return data
 
@@ -96,12 +103,16 @@ class VerifyingReader:
         if self._done:
             return
         if self._source.read(1):
-            raise SizeMismatch(f"{self._digest} is longer than the promised {self._size} bytes")
-        if self._hasher.digest != self._digest:
-            raise DigestMismatch(
+            self._failure = SizeMismatch(
+                f"{self._digest} is longer than the promised {self._size} bytes"
+            )
+        elif self._hasher.digest != self._digest:
+            self._failure = DigestMismatch(
                 f"digest mismatch: expected {self._digest}, got {self._hasher.digest}",
                 hint="the bytes were damaged on the way or at the registry; try again",
             )
+        if self._failure is not None:
+            raise self._failure
         self._done = True
 
 
