@@ -1,1 +1,1 @@
-"""Blobs, names, leases and garbage on this machine: an OCI image layout."""
+"""This machine's blobs and names: an OCI image layout, with locks and leases."""

@@ -1,0 +1,221 @@
+"""The tree under the root folder, drawn and made here alone.
+
+ROOT/
+  oci-layout  index.json  blobs/<algorithm>/<hex>   the store is an OCI image layout
+  uploads/<key>                     blobs on their way in; resumable, locked while written
+  leases/<id>  leases/lock  leases/names             what is being worked on; flock files
+  layers/sha256/<diff-id>           sealed layers
+  layers/chain/<diff-id>/<chain-id> sealed layers whose index depends on the layers below
+  layers/new/                       sealed layers on their way in, and their locks
+  snapshots/unpacked/<hex>          layers as directories, where the driver needs them
+  snapshots/active/<key>/{upper,work}                containers' writable layers
+  snapshots/new/                    directories on their way in or out
+  containers/<id>/  volumes/<name>/  networks/  events.log
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from lamina.errors import Invalid
+from lamina.spec.wire import decode, encode
+from lamina.stream.files import disk_errors, fresh_name, remove_tree, replace
+
+__all__ = [
+    "Disk",
+    "RootInvalid",
+    "fill_reserve",
+    "make",
+    "remove_tree",
+    "replace",
+    "scratch",
+    "spend_reserve",
+]
+
+_LAYOUT = encode({"imageLayoutVersion": "1.0.0"})
+_INDEX = encode(
+    {
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": [],
+    }
+)
+# 0711: a container in a user namespace of its own must pass through; 0700: a layer of an old
+# image may hold a set-user-ID program with known holes, and its path can be guessed.
+_DIRECTORIES = (
+    ("", 0o711),
+    ("blobs", 0o755),
+    ("blobs/sha256", 0o755),
+    ("uploads", 0o700),
+    ("leases", 0o700),
+    ("layers", 0o700),
+    ("layers/sha256", 0o755),
+    ("layers/chain", 0o755),
+    ("layers/new", 0o700),
+    ("snapshots", 0o700),
+    ("snapshots/unpacked", 0o755),
+    ("snapshots/active", 0o755),
+    ("snapshots/new", 0o700),
+    ("containers", 0o711),
+    ("volumes", 0o711),
+    ("networks", 0o711),
+)
+_LOCKS = ("leases/lock", "leases/names")
+_RESERVE = 256 * 1024
+
+
+class RootInvalid(Invalid):
+    """The folder is not one of ours, or of a layout from the future."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """Where everything lies under `root`. Only paths: nothing is made or looked at."""
+
+    root: str
+
+    @property
+    def layout(self) -> str:
+        """`oci-layout`, which makes the folder an OCI image layout."""
+        return f"{self.root}/oci-layout"
+
+    @property
+    def index(self) -> str:
+        """`index.json`: the names and what they stand for."""
+        return f"{self.root}/index.json"
+
+    @property
+    def reserve(self) -> str:
+        """A file whose only content is its size."""
+        return f"{self.root}/reserve"
+
+    @property
+    def blobs(self) -> str:
+        """Blobs by algorithm and hex."""
+        return f"{self.root}/blobs"
+
+    @property
+    def uploads(self) -> str:
+        """Blobs on their way in."""
+        return f"{self.root}/uploads"
+
+    @property
+    def leases(self) -> str:
+        """Leases and the store's own locks."""
+        return f"{self.root}/leases"
+
+    @property
+    def layers(self) -> str:
+        """Sealed layers."""
+        return f"{self.root}/layers"
+
+    @property
+    def snapshots(self) -> str:
+        """Unpacked layers and containers' writable layers."""
+        return f"{self.root}/snapshots"
+
+    @property
+    def containers(self) -> str:
+        """One folder per container: its record, bundle, log."""
+        return f"{self.root}/containers"
+
+    @property
+    def volumes(self) -> str:
+        """One folder per named volume."""
+        return f"{self.root}/volumes"
+
+    @property
+    def networks(self) -> str:
+        """What is known of networks."""
+        return f"{self.root}/networks"
+
+    @property
+    def events(self) -> str:
+        """The log of what happened to containers and images."""
+        return f"{self.root}/events.log"
+
+
+def make(root: str) -> Disk:
+    """Make what is missing of the tree under `root`; cheap when all is there.
+
+    Raises: Denied (not ours to write), DiskFull, RootInvalid (another layout version).
+    """
+    root = os.path.abspath(root)
+    disk = Disk(root)
+    try:
+        with open(disk.layout, "rb") as file:
+            _check_layout(root, file.read(1024))
+    except FileNotFoundError:
+        with disk_errors(f"making {root}"):
+            os.makedirs(os.path.dirname(root), exist_ok=True)
+            _make_tree(root)
+        fill_reserve(disk.reserve)
+        _replace_if_absent(disk.index, _INDEX)
+        _replace_if_absent(disk.layout, _LAYOUT)  # last: its presence says the rest is there
+    return disk
+
+
+def _check_layout(root: str, raw: bytes) -> None:
+    version = decode(raw, what=f"{root}/oci-layout").get("imageLayoutVersion")
+    if version != "1.0.0":
+        raise RootInvalid(f"{root} is an image layout of version {version!r}, we know 1.0.0")
+    if not os.path.isdir(f"{root}/networks"):  # somebody else's OCI layout: move in beside it
+        _make_tree(root)
+
+
+def _make_tree(root: str) -> None:
+    for name, mode in _DIRECTORIES:
+        path = f"{root}/{name}" if name else root
+        try:
+            os.mkdir(path, mode)
+        except FileExistsError:
+            continue
+    for name in _LOCKS:  # now: on a full disk they could not be made
+        os.close(os.open(f"{root}/{name}", os.O_WRONLY | os.O_CREAT, 0o644))
+
+
+def fill_reserve(path: str) -> None:
+    """Take the reserve's room; on a full disk do without."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        os.posix_fallocate(fd, 0, _RESERVE)
+    except OSError:
+        os.ftruncate(fd, 0)
+    finally:
+        os.close(fd)
+
+
+def spend_reserve(path: str) -> bool:
+    """Give the reserve's room back to the file system; tell whether there was any."""
+    try:
+        if not os.stat(path).st_size:
+            return False
+        os.truncate(path, 0)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _replace_if_absent(path: str, data: bytes) -> None:
+    """Make `path` hold `data` unless it is there: of several processes the first one wins."""
+    temporary = f"{path}.{fresh_name()}~"
+    replace(temporary, data)
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        return
+    finally:
+        os.unlink(temporary)
+
+
+@contextmanager
+def scratch(parent: str) -> Iterator[str]:
+    """Give a new empty directory inside `parent`, removed with all its contents at the end."""
+    path = f"{parent}/{fresh_name()}"
+    with disk_errors(f"making {path}"):
+        os.mkdir(path, 0o700)
+    try:
+        yield path
+    finally:
+        remove_tree(path)

@@ -1,0 +1,144 @@
+"""Leases: what keeps unnamed content alive while work is going on.
+
+A lease is a file under flock, so it ends when its process does, however it does. The file lists
+the digests its holder relies on. Garbage collection holds `leases/lock` exclusively for its few
+milliseconds; adding a digest to a lease holds it shared. So collection either sees the digest, or
+was over before the holder looked whether the blob is there.
+"""
+
+import os
+from _thread import allocate_lock  # `threading` would cost a third of the start-up budget
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lamina.spec.digest import Digest
+from lamina.stream.files import acquire, disk_errors, fresh_name, locked, write_all
+
+if TYPE_CHECKING:
+    from lamina.store.disk import Disk
+
+__all__ = ["Held", "Leases"]
+
+_PREFIX = "lease-"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What the running leases hold: digests, and since when (epoch nanoseconds, None: no lease)."""
+
+    digests: frozenset[Digest]
+    since_ns: int | None
+
+
+class Leases:
+    """The leases of one store. One object has at most one lease file, however often it is entered."""
+
+    def __init__(self, disk: "Disk") -> None:
+        self._directory = disk.leases
+        self._lock_path = f"{disk.leases}/lock"
+        self._mutex = allocate_lock()
+        self._entered = 0
+        self._fd = -1
+        self._path = ""
+        self._pinned: set[Digest] = set()
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Keep every digest that is pinned during the body; other threads may enter too."""
+        with self._mutex:
+            if self._entered == 0:
+                self._begin()
+            self._entered += 1
+        try:
+            yield
+        finally:
+            with self._mutex:
+                self._entered -= 1
+                if self._entered == 0:
+                    self._end()
+
+    def pin(self, digest: Digest) -> None:
+        """Hold `digest` until the lease ends; without a lease, do nothing."""
+        if self._entered == 0 or digest in self._pinned:
+            return
+        with self._mutex:
+            if self._entered == 0:
+                return
+            with disk_errors("writing a lease"), locked(self._lock_path, shared=True):
+                self._write(f"{digest}\n".encode())
+            self._pinned.add(digest)
+
+    @contextmanager
+    def settled(self) -> Iterator[None]:
+        """Keep garbage collection out during the body, which must be short."""
+        with locked(self._lock_path, shared=True):
+            yield
+
+    @contextmanager
+    def alone(self) -> Iterator[Held]:
+        """Keep everyone from pinning and naming; give what the running leases hold."""
+        with locked(self._lock_path):
+            yield self._held()
+
+    def _begin(self) -> None:
+        path = f"{self._directory}/{_PREFIX}{fresh_name()}"
+        with disk_errors("writing a lease"), locked(self._lock_path, shared=True):
+            self._fd = acquire(path)
+            self._path = path
+            self._pinned = set()
+            try:  # the file's own time: the clock that layers' times come from
+                self._write(f"{os.fstat(self._fd).st_mtime_ns}\n".encode())
+            except OSError:
+                self._end()
+                raise
+
+    def _write(self, line: bytes) -> None:
+        """Append a line or nothing: half a digest would spoil the next one."""
+        size = os.fstat(self._fd).st_size
+        try:
+            write_all(self._fd, line)
+        except OSError:
+            os.ftruncate(self._fd, size)
+            os.lseek(self._fd, size, os.SEEK_SET)
+            raise
+
+    def _end(self) -> None:
+        try:
+            os.unlink(self._path)
+        finally:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _held(self) -> Held:
+        """Read the leases of the living; remove those of the dead."""
+        digests: set[Digest] = set()
+        since_ns: int | None = None
+        for name in os.listdir(self._directory):
+            if not name.startswith(_PREFIX):
+                continue
+            path = f"{self._directory}/{name}"
+            try:
+                with open(path, encoding="ascii") as file:
+                    first, *lines = file.read().split() or ["0"]
+            except FileNotFoundError:
+                continue
+            if _is_dead(path):
+                continue
+            digests.update(map(Digest, lines))
+            since_ns = int(first) if since_ns is None else min(since_ns, int(first))
+        return Held(frozenset(digests), since_ns)
+
+
+def _is_dead(path: str) -> bool:
+    """Remove the lease file if nobody holds it; tell whether it is gone."""
+    try:
+        fd = acquire(path, wait=False, create=False)
+    except BlockingIOError:
+        return False
+    except FileNotFoundError:
+        return True
+    os.unlink(path)
+    os.close(fd)
+    return True

@@ -1,0 +1,222 @@
+"""Names: what `index.json` says, and the one way to change it.
+
+A name is the annotation `org.opencontainers.image.ref.name` of a descriptor, as skopeo, umoci and
+podman read it. Facts about the image stand beside it as annotations `io.lamina.*`, so that a
+listing reads this one file. Rows and fields of other tools are kept as they are.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lamina.errors import Corrupt, Invalid, LaminaError, NotFound
+from lamina.spec.descriptor import Descriptor
+from lamina.spec.wire import Document, decode, encode
+from lamina.store.disk import spend_reserve
+from lamina.stream.files import DiskFull, locked, replace
+
+if TYPE_CHECKING:
+    from lamina.spec.digest import Digest
+    from lamina.store.disk import Disk
+
+__all__ = ["IndexDamaged", "Named", "Names", "TargetUnknown"]
+
+_NAME = "org.opencontainers.image.ref.name"
+_FACT = "io.lamina."
+
+
+class IndexDamaged(Corrupt):
+    """`index.json` cannot be read."""
+
+
+class TargetUnknown(NotFound):
+    """A name was to be given to a manifest that is not in the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A name and what it stands for; `name` is empty for an image that lost its last name.
+
+    `facts` has the keys given to `Names.set`, without the prefix they carry in the file.
+    """
+
+    name: str
+    target: Descriptor
+    facts: Mapping[str, str]
+
+
+class Names:
+    """The names of one store. Each change is one atomic replacement of index.json under flock.
+
+    `has(digest)` tells whether a target is there; `settled()` keeps garbage collection out while
+    that is asked and the name is written.
+    """
+
+    def __init__(
+        self,
+        disk: "Disk",
+        has: "Callable[[Digest], bool]",
+        settled: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self._path = disk.index
+        self._reserve = disk.reserve
+        self._lock = f"{disk.leases}/names"
+        self._has = has
+        self._settled = settled
+        self._read_last: tuple[bytes, tuple[Named, ...]] = (b"", ())
+
+    def get(self, name: str) -> Named | None:
+        """Give what the complete `name` stands for, or None."""
+        for row in self.all():
+            if row.name == name and name:
+                return row
+        return None
+
+    def all(self) -> tuple[Named, ...]:
+        """Give every name, and untagged targets, oldest first. Raises: IndexDamaged."""
+        raw, rows = self._read_last
+        found = self._read()
+        if found == raw:
+            return rows
+        rows = tuple(_named(number, row) for number, row in enumerate(_rows(found)[1]))
+        self._read_last = (found, rows)
+        return rows
+
+    def set(self, name: str, target: Descriptor, facts: Mapping[str, str]) -> Named | None:
+        """Make `name` stand for `target`, durably; give what it stood for before.
+
+        The former target stays listed without a name unless another name holds it.
+        Raises: TargetUnknown (its manifest is not here), IndexDamaged, DiskFull, Denied.
+        """
+        if not name:
+            raise Invalid("an empty name")
+        new = _row(name, target, facts)
+        with self._settled():
+            if not self._has(target.digest):
+                raise TargetUnknown(
+                    f"cannot name {name}: its manifest {target.digest} is not in the store",
+                    hint="it was removed meanwhile; pull or build it again",
+                )
+            with self._changing() as rows:
+                old = next((row for row in rows if _name(row) == name), None)
+                kept = [row for row in rows if _name(row) != name]
+                kept = [row for row in kept if _name(row) or row.get("digest") != target.digest]
+                kept.append(new)
+                if old is not None and _is_lost(old, kept):
+                    kept.append(_without_name(old))
+                rows[:] = kept
+        return None if old is None else _named(0, old)
+
+    def remove(self, name: str) -> Named | None:
+        """Forget `name`; give what it stood for, None when it was not there.
+
+        Nothing is left behind: a target without another name becomes garbage.
+        """
+        if not name:
+            return None
+        return self._forget(lambda row: _name(row) == name)
+
+    def keep(self, target: Descriptor, facts: Mapping[str, str]) -> None:
+        """List `target` without a name, unless it is listed already. Raises: as `set`."""
+        with self._settled():
+            if not self._has(target.digest):
+                raise TargetUnknown(f"manifest {target.digest} is not in the store")
+            with self._changing() as rows:
+                if all(row.get("digest") != target.digest for row in rows):
+                    rows.append(_row("", target, facts))
+
+    def drop(self, digest: "Digest") -> Named | None:
+        """Forget the untagged `digest`; give it, None when it was not listed without a name."""
+        return self._forget(lambda row: not _name(row) and row.get("digest") == digest)
+
+    def _forget(self, matches: Callable[[Document], bool]) -> Named | None:
+        with self._changing() as rows:
+            gone = [row for row in rows if matches(row)]
+            rows[:] = [row for row in rows if not matches(row)]
+        return _named(0, gone[0]) if gone else None
+
+    def _read(self) -> bytes:
+        try:
+            with open(self._path, "rb", buffering=0) as file:
+                return file.read()
+        except FileNotFoundError as error:
+            raise IndexDamaged(
+                f"{self._path} is missing", hint="restore it, or start a new store with LAMINA_ROOT"
+            ) from error
+
+    @contextmanager
+    def _changing(self) -> Iterator[list[Document]]:
+        """Give the rows to be changed in place; write them at the end if they changed."""
+        with locked(self._lock):
+            raw = self._read()
+            document, rows = _rows(raw)
+            before = list(rows)
+            yield rows
+            if rows != before:
+                document["manifests"] = rows
+                self._write(encode(document))
+
+    def _write(self, raw: bytes) -> None:
+        """Replace index.json; on a full disk use the reserve, or nothing could ever be removed."""
+        try:
+            replace(self._path, raw)
+        except DiskFull:
+            if not spend_reserve(self._reserve):
+                raise
+            replace(self._path, raw)
+
+
+def _rows(raw: bytes) -> tuple[Document, list[Document]]:
+    hint = "restore it, or pull the images again into a new store"
+    try:
+        document = decode(raw, what="index.json")
+    except Invalid as error:
+        raise IndexDamaged(str(error), hint=hint) from error
+    rows = document.get("manifests") or []
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise IndexDamaged("index.json has no list of manifests", hint=hint)
+    return document, rows
+
+
+def _named(number: int, row: Document) -> Named:
+    try:
+        target = Descriptor.from_json(row)
+    except LaminaError as error:
+        raise IndexDamaged(
+            f"index.json is damaged: row {number}: {error}", hint="remove that row"
+        ) from error
+    start = len(_FACT)
+    facts = {key[start:]: text for key, text in target.annotations.items() if key.startswith(_FACT)}
+    return Named(target.annotations.get(_NAME, ""), target, facts)
+
+
+def _name(row: Document) -> str:
+    annotations = row.get("annotations")
+    return str(annotations.get(_NAME, "")) if isinstance(annotations, dict) else ""
+
+
+def _row(name: str, target: Descriptor, facts: Mapping[str, str]) -> Document:
+    row = target.to_json()
+    annotations = {
+        key: text
+        for key, text in target.annotations.items()
+        if key != _NAME and not key.startswith(_FACT)
+    }
+    annotations |= {_FACT + key: text for key, text in facts.items()}
+    if name:
+        annotations[_NAME] = name
+    row.pop("annotations", None)
+    if annotations:
+        row["annotations"] = annotations
+    return row
+
+
+def _without_name(row: Document) -> Document:
+    annotations = {key: text for key, text in row["annotations"].items() if key != _NAME}
+    lone = {key: value for key, value in row.items() if key != "annotations"}
+    return {**lone, "annotations": annotations} if annotations else lone
+
+
+def _is_lost(old: Document, rows: list[Document]) -> bool:
+    return all(row.get("digest") != old.get("digest") for row in rows)

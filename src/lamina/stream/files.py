@@ -1,0 +1,252 @@
+"""Files and directories that appear whole or not at all, and locks that die with their process.
+
+Everything lamina keeps on disk goes through these few calls: write beside, `fsync`, rename,
+`fsync` the directory. A process killed in between leaves at most a file nobody refers to.
+"""
+
+import errno
+import fcntl
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from lamina.errors import Denied, InUse, LaminaError, Unavailable
+
+__all__ = [
+    "DiskFull",
+    "acquire",
+    "disk_errors",
+    "fresh_name",
+    "locked",
+    "publish",
+    "remove_tree",
+    "replace",
+    "sync_directory",
+    "write_all",
+]
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_POLL_S = 0.05
+
+
+class DiskFull(Unavailable):
+    """The file system has no room left, or the quota is used up."""
+
+
+@contextmanager
+def disk_errors(doing: str) -> Iterator[None]:
+    """Turn a full disk or a refused write into an error that says what was being done.
+
+    Raises: DiskFull, Denied; other OSErrors pass as they are.
+    """
+    try:
+        yield
+    except OSError as error:
+        known = _explain(error, doing)
+        if known is None:
+            raise
+        raise known from error
+
+
+def _explain(error: OSError, doing: str) -> LaminaError | None:
+    if error.errno in _FULL:
+        return DiskFull(
+            f"no space left on device while {doing}",
+            hint="free some space (`lamina system df`, `lamina system prune`) and repeat the command",
+        )
+    if error.errno in _DENIED:
+        where = f": {os.fsdecode(error.filename)}" if error.filename else ""
+        return Denied(
+            f"{os.strerror(error.errno or 0).lower()} while {doing}{where}",
+            hint="use a folder of your own with LAMINA_ROOT, or run as the folder's owner",
+        )
+    return None
+
+
+def fresh_name() -> str:
+    """Give a name nobody else has: 32 hex characters."""
+    return os.urandom(16).hex()
+
+
+def write_all(fd: int, data: "bytes | memoryview") -> None:
+    """Write every byte at the file's position; `os.write` may stop early on a full disk."""
+    written = os.write(fd, data)
+    if written == len(data):
+        return
+    view = memoryview(data)
+    while written < len(view):
+        written += os.write(fd, view[written:])
+
+
+def sync_directory(path: str) -> None:
+    """Make renames and removals in `path` survive a power cut."""
+    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def publish(temporary: str, path: str) -> None:
+    """Give a finished, fsynced file (or directory) its visible name, replacing a file there."""
+    os.rename(temporary, path)
+    sync_directory(os.path.dirname(path))
+
+
+def replace(path: str, data: bytes, *, mode: int = 0o644) -> None:
+    """Make `path` hold exactly `data`, atomically and durably; a reader sees old or new.
+
+    Raises: DiskFull, Denied; then `path` is as it was.
+    """
+    temporary = f"{path}.{fresh_name()}~"
+    with disk_errors(f"writing {path}"):
+        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        try:
+            try:
+                write_all(fd, data)
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+            publish(temporary, path)
+        except BaseException:
+            _unlink_quietly(temporary)
+            raise
+
+
+def acquire(
+    path: str,
+    *,
+    shared: bool = False,
+    wait: bool = True,
+    create: bool = True,
+    waiting: Callable[[], None] | None = None,
+) -> int:
+    """Open `path` (made when absent, if `create`), lock it with flock; give its descriptor, close to unlock.
+
+    The file at `path` is the locked one even when others rename or remove it while we wait. The
+    lock is per descriptor: threads of one process exclude each other too. `waiting` is called about
+    20 times a second while somebody else holds it and may raise to give up.
+    Raises: BlockingIOError (not `wait` and held by somebody else), FileNotFoundError (absent).
+    """
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+    flags = os.O_RDWR | (os.O_CREAT if create else 0)
+    while True:
+        fd = os.open(path, flags, 0o644)
+        try:
+            _flock(fd, kind, wait=wait, waiting=waiting)
+            if _is_at(fd, path):
+                return fd
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
+
+
+def _flock(fd: int, kind: int, *, wait: bool, waiting: Callable[[], None] | None) -> None:
+    if wait and waiting is None:
+        fcntl.flock(fd, kind)
+        return
+    while True:
+        try:
+            fcntl.flock(fd, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting is None:
+                raise
+        else:
+            return
+        waiting()
+        time.sleep(_POLL_S)
+
+
+def _is_at(fd: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def locked(
+    path: str, *, shared: bool = False, waiting: Callable[[], None] | None = None
+) -> Iterator[None]:
+    """Hold the lock file `path` for the body. The file stays; it is empty."""
+    fd = acquire(path, shared=shared, waiting=waiting)
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+def remove_tree(path: str) -> None:
+    """Remove a directory and all below it, whatever modes and depths a container left there.
+
+    Never follows a symlink and needs neither recursion nor long paths: subdirectories are moved up
+    beside each other before they are emptied. Absent is fine. A second call after a kill -9
+    continues. Raises: InUse (something is mounted inside).
+    """
+    try:
+        top = _open_directory(path, None)
+    except FileNotFoundError:
+        return
+    try:
+        _empty(top)
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            raise InUse(f"{path} has something mounted inside", hint="unmount it first") from error
+        raise
+    finally:
+        os.close(top)
+    os.rmdir(path)
+
+
+def _empty(top: int) -> None:
+    """Empty the directory `top`, one subdirectory at a time."""
+    pending: list[str] = []
+    _drain(top, top, pending)
+    while pending:
+        name = pending.pop()
+        child = _open_directory(name, top)
+        try:
+            _drain(child, top, pending)
+        finally:
+            os.close(child)
+        os.rmdir(name, dir_fd=top)
+
+
+def _drain(directory: int, top: int, pending: list[str]) -> None:
+    """Unlink the files of `directory`; note its subdirectories, moved up into `top`."""
+    with os.scandir(directory) as entries:
+        rows = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+    for name, is_directory in rows:
+        if not is_directory:
+            os.unlink(name, dir_fd=directory)
+        elif directory == top:
+            pending.append(name)
+        else:
+            moved = fresh_name()
+            _make_writable(name, directory)
+            os.rename(name, moved, src_dir_fd=directory, dst_dir_fd=top)
+            pending.append(moved)
+
+
+def _open_directory(name: str, parent: int | None) -> int:
+    _make_writable(name, parent)
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+    return os.open(name, flags, dir_fd=parent)
+
+
+def _make_writable(name: str, parent: int | None) -> None:
+    """Let the owner in: overlayfs makes `work/work` with mode 0, images have unreadable folders."""
+    found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    if stat.S_ISDIR(found.st_mode) and found.st_mode & 0o700 != 0o700:  # noqa: PLR2004
+        os.chmod(name, 0o700, dir_fd=parent)
+
+
+def _unlink_quietly(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return
