@@ -81,10 +81,13 @@ class Reference:
 
     @property
     def familiar_name(self) -> str:
-        """The name as people read it: without `docker.io/` and `library/`."""
+        """The name as people read it: without `docker.io/` and `library/`, where that is clear."""
         if self.registry != _DEFAULT:
             return self.name
-        return self.repository.removeprefix("library/")
+        first, _, rest = self.repository.partition("/")
+        if first == "library" and "/" not in rest:
+            return rest
+        return self.name if _split_registry(self.repository)[0] != _DEFAULT else self.repository
 
     @property
     def familiar(self) -> str:

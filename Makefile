@@ -1,0 +1,39 @@
+# Two commands matter: `make demo` plays the whole story, `make test` checks it.
+# Each sets up what it needs (tools/setup.sh); repeats are instant.
+
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+WORKERS ?= 2
+
+.PHONY: help demo test test-here test-plain lint bench soak clean setup
+
+help:            ## Say what can be made
+	@grep -E '^[a-z-]+: .*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup:           ## Make .venv and install what the tests use
+	@tools/setup.sh dev
+
+demo:            ## Play the story from a base image to a published one (KEEP=1 leaves it running)
+	@tools/setup.sh demo
+	@$(BIN)/python tools/demo.py
+
+test: setup      ## Check everything: as this user and, when that is root, as a plain user too
+	@CI=$(CI) tools/test.sh $(ARGS)
+
+lint: setup      ## Format, ruff, mypy, import contracts
+	@$(BIN)/ruff format --check --quiet . || { echo 'run: .venv/bin/ruff format .'; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo --config pyproject.toml > .cache/imports.txt 2>&1 \
+	  || { cat .cache/imports.txt; exit 1; }
+	@echo 'lint: clean'
+
+bench: setup     ## Measure pull, run, commit and push beside podman; writes bench/RESULTS.md
+	@$(BIN)/python bench/chapter.py
+
+soak: setup      ## Repeat the property tests with many more examples
+	@$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --hypothesis-profile=soak tests/spec tests/stream tests/layer tests/store tests/image
+
+clean:           ## Remove what the commands above made
+	@tools/clean.sh

@@ -1,0 +1,120 @@
+"""What every test may ask for, and what keeps tests apart.
+
+Tests marked `root` need mounts, namespaces or owners: as a plain user they are left out, and the
+report says so. Every engine has folders of its own; whatever is still mounted below them when a test
+ends is unmounted, so that neither a failure nor a container left running hurts the next test.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+from tests.commands import Lamina
+from tests.servers import HubServer, RegistryServer
+
+from lamina.engine.engine import Engine
+from lamina.settings import Settings
+
+PLAIN = os.geteuid() != 0
+
+_SHARED = {
+    "deadline": None,  # machines here are busy: a slow example is not a failure
+    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    "database": None,
+}
+hypothesis_settings.register_profile("quick", max_examples=50, **_SHARED)
+hypothesis_settings.register_profile("soak", max_examples=2000, **_SHARED)
+hypothesis_settings.load_profile("quick")
+
+
+def pytest_report_header() -> str:
+    if PLAIN:
+        return "user: plain; tests marked `root` need mounts and owners and are left out"
+    return "user: root; `make test` also runs the suite as a plain user"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not PLAIN:
+        return
+    left_out = [item for item in items if item.get_closest_marker("root")]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("root")]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Hide the caller's own root, logins and proxies from every test."""
+    home = tmp_path_factory.mktemp("home")
+    patch = pytest.MonkeyPatch()
+    for name in list(os.environ):
+        if name.startswith("LAMINA_") or name.lower().endswith("_proxy"):
+            patch.delenv(name)
+    for name in ("DOCKER_AUTH_CONFIG", "REGISTRY_AUTH_FILE", "DOCKER_HOST", "COLUMNS"):
+        patch.delenv(name, raising=False)
+    patch.setenv("HOME", str(home))
+    patch.setenv("DOCKER_CONFIG", str(home / ".docker"))
+    patch.setenv("LC_ALL", "C.UTF-8")
+    patch.setenv("TZ", "UTC")
+    yield
+    unmount_below(tmp_path_factory.getbasetemp())
+    patch.undo()
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Iterator[Settings]:
+    """Settings of an engine of its own; the run root is short, because it holds sockets."""
+    run_root = tempfile.mkdtemp(prefix="lamina-")
+    yield Settings(
+        root=str(tmp_path / "root"), run_root=run_root, docker_config=str(tmp_path / "docker")
+    )
+    unmount_below(Path(run_root))
+    unmount_below(tmp_path)
+    shutil.rmtree(run_root, ignore_errors=True)
+
+
+@pytest.fixture
+def engine(settings: Settings) -> Iterator[Engine]:
+    """An engine on an empty root."""
+    with Engine(settings) as engine:
+        yield engine
+        if "containers" in engine.__dict__:
+            Lamina(settings).remove_containers()
+
+
+@pytest.fixture
+def lamina(settings: Settings) -> Iterator[Lamina]:
+    """The `lamina` command on the same root as `engine`; containers left over are removed."""
+    command = Lamina(settings)
+    yield command
+    command.remove_containers()
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HubServer]:
+    """Our hub, started by its command on a free loopback port."""
+    with HubServer(tmp_path_factory.mktemp("hub")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]:
+    """Distribution's own registry on a free loopback port, open to everyone."""
+    with RegistryServer(tmp_path_factory.mktemp("registry")) as server:
+        yield server
+
+
+def unmount_below(folder: Path) -> None:
+    """Unmount whatever is mounted at or below `folder`, deepest first."""
+    prefix = str(folder)
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
+        targets = [line.split(" ", 5)[4] for line in table]
+    for target in sorted(targets, reverse=True):
+        if target == prefix or target.startswith(prefix + "/"):
+            subprocess.run(["umount", "-l", target], check=False, capture_output=True)

@@ -1,0 +1,152 @@
+"""Servers on loopback for tests: our hub and distribution's registry, each a real process."""
+
+import contextlib
+import http.client
+import os
+import re
+import selectors
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO, Self
+
+__all__ = ["HubServer", "RegistryServer"]
+
+_PATIENCE_S = 60.0
+
+
+class _Server:
+    """A process that says where it listens. A context manager: leaving it ends the process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.address = ""
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def command(self) -> tuple[list[str], dict[str, str]]:
+        """The words that start it, and what to add to the environment."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Start it and wait until it answers; `address` is `127.0.0.1:PORT` then."""
+        argv, environ = self.command()
+        self._process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **environ},
+        )
+        assert self._process.stdout is not None
+        said, port = _read_port(self._process.stdout)
+        assert port, f"{argv} did not say where it listens: {said}"
+        self.address = f"127.0.0.1:{port}"
+        self._log = (self.folder / "server.log").open("wb")
+        # From here on the pipe only needs draining; a thread of `cat` does not share our GIL.
+        self._drain = subprocess.Popen(
+            ["cat"], stdin=self._process.stdout, stdout=self._log, stderr=subprocess.DEVNULL
+        )
+        self._process.stdout.close()
+        self.wait_until_it_answers()
+
+    def wait_until_it_answers(self) -> None:
+        """Ask `/v2/` until there is any HTTP answer."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                self.request("GET", "/v2/")
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Send one request; give status, headers (lower-case names) and body."""
+        with contextlib.closing(
+            http.client.HTTPConnection(self.address, timeout=_PATIENCE_S)
+        ) as connection:
+            connection.request(method, path, body, headers or {})
+            answer = connection.getresponse()
+            names = {name.lower(): value for name, value in answer.getheaders()}
+            return answer.status, names, answer.read()
+
+    def stop(self) -> None:
+        """End the process; nothing of it stays."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._drain.wait(20)
+        self._log.close()
+        self._process = None
+
+
+class HubServer(_Server):
+    """`lamina hub serve` with its data below `folder`."""
+
+    def command(self) -> tuple[list[str], dict[str, str]]:
+        data = str(self.folder / "data")
+        serve = ["hub", "serve", "--listen", "127.0.0.1:0", "--data", data]
+        return [sys.executable, "-m", "lamina", *serve], {"PYTHONUNBUFFERED": "1"}
+
+    def register(self, name: str, password: str) -> None:
+        """Make an account, as `lamina hub register` does."""
+        done = subprocess.run(
+            [sys.executable, "-m", "lamina", "hub", "register", "--data", str(self.folder / "data"),
+             "--password-stdin", name],
+            input=password.encode(), capture_output=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done
+
+
+class RegistryServer(_Server):
+    """`docker-registry` with its data below `folder`, everything allowed."""
+
+    def command(self) -> tuple[list[str], dict[str, str]]:
+        config = self.folder / "registry.yml"
+        config.write_text(
+            "version: 0.1\n"
+            "log: {level: info, formatter: text}\n"
+            f"storage: {{filesystem: {{rootdirectory: {self.folder}/data}}, delete: {{enabled: true}}}}\n"
+            "http: {addr: '127.0.0.1:0', secret: test}\n"
+        )
+        return ["docker-registry", "serve", str(config)], {}
+
+
+def _read_port(stream: IO[bytes]) -> tuple[str, str]:
+    """Read until an address with a port is printed, or until patience or the process ends."""
+    said = b""
+    deadline = time.monotonic() + _PATIENCE_S
+    with selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
+        while time.monotonic() < deadline:
+            if not selector.select(1):
+                continue
+            piece = os.read(stream.fileno(), 65536)
+            if not piece:
+                break
+            said += piece
+            found = re.search(rb"127\.0\.0\.1:(\d+)", said)
+            if found and found[1] != b"0":
+                return said.decode(errors="replace"), found[1].decode()
+    return said.decode(errors="replace"), ""

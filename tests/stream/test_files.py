@@ -1,0 +1,150 @@
+"""Atomic files, locks, and trees that resist removal."""
+
+import errno
+import fcntl
+import os
+import threading
+
+import pytest
+
+from lamina.errors import Denied, Unavailable
+from lamina.stream.files import (
+    DiskFull,
+    acquire,
+    disk_errors,
+    locked,
+    publish,
+    remove_tree,
+    replace,
+    write_all,
+)
+
+
+def test_replace_shows_the_old_or_the_new_content_and_leaves_nothing_beside(tmp_path):
+    path = tmp_path / "a"
+    replace(str(path), b"one")
+    replace(str(path), b"two", mode=0o600)
+    assert path.read_bytes() == b"two"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_failed_replace_keeps_the_old_content(tmp_path):
+    path = tmp_path / "a"
+    path.mkdir()  # a rename of a file over a directory fails
+    with pytest.raises(OSError, match="directory"):
+        replace(str(path), b"x")
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_full_disk_and_a_refused_write_become_errors_with_a_hint():
+    with pytest.raises(DiskFull, match="no space left on device while storing") as full:
+        with disk_errors("storing"):
+            raise OSError(errno.ENOSPC, "full")
+    assert isinstance(full.value, Unavailable)
+    assert "prune" in full.value.hint
+    with pytest.raises(Denied, match=r"permission denied while storing: /x"):
+        with disk_errors("storing"):
+            raise OSError(errno.EACCES, "no", "/x")
+    with pytest.raises(IsADirectoryError), disk_errors("storing"):
+        raise OSError(errno.EISDIR, "other")
+
+
+def test_write_all_goes_on_after_a_short_write(tmp_path):
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    fcntl.fcntl(write, fcntl.F_SETPIPE_SZ, 4096)
+    with pytest.raises(BlockingIOError):  # the first part was taken, the second one refused
+        write_all(write, bytes(5000))
+    assert len(os.read(read, 9999)) == 4096
+    os.close(read)
+    os.close(write)
+
+
+def test_a_lock_excludes_threads_of_one_process_and_shared_locks_go_together(tmp_path):
+    path = str(tmp_path / "lock")
+    with locked(path, shared=True), locked(path, shared=True):
+        with pytest.raises(BlockingIOError):
+            acquire(path, wait=False)
+    os.close(acquire(path, wait=False))
+
+
+def test_a_waiter_may_give_up(tmp_path):
+    path = str(tmp_path / "lock")
+
+    class Stop(Exception):
+        pass
+
+    def stop():
+        raise Stop
+
+    with locked(path), pytest.raises(Stop):
+        acquire(path, waiting=stop)
+    os.close(acquire(path, waiting=stop))
+
+
+def test_who_waited_for_a_file_that_was_renamed_locks_the_new_one(tmp_path):
+    path, moved = str(tmp_path / "up"), str(tmp_path / "blob")
+    first = acquire(path)
+    got = []
+    thread = threading.Thread(target=lambda: got.append(acquire(path)))
+    thread.start()
+    while thread.is_alive() and not _someone_waits(path):
+        pass
+    publish(path, moved)
+    os.close(first)
+    thread.join()
+    assert os.path.samestat(os.fstat(got[0]), os.stat(path))
+    assert not os.path.samestat(os.fstat(got[0]), os.stat(moved))
+    os.close(got[0])
+
+
+def _someone_waits(path):
+    inode = str(os.stat(path).st_ino)
+    with open("/proc/locks", encoding="ascii") as rows:
+        return any("->" in row and f":{inode} " in row for row in rows)
+
+
+def test_an_absent_lock_file_is_not_made_when_asked_not_to(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        acquire(str(tmp_path / "none"), create=False)
+    assert os.listdir(tmp_path) == []
+
+
+def test_remove_tree_takes_unreadable_deep_and_linked_trees_and_nothing_else(tmp_path):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "keep").write_text("x")
+    top = tmp_path / "top"
+    (top / "a" / "b").mkdir(parents=True)
+    (top / "a" / "b" / "link").symlink_to(outside)
+    (top / "a" / "file").write_text("x")
+    os.mkfifo(top / "pipe")
+    (top / "dead").symlink_to("nowhere")
+    deep = os.open(top, os.O_RDONLY)
+    for _ in range(2000):  # longer than PATH_MAX, deeper than Python recurses
+        os.mkdir("deep", dir_fd=deep)
+        below = os.open("deep", os.O_RDONLY, dir_fd=deep)
+        os.close(deep)
+        deep = below
+    os.close(deep)
+    (top / "a" / "b").chmod(0)
+    top.chmod(0)
+    remove_tree(str(top))
+    assert os.listdir(tmp_path) == ["outside"]
+    assert os.listdir(outside) == ["keep"]
+
+
+def test_remove_tree_of_nothing_is_fine_and_of_a_symlink_is_refused(tmp_path):
+    remove_tree(str(tmp_path / "none"))
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    with pytest.raises(OSError, match=r"Not a directory|symbolic links"):
+        remove_tree(str(tmp_path / "link"))
+    assert (tmp_path / "real").is_dir()
+
+
+def test_descriptors_of_locks_do_not_pass_to_programs_we_start(tmp_path):
+    fd = acquire(str(tmp_path / "lock"))
+    assert fcntl.fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
+    os.close(fd)
