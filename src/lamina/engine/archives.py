@@ -176,7 +176,7 @@ def _seekable(engine: "Engine", stream: BinaryIO) -> Iterator[BinaryIO]:
     if head and not sniff(head):
         yield stream
         return
-    with TemporaryFile(dir=engine.store.scratch) as copy:
+    with TemporaryFile(dir=engine.store.disk.uploads) as copy:
         for piece in decompressed(stream):
             copy.write(piece)
         copy.flush()

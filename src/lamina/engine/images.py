@@ -186,17 +186,17 @@ class Images:
         platform: str = "",
         all_tags: bool = False,
         listener: Listener = silent,
-    ) -> "list[PullOutcome]":
+    ) -> "tuple[PullOutcome, ...]":
         """Fetch `name` from its registry; every tag of it with `all_tags`. See `engine.pull`."""
         from lamina.engine.pull import pull, pull_all
 
         if all_tags:
             return pull_all(self._engine, name, platform=platform, listener=listener)
-        return [pull(self._engine, name, platform=platform, listener=listener)]
+        return (pull(self._engine, name, platform=platform, listener=listener),)
 
     def push(
         self, name: str, *, all_tags: bool = False, listener: Listener = silent
-    ) -> "list[PushOutcome]":
+    ) -> "tuple[PushOutcome, ...]":
         """Send `name` to its registry; every local tag of it with `all_tags`."""
         from lamina.engine.push import push
 

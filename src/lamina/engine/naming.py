@@ -20,12 +20,12 @@ __all__ = [
     "name_image",
 ]
 
-IMAGE_ID = "io.lamina.image.id"
-CREATED = "io.lamina.image.created"
-SIZE = "io.lamina.image.size"
-LAYER_SIZES = "io.lamina.image.layer-sizes"
-PARENT = "io.lamina.image.parent"
-TAGGED = "io.lamina.image.tagged"
+IMAGE_ID = "id"
+CREATED = "created"
+SIZE = "size"
+LAYER_SIZES = "layer-sizes"
+PARENT = "parent"
+TAGGED = "tagged"
 
 
 def facts_of(engine: "Engine", config: ImageConfig, *, parent: str = "") -> dict[str, str]:

@@ -89,7 +89,7 @@ def pull(
 
 def pull_all(
     engine: "Engine", name: str, *, platform: str = "", listener: Listener = silent
-) -> list[PullOutcome]:
+) -> tuple[PullOutcome, ...]:
     """Pull every tag of a repository, in the registry's order. Raises: as `pull`."""
     from lamina.remote.repository import Repository
 
@@ -97,10 +97,10 @@ def pull_all(
     tags = Repository(reference.name, engine.client).tags()
     if not tags:
         raise NotFound(f"repository {reference.familiar_name} has no tags")
-    return [
+    return tuple(
         pull(engine, str(reference.with_tag(tag)), platform=platform, listener=listener)
         for tag in tags
-    ]
+    )
 
 
 def _path(reference: Reference) -> str:

@@ -37,7 +37,7 @@ class PushOutcome:
 
 def push(
     engine: "Engine", name: str, *, all_tags: bool = False, listener: Listener = silent
-) -> list[PushOutcome]:
+) -> tuple[PushOutcome, ...]:
     """Send every blob the registry lacks, then the manifest, then the next tag.
 
     Layers go in parallel; one that another repository of the registry has is mounted, not sent.
@@ -63,7 +63,7 @@ def push(
         name_image(engine, str(reference.with_digest(digest)), image.manifest, image.config)
         listener(Notice(f"{target}: digest: {digest} size: {size}"))
         outcomes.append(PushOutcome(reference, digest, size))
-    return outcomes
+    return tuple(outcomes)
 
 
 def _local_tags(engine: "Engine", wanted: Reference) -> list[Reference]:

@@ -164,13 +164,12 @@ def _stacks(engine: "Engine") -> list[tuple[Digest, ...]]:
 
 
 def collect(engine: "Engine") -> int:
-    """Delete blobs and sealed layers that no name and no container needs; give bytes freed.
+    """Delete blobs and layers that no name, no container and no running pull needs.
 
-    A pull, commit or load that runs meanwhile holds a lease: then nothing is deleted, and the
-    next call frees it.
+    Give the bytes freed. Safe at any time: everyone else is held still meanwhile.
     """
-    collected = engine.store.collect(())
-    if collected.skipped:
-        return 0
-    keep = {diff_id for stack in _stacks(engine) for diff_id in stack}
-    return collected.size + engine.layers.collect(keep, _piles_in_use(engine))
+    layers = engine.layers
+    roots = [record.image_id for record in engine.containers.records()]
+    with engine.store.sweep(roots) as sweep:
+        freed = sweep.blobs().size
+        return freed + layers.sweep(sweep.live.diff_ids, sweep.since_ns)

@@ -109,6 +109,7 @@ def _receive_layers(
     stop = Flag()
     piles = _piles(config.diff_ids)
     firsts: dict[tuple[Digest, ...], Future[None]] = {}
+    repeats: dict[Digest, Future[None]] = {}
     pool = ThreadPoolExecutor(max_workers=place.workers, thread_name_prefix="layer")
     try:
         for layer, pile in zip(manifest.layers, piles, strict=True):
@@ -116,8 +117,9 @@ def _receive_layers(
                 listener(LayerProgress(layer.digest.short, Phase.EXISTS))
                 continue
             listener(LayerProgress(layer.digest.short, Phase.PULLING))
-            task = _LayerTask(source, place, layer, pile, listener, stop, firsts.get(pile[:-1]))
-            firsts[pile] = pool.submit(task.run)
+            waits = (repeats.get(layer.digest), firsts.get(pile[:-1]))
+            task = _LayerTask(source, place, layer, pile, listener, stop, *waits)
+            firsts[pile] = repeats[layer.digest] = pool.submit(task.run)
         _finish(list(firsts.values()), stop)
     finally:
         stop.set()
@@ -151,12 +153,18 @@ class _LayerTask:
     pile: tuple[Digest, ...]
     listener: Listener
     stop: Flag
+    repeated: "Future[None] | None"
     below: "Future[None] | None"
 
     def run(self) -> None:
         """Fetch and seal; leave both blob and sealed layer visible, or neither changed."""
+        if self.repeated is not None:
+            # The same blob lies further down, too. Waiting for it before its lock is taken keeps
+            # the two from waiting for each other by way of the layers between them.
+            self.repeated.result()
         self._check()
-        with self.place.blobs.writer(str(self.layer.digest).replace(":", "-")) as blob:
+        key = str(self.layer.digest).replace(":", "-")
+        with self.place.blobs.writer(key, waiting=self._check) as blob:
             if self.place.blobs.has(self.layer.digest):
                 blob.discard()
                 self._from_store()

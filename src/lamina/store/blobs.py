@@ -236,6 +236,11 @@ class BlobWriter:
         """Bytes in the partial file: those found at the start and those written since."""
         return self._offset
 
+    @property
+    def digest(self) -> Digest:
+        """The digest of every byte in the partial file, earlier ones included."""
+        return self._digest(self._algorithm)
+
     def reader(self) -> "PartialReader":
         """Read the bytes that are there, from the first on; they are hashed on their way.
 
