@@ -38,14 +38,13 @@ def test_a_failed_replace_keeps_the_old_content(tmp_path):
 
 
 def test_a_full_disk_and_a_refused_write_become_errors_with_a_hint():
-    with pytest.raises(DiskFull, match="no space left on device while storing") as full:
-        with disk_errors("storing"):
-            raise OSError(errno.ENOSPC, "full")
+    storing = "no space left on device while storing"
+    with pytest.raises(DiskFull, match=storing) as full, disk_errors("storing"):
+        raise OSError(errno.ENOSPC, "full")
     assert isinstance(full.value, Unavailable)
     assert "prune" in full.value.hint
-    with pytest.raises(Denied, match=r"permission denied while storing: /x"):
-        with disk_errors("storing"):
-            raise OSError(errno.EACCES, "no", "/x")
+    with pytest.raises(Denied, match="permission denied while storing: /x"), disk_errors("storing"):
+        raise OSError(errno.EACCES, "no", "/x")
     with pytest.raises(IsADirectoryError), disk_errors("storing"):
         raise OSError(errno.EISDIR, "other")
 
@@ -63,9 +62,8 @@ def test_write_all_goes_on_after_a_short_write(tmp_path):
 
 def test_a_lock_excludes_threads_of_one_process_and_shared_locks_go_together(tmp_path):
     path = str(tmp_path / "lock")
-    with locked(path, shared=True), locked(path, shared=True):
-        with pytest.raises(BlockingIOError):
-            acquire(path, wait=False)
+    with locked(path, shared=True), locked(path, shared=True), pytest.raises(BlockingIOError):
+        acquire(path, wait=False)
     os.close(acquire(path, wait=False))
 
 

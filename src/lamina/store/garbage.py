@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Collected", "ManifestDamaged", "Reach", "reach"]
 
 _CONFIG_LIMIT = 16 * 1024 * 1024
+_REMEDY = "remove the image that needs it with `lamina rmi`, or pull it again"
 
 
 class ManifestDamaged(Corrupt):
@@ -77,20 +78,20 @@ class _Walk:
 
     def _document(self, digest: Digest, limit: int) -> Document | None:
         """Read a JSON object; None when absent, or (`limit` 0) when it is no document at all."""
-        path = self._blobs.path(digest)
         try:
-            size = os.stat(path).st_size
-            if not limit and not _looks_like_document(path, size):
+            if not limit and not _looks_like_document(self._blobs.path(digest)):
                 return None
             raw = self._blobs.read(digest, limit=limit or _CONFIG_LIMIT)
-            return decode(raw, what=f"blob {digest}")
         except (FileNotFoundError, NotFound):
             return None
         except (Corrupt, Invalid) as error:
-            raise ManifestDamaged(
-                f"cannot tell what is in use: {error}",
-                hint="remove the image that needs it with `lamina rmi`, or pull it again",
-            ) from error
+            raise ManifestDamaged(f"cannot tell what is in use: {error}", hint=_REMEDY) from error
+        try:
+            return decode(raw, what=f"blob {digest}")
+        except Invalid as error:
+            if not limit:  # a layer that happens to begin with a brace
+                return None
+            raise ManifestDamaged(f"cannot tell what is in use: {error}", hint=_REMEDY) from error
 
     def unknown(self, document: Document) -> None:
         """Follow a document whose kind only its fields tell."""
@@ -121,10 +122,10 @@ class _Walk:
                 continue  # such an image never got as far as having layers here
 
 
-def _looks_like_document(path: str, size: int) -> bool:
-    if size > _CONFIG_LIMIT:
-        return False
+def _looks_like_document(path: str) -> bool:
     with open(path, "rb") as file:
+        if os.fstat(file.fileno()).st_size > _CONFIG_LIMIT:
+            return False
         return file.read(64).lstrip()[:1] == b"{"
 
 

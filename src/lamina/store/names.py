@@ -64,7 +64,7 @@ class Names:
         self._lock = f"{disk.leases}/names"
         self._has = has
         self._settled = settled
-        self._read_last: tuple[bytes, tuple[Named, ...]] = (b"", ())
+        self._read_last: tuple[bytes | None, tuple[Named, ...]] = (None, ())
 
     def get(self, name: str) -> Named | None:
         """Give what the complete `name` stands for, or None."""
@@ -173,7 +173,7 @@ def _rows(raw: bytes) -> tuple[Document, list[Document]]:
         document = decode(raw, what="index.json")
     except Invalid as error:
         raise IndexDamaged(str(error), hint=hint) from error
-    rows = document.get("manifests") or []
+    rows = document.get("manifests", [])
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise IndexDamaged("index.json has no list of manifests", hint=hint)
     return document, rows

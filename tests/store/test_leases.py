@@ -1,0 +1,134 @@
+"""Leases: what is pinned stays, and the dead hold nothing."""
+
+import os
+import threading
+
+import pytest
+from tests.store.disks import fill
+from tests.store.processes import killed_after
+
+from lamina.spec.digest import Digest
+from lamina.store.disk import make
+from lamina.store.leases import Leases
+from lamina.stream.files import DiskFull
+
+ONE, TWO = Digest.of(b"1"), Digest.of(b"2")
+
+
+@pytest.fixture
+def disk(tmp_path):
+    return make(str(tmp_path / "root"))
+
+
+def _held(disk):
+    with Leases(disk).alone() as held:
+        return held
+
+
+def _files(disk):
+    return [name for name in os.listdir(disk.leases) if name.startswith("lease-")]
+
+
+def test_what_is_pinned_during_a_lease_is_held_and_then_let_go(disk):
+    leases = Leases(disk)
+    leases.pin(ONE)
+    assert _held(disk).digests == frozenset()
+    with leases.hold():
+        leases.pin(ONE)
+        leases.pin(TWO)
+        leases.pin(ONE)
+        assert _held(disk).digests == {ONE, TWO}
+        assert _held(disk).since_ns is not None
+    assert _held(disk).digests == frozenset()
+    assert _held(disk).since_ns is None
+    assert _files(disk) == []
+    with leases.hold():
+        assert _held(disk).digests == frozenset(), "a new lease starts empty"
+
+
+def test_nested_and_parallel_leases_of_one_object_hold_until_the_last_ends(disk):
+    leases = Leases(disk)
+    entered, leave = threading.Event(), threading.Event()
+
+    def work():
+        with leases.hold():
+            leases.pin(ONE)
+            entered.set()
+            leave.wait(30)
+
+    thread = threading.Thread(target=work)
+    with leases.hold():
+        thread.start()
+        assert entered.wait(30)
+        assert len(_files(disk)) == 1
+    assert _held(disk).digests == {ONE}
+    leave.set()
+    thread.join()
+    assert _held(disk).digests == frozenset()
+
+
+def test_a_lease_ends_with_the_body_that_failed(disk):
+    leases = Leases(disk)
+
+    def fail():
+        with leases.hold():
+            leases.pin(ONE)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert _files(disk) == []
+
+
+def test_since_is_when_the_oldest_lease_began_not_when_it_was_last_used(disk):
+    first, second = Leases(disk), Leases(disk)
+    with first.hold():
+        began = _held(disk).since_ns
+        with second.hold():
+            first.pin(ONE)
+            second.pin(TWO)
+            assert _held(disk).since_ns == began
+            assert _held(disk).digests == {ONE, TWO}
+
+
+def test_the_lease_of_a_killed_process_holds_nothing_and_is_cleaned_away(disk):
+    def run(root, told):
+        leases = Leases(make(root))
+        with leases.hold():
+            leases.pin(ONE)
+            assert _held(disk).digests == {ONE}
+            told()
+            threading.Event().wait(60)
+
+    killed_after(run, disk.root, sign="pinned")
+    assert len(_files(disk)) == 1
+    assert _held(disk).digests == frozenset()
+    assert _files(disk) == []
+
+
+def test_an_empty_lease_file_of_a_dead_process_is_harmless(disk):
+    with open(f"{disk.leases}/lease-dead", "w", encoding="ascii"):
+        pass
+    assert _held(disk).since_ns is None
+    assert _files(disk) == []
+
+
+@pytest.mark.root
+def test_on_a_full_disk_a_pin_that_failed_does_not_spoil_the_next(tiny_disk):
+    disk = make(str(tiny_disk / "root"))
+    leases = Leases(disk)
+    with leases.hold():
+        ballast = tiny_disk / "ballast"
+        fill(ballast, 4096)
+        pinned = []
+        for i in range(200):  # the file's first page was there before the disk was full
+            digest = Digest.of(str(i).encode())
+            try:
+                leases.pin(digest)
+            except DiskFull:
+                break
+            pinned.append(digest)
+        assert 0 < len(pinned) < 200
+        ballast.unlink()
+        leases.pin(ONE)
+        assert _held(disk).digests == {*pinned, ONE}
