@@ -6,7 +6,7 @@
 The names below load on first use, so that `import lamina` costs almost nothing.
 """
 
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False  # not from typing: this import is on the path of every command
 
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine

@@ -1,0 +1,124 @@
+"""Every command there is, as a literal table: nothing is imported to know a name or a summary.
+
+The module of a path is `lamina.cli.commands.<module>`; a path without a summary is another
+spelling that help does not list.
+"""
+
+from __future__ import annotations
+
+__all__ = ["COMMANDS", "COMMON", "GROUPS", "aliases", "members"]
+
+COMMON = (
+    "run", "exec", "ps", "pull", "push", "images", "layers", "login", "logout", "version", "info",
+)  # fmt: skip
+"""The commands that help shows first, in this order."""
+
+GROUPS = {
+    "container": "Manage containers",
+    "hub": "Run a registry with accounts and pages",
+    "image": "Manage images",
+    "system": "Manage Lamina",
+}
+"""Groups of commands. `hub`'s members stand in its own module, in a table named `COMMANDS`."""
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "attach": ("attach", "Attach local standard input, output, and error streams to a running container"),
+    "commit": ("commit", "Create a new image from a container's changes"),
+    "cp": ("cp", "Copy files/folders between a container and the local filesystem"),
+    "create": ("create", "Create a new container"),
+    "diff": ("diff", "Inspect changes to files or directories on a container's filesystem"),
+    "exec": ("exec", "Execute a command in a running container"),
+    "export": ("export", "Export a container's filesystem as a tar archive"),
+    "history": ("history", "Show the history of an image"),
+    "images": ("images", "List images"),
+    "import": ("import_", "Import the contents from a tarball to create a filesystem image"),
+    "info": ("info", "Display system-wide information"),
+    "inspect": ("inspect", "Return low-level information on images and containers"),
+    "kill": ("kill", "Kill one or more running containers"),
+    "layers": ("layers", "Draw the layers of an image or container"),
+    "load": ("load", "Load an image from a tar archive or STDIN"),
+    "login": ("login", "Authenticate to a registry"),
+    "logout": ("logout", "Log out from a registry"),
+    "logs": ("logs", "Fetch the logs of a container"),
+    "pause": ("pause", "Pause all processes within one or more containers"),
+    "port": ("port", "List port mappings or a specific mapping for the container"),
+    "ps": ("ps", "List containers"),
+    "pull": ("pull", "Download an image from a registry"),
+    "push": ("push", "Upload an image to a registry"),
+    "rename": ("rename", "Rename a container"),
+    "restart": ("restart", "Restart one or more containers"),
+    "rm": ("rm", "Remove one or more containers"),
+    "rmi": ("rmi", "Remove one or more images"),
+    "run": ("run", "Create and run a new container from an image"),
+    "save": ("save", "Save one or more images to a tar archive (streamed to STDOUT by default)"),
+    "start": ("start", "Start one or more stopped containers"),
+    "stop": ("stop", "Stop one or more running containers"),
+    "tag": ("tag", "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE"),
+    "top": ("top", "Display the running processes of a container"),
+    "unpause": ("unpause", "Unpause all processes within one or more containers"),
+    "version": ("version", "Show the Lamina version information"),
+    "wait": ("wait", "Block until one or more containers stop, then print their exit codes"),
+    "container attach": ("attach", "Attach local standard input, output, and error streams to a running container"),
+    "container commit": ("commit", "Create a new image from a container's changes"),
+    "container cp": ("cp", "Copy files/folders between a container and the local filesystem"),
+    "container create": ("create", "Create a new container"),
+    "container diff": ("diff", "Inspect changes to files or directories on a container's filesystem"),
+    "container exec": ("exec", "Execute a command in a running container"),
+    "container export": ("export", "Export a container's filesystem as a tar archive"),
+    "container inspect": ("container_inspect", "Display detailed information on one or more containers"),
+    "container kill": ("kill", "Kill one or more running containers"),
+    "container logs": ("logs", "Fetch the logs of a container"),
+    "container ls": ("ps", "List containers"),
+    "container list": ("ps", ""),
+    "container ps": ("ps", ""),
+    "container pause": ("pause", "Pause all processes within one or more containers"),
+    "container port": ("port", "List port mappings or a specific mapping for the container"),
+    "container prune": ("container_prune", "Remove all stopped containers"),
+    "container rename": ("rename", "Rename a container"),
+    "container restart": ("restart", "Restart one or more containers"),
+    "container rm": ("rm", "Remove one or more containers"),
+    "container remove": ("rm", ""),
+    "container run": ("run", "Create and run a new container from an image"),
+    "container start": ("start", "Start one or more stopped containers"),
+    "container stop": ("stop", "Stop one or more running containers"),
+    "container top": ("top", "Display the running processes of a container"),
+    "container unpause": ("unpause", "Unpause all processes within one or more containers"),
+    "container wait": ("wait", "Block until one or more containers stop, then print their exit codes"),
+    "image history": ("history", "Show the history of an image"),
+    "image import": ("import_", "Import the contents from a tarball to create a filesystem image"),
+    "image inspect": ("image_inspect", "Display detailed information on one or more images"),
+    "image layers": ("layers", "Draw the layers of an image or container"),
+    "image load": ("load", "Load an image from a tar archive or STDIN"),
+    "image ls": ("images", "List images"),
+    "image list": ("images", ""),
+    "image prune": ("image_prune", "Remove unused images"),
+    "image pull": ("pull", "Download an image from a registry"),
+    "image push": ("push", "Upload an image to a registry"),
+    "image rm": ("rmi", "Remove one or more images"),
+    "image remove": ("rmi", ""),
+    "image save": ("save", "Save one or more images to a tar archive (streamed to STDOUT by default)"),
+    "image tag": ("tag", "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE"),
+    "system df": ("system_df", "Show disk usage"),
+    "system info": ("info", "Display system-wide information"),
+    "system prune": ("system_prune", "Remove unused data"),
+}  # fmt: skip
+"""Path as typed → (module, summary)."""
+
+
+def aliases(path: str) -> tuple[str, ...]:
+    """Give every path of the same command, groups first, as Docker lists them."""
+    if path not in COMMANDS:
+        return ()
+    module = COMMANDS[path][0]
+    same = [name for name, (home, _) in COMMANDS.items() if home == module]
+    return tuple(sorted(same, key=lambda name: -name.count(" ")))
+
+
+def members(group: str = "") -> tuple[tuple[str, str], ...]:
+    """Give (name, summary) of what stands in `group`, or at the top; other spellings left out."""
+    start = f"{group} " if group else ""
+    return tuple(
+        (path[len(start) :], summary)
+        for path, (_, summary) in COMMANDS.items()
+        if summary and path.startswith(start) and " " not in path[len(start) :]
+    )

@@ -1,0 +1,1 @@
+"""One module per command: `COMMAND` says what it takes, `main` does it."""

@@ -1,0 +1,77 @@
+"""Failures in words and exit codes: the one table of the command line.
+
+An error class may carry its own `exit_code` (run and exec use Docker's 125, 126 and 127).
+"""
+
+from __future__ import annotations
+
+import errno
+import sys
+
+from lamina.errors import LaminaError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
+__all__ = ["BROKEN_PIPE", "INTERRUPTED", "CommandFailed", "exit_code", "report", "words"]
+
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+_FAILED = 1
+
+_SYSTEM = {
+    errno.ENOSPC: ("no space left on device", "`lamina system df` shows what could go"),
+    errno.EDQUOT: ("disk quota exceeded", "`lamina system df` shows what could go"),
+    errno.EROFS: ("the file system is read-only", ""),
+    errno.EACCES: ("permission denied", "try as another user, or with another LAMINA_ROOT"),
+    errno.EPERM: ("operation not permitted", "this needs more rights than this user has"),
+    errno.EMFILE: ("too many open files", "raise the limit with `ulimit -n`"),
+}
+
+
+class CommandFailed(LaminaError):
+    """A command that already said why and now ends with a code of its own."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__("")
+        self.exit_code = code
+
+
+def exit_code(error: BaseException) -> int:
+    """Give the process's exit code for `error`."""
+    if isinstance(error, KeyboardInterrupt):
+        return INTERRUPTED
+    if isinstance(error, BrokenPipeError):
+        return BROKEN_PIPE
+    code = getattr(error, "exit_code", _FAILED)
+    return code if isinstance(code, int) else _FAILED
+
+
+def words(error: BaseException) -> tuple[str, str]:
+    """Give (what happened, what to do) of `error`; the second may be empty."""
+    if isinstance(error, LaminaError):
+        return error.message, error.hint
+    if isinstance(error, OSError):
+        what, hint = _SYSTEM.get(error.errno or 0, (error.strerror or str(error), ""))
+        name = error.filename
+        if isinstance(name, bytes):
+            name = name.decode(errors="backslashreplace")
+        return (f"{name}: {what}" if isinstance(name, str) else what), hint
+    return f"{type(error).__name__}: {error}", "this is a bug: please report it with --debug"
+
+
+def report(error: BaseException, stream: TextIO | None = None) -> int:
+    """Say `error` on stderr in at most a few lines; give the exit code.
+
+    Says nothing for a closed pipe and for `CommandFailed`; ends the line the terminal's ^C began.
+    """
+    stream = stream or sys.stderr
+    if isinstance(error, KeyboardInterrupt):
+        print(file=stream)
+    elif not isinstance(error, (BrokenPipeError, CommandFailed)):
+        what, hint = words(error)
+        print(f"lamina: {what}", file=stream)
+        if hint:
+            print(f"hint: {hint}", file=stream)
+    return exit_code(error)
