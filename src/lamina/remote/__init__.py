@@ -1,1 +1,1 @@
-"""The distribution-spec, spoken as a client."""
+"""The distribution-spec, spoken as a client: registries, their tokens, their transfers."""

@@ -1,0 +1,294 @@
+"""Answer a registry's challenge: Bearer tokens from its token service, or Basic.
+
+`token_flow` is a pure generator: it yields the request to send and is sent the response. The
+`Authorizer` keeps what was obtained, per registry and scopes, and asks once for many threads.
+Spec: distribution docs/spec/auth/token.md and oauth.md.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, field
+from urllib.parse import urlencode, urljoin, urlsplit
+
+from lamina.errors import Invalid
+from lamina.remote.challenge import Challenge, choose, merge_scopes
+from lamina.remote.credentials import Credentials
+from lamina.remote.endpoints import Endpoint
+from lamina.remote.errors import LoginRefused, RegistryFailed, ResponseInvalid, problems
+from lamina.remote.messages import Request, Response, without_query
+from lamina.spec.wire import decode
+
+__all__ = ["CLIENT_ID", "Authorizer", "Token", "token_flow"]
+
+CLIENT_ID = "lamina"
+_SHORTEST_S = 60.0
+_LONGEST_S = 24 * 3600.0
+_MARGIN_S = 10.0
+_TOKEN_LIMIT = 1024 * 1024
+_REFUSALS = (400, 401, 403)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a token service gave. `refresh` is an identity token, when one was asked for."""
+
+    value: str = field(repr=False)
+    lifetime_s: float = _SHORTEST_S
+    refresh: str = field(default="", repr=False)
+
+
+def token_flow(
+    challenge: Challenge,
+    scopes: Iterable[str],
+    credentials: Credentials | None,
+    *,
+    offline: bool = False,
+) -> Generator[Request, Response, Token]:
+    """Turn a Bearer challenge with an absolute realm into a token.
+
+    Yields requests, is sent responses, returns the token. An identity token is traded by POST;
+    all else is a GET, with Basic where there is a password, else anonymous. `offline` asks for an
+    identity token too. Raises: LoginRefused, RegistryFailed, ResponseInvalid.
+    """
+    wanted = tuple(scopes)
+    if credentials and credentials.identity_token:
+        request = _refresh_request(challenge, wanted, credentials)
+    else:
+        request = _plain_request(challenge, wanted, credentials, offline=offline)
+    response = yield request
+    return _read_token(response)
+
+
+def _plain_request(
+    challenge: Challenge, scopes: tuple[str, ...], credentials: Credentials | None, *, offline: bool
+) -> Request:
+    query = []
+    if service := challenge.parameters.get("service"):
+        query.append(("service", service))
+    query += [("scope", scope) for scope in scopes]
+    headers = {}
+    if credentials and credentials.has_password:
+        query.append(("account", credentials.username))
+        headers["Authorization"] = f"Basic {credentials.basic}"
+    query.append(("client_id", CLIENT_ID))
+    if offline:
+        query.append(("offline_token", "true"))
+    realm = challenge.parameters["realm"]
+    url = f"{realm}{'&' if urlsplit(realm).query else '?'}{urlencode(query)}"
+    return Request("GET", url, headers, limit=_TOKEN_LIMIT)
+
+
+def _refresh_request(
+    challenge: Challenge, scopes: tuple[str, ...], credentials: Credentials
+) -> Request:
+    form = {
+        "grant_type": "refresh_token",
+        "service": challenge.parameters.get("service", ""),
+        "client_id": CLIENT_ID,
+        "scope": " ".join(scopes),
+        "refresh_token": credentials.identity_token,
+    }
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    body = urlencode(form).encode()
+    return Request("POST", challenge.parameters["realm"], headers, body, limit=_TOKEN_LIMIT)
+
+
+def _read_token(response: Response) -> Token:
+    where = without_query(response.url)
+    if response.status in _REFUSALS:
+        found = problems(response.body)
+        cause = str(found[0]) if found else "incorrect username or password"
+        if not cause.startswith(("unauthorized", "denied")):
+            cause = f"unauthorized: {cause}"
+        raise LoginRefused(
+            f'Get "{where}": {cause}', hint="check the user name and the password or token"
+        )
+    if not response.is_success:
+        raise RegistryFailed(
+            f"the token service at {where} answered {response.status}",
+            hint="the registry's login has a problem of its own; try again later",
+        )
+    try:
+        document = decode(response.body, what="token")
+    except Invalid as error:
+        raise ResponseInvalid(f"the token service at {where} gave no token: {error}") from error
+    value = document.get("token") or document.get("access_token")
+    if not isinstance(value, str) or not value.isprintable():
+        raise ResponseInvalid(f"the token service at {where} gave no token")
+    refresh = document.get("refresh_token")
+    return Token(
+        value, _lifetime_s(document.get("expires_in")), refresh if isinstance(refresh, str) else ""
+    )
+
+
+def _lifetime_s(value: object) -> float:
+    try:
+        seconds = float(value)  # type: ignore[arg-type]  # what the server sent is checked right here
+    except (TypeError, ValueError):
+        return _SHORTEST_S
+    return min(max(seconds, _SHORTEST_S), _LONGEST_S)
+
+
+@dataclass(slots=True)
+class _Entry:
+    """What is known for one registry and one set of scopes. `lock` is held while asking."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    header: str = field(default="", repr=False)
+    good_until: float = 0.0
+
+
+class Authorizer:
+    """The `Authorization` headers of one client. Thread-safe; each token is asked for once.
+
+    `send` performs a token request; `credentials` looks up a registry and repository;
+    `realm_refusal` says why a realm may not have them (endpoints.EndpointBook.realm_refusal).
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Request], Response],
+        credentials: Callable[[str, str], Credentials | None],
+        realm_refusal: Callable[[Endpoint, str], str],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._send = send
+        self._look_up = credentials
+        self._realm_refusal = realm_refusal
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._entries: dict[tuple[str, str, frozenset[str]], _Entry] = {}
+        self._challenges: dict[str, Challenge] = {}
+        self._found: dict[tuple[str, str], Credentials | None] = {}
+        self._look_up_lock = threading.Lock()
+
+    def credentials(self, registry: str, repository: str = "") -> Credentials | None:
+        """Look up who we are there; asks the keychain (and its helper program) once."""
+        key = (registry, repository)
+        with self._look_up_lock:
+            if key not in self._found:
+                self._found[key] = self._look_up(registry, repository)
+            return self._found[key]
+
+    def scheme(self, registry: str) -> str:
+        """Give the scheme the registry last asked for: `bearer`, `basic`, or empty."""
+        with self._lock:
+            known = self._challenges.get(registry)
+        return known.scheme if known else ""
+
+    def header(self, endpoint: Endpoint, repository: str, scopes: tuple[str, ...]) -> str:
+        """Give the header to send at once, empty for none.
+
+        A registry that challenged before gets the answer for new scopes without being asked first.
+        """
+        entry = self._entry(endpoint, repository, scopes)
+        with entry.lock:
+            if entry.header and self._clock() < entry.good_until:
+                return entry.header
+            with self._lock:
+                known = self._challenges.get(endpoint.registry)
+            if known is None:
+                return ""
+            return self._obtain(entry, endpoint, repository, scopes, known)
+
+    def renew(
+        self,
+        endpoint: Endpoint,
+        repository: str,
+        scopes: tuple[str, ...],
+        challenges: tuple[Challenge, ...],
+        *,
+        refused: str,
+    ) -> str:
+        """Answer a refusal; empty when there is nothing new to say.
+
+        `refused` is the header that did not do. Another thread's newer answer is used as it is.
+        """
+        challenge = choose(challenges)
+        if challenge is None:
+            return ""
+        entry = self._entry(endpoint, repository, scopes)
+        with entry.lock:
+            if entry.header and entry.header != refused and self._clock() < entry.good_until:
+                return entry.header
+            known = Challenge(
+                challenge.scheme,
+                {k: v for k, v in challenge.parameters.items() if k in ("realm", "service")},
+            )
+            with self._lock:
+                self._challenges[endpoint.registry] = known
+            wanted = merge_scopes(scopes, challenge.scopes)
+            header = self._obtain(entry, endpoint, repository, wanted, known)
+            return "" if header == refused else header
+
+    def _entry(self, endpoint: Endpoint, repository: str, scopes: tuple[str, ...]) -> _Entry:
+        with self._lock:
+            key = (endpoint.registry, repository, frozenset(scopes))
+            return self._entries.setdefault(key, _Entry())
+
+    def _obtain(
+        self,
+        entry: _Entry,
+        endpoint: Endpoint,
+        repository: str,
+        scopes: tuple[str, ...],
+        challenge: Challenge,
+    ) -> str:
+        credentials = self.credentials(endpoint.registry, repository)
+        entry.good_until = self._clock() + _LONGEST_S
+        if credentials and credentials.registry_token:
+            entry.header = f"Bearer {credentials.registry_token}"
+        elif challenge.scheme == "basic":
+            usable = credentials is not None and credentials.has_password
+            entry.header = f"Basic {credentials.basic}" if credentials and usable else ""
+        else:
+            token = self._fetch(endpoint, challenge, scopes, credentials)
+            entry.header = f"Bearer {token.value}" if token else ""
+            entry.good_until = self._clock() + (token.lifetime_s - _MARGIN_S if token else 0)
+        return entry.header
+
+    def _fetch(
+        self,
+        endpoint: Endpoint,
+        challenge: Challenge,
+        scopes: tuple[str, ...],
+        credentials: Credentials | None,
+    ) -> Token | None:
+        """Get a token; None when the service has none for people without a login."""
+        try:
+            return self.fetch(endpoint, challenge, scopes, credentials)
+        except LoginRefused:
+            if credentials is None:
+                return None
+            raise
+
+    def fetch(
+        self,
+        endpoint: Endpoint,
+        challenge: Challenge,
+        scopes: tuple[str, ...],
+        credentials: Credentials | None,
+        *,
+        offline: bool = False,
+    ) -> Token:
+        """Run `token_flow` against the challenge's realm, which is checked first.
+
+        Raises: LoginRefused (also for a realm that must not have our credentials), RegistryFailed.
+        """
+        realm = urljoin(f"{endpoint.url}/v2/", challenge.parameters["realm"])
+        if refusal := self._realm_refusal(endpoint, realm):
+            raise LoginRefused(
+                f"{endpoint.registry} sends us to {without_query(realm)} for a token, and {refusal}",
+                hint="the registry is set up wrongly, or somebody is listening in; ask its owner",
+            )
+        absolute = Challenge(challenge.scheme, {**challenge.parameters, "realm": realm})
+        flow = token_flow(absolute, scopes, credentials, offline=offline)
+        request = next(flow)
+        while True:
+            try:
+                request = flow.send(self._send(request))
+            except StopIteration as done:
+                token: Token = done.value
+                return token

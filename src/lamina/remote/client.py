@@ -1,0 +1,117 @@
+"""One client of registries: connections, logins and endpoints that its repositories share."""
+
+import os
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from lamina.events import Listener, silent
+from lamina.remote.auth import Authorizer
+from lamina.remote.challenge import parse_challenges
+from lamina.remote.endpoints import Endpoint, EndpointBook, InsecureRules
+from lamina.remote.errors import Purpose, failure
+from lamina.remote.http import Transport
+from lamina.remote.keychain import Keychain
+from lamina.remote.messages import Request, Response, origin
+from lamina.remote.retry import Patience
+
+if TYPE_CHECKING:
+    from lamina.errors import LaminaError
+    from lamina.remote.credentials import Credentials
+    from lamina.settings import Settings
+
+__all__ = ["Client"]
+
+
+class Client:
+    """Speaks with registries for one user. Thread-safe; close it, or use it in a `with`.
+
+    `environ` stands for the process's: proxies, LAMINA_INSECURE_REGISTRIES, SSL_CERT_FILE,
+    DOCKER_AUTH_CONFIG. Nothing is connected or read before the first request.
+    """
+
+    def __init__(
+        self,
+        settings: "Settings",
+        *,
+        environ: Mapping[str, str] | None = None,
+        keychain: Keychain | None = None,
+        listener: Listener = silent,
+        patience: Patience | None = None,
+    ) -> None:
+        env = os.environ if environ is None else environ
+        self.keychain = keychain or Keychain(settings.docker_config, environ=env)
+        rules = InsecureRules.parse(env.get("LAMINA_INSECURE_REGISTRIES", ""))
+        self.transport = Transport(
+            settings.docker_config, env, rules, patience=patience, listener=listener
+        )
+        self.endpoints = EndpointBook(rules, self.transport.speaks_tls)
+        self.authorizer = Authorizer(
+            self.transport.send, self.keychain.get, self.endpoints.realm_refusal
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections; waiting retries fail at once."""
+        self.transport.close()
+
+    def send(
+        self,
+        endpoint: Endpoint,
+        request: Request,
+        *,
+        repository: str = "",
+        scopes: tuple[str, ...] = (),
+    ) -> Response:
+        """Send with the right `Authorization`, renewed once when the registry refuses it.
+
+        Requests to another origin than the endpoint's go without one.
+        Raises: RegistryUnreachable, ConnectionBroken, LoginRefused (by the token service).
+        """
+        if origin(request.url) != origin(endpoint.url):
+            return self.transport.send(request)
+        header = self.authorizer.header(endpoint, repository, scopes)
+        response = self.transport.send(_authorized(request, header))
+        if origin(response.url) != origin(endpoint.url):
+            return response
+        challenges = parse_challenges(response.header("WWW-Authenticate"))
+        lacking = any(challenge.error == "insufficient_scope" for challenge in challenges)
+        if response.status != 401 and not (response.status == 403 and lacking):  # noqa: PLR2004
+            return response
+        fresh = self.authorizer.renew(endpoint, repository, scopes, challenges, refused=header)
+        return self.transport.send(_authorized(request, fresh)) if fresh else response
+
+    def credentials(self, registry: str, repository: str = "") -> "Credentials | None":
+        """Look up who we are to `registry`."""
+        return self.authorizer.credentials(registry, repository)
+
+    def failure(self, response: Response, purpose: Purpose, repository: str = "") -> "LaminaError":
+        """Give the error an unsuccessful response means."""
+        return failure(
+            response,
+            purpose,
+            credentials=self.credentials(purpose.registry, repository) is not None,
+            scheme=self._asked_scheme(response, purpose.registry),
+        )
+
+    def _asked_scheme(self, response: Response, registry: str) -> str:
+        challenges = parse_challenges(response.header("WWW-Authenticate"))
+        return self.authorizer.scheme(registry) or (challenges[0].scheme if challenges else "")
+
+
+def _authorized(request: Request, header: str) -> Request:
+    from dataclasses import replace
+
+    if not header:
+        return request
+    return replace(request, headers={**request.headers, "Authorization": header})

@@ -1,0 +1,45 @@
+"""Who somebody is to a registry, as a value."""
+
+from base64 import b64decode, b64encode
+from dataclasses import dataclass, field
+
+__all__ = ["IDENTITY_USER", "Credentials"]
+
+IDENTITY_USER = "<token>"
+"""The user name under which credential helpers keep an identity token instead of a password."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A name and password, or an identity token to trade for access, or a registry token as it is.
+
+    `repr` shows no secret: tracebacks and logs travel.
+    """
+
+    username: str = ""
+    password: str = field(default="", repr=False)
+    identity_token: str = field(default="", repr=False)
+    registry_token: str = field(default="", repr=False)
+
+    @classmethod
+    def from_basic(cls, text: str) -> "Credentials | None":
+        """Read the base64 of `user:password`; None when it is no such thing.
+
+        The user ends at the first colon; docker writes trailing NULs at times.
+        """
+        try:
+            plain = b64decode(text.strip(), validate=False).decode()
+        except ValueError:
+            return None
+        username, colon, password = plain.partition(":")
+        return cls(username, password.rstrip("\0")) if colon and username else None
+
+    @property
+    def basic(self) -> str:
+        """The base64 of `user:password`."""
+        return b64encode(f"{self.username}:{self.password}".encode()).decode()
+
+    @property
+    def has_password(self) -> bool:
+        """Whether Basic can be answered."""
+        return bool(self.username and not self.identity_token)

@@ -1,0 +1,310 @@
+"""Bring one blob to a registry: look, else mount, else send; resumed where the server stands.
+
+Spec: distribution-spec, "Pushing blobs". POST opens an upload, one PATCH streams it, PUT closes it.
+After a break the server is asked how much it has.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+from urllib.parse import quote, urljoin, urlsplit
+
+from lamina.errors import LaminaError
+from lamina.remote.errors import (
+    BodyUnreadable,
+    ConnectionBroken,
+    RegistryFailed,
+    ResponseInvalid,
+    problems,
+)
+from lamina.remote.http import BLOCK, Transport
+from lamina.remote.messages import Body, Request, Response, without_query
+from lamina.remote.retry import RETRIED
+from lamina.stream.verify import DigestMismatch
+
+if TYPE_CHECKING:
+    from lamina.spec.descriptor import Descriptor
+
+__all__ = ["Channel", "Upload", "UploadOutcome", "UploadResult"]
+
+_RANGE = re.compile(r"\s*(?:bytes\s*[= ]\s*)?(\d+)-(-?\d+)\s*(?:/.*)?")
+_ROUNDS = 3
+_CREATED = 201
+_ACCEPTED = 202
+_GONE = (400, 404, 405, 410, 501)
+_BEHIND = (409, 416)
+
+
+class UploadResult(Enum):
+    """How the blob came to be there."""
+
+    EXISTS = "exists"
+    MOUNTED = "mounted"
+    UPLOADED = "uploaded"
+
+
+@dataclass(frozen=True, slots=True)
+class UploadOutcome:
+    """The end of an upload; `mounted_from` is the repository it was mounted from."""
+
+    result: UploadResult
+    mounted_from: str = ""
+
+
+class Channel(Protocol):
+    """One repository, as uploads need it."""
+
+    transport: Transport
+    uploads_url: str
+
+    def send(self, request: Request, *, mount_from: str = "") -> Response:
+        """Send with the right to push here, and to pull from `mount_from`."""
+
+    def exists(self) -> bool:
+        """Tell whether the blob is there."""
+
+    def error(self, response: Response) -> LaminaError:
+        """Give the error an unsuccessful response means."""
+
+
+class _Restart(Exception):
+    """The upload is lost or spoiled; only a new one helps. `cause` is raised when none is left."""
+
+    def __init__(self, cause: LaminaError) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class Upload:
+    """One blob on its way out. `open_body` gives it from the start, seekable; the upload closes it.
+
+    `progress` hears how many bytes the server has, which can go back after a break. `started`
+    hears the address of the upload whenever it changes: given to `run` as `session` by a later
+    process, it goes on there.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        descriptor: "Descriptor",
+        open_body: Callable[[], BinaryIO],
+        *,
+        progress: Callable[[int], None] | None = None,
+        started: Callable[[str], None] | None = None,
+    ) -> None:
+        self._channel = channel
+        self._transport = channel.transport
+        self._digest = str(descriptor.digest)
+        self._size = descriptor.size
+        self._open_body = open_body
+        self._progress = progress or _ignore
+        self._started = started or _ignore
+        self._location = ""
+        self._offset = 0
+
+    def run(self, mount_from: Iterable[str] = (), *, session: str = "") -> UploadOutcome:
+        """Bring the blob there by the cheapest way that works.
+
+        Raises: LoginRequired, LoginRefused, AccessDenied, ConnectionBroken, RegistryFailed,
+        DigestMismatch (the registry computed another one), BodyUnreadable.
+        """
+        if self._channel.exists():
+            return UploadOutcome(UploadResult.EXISTS)
+        resumed = bool(session) and self._resume(session)
+        source = "" if resumed else self._mount(mount_from)
+        if source:
+            return UploadOutcome(UploadResult.MOUNTED, source)
+        for rounds_left in range(_ROUNDS - 1, -1, -1):
+            try:
+                if self._location or self._begin():
+                    self._transfer()
+                    self._complete()
+                return UploadOutcome(UploadResult.UPLOADED)
+            except _Restart as lost:
+                self._location, self._offset = "", 0
+                if not rounds_left:
+                    raise lost.cause from lost
+        raise ConnectionBroken(f"{self._digest}: the registry lost the upload again and again")
+
+    def _resume(self, session: str) -> bool:
+        """Take up an earlier process's upload; tell whether the registry still knows it."""
+        self._location = session
+        try:
+            self._ask_offset()
+        except (_Restart, LaminaError):
+            self._location, self._offset = "", 0
+            return False
+        return True
+
+    def _mount(self, sources: Iterable[str]) -> str:
+        """Try to mount from each repository; give the one that worked.
+
+        A registry that does not mount opens an upload instead (202), which is used.
+        """
+        for source in sources:
+            query = f"?mount={quote(self._digest)}&from={quote(source, safe='')}"
+            request = Request("POST", self._channel.uploads_url + query, body=b"")
+            try:
+                response = self._channel.send(request, mount_from=source)
+            except LaminaError:  # a login that may not even ask for the source: send it instead
+                continue
+            if response.status == _CREATED:
+                self._cancel()
+                return source
+            if response.status == _ACCEPTED:
+                self._cancel()
+                self._move(response)
+        return ""
+
+    def _cancel(self) -> None:
+        """Tell the registry that an upload is not needed; it may forget it by itself too."""
+        if not self._location:
+            return
+        location, self._location = self._location, ""
+        try:
+            self._channel.send(Request("DELETE", location, retry=False))
+        except LaminaError:
+            return
+
+    def _begin(self) -> bool:
+        """Open an upload; False when the registry says that the blob is there (201)."""
+        response = self._channel.send(Request("POST", self._channel.uploads_url, body=b""))
+        if response.status == _CREATED:
+            return False
+        if not response.is_success:
+            raise self._channel.error(response)
+        self._move(response)
+        return True
+
+    def _move(self, response: Response) -> None:
+        """Follow to the newest Location; it may be relative, and its query is part of it."""
+        location = response.header("Location")
+        if not location:
+            if self._location:
+                return
+            raise ResponseInvalid(
+                f"{response.method} {without_query(response.url)}: opened an upload and says not where"
+            )
+        target = urljoin(response.url, location)
+        here, there = urlsplit(response.url), urlsplit(target)
+        if (here.scheme, there.scheme) == ("https", "http") and here.hostname == there.hostname:
+            # A registry behind a TLS proxy that knows nothing of it; plain http would leak the login.
+            target = there._replace(scheme="https", netloc=here.netloc).geturl()
+        self._transport.check_address(response.url, target)
+        if target != self._location:
+            self._location = target
+            self._started(target)
+
+    def _transfer(self) -> None:
+        """Send everything from the server's offset on, as often as there is progress."""
+        tries = self._transport.tries(self._offset)
+        while self._offset < self._size:
+            try:
+                response = self._channel.send(self._patch())
+            except ConnectionBroken as error:
+                reason = str(error)
+            else:
+                if response.is_success:
+                    self._move(response)
+                    self._offset = self._size
+                    break
+                if response.status == 404:  # noqa: PLR2004
+                    raise _Restart(self._channel.error(response))
+                if response.status not in (*RETRIED, *_BEHIND):
+                    raise self._channel.error(response)
+                reason = str(self._channel.error(response))
+            pause_s = tries.pause_s(self._offset)
+            if pause_s is None:
+                raise ConnectionBroken(
+                    f"{self._digest}: sending broke off {tries.failures} times: {reason}",
+                    hint="repeat the command: what arrived is not sent again",
+                )
+            self._transport.wait(pause_s, reason)
+            self._ask_offset()
+        self._progress(self._size)
+
+    def _patch(self) -> Request:
+        headers = {"Content-Type": "application/octet-stream"}
+        offset = self._offset
+        if offset:  # without it a first PATCH is Docker's own form, which every registry takes
+            headers["Content-Range"] = f"{offset}-{self._size - 1}"
+        body = Body(self._size - offset, lambda: self._pieces(offset))
+        return Request("PATCH", self._location, headers, body, retry=False)
+
+    def _pieces(self, offset: int) -> Iterator[bytes]:
+        """Read the body from `offset` on. Raises: BodyUnreadable."""
+        try:
+            with self._open_body() as file:
+                file.seek(offset)
+                while offset < self._size:
+                    piece = file.read(min(BLOCK, self._size - offset))
+                    if not piece:
+                        raise BodyUnreadable(
+                            f"{self._digest} ended after {offset} of {self._size} bytes"
+                        )
+                    yield piece
+                    offset += len(piece)
+                    self._progress(offset)
+        except OSError as error:  # ours, not the network's: urllib3 must not take it for its own
+            raise BodyUnreadable(f"cannot read {self._digest} to send it: {error}") from error
+
+    def _ask_offset(self) -> None:
+        """Ask how much the server has. Raises: _Restart (it has forgotten, or does not say)."""
+        response = self._channel.send(Request("GET", self._location))
+        if response.status in _GONE:
+            raise _Restart(self._channel.error(response))
+        if not response.is_success:
+            raise self._channel.error(response)
+        self._move(response)
+        match = _RANGE.fullmatch(response.header("Range"))
+        end = int(match[2]) if match else 0
+        # "0-0" is said for one byte and, by most, for none: sending that byte again would spoil
+        # the blob, which PUT notices; nobody stops after one byte.
+        self._offset = end + 1 if end > 0 else 0
+        if self._offset > self._size:
+            raise _Restart(RegistryFailed(f"{self._digest}: the registry has more than was sent"))
+        self._progress(self._offset)
+
+    def _complete(self) -> None:
+        """Close the upload under the digest; a lost answer is looked up."""
+        mark = "&" if urlsplit(self._location).query else "?"
+        url = f"{self._location}{mark}digest={quote(self._digest)}"
+        headers = {"Content-Type": "application/octet-stream"}
+        tries = self._transport.tries()
+        while True:
+            response = None
+            try:
+                response = self._channel.send(Request("PUT", url, headers, b"", retry=False))
+                if response.is_success:
+                    return
+                reason = str(self._channel.error(response))
+            except ConnectionBroken as error:
+                reason = str(error)
+            if self._channel.exists():
+                return
+            if response is not None and response.status not in RETRIED:
+                raise self._refusal(response)
+            pause_s = tries.pause_s(0)
+            if pause_s is None:
+                raise ConnectionBroken(f"{self._digest}: the upload could not be closed: {reason}")
+            self._transport.wait(pause_s, reason)
+
+    def _refusal(self, response: Response) -> LaminaError | _Restart:
+        error = self._channel.error(response)
+        codes = {problem.code for problem in problems(response.body)}
+        if "DIGEST_INVALID" in codes:
+            return _Restart(
+                DigestMismatch(
+                    f"{self._digest}: the registry received other bytes: {error}",
+                    hint="the bytes were damaged on the way, or on this disk (`lamina fsck`)",
+                )
+            )
+        if response.status in (404, 416) or codes & {"BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"}:
+            return _Restart(error)
+        return error
+
+
+def _ignore(value: object) -> None:
+    """Hear nothing."""
