@@ -1,1 +1,1 @@
-"""A bundle becomes processes."""
+"""Processes: a bundle becomes running processes, watched by one small shim per container."""

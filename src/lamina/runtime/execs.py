@@ -1,0 +1,121 @@
+"""One exec: a child of the shim starts a further process, serves it, and tells its end."""
+
+import os
+import shutil
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from lamina.errors import LaminaError
+from lamina.runtime import frames, syscalls
+from lamina.runtime.frames import Stream, frame
+from lamina.runtime.log import timestamp
+from lamina.runtime.process import OURS, Launch, StartFailed, Started, reap
+from lamina.runtime.relay import Answer, Client, Pipes, Relay
+from lamina.spec.bundle import ProcessSettings
+from lamina.spec.wire import Document, encode
+
+if TYPE_CHECKING:
+    import socket
+
+    from lamina.runtime.shim import Shim
+
+__all__ = ["serve_exec"]
+
+
+def serve_exec(shim: "Shim", request: Document, client: Client) -> None:
+    """Start the process that `request` describes and serve `client`, in a child of the shim."""
+    syscalls.become_subreaper()
+    syscalls.name_process("lamina-exec")
+    own = os.dup(client.sock.fileno())
+    shim.detach_relay()
+    import socket
+
+    client = Client(socket.socket(fileno=own))
+    folder = f"{shim.run_folder}/exec/{request['id']}"
+    served = _Exec(shim, request, folder)
+    try:
+        started, pipes, listener = served.start()
+    except (LaminaError, OSError) as error:
+        _refuse(client, error)
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    relay = Relay(listener, served.operate, log=None, stdin_once=True)
+    served.relay = relay
+    client.attach(frozenset(Stream))
+    relay.add(client)
+    client.send(frame(Stream.STARTED, encode({"pid": shim.host_pid(started.pid)})))
+    relay.run(pipes, started)
+    code = reap(started.watched)
+    served.record(exit_code=code)
+    relay.listener.close()
+    relay.finish(frame(Stream.EXITED, encode({"exit_code": code})))
+
+
+def _refuse(client: Client, error: Exception) -> None:
+    failure = error if isinstance(error, LaminaError) else StartFailed(str(error))
+    document = {
+        "error": failure.message,
+        "hint": failure.hint,
+        "exit_code": getattr(failure, "exit_code", OURS),
+    }
+    client.sock.setblocking(True)
+    client.send(frame(Stream.FAILED, encode(document)))
+
+
+class _Exec:
+    def __init__(self, shim: "Shim", request: Document, folder: str) -> None:
+        self.shim = shim
+        self.request = request
+        self.folder = folder
+        self.settings = ProcessSettings.from_json(request["process"])
+        self.relay: Relay | None = None
+        self.started: Started | None = None
+
+    def start(self) -> "tuple[Started, Pipes, socket.socket]":
+        """Make the folder, the streams and the process. Raises: StartFailed, UserUnknown."""
+        os.makedirs(self.folder, mode=0o700, exist_ok=True)
+        process = self.shim.exec_process(self.settings)
+        stdin = bool(self.request["stdin"])
+        pipes = Pipes(terminal=self.settings.terminal, stdin=stdin)
+        listener = frames.listen(f"{self.folder}/s")
+        launch = Launch(
+            self.shim.id,
+            self.folder,
+            process,
+            pipes.theirs,
+            self.shim.group.enter,
+            self.settings.terminal,
+        )
+        self.started = self.shim.runtime.execute(launch)
+        pipes.started(self.started, stdin=stdin)
+        self.record(exit_code=None)
+        return self.started, pipes, listener
+
+    def record(self, *, exit_code: int | None) -> None:
+        """Write what `inspect` of this exec tells."""
+        path = f"{self.folder}/state.json"
+        state = {
+            "exit_code": exit_code,
+            "running": exit_code is None,
+            "pid": self.shim.host_pid(self.started.pid)
+            if self.started and exit_code is None
+            else 0,
+            "time": timestamp(time.time_ns()),
+        }
+        with suppress(FileNotFoundError), open(f"{path}.new", "wb") as file:
+            file.write(encode(state))
+            os.replace(f"{path}.new", path)
+
+    def operate(self, request: Document, client: Client) -> Answer:
+        """Serve `resize` and `wait` for this exec alone."""
+        from lamina.errors import Invalid
+        from lamina.runtime import console
+
+        if request.get("op") == "resize" and self.relay and self.relay.terminal >= 0:
+            console.resize(self.relay.terminal, int(request["rows"]), int(request["columns"]))
+        elif request.get("op") == "wait":
+            client.attach(frozenset({Stream.EXITED}))
+        elif request.get("op") != "resize":
+            raise Invalid(f"unknown operation {request.get('op')!r}")
+        return {}, ()

@@ -1,0 +1,118 @@
+"""What a shim and its clients say to each other on a unix socket.
+
+A client's first line is a request, a JSON object with `op`; the shim answers a JSON line. For
+`attach` and `wait` frames follow: a byte for the stream, three zeros, four bytes of length (big
+endian), the payload, as Docker frames its streams.
+"""
+
+import os
+import socket
+import struct
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from lamina.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lamina.spec.wire import Document
+
+__all__ = ["Stream", "connect", "frame", "listen", "request", "split_frames"]
+
+_HEAD = struct.Struct(">BxxxI")
+_LIMIT = 1 << 20
+
+
+class Stream(IntEnum):
+    """Where a frame's payload belongs. An empty STDIN frame is the end of input."""
+
+    STDIN = 0
+    STDOUT = 1
+    STDERR = 2
+    RESIZE = 3
+    STARTED = 4
+    FAILED = 5
+    EXITED = 6
+
+
+def frame(stream: Stream, payload: bytes) -> bytes:
+    """Give one frame."""
+    return _HEAD.pack(stream, len(payload)) + payload
+
+
+def split_frames(buffer: bytearray) -> "Iterator[tuple[Stream, bytes]]":
+    """Take the complete frames out of `buffer`. Raises: ValueError (not our protocol)."""
+    while len(buffer) >= _HEAD.size:
+        stream, size = _HEAD.unpack_from(buffer)
+        if size > _LIMIT:
+            raise ValueError(f"a frame of {size} bytes")
+        if len(buffer) < _HEAD.size + size:
+            return
+        payload = bytes(buffer[_HEAD.size : _HEAD.size + size])
+        del buffer[: _HEAD.size + size]
+        yield Stream(stream), payload
+
+
+def _short(path: str) -> tuple[int, str]:
+    """Give a form of `path` that fits a socket address of 108 bytes, and what to close after."""
+    folder = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    return folder, f"/proc/self/fd/{folder}/{os.path.basename(path)}"
+
+
+def listen(path: str) -> socket.socket:
+    """Listen at `path`, which may be long; only its owner may connect."""
+    folder, address = _short(path)
+    try:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        if os.path.lexists(path):
+            os.unlink(path)
+        before = os.umask(0o177)
+        try:
+            sock.bind(address)
+        finally:
+            os.umask(before)
+        sock.listen(16)
+        return sock
+    finally:
+        os.close(folder)
+
+
+def connect(path: str) -> socket.socket:
+    """Connect to the shim at `path`. Raises: OSError (nobody listens)."""
+    folder, address = _short(path)
+    try:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.connect(address)
+        except OSError:
+            sock.close()
+            raise
+        return sock
+    finally:
+        os.close(folder)
+
+
+def request(sock: socket.socket, document: "Document") -> "tuple[Document, tuple[int, ...]]":
+    """Send one request; give the shim's answer and the descriptors that came with it.
+
+    Raises: Unavailable (the shim went away before it answered).
+    """
+    from lamina.spec.wire import decode, encode
+
+    sock.sendall(encode(document) + b"\n")
+    data = bytearray()
+    found: list[int] = []
+    while b"\n" not in data:
+        # One byte at a time would be exact; answers are one write, and frames wait for `go`.
+        piece, fds, _, _ = socket.recv_fds(sock, 65536, 4, socket.MSG_PEEK)
+        if not piece:
+            raise Unavailable("the container's shim went away")
+        for fd in fds:  # a peek duplicates them
+            os.close(fd)
+        end = piece.find(b"\n")
+        take = len(piece) if end < 0 else end + 1
+        piece, fds, _, _ = socket.recv_fds(sock, take, 4)
+        found.extend(fds)
+        data += piece
+    return decode(bytes(data), what="shim's answer"), tuple(found)

@@ -1,0 +1,103 @@
+"""Enter a running container by hand and start a process there: exec without an OCI runtime."""
+
+import os
+
+from lamina.runtime import syscalls
+from lamina.runtime.bubblewrap import become, missing_program, take_terminal
+from lamina.runtime.process import Launch, StartFailed, Stdio
+from lamina.spec.bundle import CAPABILITIES, DEFAULT_PATH
+from lamina.spec.seccomp import program
+from lamina.spec.wire import Document
+
+__all__ = ["join"]
+
+_KINDS = (
+    ("user", syscalls.CLONE_NEWUSER),
+    ("ipc", syscalls.CLONE_NEWIPC),
+    ("uts", syscalls.CLONE_NEWUTS),
+    ("net", syscalls.CLONE_NEWNET),
+    ("pid", syscalls.CLONE_NEWPID),
+    ("mnt", syscalls.CLONE_NEWNS),
+)
+
+
+def join(init: int, launch: Launch, stdio: Stdio, terminal: int) -> int:
+    """Start `launch.config` (a runtime-spec process) beside process `init`; give its pid.
+
+    The caller must be a subreaper: the process becomes its child when the go-between ends.
+    Raises: StartFailed.
+    """
+    process = launch.config
+    root = os.open(f"/proc/{init}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        problem = missing_program(root, process["args"][0], process["env"], process["cwd"])
+    finally:
+        os.close(root)
+    if problem:
+        raise StartFailed.explain(problem, process["args"])
+    read, write = os.pipe()
+    between = os.fork()
+    if between:
+        os.close(write)
+        os.waitpid(between, 0)
+        with os.fdopen(read, "rb") as stream:
+            message = stream.read().decode("utf-8", "replace")
+        word, _, rest = message.partition("\n")
+        if not word.isdigit() or rest:
+            raise StartFailed.explain(rest or message, process["args"])
+        return _child()
+    try:
+        launch.enter()
+        _enter(init)
+        if pid := os.fork():
+            os.write(write, f"{pid}\n".encode())
+            os._exit(0)
+        _become_process(process, stdio, terminal)
+    except BaseException as error:  # noqa: BLE001 - a forked child must never return
+        os.write(write, f"\n{error}".encode()[:4000])
+    finally:
+        os._exit(127)
+
+
+def _child() -> int:
+    """Find the process that was handed to this subreaper."""
+    with open(f"/proc/{os.getpid()}/task/{os.getpid()}/children", encoding="ascii") as file:
+        return max(int(word) for word in file.read().split())
+
+
+def _enter(init: int) -> None:
+    """Enter every namespace of `init` that is not ours already."""
+    opened = []
+    for name, flag in _KINDS:
+        path = f"/proc/{init}/ns/{name}"
+        if os.readlink(path) != os.readlink(f"/proc/self/ns/{name}"):
+            opened.append((os.open(path, os.O_RDONLY | os.O_CLOEXEC), flag))
+    for fd, flag in opened:
+        syscalls.setns(fd, flag)
+
+
+def _become_process(process: Document, stdio: Stdio, terminal: int) -> None:
+    if terminal >= 0:
+        take_terminal(terminal)
+    else:
+        os.setsid()
+    for target, fd in enumerate((stdio.stdin, stdio.stdout, stdio.stderr)):
+        os.dup2(fd if fd >= 0 else os.open("/dev/null", os.O_RDWR), target)
+    os.chdir(process["cwd"])
+    held = {CAPABILITIES.index(name) for name in process["capabilities"]["bounding"]}
+    for number in range(len(CAPABILITIES)):
+        if number not in held:
+            syscalls.drop_bounding(number)
+    user = process["user"]
+    if user["uid"] != os.geteuid() or user["gid"] != os.getegid():
+        become(user["uid"], user["gid"], user["additionalGids"])
+    mask = sum(1 << CAPABILITIES.index(name) for name in process["capabilities"]["effective"])
+    syscalls.set_capabilities(mask, mask, 0)
+    syscalls.forbid_new_privileges()
+    code = program(process["capabilities"]["bounding"], os.uname().machine)
+    if code:
+        syscalls.install_filter(code)
+    env = dict(row.split("=", 1) for row in process["env"])
+    os.environ.clear()
+    os.environ["PATH"] = env.get("PATH", DEFAULT_PATH)
+    os.execvpe(process["args"][0], process["args"], env)

@@ -1,0 +1,237 @@
+"""Perform mounts: values become calls, and sealed layers are mounted once per machine.
+
+Every container's overlay stands on the same EROFS mounts at `<run_root>/layers/<hex>`. Who uses a
+layer holds a shared lock on `<hex>.lock`; it ends with the process, whatever ended that. Whoever
+lets go sweeps: a layer whose lock nobody holds is unmounted. So nothing leaks for longer than
+until the next command, also after kill -9; after a reboot there is nothing to sweep.
+"""
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from lamina.errors import Unavailable
+from lamina.runtime import syscalls
+from lamina.spec.mount import Mount
+
+__all__ = ["MountFailed", "SharedLayers", "detached", "perform"]
+
+_FLAGS = {
+    "ro": syscalls.MS_RDONLY,
+    "rw": 0,
+    "nosuid": syscalls.MS_NOSUID,
+    "nodev": syscalls.MS_NODEV,
+    "noexec": syscalls.MS_NOEXEC,
+    "bind": syscalls.MS_BIND,
+    "rbind": syscalls.MS_BIND | syscalls.MS_REC,
+    "relatime": 1 << 21,
+    "noatime": 1 << 10,
+}
+_ATTRIBUTES = {"ro": 1, "nosuid": 2, "nodev": 4, "noexec": 8}
+_PAGE = 4000
+
+
+class MountFailed(Unavailable):
+    """The kernel refused a mount."""
+
+
+def perform(mount: Mount) -> None:
+    """Make one mount in this process's mount namespace, and its mount point where missing.
+
+    Raises: MountFailed, which names the mount and the kernel's reason.
+    """
+    try:
+        os.makedirs(mount.target, exist_ok=True)
+        if mount.type == "erofs":
+            _mount_erofs(mount)
+            return
+        flags, data = _split(mount.options)
+        if len(",".join(data)) < _PAGE:
+            syscalls.mount(mount.source, mount.target, mount.type, flags, ",".join(data))
+            return
+        fd = detached(mount)
+        try:
+            syscalls.move_mount(fd, mount.target)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        raise _failed(mount, error) from error
+
+
+def _failed(mount: Mount, error: OSError) -> MountFailed:
+    hint = ""
+    if error.errno == errno.EPERM:
+        hint = (
+            "mounting needs root or a user namespace; `lamina info` says what this machine allows"
+        )
+    what = f"cannot mount {mount.type} on {mount.target}: {error.strerror}"
+    return MountFailed(what, hint=hint)
+
+
+def _split(options: Sequence[str]) -> tuple[int, list[str]]:
+    """Tell flags from options with a meaning to the file system alone."""
+    flags = 0
+    data = []
+    for option in options:
+        if option in _FLAGS:
+            flags |= _FLAGS[option]
+        else:
+            data.append(option)
+    return flags, data
+
+
+def detached(mount: Mount) -> int:
+    """Make a mount that is attached nowhere; give its descriptor, which is all that holds it.
+
+    Paths below it are reached with `dir_fd`; closing it unmounts. Kernel 5.2 and later.
+    """
+    fd = syscalls.fsopen(mount.type)
+    try:
+        syscalls.fsconfig_string(fd, "source", mount.source)
+        attributes = 0
+        for option in mount.options:
+            if option in _FLAGS:
+                attributes |= _ATTRIBUTES.get(option, 0)
+                continue
+            _configure(fd, option)
+        syscalls.fsconfig_create(fd)
+        return syscalls.fsmount(fd, attributes)
+    finally:
+        os.close(fd)
+
+
+def _configure(fd: int, option: str) -> None:
+    key, equals, value = option.partition("=")
+    if key == "lowerdir" and len(option) >= _PAGE // 16:
+        # fsconfig takes strings of 255 bytes: long piles go in one directory at a time.
+        for lower in value.split(":"):
+            syscalls.fsconfig_string(fd, "lowerdir+", lower)
+    elif equals:
+        syscalls.fsconfig_string(fd, key, value)
+    else:
+        syscalls.fsconfig_flag(fd, key)
+
+
+def _mount_erofs(mount: Mount) -> None:
+    """Mount a sealed file: as it is where the kernel can, else by a loop device."""
+    flags, data = _split(mount.options)
+    flags |= syscalls.MS_RDONLY
+    try:
+        syscalls.mount(mount.source, mount.target, "erofs", flags, ",".join(data))
+    except OSError as error:
+        if error.errno == errno.EINVAL and "directio" in data:
+            perform(
+                Mount(
+                    "erofs",
+                    mount.source,
+                    mount.target,
+                    tuple(o for o in mount.options if o != "directio"),
+                )
+            )
+        elif error.errno in {errno.ENOTBLK, errno.EINVAL}:
+            _mount_loop(mount, flags)
+        else:
+            raise
+
+
+def _mount_loop(mount: Mount, flags: int) -> None:
+    """Mount by a loop device that frees itself at the last unmount. Kernels 6.4 to 6.11."""
+    control = os.open("/dev/loop-control", os.O_RDWR | os.O_CLOEXEC)
+    backing = os.open(mount.source, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while True:
+            number = fcntl.ioctl(control, 0x4C82)  # LOOP_CTL_GET_FREE
+            device = f"/dev/loop{number}"
+            loop = os.open(device, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                fcntl.ioctl(loop, 0x4C00, backing)  # LOOP_SET_FD
+            except OSError as error:
+                os.close(loop)
+                if error.errno == errno.EBUSY:  # another process took that one
+                    continue
+                raise
+            try:
+                info = bytearray(232)
+                info[52:56] = (4).to_bytes(4, "little")  # LO_FLAGS_AUTOCLEAR
+                fcntl.ioctl(loop, 0x4C04, bytes(info))  # LOOP_SET_STATUS64
+                syscalls.mount(device, mount.target, "erofs", flags)
+            finally:
+                os.close(loop)
+            return
+    finally:
+        os.close(control)
+        os.close(backing)
+
+
+class SharedLayers:
+    """The sealed layers that are mounted on this machine, below one run root.
+
+    `acquire` and `release` belong to one process; what it acquired it holds until it releases or
+    ends. Both must run in the mount namespace in which the layers are visible to everyone.
+    """
+
+    def __init__(self, run_root: str) -> None:
+        self.folder = os.path.join(run_root, "layers")
+        self._held: dict[str, int] = {}
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the lock under which layers are mounted and unmounted."""
+        os.makedirs(self.folder, mode=0o711, exist_ok=True)
+        fd = os.open(
+            os.path.join(self.folder, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
+
+    def acquire(self, mounts: Sequence[Mount]) -> None:
+        """Make sure that every layer in `mounts` is mounted, and keep it so. Raises: MountFailed."""
+        if not mounts:
+            return
+        with self._alone():
+            for mount in mounts:
+                if mount.target in self._held:
+                    continue
+                fd = os.open(f"{mount.target}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                try:
+                    fcntl.flock(fd, fcntl.LOCK_SH)
+                    if not os.path.ismount(mount.target):
+                        perform(mount)
+                except BaseException:
+                    os.close(fd)
+                    raise
+                self._held[mount.target] = fd
+
+    def release(self) -> None:
+        """Let go of all layers, and unmount those that nobody holds any more."""
+        if not self._held and not os.path.isdir(self.folder):
+            return
+        with self._alone():
+            for fd in self._held.values():
+                os.close(fd)
+            self._held.clear()
+            self._sweep()
+
+    def _sweep(self) -> None:
+        for name in os.listdir(self.folder):
+            if not name.endswith(".lock"):
+                continue
+            path = os.path.join(self.folder, name)
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                target = path.removesuffix(".lock")
+                with suppress(OSError):  # not mounted: made by someone who died before mounting
+                    syscalls.umount(target, syscalls.MNT_DETACH)
+                with suppress(OSError):
+                    os.rmdir(target)
+                os.unlink(path)
+            except BlockingIOError:
+                pass
+            finally:
+                os.close(fd)

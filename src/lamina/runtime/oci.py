@@ -1,0 +1,109 @@
+"""The installed OCI runtimes, crun and runc, driven by their command line. Spec: runtime-spec."""
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from lamina.runtime import cgroups, frames, syscalls
+from lamina.runtime.process import (
+    Launch,
+    StartFailed,
+    Started,
+    Stdio,
+    last_error,
+    receive_console,
+    spawn,
+)
+from lamina.spec.wire import encode
+
+if TYPE_CHECKING:
+    import socket
+
+__all__ = ["OciRuntime"]
+
+
+class OciRuntime:
+    """crun or runc at `path`. Its state lives in the container's run folder and goes with it."""
+
+    def __init__(self, name: str, path: str) -> None:
+        self.name = name
+        self.path = path
+
+    def start(self, launch: Launch) -> Started:
+        """Create and start the container's first process. Raises: StartFailed."""
+        _write(f"{launch.folder}/config.json", encode(launch.config))
+        arguments = ["run", "--detach", "--bundle", launch.folder]
+        return self._run(launch, arguments, launch.config["process"]["args"], "init")
+
+    def execute(self, launch: Launch) -> Started:
+        """Start one more process in the running container. Raises: StartFailed."""
+        path = f"{launch.folder}/process.json"
+        _write(path, encode(launch.config))
+        arguments = ["exec", "--detach", "--process", path]
+        return self._run(launch, arguments, launch.config["args"], "exec")
+
+    def delete(self, container: str, folder: str) -> None:
+        """Forget the container. crun has nothing but its folder; runc also made cgroups."""
+        if self.name == "crun":
+            return
+        arguments = [self.path, *self._options(folder), "delete", "--force", container]
+        with suppress(StartFailed):
+            os.waitpid(spawn(arguments, Stdio()), 0)
+
+    def _options(self, folder: str) -> list[str]:
+        options = ["--root", f"{folder.partition('/exec/')[0]}/state"]
+        options += ["--log", f"{folder}/runtime.log", "--log-format", "json"]
+        return [*options, "--cgroup-manager=disabled"] if self.name == "crun" else options
+
+    def _run(self, launch: Launch, verb: list[str], args: list[str], kind: str) -> Started:
+        folder = launch.folder
+        pid_file = f"{folder}/{kind}.pid"
+        arguments = [self.path, *self._options(folder), *verb, "--pid-file", pid_file]
+        listener: socket.socket | None = None
+        keep = []
+        if launch.terminal:
+            listener = frames.listen(f"{folder}/console")
+            here = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            keep.append(here)
+            arguments += ["--console-socket", f"/proc/self/fd/{here}/console"]
+        console = -1
+
+        def before() -> None:
+            launch.enter()
+            if self.name == "crun" and cgroups.layout() == "hybrid":
+                # crun 1.x ends at the sight of the hybrid layout, even told to leave cgroups alone.
+                syscalls.unshare(syscalls.CLONE_NEWNS)
+                syscalls.mount("none", "/sys/fs/cgroup/unified", "tmpfs")
+
+        try:
+            child = spawn([*arguments, launch.container], launch.stdio, keep=keep, before=before)
+            if listener is not None:
+                console = receive_console(listener, child)
+            _, status = os.waitpid(child, 0)
+            if status != 0:
+                raise StartFailed.explain(
+                    last_error(f"{folder}/runtime.log")
+                    or f"{self.name} ended with status {status}",
+                    args,
+                )
+            with open(pid_file, encoding="ascii") as file:
+                pid = int(file.read())
+        except BaseException:
+            if console >= 0:
+                os.close(console)
+            raise
+        finally:
+            for fd in keep:
+                os.close(fd)
+            if listener is not None:
+                listener.close()
+                os.unlink(f"{folder}/console")
+        return Started(pid, pid, console)
+
+
+def _write(path: str, data: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(fd, data)
+    finally:
+        os.close(fd)

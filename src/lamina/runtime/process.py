@@ -1,0 +1,195 @@
+"""What the shim and the runtimes hand each other about one process to start."""
+
+import errno
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from lamina.errors import LaminaError
+from lamina.spec.wire import Document
+
+__all__ = [
+    "NOT_FOUND",
+    "NOT_STARTABLE",
+    "OURS",
+    "Launch",
+    "StartFailed",
+    "Started",
+    "Stdio",
+    "spawn",
+]
+
+OURS: Final = 125
+NOT_STARTABLE: Final = 126
+NOT_FOUND: Final = 127
+
+
+class StartFailed(LaminaError):
+    """A process could not be started; `exit_code` is Docker's 125, 126 or 127 for it."""
+
+    def __init__(self, message: str, *, hint: str = "", exit_code: int = OURS) -> None:
+        super().__init__(message, hint=hint)
+        self.exit_code = exit_code
+
+    @classmethod
+    def explain(cls, message: str, args: Sequence[str]) -> "StartFailed":
+        """Turn a runtime's words into Docker's, and choose the exit code by them."""
+        text = message.strip() or "the runtime said nothing"
+        lower = text.lower()
+        program = args[0] if args else ""
+        if "not found in $path" in lower or f"execvp {program}: no such".lower() in lower:
+            kind = (
+                "no such file or directory"
+                if "/" in program
+                else "executable file not found in $PATH"
+            )
+            return cls(
+                f'exec: "{program}": {kind}',
+                hint="is the program in the image, and spelled right?",
+                exit_code=NOT_FOUND,
+            )
+        if "no such file or directory" in lower:
+            return cls(text, exit_code=NOT_FOUND)
+        if "permission denied" in lower or "is a directory" in lower:
+            return cls(text, hint="the program must be executable", exit_code=NOT_STARTABLE)
+        return cls(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Stdio:
+    """Descriptors for a process; all are -1 where it gets a terminal of its own."""
+
+    stdin: int = -1
+    stdout: int = -1
+    stderr: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One process to start. `config` is runtime-spec `config.json` for a first process.
+
+    For an exec it is the `process` object. `folder` is where the runtime may keep its files.
+    `enter` runs in the child just before the runtime's program, to enter cgroups and the like.
+    """
+
+    container: str
+    folder: str
+    config: Document
+    stdio: Stdio
+    enter: Callable[[], None]
+    terminal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A running process: `pid` gets the signals, `watched` is the child whose end is its end.
+
+    Both are numbers in the caller's PID namespace. `console` is its terminal's other side, or -1.
+    """
+
+    pid: int
+    watched: int
+    console: int = -1
+
+
+def spawn(
+    arguments: Sequence[str],
+    stdio: Stdio,
+    *,
+    keep: Sequence[int] = (),
+    before: Callable[[], None] = lambda: None,
+) -> int:
+    """Start a program with `stdio`; give its pid. `before` runs in the child, first of all.
+
+    Descriptors in `keep` stay open. Raises: StartFailed (the program itself could not run).
+    """
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(write)
+        with os.fdopen(read, "rb") as stream:
+            message = stream.read()
+        if message:
+            os.waitpid(pid, 0)
+            raise StartFailed(message.decode("utf-8", "replace"))
+        return pid
+    try:
+        before()
+        for target, fd in enumerate((stdio.stdin, stdio.stdout, stdio.stderr)):
+            source = fd if fd >= 0 else os.open(os.devnull, os.O_RDWR)
+            os.dup2(source, target)
+        for fd in keep:
+            os.set_inheritable(fd, True)
+        os.execv(arguments[0], list(arguments))
+    except BaseException as error:  # noqa: BLE001 - a forked child must never return
+        text = f"cannot start {os.path.basename(arguments[0])}: {error}"
+        os.write(write, text.encode()[:4000])
+    finally:
+        os._exit(127)
+
+
+def receive_console(listener: socket.socket, child: int) -> int:
+    """Take the terminal that an OCI runtime sends; -1 when the runtime ended before it did."""
+    import select
+
+    poller = select.poll()
+    poller.register(listener, select.POLLIN)
+    ended = os.pidfd_open(child)
+    try:
+        poller.register(ended, select.POLLIN)
+        while True:
+            ready = {fd for fd, _ in poller.poll(30_000)}
+            if listener.fileno() in ready:
+                sock, _ = listener.accept()
+                with sock:
+                    _, fds, _, _ = socket.recv_fds(sock, 4096, 1)
+                return fds[0] if fds else -1
+            return -1
+    finally:
+        os.close(ended)
+
+
+def last_error(path: str) -> str:
+    """Read what an OCI runtime wrote to its JSON log last."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            lines = [line for line in file if line.strip()]
+    except OSError:
+        return ""
+    for line in reversed(lines):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            return line.strip()
+        if row.get("level") in {"error", "fatal"}:
+            return str(row.get("msg", "")).strip()
+    return ""
+
+
+def exit_code(status: int) -> int:
+    """Turn a wait status into a shell's exit code: 128 + N for signal N."""
+    code = os.waitstatus_to_exitcode(status)
+    return 128 - code if code < 0 else code
+
+
+def reap(pid: int) -> int:
+    """Wait for `pid`, a child or about to become one; give its exit code.
+
+    A process that ends at once may still be the child of the OCI runtime's own helper, which hands
+    it over when it ends itself, moments later.
+    """
+    for _ in range(5000):
+        try:
+            return exit_code(os.waitpid(pid, 0)[1])
+        except ChildProcessError:
+            time.sleep(0.001)
+    return OURS
+
+
+def is_gone(error: OSError) -> bool:
+    """Tell whether the error only says that the process or peer is no more."""
+    return error.errno in {errno.ESRCH, errno.EPIPE, errno.ECONNRESET, errno.ENOENT}

@@ -1,0 +1,342 @@
+"""The shim's loop: a process's output goes to its log and to who is attached, input comes back.
+
+One thread, one `poll`. A client that reads slowly slows the process down rather than filling
+memory, as a pipe would.
+"""
+
+import os
+import select
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+
+from lamina.errors import Invalid, LaminaError
+from lamina.runtime import console
+from lamina.runtime.frames import Stream, frame, split_frames
+from lamina.runtime.log import LogWriter
+from lamina.runtime.process import Started, Stdio
+from lamina.spec.wire import Document, decode, encode
+
+__all__ = ["Answer", "Client", "Pipes", "Relay"]
+
+_PIECE = 32 << 10
+_HIGH_WATER = 256 << 10
+_REQUEST_LIMIT = 1 << 20
+
+Answer = tuple[Document, tuple[int, ...]] | None
+"""What an operation answers, with descriptors to hand over; None when it took the client away."""
+
+
+class Client:
+    """Who is connected: at first it asks, then perhaps it is attached to the streams."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.inbox = bytearray()
+        self.outbox = bytearray()
+        self.asked = False
+        self.streams: frozenset[Stream] = frozenset()
+        self.gone = False
+
+    def attach(self, streams: frozenset[Stream]) -> None:
+        """From here on speak in frames, of these streams."""
+        self.asked = True
+        self.streams = streams
+        self.sock.setblocking(False)
+
+    def send(self, data: bytes) -> None:
+        """Queue `data`, and send what goes at once."""
+        self.outbox += data
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what the socket takes without waiting."""
+        try:
+            while self.outbox and not self.gone:
+                del self.outbox[: self.sock.send(self.outbox)]
+        except BlockingIOError:
+            return
+        except OSError:
+            self.gone = True
+
+    def close(self) -> None:
+        """Let the client go."""
+        self.gone = True
+        self.sock.close()
+
+
+class Pipes:
+    """The container's side of the streams: what it reads and writes, and our ends of it."""
+
+    def __init__(self, *, terminal: bool, stdin: bool) -> None:
+        self.outputs: dict[int, Stream] = {}
+        self.input = -1
+        self.theirs = Stdio()
+        if terminal:
+            self._ends: tuple[int, ...] = ()
+            return
+        read_in = -1
+        if stdin:
+            read_in, self.input = os.pipe()
+            os.set_blocking(self.input, False)
+        read_out, write_out = os.pipe()
+        read_err, write_err = os.pipe()
+        self.outputs = {read_out: Stream.STDOUT, read_err: Stream.STDERR}
+        self.theirs = Stdio(read_in, write_out, write_err)
+        self._ends = tuple(fd for fd in (read_in, write_out, write_err) if fd >= 0)
+
+    def started(self, started: Started, *, stdin: bool) -> None:
+        """Close the container's ends; take the terminal where it has one."""
+        for fd in self._ends:
+            os.close(fd)
+        self._ends = ()
+        if started.console >= 0:
+            os.set_blocking(started.console, False)
+            self.outputs = {started.console: Stream.STDOUT}
+            self.input = started.console if stdin else -1
+
+    def close(self) -> None:
+        """Close everything that is open still."""
+        for fd in {*self._ends, *self.outputs, self.input} - {-1}:
+            os.close(fd)
+        self._ends, self.outputs, self.input = (), {}, -1
+
+
+class Relay:
+    """Runs the streams of one process until it has ended and its output is read."""
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        operate: Callable[[Document, Client], Answer],
+        *,
+        log: LogWriter | None,
+        stdin_once: bool,
+    ) -> None:
+        self.listener = listener
+        self.clients: dict[int, Client] = {}
+        self.pipes: Pipes | None = None
+        self.terminal = -1
+        self._operate = operate
+        self._log = log
+        self._stdin_once = stdin_once
+        self._typed = bytearray()
+        self._typed_end = False
+
+    def add(self, client: Client) -> None:
+        """Serve `client` from now on."""
+        self.clients[client.sock.fileno()] = client
+
+    def broadcast(self, data: bytes, stream: Stream) -> None:
+        """Send `data` to every client that wants `stream`."""
+        for client in self.clients.values():
+            if stream in client.streams:
+                client.send(data)
+
+    def run(self, pipes: Pipes, started: Started) -> None:
+        """Serve until the process ends and all it wrote has been read."""
+        self.pipes = pipes
+        self.terminal = started.console
+        ended = os.pidfd_open(started.watched)
+        try:
+            while True:
+                ready = self._wait(ended)
+                if ended in ready:
+                    break
+                self._serve(ready)
+            self._drain()
+        finally:
+            os.close(ended)
+            pipes.close()
+            if self._log:
+                self._log.close()
+
+    def finish(self, last: bytes) -> None:
+        """Send the last frame to everyone attached, and wait until each has it or has gone."""
+        self.broadcast(last, Stream.EXITED)
+        waiting = [c for c in self.clients.values() if c.outbox and not c.gone]
+        poller = select.poll()
+        for client in waiting:
+            poller.register(client.sock, select.POLLOUT)
+        while waiting:
+            poller.poll()
+            for client in waiting:
+                client.flush()
+                if client.gone or not client.outbox:
+                    poller.unregister(client.sock)
+            waiting = [c for c in waiting if c.outbox and not c.gone]
+
+    def release(self) -> None:
+        """Close every descriptor without a word: for the child that serves an exec."""
+        self.listener.close()
+        for client in self.clients.values():
+            client.sock.close()
+        if self.pipes:
+            self.pipes.close()
+
+    def _wait(self, ended: int) -> dict[int, int]:
+        poller = select.poll()
+        poller.register(ended, select.POLLIN)
+        poller.register(self.listener, select.POLLIN)
+        full = False
+        for fd, client in self.clients.items():
+            full = full or len(client.outbox) > _HIGH_WATER
+            flags = 0 if len(self._typed) > _HIGH_WATER else select.POLLIN
+            poller.register(fd, flags | (select.POLLOUT if client.outbox else 0))
+        if self.pipes is None:
+            return dict(poller.poll())
+        flags_of = {} if full else dict.fromkeys(self.pipes.outputs, select.POLLIN)
+        if self._typed and self.pipes.input >= 0:
+            flags_of[self.pipes.input] = flags_of.get(self.pipes.input, 0) | select.POLLOUT
+        for fd, flags in flags_of.items():
+            poller.register(fd, flags)
+        return dict(poller.poll())
+
+    def _serve(self, ready: dict[int, int]) -> None:
+        pipes = self.pipes
+        if pipes is not None:
+            for fd in [fd for fd in pipes.outputs if fd in ready]:
+                self._read_output(pipes, fd)
+            if pipes.input in ready:
+                self._write_input()
+        if self.listener.fileno() in ready:
+            with suppress(BlockingIOError):
+                sock, _ = self.listener.accept()
+                self.add(Client(sock))
+        for fd in [fd for fd in self.clients if fd in ready]:
+            client = self.clients[fd]
+            if ready[fd] & select.POLLOUT:
+                client.flush()
+            if ready[fd] & (select.POLLIN | select.POLLHUP | select.POLLERR):
+                self._read_client(client)
+            if client.gone:
+                self._forget(fd)
+
+    def _read_output(self, pipes: Pipes, fd: int) -> bool:
+        """Pass on one piece; False when there is none, now or ever."""
+        stream = pipes.outputs[fd]
+        try:
+            data = os.read(fd, _PIECE)
+        except BlockingIOError:
+            return False
+        except OSError:  # EIO: the last process closed its terminal
+            data = b""
+        if not data:
+            del pipes.outputs[fd]
+            if pipes.input == fd:
+                pipes.input = -1
+            os.close(fd)
+            if fd == self.terminal:
+                self.terminal = -1
+            return False
+        if self._log:
+            self._log.write(int(stream), data)
+        self.broadcast(frame(stream, data), stream)
+        return True
+
+    def _drain(self) -> None:
+        """Read what the process left in its pipes; its children may keep them open for ever."""
+        pipes = self.pipes
+        if pipes is None:
+            return
+        for fd in list(pipes.outputs):
+            os.set_blocking(fd, False)
+            while self._read_output(pipes, fd):
+                self._relieve()
+
+    def _relieve(self) -> None:
+        """Wait for clients that are far behind."""
+        for client in self.clients.values():
+            while len(client.outbox) > _HIGH_WATER and not client.gone:
+                poller = select.poll()
+                poller.register(client.sock, select.POLLOUT)
+                poller.poll()
+                client.flush()
+
+    def _forget(self, fd: int) -> None:
+        client = self.clients.pop(fd)
+        if Stream.STDIN in client.streams and self._stdin_once:
+            self._end_input()
+        client.close()
+
+    def _read_client(self, client: Client) -> None:
+        try:
+            data = client.sock.recv(_PIECE)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            client.gone = True
+            return
+        client.inbox += data
+        try:
+            if not client.asked and not self._ask(client):
+                return
+            for stream, payload in split_frames(client.inbox):
+                self._take(client, stream, payload)
+        except ValueError:
+            client.gone = True
+
+    def _ask(self, client: Client) -> bool:
+        """Serve a request once its line is whole; True when frames may follow in the inbox."""
+        line, end, rest = bytes(client.inbox).partition(b"\n")
+        if not end:
+            if len(line) > _REQUEST_LIMIT:
+                raise ValueError("a request without an end")
+            return False
+        client.inbox = bytearray(rest)
+        fds: tuple[int, ...] = ()
+        try:
+            answer = self._operate(decode(line, what="request"), client)
+            if answer is None:
+                self.clients.pop(client.sock.fileno(), None)
+                client.sock.close()
+                return False
+            document, fds = answer
+        except LaminaError as error:
+            document = {"error": error.message, "hint": error.hint}
+        except (OSError, KeyError, TypeError) as error:
+            document = {"error": str(Invalid(f"request failed: {error}"))}
+        try:
+            socket.send_fds(client.sock, [encode(document) + b"\n"], fds)
+        except OSError:
+            client.gone = True
+        finally:
+            for fd in fds:
+                os.close(fd)
+        return client.asked
+
+    def _take(self, client: Client, stream: Stream, payload: bytes) -> None:
+        if stream is Stream.RESIZE and self.terminal >= 0:
+            rows, _, columns = payload.decode().partition(" ")
+            console.resize(self.terminal, int(rows), int(columns))
+        elif stream is Stream.STDIN and Stream.STDIN in client.streams:
+            if payload:
+                self._typed += payload
+                self._write_input()
+            elif self._stdin_once:
+                self._end_input()
+
+    def _end_input(self) -> None:
+        self._typed_end = True
+        self._write_input()
+
+    def _write_input(self) -> None:
+        pipes = self.pipes
+        if pipes is None:
+            return
+        if pipes.input < 0:
+            self._typed.clear()
+            return
+        try:
+            while self._typed:
+                del self._typed[: os.write(pipes.input, self._typed[:_PIECE])]
+        except BlockingIOError:
+            return
+        except OSError:  # the process closed its standard input
+            self._typed.clear()
+            self._typed_end = True
+        if self._typed_end and pipes.input not in pipes.outputs:
+            os.close(pipes.input)
+            pipes.input = -1

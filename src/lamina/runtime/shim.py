@@ -1,0 +1,406 @@
+"""The shim: the small process that is parent of one container's processes.
+
+It lives in a PID and mount namespace of its own. The PID namespace is the safety net: whoever
+kills the shim, even with SIGKILL, makes the kernel kill everything in the container, so that no
+container runs on unwatched. The mount namespace holds the container's overlay and ends with it.
+Signals, exec and the like are asked of the shim by socket, since it is where that is allowed, also
+for a plain user whose commands each run in a user namespace of their own.
+
+It is started with three descriptors: the request, the starter's socket and the container's lock.
+"""
+
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from typing import Final
+
+from lamina.errors import InUse, Invalid, LaminaError
+from lamina.runtime import cgroups, frames, syscalls, userns
+from lamina.runtime.frames import Stream, frame
+from lamina.runtime.log import LogWriter, timestamp
+from lamina.runtime.mounts import SharedLayers, perform
+from lamina.runtime.process import OURS, Launch, StartFailed, Started, exit_code, reap
+from lamina.runtime.relay import Answer, Client, Pipes, Relay
+from lamina.runtime.runtime import Runtime, make
+from lamina.spec.bundle import (
+    Account,
+    Bundle,
+    ProcessSettings,
+    resolve_user,
+    runtime_config,
+    runtime_process,
+)
+from lamina.spec.mount import Mount
+from lamina.spec.wire import Document, decode, encode
+
+__all__ = ["ATTACH_FD", "LOCK_FD", "REQUEST_FD", "Shim", "main"]
+
+REQUEST_FD: Final = 200
+ATTACH_FD: Final = 201
+LOCK_FD: Final = 202
+
+_EXEC_GRACE_S = 2.0
+_ALL_STREAMS = frozenset(Stream)
+
+
+def main() -> None:
+    """Read the request, go into the background, run the container, record its end."""
+    import socket
+
+    for fd in (REQUEST_FD, ATTACH_FD, LOCK_FD):
+        os.set_inheritable(fd, False)
+    with os.fdopen(REQUEST_FD, "rb") as stream:
+        request = decode(stream.read(), what="request")
+    starter = Client(socket.socket(fileno=ATTACH_FD))
+    os.setsid()
+    layers = SharedLayers(request["run_root"])
+    host_mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    host_proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        layers.acquire([_mount(row) for row in request["layers"]])
+        syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID)
+    except (LaminaError, OSError) as error:
+        _refuse(starter, StartFailed(f"cannot prepare the container: {error}"))
+        layers.release()
+        sys.exit(1)
+    if os.fork():
+        os._exit(0)
+    shim = Shim(request, starter, host_proc)
+    try:
+        shim.run()
+    except BaseException:
+        shim.report_crash()
+        raise
+    finally:
+        with suppress(OSError):
+            syscalls.setns(host_mounts, syscalls.CLONE_NEWNS)
+            layers.release()
+        os._exit(0)
+
+
+def _mount(row: Document) -> Mount:
+    return Mount(row["type"], row["source"], row["target"], tuple(row["options"]))
+
+
+def _refuse(client: Client, error: LaminaError) -> None:
+    document = {
+        "error": error.message,
+        "hint": error.hint,
+        "exit_code": getattr(error, "exit_code", OURS),
+    }
+    client.sock.setblocking(True)
+    client.send(frame(Stream.FAILED, encode(document)))
+
+
+class Shim:
+    """One container's supervisor, from its mounts to its exit code."""
+
+    def __init__(self, request: Document, starter: Client, host_proc: int) -> None:
+        self.request = request
+        self.id: str = request["id"]
+        self.folder: str = request["folder"]
+        self.run_folder: str = request["run_folder"]
+        self.runtime: Runtime = make(request["runtime"]["name"], request["runtime"]["path"])
+        self.bundle = Bundle.from_json(request["bundle"])
+        self.settings = ProcessSettings.from_json(request["process"])
+        self.group = cgroups.Cgroup()
+        self.started: Started | None = None
+        self.paused = False
+        self.state: Document = {}
+        self._starter = starter
+        self._host_proc = host_proc
+        self._ended: dict[int, int] = {}
+        self._execs: set[int] = set()
+        self._relay: Relay | None = None
+
+    def run(self) -> None:
+        """Start the process, serve it until it ends, clean up, and only then tell."""
+        syscalls.name_process("lamina-shim")
+        os.umask(0o022)
+        try:
+            relay, pipes, started = self._start()
+        except (LaminaError, OSError) as error:
+            failure = error if isinstance(error, LaminaError) else StartFailed(str(error))
+            self._fail(failure)
+            return
+        relay.run(pipes, started)
+        code = self._reap(started.watched)
+        self.record(status="exited", exit_code=code, finished=timestamp(time.time_ns()), pid=0)
+        self._wait_for_execs()
+        self._clean(remove=bool(self.request["doomed"]))
+        relay.listener.close()
+        with suppress(OSError):
+            os.close(LOCK_FD)
+        relay.finish(frame(Stream.EXITED, encode({"exit_code": code})))
+
+    def _start(self) -> tuple[Relay, Pipes, Started]:
+        syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_SLAVE)
+        flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
+        syscalls.mount("proc", "/proc", "proc", flags)
+        for row in self.request["mounts"]:
+            perform(_mount(row))
+        rootfs = f"{self.run_folder}/rootfs"
+        self.group = cgroups.create(self.id, privileged=self.bundle.privileged)
+        root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            account = look_up(root, self.settings.user)
+        finally:
+            os.close(root)
+        config = runtime_config(
+            self.bundle,
+            self._trusted(self.settings),
+            account,
+            rootfs=rootfs,
+            known_groups=userns.mapped(),
+            rootless=userns.rootless_uid() is not None,
+        )
+        stdin = self.request["open_stdin"]
+        pipes = Pipes(terminal=self.settings.terminal, stdin=stdin)
+        listener = frames.listen(f"{self.run_folder}/s")
+        started = self.runtime.start(
+            Launch(
+                self.id,
+                self.run_folder,
+                config,
+                pipes.theirs,
+                self.group.enter,
+                self.settings.terminal,
+            )
+        )
+        self.started = started
+        pipes.started(started, stdin=stdin)
+        log = LogWriter(f"{self.folder}/log") if self.request["log"] else None
+        relay = Relay(listener, self._operate, log=log, stdin_once=self.request["stdin_once"])
+        self._relay = relay
+        self.record(
+            status="running",
+            pid=self.host_pid(started.pid),
+            shim=self.host_pid(os.getpid()),
+            started=timestamp(time.time_ns()),
+            finished="",
+            exit_code=0,
+            error="",
+            paused=False,
+        )
+        self._starter.attach(_ALL_STREAMS)
+        relay.add(self._starter)
+        self._starter.send(frame(Stream.STARTED, encode({"pid": self.state["pid"]})))
+        return relay, pipes, started
+
+    def _trusted(self, settings: ProcessSettings) -> ProcessSettings:
+        """Take CAP_MKNOD away where nothing keeps device files from opening the host's disks."""
+        if self.group.confined or self.bundle.privileged or self.runtime.name == "runc":
+            return settings
+        kept = tuple(name for name in settings.capabilities if name != "CAP_MKNOD")
+        return ProcessSettings.from_json({**settings.to_json(), "capabilities": kept})
+
+    def _fail(self, error: LaminaError) -> None:
+        code = getattr(error, "exit_code", OURS)
+        self.record(
+            status="created",
+            exit_code=code,
+            error=error.message,
+            finished=timestamp(time.time_ns()),
+            pid=0,
+        )
+        self._clean(remove=bool(self.request["doomed"]))
+        with suppress(OSError):
+            os.close(LOCK_FD)
+        _refuse(self._starter, error)
+
+    def report_crash(self) -> None:
+        """Leave the traceback of a defect of ours where a person can find it."""
+        import traceback
+
+        with suppress(OSError), open(f"{self.folder}/shim.log", "a", encoding="utf-8") as file:
+            traceback.print_exc(file=file)
+
+    def record(self, **facts: object) -> None:
+        """Write the state file, whole or not at all."""
+        self.state = {**self.state, **facts}
+        path = f"{self.folder}/state.json"
+        with suppress(FileNotFoundError):
+            with open(f"{path}.new", "wb") as file:
+                file.write(encode(self.state))
+            os.replace(f"{path}.new", path)
+
+    def host_pid(self, pid: int) -> int:
+        """Give the number that the rest of the machine knows process `pid` by."""
+        fd = os.pidfd_open(pid)
+        try:
+            path = f"self/fdinfo/{fd}"
+            info = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._host_proc)
+            with os.fdopen(info, encoding="ascii") as file:
+                for line in file:
+                    if line.startswith("Pid:"):
+                        return int(line.split()[1])
+        except OSError:
+            pass
+        finally:
+            os.close(fd)
+        return pid
+
+    def _reap(self, watched: int) -> int:
+        known = self._ended.get(watched)
+        return reap(watched) if known is None else exit_code(known)
+
+    def _wait_for_execs(self) -> None:
+        """Let execs tell their own ends: they die with this namespace."""
+        deadline = time.monotonic() + _EXEC_GRACE_S
+        while self._execs and time.monotonic() < deadline:
+            for pid in list(self._execs):
+                with suppress(ChildProcessError):
+                    if os.waitpid(pid, os.WNOHANG)[0] == 0:
+                        continue
+                self._execs.discard(pid)
+            if self._execs:
+                time.sleep(0.005)
+
+    def _clean(self, *, remove: bool) -> None:
+        import shutil
+
+        self.runtime.delete(self.id, self.run_folder)
+        self.group.remove()
+        with suppress(OSError):
+            syscalls.umount(f"{self.run_folder}/rootfs", syscalls.MNT_DETACH)
+        shutil.rmtree(self.run_folder, ignore_errors=True)
+        for path in self.request["doomed"] if remove else ():
+            if os.path.islink(path):
+                with suppress(OSError):
+                    os.unlink(path)
+            else:
+                shutil.rmtree(path, ignore_errors=True)
+
+    def _operate(self, request: Document, client: Client) -> Answer:
+        """Serve one request of a client. Raises: LaminaError, OSError (sent to the client)."""
+        self._collect()
+        name = str(request.get("op", ""))
+        operation = getattr(self, f"_do_{name}", None)
+        if operation is None:
+            raise Invalid(f"unknown operation {name!r}")
+        answer: Answer = operation(request, client)
+        return answer
+
+    def _collect(self) -> None:
+        """Reap execs that ended, and strays that were handed to us as this namespace's first."""
+        with suppress(ChildProcessError):
+            while True:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+                if pid == 0:
+                    return
+                self._execs.discard(pid)
+                if self.started and pid == self.started.watched:
+                    self._ended[pid] = status
+
+    def _pid(self) -> int:
+        if self.started is None:
+            raise Invalid("the container is not running")
+        return self.started.pid
+
+    def _do_attach(self, request: Document, client: Client) -> Answer:
+        wanted = {Stream[name.upper()] for name in request["streams"]}
+        client.attach(frozenset(wanted | {Stream.EXITED}))
+        return {"terminal": self.settings.terminal}, ()
+
+    def _do_wait(self, request: Document, client: Client) -> Answer:
+        client.attach(frozenset({Stream.EXITED}))
+        return {}, ()
+
+    def _do_signal(self, request: Document, client: Client) -> Answer:
+        number = signal.Signals(int(request["number"]))
+        if number is signal.SIGKILL and self.paused:
+            self._freeze(frozen=False)
+        os.kill(self._pid(), number)
+        return {}, ()
+
+    def _do_resize(self, request: Document, client: Client) -> Answer:
+        from lamina.runtime import console
+
+        if self._relay and self._relay.terminal >= 0:
+            console.resize(self._relay.terminal, int(request["rows"]), int(request["columns"]))
+        return {}, ()
+
+    def _do_freeze(self, request: Document, client: Client) -> Answer:
+        frozen = bool(request["frozen"])
+        if frozen == self.paused:
+            word = "already" if frozen else "not"
+            raise InUse(f"Container {self.id} is {word} paused")
+        self._freeze(frozen=frozen)
+        return {}, ()
+
+    def _freeze(self, *, frozen: bool) -> None:
+        if not self.group.freeze(frozen):
+            number = signal.SIGSTOP if frozen else signal.SIGCONT
+            cgroups.signal_all(self._inside(), number)
+        self.paused = frozen
+        self.record(paused=frozen)
+
+    def _inside(self) -> list[int]:
+        """List the container's processes: all of this PID namespace that are in a further one."""
+        own = os.readlink("/proc/self/ns/pid")
+        found = []
+        for name in os.listdir("/proc"):
+            if name.isdigit():
+                with suppress(OSError):
+                    if os.readlink(f"/proc/{name}/ns/pid") != own:
+                        found.append(int(name))
+        return found
+
+    def _do_processes(self, request: Document, client: Client) -> Answer:
+        return {"pids": [self.host_pid(pid) for pid in self._inside()]}, ()
+
+    def _do_root(self, request: Document, client: Client) -> Answer:
+        fd = os.open(f"/proc/{self._pid()}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        return {}, (fd,)
+
+    def _do_exec(self, request: Document, client: Client) -> Answer:
+        if self.paused:
+            raise InUse(
+                f"Container {self.id} is paused, unpause the container before exec",
+                hint="`lamina unpause` it first",
+            )
+        pid = os.fork()
+        if pid:
+            self._execs.add(pid)
+            return None
+        from lamina.runtime.execs import serve_exec
+
+        try:
+            serve_exec(self, request, client)
+        finally:
+            os._exit(0)
+
+    def detach_relay(self) -> None:
+        """Close what belongs to the first process's streams: a forked exec must not hold it."""
+        if self._relay:
+            self._relay.release()
+        with suppress(OSError):
+            os.close(LOCK_FD)
+
+    def account_of(self, user: str) -> Account:
+        """Look `user` up in the running container."""
+        root = os.open(f"/proc/{self._pid()}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            return look_up(root, user)
+        finally:
+            os.close(root)
+
+    def exec_process(self, settings: ProcessSettings) -> Document:
+        """Give the runtime-spec `process` of one exec."""
+        return runtime_process(self._trusted(settings), self.account_of(settings.user))
+
+
+def look_up(root: int, user: str) -> Account:
+    """Find `user` in the /etc/passwd and /etc/group below `root`. Raises: UserUnknown."""
+    return resolve_user(user, _text(root, "etc/passwd"), _text(root, "etc/group"))
+
+
+def _text(root: int, path: str) -> str:
+    try:
+        fd = syscalls.openat2(root, path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return ""
+    with os.fdopen(fd, "rb") as file:
+        return file.read(1 << 20).decode("utf-8", "replace")

@@ -1,0 +1,161 @@
+"""Start shims and talk to those that run: what the engine sees of them."""
+
+import os
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lamina.errors import InUse, Invalid, Unavailable
+from lamina.runtime import frames
+from lamina.runtime.attach import Attachment
+from lamina.runtime.runtime import Choice
+from lamina.spec.bundle import Bundle, ProcessSettings
+from lamina.spec.mount import Mount
+from lamina.spec.wire import Document, encode
+
+__all__ = ["NotRunning", "Order", "Shims", "ask"]
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+
+
+class NotRunning(InUse):
+    """The container has no shim, so nothing in it runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """All that a shim needs to run one container. Paths are absolute.
+
+    `folder` keeps log, lock and state; `run_folder` the socket, the bundle and the rootfs.
+    `mounts` make `run_folder/rootfs`; those of type `erofs` are shared with other containers.
+    `doomed` lists folders and links to remove at the end (`--rm`).
+    """
+
+    id: str
+    folder: str
+    run_folder: str
+    run_root: str
+    choice: Choice
+    mounts: Sequence[Mount]
+    bundle: Bundle
+    process: ProcessSettings
+    open_stdin: bool = False
+    stdin_once: bool = False
+    log: bool = True
+    doomed: Sequence[str] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> Document:
+        """Give the order as the shim reads it."""
+        rows = [_mount_row(mount) for mount in self.mounts]
+        return {
+            "id": self.id,
+            "folder": self.folder,
+            "run_folder": self.run_folder,
+            "run_root": self.run_root,
+            "runtime": {"name": self.choice.name, "path": self.choice.path},
+            "layers": [row for row in rows if row["type"] == "erofs"],
+            "mounts": [row for row in rows if row["type"] != "erofs"],
+            "bundle": self.bundle.to_json(),
+            "process": self.process.to_json(),
+            "open_stdin": self.open_stdin,
+            "stdin_once": self.stdin_once,
+            "log": self.log,
+            "doomed": list(self.doomed),
+        }
+
+
+def _mount_row(mount: Mount) -> Document:
+    return {
+        "type": mount.type,
+        "source": mount.source,
+        "target": mount.target,
+        "options": list(mount.options),
+    }
+
+
+class Shims:
+    """Starts shims with one interpreter."""
+
+    def __init__(self, python: str = "") -> None:
+        self._python = python or sys.executable
+
+    def start(self, order: Order, lock: int) -> Attachment:
+        """Start a shim; give the starter's connection, on which `started()` tells the outcome.
+
+        `lock` is the container's lock, held by this process: the shim takes it over, so that
+        there is no moment without a holder. The caller closes its own copy.
+        """
+        from lamina.runtime.shim import ATTACH_FD, LOCK_FD, REQUEST_FD
+
+        request = os.memfd_create("lamina-order")
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            os.write(request, encode(order.to_json()))
+            os.lseek(request, 0, os.SEEK_SET)
+            files = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
+            actions = [
+                *files,
+                (os.POSIX_SPAWN_DUP2, request, REQUEST_FD),
+                (os.POSIX_SPAWN_DUP2, theirs.fileno(), ATTACH_FD),
+                (os.POSIX_SPAWN_DUP2, lock, LOCK_FD),
+            ]
+            line = [self._python, "-IS", os.path.join(_HERE, "supervise.py"), order.id[:12]]
+            pid = os.posix_spawn(self._python, line, os.environ, file_actions=actions)
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+            os.close(request)
+        os.waitpid(pid, 0)  # it goes into the background at once
+        return Attachment(ours, terminal=order.process.terminal)
+
+
+def open_shim(socket_path: str) -> socket.socket:
+    """Connect to a shim or exec. Raises: NotRunning."""
+    try:
+        return frames.connect(socket_path)
+    except OSError as error:
+        raise NotRunning("the container is not running") from error
+
+
+def ask(socket_path: str, op: str, **values: object) -> tuple[Document, tuple[int, ...]]:
+    """Ask one thing of the shim at `socket_path`; give its answer and descriptors.
+
+    Raises: NotRunning, Unavailable (it went away), InUse and Invalid as the shim says.
+    """
+    with open_shim(socket_path) as sock:
+        return _checked(frames.request(sock, {"op": op, **values}))
+
+
+def attach(socket_path: str, streams: Sequence[str], *, terminal: bool) -> Attachment:
+    """Attach to a running process; `streams` of stdin, stdout, stderr. Raises: NotRunning."""
+    sock = open_shim(socket_path)
+    try:
+        _checked(frames.request(sock, {"op": "attach", "streams": list(streams)}))
+    except BaseException:
+        sock.close()
+        raise
+    return Attachment(sock, terminal=terminal)
+
+
+def execute(socket_path: str, exec_id: str, process: ProcessSettings, *, stdin: bool) -> Attachment:
+    """Ask the shim to start a further process; `started()` tells the outcome."""
+    sock = open_shim(socket_path)
+    document = {"op": "exec", "id": exec_id, "process": process.to_json(), "stdin": stdin}
+    sock.sendall(encode(document) + b"\n")
+    return Attachment(sock, terminal=process.terminal)
+
+
+def _checked(answer: tuple[Document, tuple[int, ...]]) -> tuple[Document, tuple[int, ...]]:
+    document, _ = answer
+    if "error" in document:
+        message, hint = str(document["error"]), str(document.get("hint", ""))
+        if "paused" in message:
+            raise InUse(message, hint=hint)
+        if "unknown operation" in message:
+            raise Invalid(message, hint=hint)
+        raise Unavailable(message, hint=hint)
+    return answer

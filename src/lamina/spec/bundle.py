@@ -1,0 +1,376 @@
+"""The bundle: from a container's settings to the runtime-spec `config.json`. Pure.
+
+Spec: runtime-spec config.md, config-linux.md. The defaults (capabilities, masked and read-only
+paths, mounts, devices) are those that Docker gives its containers.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lamina.errors import Invalid
+from lamina.spec.seccomp import profile
+from lamina.spec.wire import Document
+
+__all__ = [
+    "CAPABILITIES",
+    "DEFAULT_CAPABILITIES",
+    "DEFAULT_PATH",
+    "Account",
+    "Bundle",
+    "CapabilityUnknown",
+    "ProcessSettings",
+    "UserUnknown",
+    "capabilities",
+    "environment",
+    "resolve_user",
+    "runtime_config",
+    "runtime_process",
+]
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+CAPABILITIES = tuple(
+    "CAP_" + name
+    for name in [
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "DAC_READ_SEARCH",
+        "FOWNER",
+        "FSETID",
+        "KILL",
+        "SETGID",
+        "SETUID",
+        "SETPCAP",
+        "LINUX_IMMUTABLE",
+        "NET_BIND_SERVICE",
+        "NET_BROADCAST",
+        "NET_ADMIN",
+        "NET_RAW",
+        "IPC_LOCK",
+        "IPC_OWNER",
+        "SYS_MODULE",
+        "SYS_RAWIO",
+        "SYS_CHROOT",
+        "SYS_PTRACE",
+        "SYS_PACCT",
+        "SYS_ADMIN",
+        "SYS_BOOT",
+        "SYS_NICE",
+        "SYS_RESOURCE",
+        "SYS_TIME",
+        "SYS_TTY_CONFIG",
+        "MKNOD",
+        "LEASE",
+        "AUDIT_WRITE",
+        "AUDIT_CONTROL",
+        "SETFCAP",
+        "MAC_OVERRIDE",
+        "MAC_ADMIN",
+        "SYSLOG",
+        "WAKE_ALARM",
+        "BLOCK_SUSPEND",
+        "AUDIT_READ",
+        "PERFMON",
+        "BPF",
+        "CHECKPOINT_RESTORE",
+    ]
+)
+"""Every capability, in the kernel's order: the position is the number."""
+
+DEFAULT_CAPABILITIES = tuple(
+    "CAP_" + name
+    for name in [
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "FSETID",
+        "FOWNER",
+        "MKNOD",
+        "NET_RAW",
+        "SETGID",
+        "SETUID",
+        "SETFCAP",
+        "SETPCAP",
+        "NET_BIND_SERVICE",
+        "SYS_CHROOT",
+        "KILL",
+        "AUDIT_WRITE",
+    ]
+)
+
+_MASKED = (
+    "/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys",
+    "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
+    "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap",
+)  # fmt: skip
+_READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+_TTY_GROUP = 5
+_DEFAULT_SHM = 64 << 20
+
+
+class UserUnknown(Invalid):
+    """The container has no such user or group."""
+
+
+class CapabilityUnknown(Invalid):
+    """The kernel has no such capability."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who a process runs as, in numbers of the container, and where that user lives."""
+
+    uid: int = 0
+    gid: int = 0
+    groups: tuple[int, ...] = ()
+    home: str = "/"
+
+
+def resolve_user(text: str, passwd: str, group: str) -> Account:
+    """Look up `user`, `uid`, `user:group` in the container's own /etc/passwd and /etc/group.
+
+    An unknown number is taken as it is; an unknown name is an error, in Docker's words.
+    Raises: UserUnknown.
+    """
+    user, _, wanted = (text or "0").partition(":")
+    rows = [row for line in passwd.splitlines() if len(row := line.split(":")) >= 7]  # noqa: PLR2004
+    row = next((r for r in rows if r[0] == user), [])
+    if not row and user.isdigit():
+        row = next((r for r in rows if r[2] == user), [user, "", user, "0", "", "/", ""])
+    if not row:
+        raise UserUnknown(
+            f"unable to find user {user}: no matching entries in passwd file",
+            hint="add the user to the image, or give a number: -u 1000",
+        )
+    groups = [g for line in group.splitlines() if len(g := line.split(":")) >= 4]  # noqa: PLR2004
+    gid = int(row[3] or 0)
+    extra: tuple[int, ...] = ()
+    if wanted:
+        found = next((g for g in groups if g[0] == wanted), None)
+        if found is None and not wanted.isdigit():
+            raise UserUnknown(f"unable to find group {wanted}: no matching entries in group file")
+        gid = int(found[2] if found else wanted)
+    else:
+        extra = tuple(
+            sorted({int(g[2]) for g in groups if row[0] in g[3].split(",") and g[2].isdigit()})
+        )
+    return Account(int(row[2]), gid, extra, row[5] or "/")
+
+
+def capabilities(
+    add: Sequence[str], drop: Sequence[str], *, privileged: bool = False
+) -> tuple[str, ...]:
+    """Give the capabilities that remain, in the kernel's order. Raises: CapabilityUnknown."""
+    added, dropped = _capability_names(add), _capability_names(drop)
+    chosen = set(CAPABILITIES if privileged or "ALL" in added else DEFAULT_CAPABILITIES)
+    if "ALL" in dropped:
+        chosen = set(CAPABILITIES) if "ALL" in added else set()
+    chosen -= dropped
+    chosen |= added
+    return tuple(name for name in CAPABILITIES if name in chosen)
+
+
+def _capability_names(names: Sequence[str]) -> set[str]:
+    chosen = set()
+    for name in names:
+        full = name.upper()
+        if full != "ALL" and not full.startswith("CAP_"):
+            full = f"CAP_{full}"
+        if full != "ALL" and full not in CAPABILITIES:
+            raise CapabilityUnknown(
+                f'invalid capability "{name}"',
+                hint="`man 7 capabilities` lists them; ALL is every one",
+            )
+        chosen.add(full)
+    return chosen
+
+
+def environment(
+    image: Sequence[str], wanted: Sequence[str], *, hostname: str, terminal: bool
+) -> tuple[str, ...]:
+    """Join the variables as Docker does: defaults, the image's, the person's; the later wins."""
+    values = {"PATH": DEFAULT_PATH, "HOSTNAME": hostname}
+    if terminal:
+        values["TERM"] = "xterm"
+    for row in (*image, *wanted):
+        name, equals, value = row.partition("=")
+        if equals:
+            values[name] = value
+        else:
+            values.pop(name, None)
+    return tuple(f"{name}={value}" for name, value in values.items())
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessSettings:
+    """One process to start, first or exec. `user` is as a person writes it, not looked up yet."""
+
+    args: tuple[str, ...]
+    env: tuple[str, ...] = ()
+    cwd: str = "/"
+    user: str = ""
+    terminal: bool = False
+    capabilities: tuple[str, ...] = DEFAULT_CAPABILITIES
+    no_new_privileges: bool = False
+
+    @classmethod
+    def from_json(cls, document: Document) -> "ProcessSettings":
+        """Read what `to_json` gave."""
+        return cls(
+            args=tuple(document["args"]),
+            env=tuple(document["env"]),
+            cwd=document["cwd"],
+            user=document["user"],
+            terminal=document["terminal"],
+            capabilities=tuple(document["capabilities"]),
+            no_new_privileges=document["no_new_privileges"],
+        )
+
+    def to_json(self) -> Document:
+        """Give the settings as a document, for the shim."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """What a container is, beyond its first process.
+
+    `network` is `host`, `none` or the path of a network namespace. `binds` are finished
+    runtime-spec mounts, in order. `tmpfs` maps a path to its mount options.
+    """
+
+    hostname: str = ""
+    network: str = "none"
+    read_only: bool = False
+    privileged: bool = False
+    seccomp: bool = True
+    init: bool = False
+    shm_size: int = _DEFAULT_SHM
+    cgroup: str = ""
+    host_pid: bool = False
+    host_ipc: bool = False
+    masked: bool = True
+    binds: tuple[Document, ...] = ()
+    tmpfs: Mapping[str, str] = field(default_factory=dict)
+    sysctl: Mapping[str, str] = field(default_factory=dict)
+    resources: Mapping[str, object] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, document: Document) -> "Bundle":
+        """Read what `to_json` gave."""
+        values = {name: document[name] for name in cls.__dataclass_fields__}
+        values["binds"] = tuple(values["binds"])
+        return cls(**values)
+
+    def to_json(self) -> Document:
+        """Give the bundle as a document, for the shim."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+def runtime_process(process: ProcessSettings, account: Account) -> Document:
+    """Give the runtime-spec `process` object; HOME comes from the account unless set."""
+    env = list(process.env)
+    if not any(row.startswith("HOME=") for row in env):
+        env.append(f"HOME={account.home}")
+    held = list(process.capabilities)
+    # Only root's processes hold capabilities; other users may gain them by set-uid files.
+    effective = held if account.uid == 0 else []
+    return {
+        "terminal": process.terminal,
+        "user": {"uid": account.uid, "gid": account.gid, "additionalGids": list(account.groups)},
+        "args": list(process.args),
+        "env": env,
+        "cwd": process.cwd or "/",
+        "capabilities": {
+            "bounding": held,
+            "effective": effective,
+            "permitted": effective,
+            "inheritable": [],
+            "ambient": [],
+        },
+        "noNewPrivileges": process.no_new_privileges,
+    }
+
+
+def runtime_config(
+    bundle: Bundle,
+    process: ProcessSettings,
+    account: Account,
+    *,
+    rootfs: str,
+    known_groups: int = 1 << 32,
+    rootless: bool = False,
+) -> Document:
+    """Give the whole `config.json`. `known_groups` is how many group IDs the namespace maps."""
+    kinds = ["mount", "uts"]
+    kinds += [] if bundle.host_pid else ["pid"]
+    kinds += [] if bundle.host_ipc else ["ipc"]
+    namespaces: list[Document] = [{"type": kind} for kind in kinds]
+    if bundle.network.startswith("/"):
+        namespaces.append({"type": "network", "path": bundle.network})
+    elif bundle.network != "host":
+        namespaces.append({"type": "network"})
+    linux: Document = {
+        "namespaces": namespaces,
+        "maskedPaths": [] if bundle.privileged or not bundle.masked else list(_MASKED),
+        "readonlyPaths": [] if bundle.privileged or not bundle.masked else list(_READ_ONLY),
+    }
+    if bundle.cgroup:
+        linux["cgroupsPath"] = bundle.cgroup
+    if bundle.sysctl:
+        linux["sysctl"] = dict(bundle.sysctl)
+    if bundle.seccomp and not bundle.privileged:
+        linux["seccomp"] = profile(process.capabilities)
+    if not rootless:
+        rules: list[Document] = [{"allow": bundle.privileged, "access": "rwm"}]
+        linux["resources"] = {"devices": rules, **bundle.resources}
+    return {
+        "ociVersion": "1.0.2",
+        "hostname": bundle.hostname,
+        "root": {"path": rootfs, "readonly": bundle.read_only},
+        "process": runtime_process(process, account),
+        "mounts": _mounts(bundle, known_groups=known_groups, rootless=rootless),
+        "linux": linux,
+    }
+
+
+def _mount(target: str, kind: str, source: str, *options: str) -> Document:
+    return {"destination": target, "type": kind, "source": source, "options": list(options)}
+
+
+def _mounts(bundle: Bundle, *, known_groups: int, rootless: bool) -> list[Document]:
+    """List the mounts parents first, so that a mount on /a never hides one on /a/b."""
+    pts = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]
+    if known_groups > _TTY_GROUP:
+        pts.append(f"gid={_TTY_GROUP}")
+    access = "rw" if bundle.privileged else "ro"
+    if bundle.network == "host" and rootless:
+        # A new sysfs belongs to the network namespace's owner: the host's can only be bound.
+        sysfs = _mount("/sys", "bind", "/sys", "rbind", "nosuid", "noexec", "nodev", access)
+    else:
+        sysfs = _mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", access)
+    shm = f"size={bundle.shm_size}"
+    fixed = [
+        _mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
+        _mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
+        _mount("/dev/pts", "devpts", "devpts", *pts),
+        sysfs,
+        _mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"),
+        _mount("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777", shm),  # noqa: S108 - the container's own
+    ]
+    if bundle.host_ipc:
+        fixed[4:] = [
+            _mount("/dev/mqueue", "bind", "/dev/mqueue", "rbind"),
+            _mount("/dev/shm", "bind", "/dev/shm", "rbind"),  # noqa: S108 - the host's, asked for
+        ]
+    chosen = [
+        _mount(path, "tmpfs", "tmpfs", "nosuid", "nodev", "noexec", *_tmpfs_options(options))
+        for path, options in bundle.tmpfs.items()
+    ]
+    chosen += bundle.binds
+    chosen.sort(key=lambda mount: str(mount["destination"]).count("/"))
+    taken = {str(mount["destination"]).rstrip("/") for mount in chosen}
+    return [mount for mount in fixed if mount["destination"] not in taken] + chosen
+
+
+def _tmpfs_options(text: str) -> list[str]:
+    return [option for option in text.split(",") if option]
