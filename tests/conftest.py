@@ -23,13 +23,14 @@ from lamina.settings import Settings
 
 PLAIN = os.geteuid() != 0
 
-_SHARED = {
-    "deadline": None,  # machines here are busy: a slow example is not a failure
-    "suppress_health_check": [HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-    "database": None,
-}
-hypothesis_settings.register_profile("quick", max_examples=50, **_SHARED)
-hypothesis_settings.register_profile("soak", max_examples=2000, **_SHARED)
+for _profile, _examples in (("quick", 50), ("soak", 2000)):
+    hypothesis_settings.register_profile(
+        _profile,
+        max_examples=_examples,
+        deadline=None,  # machines here are busy: a slow example is not a failure
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    )
 hypothesis_settings.load_profile("quick")
 
 

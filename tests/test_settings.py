@@ -1,0 +1,56 @@
+import os
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lamina.settings import Settings
+
+PLAIN = {"HOME": "/home/me", "LAMINA_ROOTLESS_UID": "1000"}
+
+
+def test_root_keeps_its_images_where_services_do():
+    settings = Settings.from_environment({"HOME": "/home/me", "LAMINA_ROOTLESS_UID": "0"})
+    assert (settings.root, settings.run_root) == ("/var/lib/lamina", "/run/lamina")
+
+
+def test_everyone_else_keeps_them_in_their_own_folders():
+    settings = Settings.from_environment({**PLAIN, "XDG_RUNTIME_DIR": "/run/user/1000"})
+    assert settings.root == "/home/me/.local/share/lamina"
+    assert settings.run_root == "/run/user/1000/lamina"
+    assert settings.docker_config == "/home/me/.docker"
+
+
+def test_the_xdg_folders_count():
+    assert Settings.from_environment({**PLAIN, "XDG_DATA_HOME": "/data"}).root == "/data/lamina"
+
+
+def test_a_root_of_ones_own_gets_a_run_root_of_its_own():
+    one = Settings.from_environment({**PLAIN, "LAMINA_ROOT": "/srv/one"})
+    two = Settings.from_environment({**PLAIN, "LAMINA_ROOT": "/srv/two"})
+    assert one.run_root != two.run_root
+    assert one == Settings.from_environment({**PLAIN, "LAMINA_ROOT": "/srv/one"})
+
+
+def test_a_relative_root_becomes_absolute():
+    settings = Settings.from_environment({**PLAIN, "LAMINA_ROOT": "here"})
+    assert settings.root == os.path.abspath("here")
+
+
+def test_choices_come_from_the_environment():
+    settings = Settings.from_environment(
+        {**PLAIN, "LAMINA_STORAGE_DRIVER": "unpacked", "LAMINA_RUNTIME": "runc",
+         "LAMINA_RUN_ROOT": "/tmp/run", "DOCKER_CONFIG": "/cfg"}
+    )  # fmt: skip
+    assert (settings.storage_driver, settings.runtime) == ("unpacked", "runc")
+    assert (settings.run_root, settings.docker_config) == ("/tmp/run", "/cfg")
+
+
+def test_an_environment_left_out_is_the_processs_own(monkeypatch):
+    monkeypatch.setenv("LAMINA_ROOT", "/srv/mine")
+    assert Settings.from_environment().root == "/srv/mine"
+
+
+@given(st.text(st.characters(exclude_characters="\0"), min_size=1, max_size=300))
+def test_a_run_root_leaves_room_for_socket_names(root: str):
+    settings = Settings.from_environment({**PLAIN, "LAMINA_ROOT": "/" + root})
+    assert len(os.fsencode(settings.run_root)) < 60
