@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lamina.engine.containers import Containers
     from lamina.engine.images import Images
     from lamina.engine.system import System
-    from lamina.remote.http import Client
+    from lamina.remote.client import Client
     from lamina.snapshot.layers import Layers
     from lamina.snapshot.snapshotter import Snapshotter
     from lamina.spec.digest import Digest
@@ -78,7 +78,7 @@ class Engine:
     @cached_property
     def client(self) -> "Client":
         """Connections and credentials for registries."""
-        from lamina.remote.http import Client
+        from lamina.remote.client import Client
 
         return Client(self.settings)
 

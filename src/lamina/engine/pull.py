@@ -38,11 +38,11 @@ class RegistrySource:
 
     def __init__(self, repository: "Repository", reference: Reference) -> None:
         self._repository = repository
-        self._wanted = str(reference.digest) if reference.digest else reference.tag
+        self._wanted = reference.digest or reference.tag
 
     def manifest(self, digest: "Digest | None") -> "tuple[Descriptor, bytes]":
         """Fetch the named manifest, or a child. Verified by the client."""
-        return self._repository.manifest(str(digest) if digest else self._wanted)
+        return self._repository.manifest(digest or self._wanted)
 
     @contextmanager
     def blob(self, descriptor: "Descriptor", offset: int = 0) -> "Iterator[Readable]":
@@ -64,7 +64,7 @@ def pull(
     reference = Reference.parse(name)
     wanted = Platform.parse(platform) if platform else engine.platform
     shown = str(reference.digest) if reference.digest else reference.tag
-    source = RegistrySource(Repository(reference.name, engine.client), reference)
+    source = RegistrySource(Repository.of(engine.client, reference), reference)
     place = Place(engine.store.blobs, engine.layers, engine.settings.layer_workers)
     with engine.store.lease():
         first = True
@@ -94,7 +94,7 @@ def pull_all(
     from lamina.remote.repository import Repository
 
     reference = Reference.parse(name)
-    tags = Repository(reference.name, engine.client).tags()
+    tags = Repository.of(engine.client, reference).tags()
     if not tags:
         raise NotFound(f"repository {reference.familiar_name} has no tags")
     return tuple(

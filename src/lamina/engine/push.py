@@ -49,7 +49,7 @@ def push(
     wanted = Reference.parse(name)
     references = _local_tags(engine, wanted) if all_tags else [wanted]
     listener(Notice(f"The push refers to repository [{wanted.name}]"))
-    repository = Repository(wanted.name, engine.client)
+    repository = Repository.of(engine.client, wanted)
     outcomes = []
     for reference in references:
         with engine.store.lease():
@@ -57,7 +57,7 @@ def push(
             sender = _Sender(engine, repository, reference, listener)
             sender.send_layers(image)
             sender.send_config(image)
-            target = reference.tag or str(image.manifest.digest)
+            target = reference.tag or image.manifest.digest
             digest = repository.put_manifest(target, image.manifest.raw, image.manifest.media_type)
         size = len(image.manifest.raw)
         name_image(engine, str(reference.with_digest(digest)), image.manifest, image.config)
@@ -124,6 +124,8 @@ class _Sender:
                 told = count
                 self.listener(LayerProgress(diff_id.short, Phase.PUSHING, count, layer.size))
 
+        from lamina.remote.uploads import UploadResult
+
         outcome = self.repository.upload(
             layer,
             lambda: self.engine.store.blobs.open(layer.digest),
@@ -133,7 +135,8 @@ class _Sender:
         if outcome.mounted_from:
             self.listener(LayerProgress(diff_id.short, Phase.MOUNTED, detail=outcome.mounted_from))
         else:
-            phase = Phase.PRESENT if outcome.existed else Phase.PUSHED
+            existed = outcome.result is UploadResult.EXISTS
+            phase = Phase.PRESENT if existed else Phase.PUSHED
             self.listener(LayerProgress(diff_id.short, phase))
 
     def send_config(self, image: "LocalImage") -> None:
