@@ -41,7 +41,7 @@ class Request:
 
     method: str
     url: str
-    headers: Mapping[str, str] = field(default=_NOTHING)
+    headers: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     body: bytes | Body | None = None
     stream: bool = False
     retry: bool = True
