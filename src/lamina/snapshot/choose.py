@@ -1,0 +1,156 @@
+"""Choose the driver that serves this machine best, and say why."""
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lamina.errors import Invalid, Unsupported
+from lamina.snapshot.copied import CopiedDriver
+from lamina.snapshot.sealed import SealedDriver
+from lamina.snapshot.snapshotter import Snapshotter, Surroundings
+from lamina.snapshot.unpacked import UnpackedDriver
+
+if TYPE_CHECKING:
+    from lamina.settings import Settings
+    from lamina.snapshot.layers import Layers
+    from lamina.snapshot.snapshotter import Driver
+
+__all__ = ["Probe", "choose"]
+
+_FILE_BACKED = (6, 12)
+_DIRECT = (6, 13)
+_SYS_ADMIN = 1 << 21
+_NO_UPPER = ("overlay", "fuse.fuse-overlayfs", "nfs", "nfs4", "9p", "vfat", "ecryptfs")
+_SUFFIXES = ("", ".xz", ".zst", ".gz")
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """What this process may do, what this kernel has, and what the root folder lies on."""
+
+    kernel: tuple[int, int]
+    file_systems: frozenset[str]
+    may_mount: bool
+    root_user: bool
+    in_namespace: bool
+    one_owner: bool = False
+    disk_type: str = ""
+
+    @classmethod
+    def of_this_machine(cls, root: str) -> "Probe":
+        """Look at /proc; some 100 microseconds."""
+        release = os.uname().release
+        status = _read("/proc/self/status")
+        capabilities = next(
+            (int(row.split()[1], 16) for row in status.splitlines() if row.startswith("CapEff")), 0
+        )
+        return cls(
+            kernel=_version(release),
+            file_systems=frozenset(
+                [row.split()[-1] for row in _read("/proc/filesystems").splitlines() if row]
+                + [name for name in ("erofs", "overlay") if _has_module(release, name)]
+            ),
+            may_mount=bool(capabilities & _SYS_ADMIN),
+            root_user=os.geteuid() == 0,
+            in_namespace=not _is_whole(_read("/proc/self/uid_map")),
+            one_owner=_read("/proc/self/uid_map").split()[2:] == ["1"],
+            disk_type=_disk_type(root, _read("/proc/self/mountinfo")),
+        )
+
+
+def choose(settings: "Settings", layers: "Layers", probe: Probe | None = None) -> Snapshotter:
+    """Give the snapshotter that `settings` or else this machine ask for.
+
+    A choice that cannot work here is refused, with the reason.
+    Raises: Invalid (no such driver), Unsupported (not on this machine).
+    """
+    if probe is None:
+        probe = Probe.of_this_machine(settings.root)
+    against = _against(probe)
+    wanted = settings.storage_driver
+    if wanted and wanted not in against:
+        raise Invalid(f"unknown storage driver {wanted!r}", hint=f"use one of {', '.join(against)}")
+    if wanted and against[wanted]:
+        raise Unsupported(
+            f"storage driver {wanted!r} cannot work here: {against[wanted]}",
+            hint="unset LAMINA_STORAGE_DRIVER to let lamina choose",
+        )
+    name = wanted or next(name for name, problem in against.items() if not problem)
+    reason = "asked for by LAMINA_STORAGE_DRIVER" if wanted else _reason(name, against)
+    rootless = probe.in_namespace or not probe.root_user
+    drivers: dict[str, Driver] = {
+        "sealed": SealedDriver(layers, reason),
+        "unpacked": UnpackedDriver(layers, reason, rootless, not probe.one_owner),
+        "copied": CopiedDriver(layers, reason, rootless),
+    }
+    surroundings = Surroundings(
+        settings.run_root, userxattr=rootless, directio=probe.kernel >= _DIRECT
+    )
+    return Snapshotter(layers, surroundings, drivers[name], tuple(drivers.values()))
+
+
+def _against(probe: Probe) -> dict[str, str]:
+    """Say for each driver, best first, what speaks against it; nothing where it works."""
+    overlay = ""
+    if "overlay" not in probe.file_systems:
+        overlay = "the kernel has no overlayfs"
+    elif probe.root_user and not probe.may_mount:
+        overlay = "this process may not mount (no CAP_SYS_ADMIN)"
+    elif probe.disk_type in _NO_UPPER:
+        overlay = f"the root folder lies on {probe.disk_type}, which overlayfs cannot write to"
+    sealed = overlay
+    if not probe.root_user or probe.in_namespace:
+        sealed = "the kernel mounts EROFS for real root only"
+    elif not sealed and "erofs" not in probe.file_systems:
+        sealed = "the kernel has no EROFS"
+    elif not sealed and probe.kernel < _FILE_BACKED:
+        major, minor = probe.kernel
+        sealed = f"kernel {major}.{minor} cannot mount EROFS from a file (6.12 can)"
+    return {"sealed": sealed, "unpacked": overlay, "copied": ""}
+
+
+def _reason(name: str, against: dict[str, str]) -> str:
+    if name == "sealed":
+        return "the kernel mounts sealed layers as they are"
+    if name == "unpacked":
+        return f"layers are unpacked once: {against['sealed']}"
+    return f"every container gets a copy of its image: {against['unpacked']}"
+
+
+def _is_whole(uid_map: str) -> bool:
+    """Tell whether every user of the machine has a place: no user namespace, or one that is as good."""
+    return not uid_map or uid_map.split() == ["0", "0", "4294967295"]
+
+
+def _version(release: str) -> tuple[int, int]:
+    major, _, rest = release.partition(".")
+    minor = "".join(character if character.isdigit() else " " for character in rest).split()
+    return (int(major) if major.isdigit() else 0, int(minor[0]) if minor else 0)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _has_module(release: str, name: str) -> bool:
+    """Tell whether the kernel would load `name` by itself at the first mount."""
+    folder = {"overlay": "overlayfs"}.get(name, name)
+    path = f"/lib/modules/{release}/kernel/fs/{folder}/{name}.ko"
+    return any(os.path.exists(path + suffix) for suffix in _SUFFIXES)
+
+
+def _disk_type(root: str, mounts: str) -> str:
+    """Give the type of the file system that `root` is on, or will be."""
+    root = os.path.realpath(root)
+    best, found = "", ""
+    for row in mounts.splitlines():
+        fields, _, rest = row.partition(" - ")
+        place = fields.split()[4].replace("\\040", " ") if rest else ""
+        inside = root == place or root.startswith(place.rstrip("/") + "/")
+        if place and inside and len(place) >= len(best):  # the last of equals lies on top
+            best, found = place, rest.split()[0]
+    return found

@@ -1,0 +1,333 @@
+"""The sealed layers of this machine, and the directories some drivers unpack them into.
+
+A layer is found by the diff IDs of the pile it tops. Where its index takes nothing from the layers
+below, it lies once under its diff ID; where it does, once per pile:
+
+    layers/<algorithm>/<diff-id>      layers/chain/<diff-id>/<chain-id>
+"""
+
+import os
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Self
+
+from lamina.errors import Invalid, NotFound
+from lamina.snapshot.workplace import Claim, Workplace
+from lamina.spec.digest import Digest, chain_id
+from lamina.stream.files import disk_errors, publish, sync_directory
+from lamina.stream.verify import DigestMismatch, Hasher
+
+if TYPE_CHECKING:
+    from lamina.layer.seal import Sealer, SealResult
+    from lamina.layer.sealed import SealedLayer
+
+__all__ = ["Freed", "LayerUnknown", "LayerWriter", "Layers"]
+
+_ALGORITHMS = {64: "sha256", 128: "sha512"}
+
+
+class LayerUnknown(NotFound):
+    """No sealed layer is here for this pile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """What a sweep removed: sealed layers, and their bytes."""
+
+    count: int
+    size: int
+
+
+class Layers:
+    """The sealed layers under one root folder; safe for many threads and processes at once.
+
+    A pile is a sequence of diff IDs, lowest first; a method that takes one is about its last.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.root = os.path.abspath(root)
+        self._layers = f"{self.root}/layers"
+        self._unpacked = f"{self.root}/snapshots/unpacked"
+        self._new = Workplace(f"{self._layers}/new")
+        self.directories = Workplace(f"{self.root}/snapshots/new")
+
+    def has(self, diff_ids: Sequence[Digest]) -> bool:
+        """Tell whether the pile's last layer is sealed here."""
+        return self._find(diff_ids) is not None
+
+    def path(self, diff_ids: Sequence[Digest]) -> str:
+        """Give the sealed file of the pile's last layer. Raises: LayerUnknown."""
+        found = self._find(diff_ids)
+        if found is None:
+            raise LayerUnknown(
+                f"layer {diff_ids[-1]} is not here", hint="pull the image that has it again"
+            )
+        return found
+
+    def open(self, diff_ids: Sequence[Digest]) -> "SealedLayer":
+        """Open the pile's last layer; the caller closes. Raises: LayerUnknown, Corrupt."""
+        from lamina.layer.sealed import SealedLayer
+
+        return SealedLayer.open(self.path(diff_ids))
+
+    def pile(self, diff_ids: Sequence[Digest]) -> "list[SealedLayer]":
+        """Open every layer of the pile, lowest first; the caller closes each.
+
+        Raises: LayerUnknown, Corrupt; then none is left open.
+        """
+        with ExitStack() as stack:
+            opened = [
+                stack.enter_context(self.open(diff_ids[: i + 1])) for i in range(len(diff_ids))
+            ]
+            stack.pop_all()
+        return opened
+
+    @contextmanager
+    def opened(self, diff_ids: Sequence[Digest]) -> "Iterator[list[SealedLayer]]":
+        """Open every layer of the pile, lowest first, for the body. Raises: as `pile`."""
+        with ExitStack() as stack:
+            yield [stack.enter_context(layer) for layer in self.pile(diff_ids)]
+
+    def size(self, diff_ids: Sequence[Digest]) -> int:
+        """Give the bytes of the sealed file. Raises: LayerUnknown."""
+        return os.stat(self.path(diff_ids)).st_size
+
+    def __iter__(self) -> Iterator[Digest]:
+        """Give the diff ID of every layer, each once, in no order."""
+        return iter({digest for digest, _ in self._files()})
+
+    def writer(
+        self,
+        diff_ids: Sequence[Digest],
+        *,
+        parents_ready: Callable[[], None] | None = None,
+        waiting: Callable[[], None] | None = None,
+    ) -> "LayerWriter":
+        """Seal the pile's last layer, whose diff ID is known: what comes in is checked against it.
+
+        One writer per layer exists on the machine; others wait here, `waiting` being called
+        meanwhile, and may find it `sealed` then. `parents_ready` is called before the layers below
+        are opened, which only some layers need: it waits for them.
+        """
+        claim = self._new.claim(diff_ids[-1].hex, waiting=waiting)
+        return LayerWriter(self, claim, diff_ids[:-1], diff_ids[-1], parents_ready)
+
+    def writer_new(self, parents: Sequence[Digest]) -> "LayerWriter":
+        """Seal a layer that is being made, on top of `parents`: its diff ID is known at the end."""
+        return LayerWriter(self, self._new.claim(), parents, None, None)
+
+    def accept(self, temporary: str, diff_ids: Sequence[Digest], *, needs_parents: bool) -> None:
+        """Give a finished sealed file its place; for LayerWriter."""
+        path = self._chain_path(diff_ids) if needs_parents else self._own_path(diff_ids)
+        if os.path.exists(path):  # it may be mounted: keep one page cache for all
+            return
+        try:
+            publish(temporary, path)
+        except FileNotFoundError:  # the first of its folder
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            sync_directory(os.path.dirname(os.path.dirname(path)))
+            publish(temporary, path)
+
+    def directory(self, name: str, fill: Callable[[str], None]) -> str:
+        """Give the directory `snapshots/unpacked/<name>`, filled by `fill(path)` if not there yet.
+
+        Filled once on the machine, beside; synced and renamed when whole.
+        """
+        path = f"{self._unpacked}/{name}"
+        if os.path.isdir(path):
+            return path
+        with self.directories.place(name) as place:
+            if not os.path.isdir(path):
+                with disk_errors("unpacking a layer"):
+                    os.mkdir(place, 0o755)
+                    fill(place)
+                    _sync_file_system(place)
+                    publish(place, path)
+        return path
+
+    def remove(self, diff_id: Digest) -> int:
+        """Remove every form of one layer; give the bytes of its sealed files. Absent is fine."""
+        freed = 0
+        for digest, path in list(self._files()):
+            if digest == diff_id:
+                freed += os.stat(path).st_size
+                self._remove_directory(os.path.basename(path))
+                os.unlink(path)
+        try:
+            os.rmdir(f"{self._layers}/chain/{diff_id.hex}")
+        except OSError:  # there was none, or another process is putting one in
+            return freed
+        return freed
+
+    def sweep(self, live: Container[Digest], since_ns: int | None = None) -> Freed:
+        """Remove every layer whose diff ID is not in `live`, and what killed processes left.
+
+        Layers finished after `since_ns`, when the oldest running lease began, stay: their image may
+        not have a name yet. To be called in the body of `Store.sweep`.
+        """
+        doomed = {
+            digest
+            for digest, path in self._files()
+            if digest not in live and (since_ns is None or os.stat(path).st_mtime_ns < since_ns)
+        }
+        size = sum(self.remove(digest) for digest in doomed)
+        kept = {os.path.basename(path) for _, path in self._files()}
+        for name in os.listdir(self._unpacked):
+            if name not in kept:
+                self._remove_directory(name)
+        self._new.clean()
+        self.directories.clean()
+        return Freed(len(doomed), size)
+
+    def discard_directory(self, path: str) -> None:
+        """Remove a directory under the root: out of sight at once, then file by file."""
+        with self.directories.place() as place:
+            try:
+                os.rename(path, place)
+            except FileNotFoundError:
+                return
+
+    def _remove_directory(self, name: str) -> None:
+        self.discard_directory(f"{self._unpacked}/{name}")
+
+    def _own_path(self, diff_ids: Sequence[Digest]) -> str:
+        return f"{self._layers}/{diff_ids[-1].replace(':', '/', 1)}"
+
+    def _chain_path(self, diff_ids: Sequence[Digest]) -> str:
+        return f"{self._layers}/chain/{diff_ids[-1].hex}/{chain_id(diff_ids).hex}"
+
+    def _find(self, diff_ids: Sequence[Digest]) -> str | None:
+        if not diff_ids:
+            raise Invalid("an empty pile has no last layer")
+        for path in (self._own_path(diff_ids), self._chain_path(diff_ids)):
+            if os.path.exists(path):
+                return path
+        return None
+
+    def _files(self) -> Iterator[tuple[Digest, str]]:
+        for algorithm in _ALGORITHMS.values():
+            for name in _names(f"{self._layers}/{algorithm}"):
+                yield Digest(f"{algorithm}:{name}"), f"{self._layers}/{algorithm}/{name}"
+        for name in _names(f"{self._layers}/chain"):
+            digest = Digest(f"{_ALGORITHMS[len(name)]}:{name}")
+            for chain in _names(f"{self._layers}/chain/{name}"):
+                yield digest, f"{self._layers}/chain/{name}/{chain}"
+
+
+class LayerWriter:
+    """One layer on its way in; a context manager that removes what was not committed.
+
+    Takes the uncompressed tar in order; hashes and seals it as it comes. For one thread.
+    """
+
+    def __init__(
+        self,
+        layers: Layers,
+        claim: Claim,
+        parents: Sequence[Digest],
+        expected: Digest | None,
+        parents_ready: Callable[[], None] | None,
+    ) -> None:
+        self._layers = layers
+        self._claim = claim
+        self._parents = tuple(parents)
+        self._expected = expected
+        self._parents_ready = parents_ready
+        self._hasher = Hasher(expected.algorithm if expected else "sha256")
+        self._sealer = self._start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.discard()
+
+    @property
+    def sealed(self) -> bool:
+        """Tell whether another process has sealed this layer: there is nothing left to do."""
+        return self._expected is not None and self._layers.has((*self._parents, self._expected))
+
+    @property
+    def size(self) -> int:
+        """Bytes of tar taken so far."""
+        return self._hasher.size
+
+    @property
+    def diff_id(self) -> Digest:
+        """The digest of the tar taken so far; after the last `write` the layer's diff ID."""
+        return self._hasher.digest
+
+    def write(self, data: "bytes | memoryview") -> None:
+        """Take the next bytes of the tar. Raises: Corrupt or Invalid (no layer), DiskFull."""
+        self._hasher.update(data)
+        with disk_errors("sealing a layer"):
+            self._sealer.write(data)
+
+    def commit(self) -> "SealResult":
+        """Check the diff ID, write the index and make the layer visible, durably.
+
+        The diff ID is then `.diff_id`. Raises: DigestMismatch, Corrupt, Invalid, DiskFull; nothing
+        is visible then and a repeat starts anew.
+        """
+        diff_id = self.diff_id
+        try:
+            if self._expected is not None and diff_id != self._expected:
+                raise DigestMismatch(
+                    f"layer has diff ID {diff_id}, its image says {self._expected}",
+                    hint="the image was built wrongly or tampered with; tell its publisher",
+                )
+            with ExitStack() as stack, disk_errors("sealing a layer"):
+                result = self._sealer.finish(diff_id, partial(self._open_parents, stack))
+                _sync_file(self._claim.path)
+                pile = (*self._parents, diff_id)
+                self._layers.accept(self._claim.path, pile, needs_parents=result.needs_parents)
+        finally:
+            self.discard()
+        return result
+
+    def discard(self) -> None:
+        """Remove what was written and unlock. May be called twice, and after `commit`."""
+        self._sealer.close()
+        self._claim.release()
+
+    def _start(self) -> "Sealer":
+        from lamina.layer.seal import Sealer
+
+        try:
+            with disk_errors("sealing a layer"):
+                return Sealer(self._claim.path)
+        except BaseException:
+            self._claim.release()
+            raise
+
+    def _open_parents(self, stack: ExitStack) -> "list[SealedLayer]":
+        if self._parents_ready is not None:
+            self._parents_ready()
+        return stack.enter_context(self._layers.opened(self._parents))
+
+
+def _names(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []
+
+
+def _sync_file(path: str) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _sync_file_system(path: str) -> None:
+    """Write out a tree of many files: one call where `fsync` would need one per file."""
+    import subprocess
+
+    try:
+        subprocess.run(["sync", "-f", path], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):  # no coreutils: everything on the machine
+        os.sync()

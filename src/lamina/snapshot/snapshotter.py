@@ -1,0 +1,276 @@
+"""Directory states: the layers of an image under a container's writable one, as values.
+
+Nothing here mounts: a `Stack` says what lies on what, `mounts` what to do about it.
+"""
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from lamina.errors import AlreadyExists, Corrupt, Invalid, LaminaError, NotFound
+from lamina.layer.stack import Lower, Stack
+from lamina.spec.digest import Digest
+from lamina.spec.mount import Mount
+from lamina.spec.wire import decode, encode
+from lamina.stream.files import disk_errors, publish, replace
+
+if TYPE_CHECKING:
+    from lamina.snapshot.layers import Layers
+
+__all__ = ["Driver", "SnapshotExists", "SnapshotUnknown", "Snapshotter", "Surroundings"]
+
+_KEY_LENGTH = 128
+_SHORT = 32
+
+
+class SnapshotUnknown(NotFound):
+    """No container has a writable layer under this key."""
+
+
+class SnapshotExists(AlreadyExists):
+    """The key is taken."""
+
+
+class Driver(Protocol):
+    """How the layers below a container are provided: sealed, unpacked or copied."""
+
+    @property
+    def name(self) -> str:
+        """The word people choose the driver with."""
+
+    @property
+    def reason(self) -> str:
+        """Why this driver serves this machine, for people."""
+
+    def lowers(self, diff_ids: Sequence[Digest]) -> tuple[Lower, ...]:
+        """Give the pile's layers, lowest first, ready to be stacked. Raises: LayerUnknown."""
+
+    def view(self, diff_ids: Sequence[Digest]) -> tuple[Lower, ...]:
+        """Give what shows the pile read-only."""
+
+    def fill(self, upper: str, diff_ids: Sequence[Digest]) -> bool:
+        """Put into the new directory `upper` what must be there; tell if overlayfs goes on top."""
+
+    def changed(
+        self, stack: Stack, diff_ids: Sequence[Digest], since_ns: int
+    ) -> AbstractContextManager[str]:
+        """Give, for the body, a directory in overlayfs's form with what the container changed.
+
+        The snapshot was prepared at `since_ns`.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What mounting depends on: where mount points go, and what the kernel has.
+
+    `userxattr`: we are in a user namespace, where overlayfs keeps its marks in `user.overlay.*`.
+    `directio`: EROFS can read around the page cache of the sealed file (kernel 6.13).
+    """
+
+    run_root: str
+    userxattr: bool = False
+    directio: bool = False
+
+
+class Snapshotter:
+    """Containers' writable layers under one root, on the layers that `layers` has.
+
+    A snapshot keeps the driver that prepared it, whatever is chosen later.
+    """
+
+    def __init__(
+        self,
+        layers: "Layers",
+        surroundings: Surroundings,
+        chosen: Driver,
+        drivers: Sequence[Driver] = (),
+    ) -> None:
+        self._layers = layers
+        self._surroundings = surroundings
+        self._chosen = chosen
+        self._drivers = {driver.name: driver for driver in (*drivers, chosen)}
+        self._active = f"{layers.root}/snapshots/active"
+        self._empty = f"{layers.root}/snapshots/empty"
+
+    @property
+    def name(self) -> str:
+        """The driver for new snapshots: `sealed`, `unpacked` or `copied`."""
+        return self._chosen.name
+
+    @property
+    def reason(self) -> str:
+        """Why that driver, for people."""
+        return self._chosen.reason
+
+    def prepare(self, key: str, diff_ids: Sequence[Digest]) -> Stack:
+        """Make an empty writable layer named `key` on top of the pile; give the stack.
+
+        Appears whole or not at all. Raises: SnapshotExists, LayerUnknown, DiskFull.
+        """
+        path = self._path(key)
+        if os.path.exists(path):
+            raise SnapshotExists(f"a snapshot {key!r} exists already")
+        pile = tuple(diff_ids)
+        record = {"driver": self.name, "diff_ids": list(pile)}
+        with self._layers.directories.place() as place, disk_errors("preparing a container"):
+            self._make_empty()
+            lowers = self._chosen.lowers(pile)
+            os.mkdir(place, 0o700)
+            os.mkdir(f"{place}/upper", 0o755)
+            if self._chosen.fill(f"{place}/upper", pile):
+                os.mkdir(f"{place}/work", 0o700)
+                self._copy_root(f"{place}/upper", pile)
+            replace(f"{place}/snapshot.json", encode(record))
+            try:
+                publish(place, path)
+            except OSError as error:
+                if os.path.exists(path):
+                    raise SnapshotExists(f"a snapshot {key!r} exists already") from error
+                raise
+        return self._stack(path, lowers)
+
+    def stack(self, key: str) -> Stack:
+        """Give the stack of a prepared snapshot. Raises: SnapshotUnknown, LayerUnknown."""
+        path, driver, pile = self._record(key)
+        return self._stack(path, driver.lowers(pile))
+
+    def view(self, diff_ids: Sequence[Digest]) -> Stack:
+        """Give a read-only stack of the pile; nothing needs to be removed afterwards."""
+        self._make_empty()
+        return Stack(self._chosen.view(tuple(diff_ids)))
+
+    def mounts(self, stack: Stack, target: str) -> tuple[Mount, ...]:
+        """Say how `stack` gets to `target`: the sealed layers first, then what joins them.
+
+        Mounts of sealed layers have the same place for everyone, so each is made once per machine.
+        """
+        if stack.upper and not stack.work:
+            return (Mount("bind", stack.upper, target, ("bind",)),)
+        below = [self._lower_mount(lower) for lower in stack.lowers if lower.sealed]
+        mounted = {mount.source: mount.target for mount in below}
+        folders = [mounted.get(lower.path, lower.path) for lower in reversed(stack.lowers)]
+        if len(folders) < (1 if stack.upper else 2):  # overlayfs wants so many
+            folders.append(self._empty)
+        if not stack.upper and not stack.lowers:
+            folders = [self._empty, self._empty]
+        for folder in (*folders, stack.upper):
+            _check_option(folder)
+        options = ["lowerdir=" + ":".join(folders)]
+        options += [f"upperdir={stack.upper}", f"workdir={stack.work}"] if stack.upper else ["ro"]
+        options += ["index=off", "redirect_dir=off", "metacopy=off"]
+        options += ["userxattr"] if self._surroundings.userxattr else []
+        unique = tuple(dict.fromkeys(below))
+        return (*unique, Mount("overlay", "overlay", target, tuple(options)))
+
+    def changed(self, key: str) -> AbstractContextManager[str]:
+        """Give, for the body, a directory in overlayfs's form with what the container changed.
+
+        That is the upper directory itself where overlayfs is used; the `copied` driver compares.
+        """
+        path, driver, pile = self._record(key)
+        since_ns = os.stat(f"{path}/snapshot.json").st_mtime_ns
+        return driver.changed(self._stack(path, ()), pile, since_ns)
+
+    def remove(self, key: str) -> None:
+        """Remove a snapshot, whatever modes its files have; it must not be mounted. Absent is fine.
+
+        Gone for everyone at once; a process killed meanwhile leaves the rest to the next removal.
+        """
+        self._layers.discard_directory(self._path(key))
+        self._layers.directories.clean()
+
+    def usage(self, key: str) -> tuple[int, int]:
+        """Give the bytes of files and the number of inodes that a container has written."""
+        with self.changed(key) as upper:
+            return _measure(upper)
+
+    def __iter__(self) -> Iterator[str]:
+        """Give the keys of every snapshot."""
+        return iter(os.listdir(self._active))
+
+    def _path(self, key: str) -> str:
+        plain = key.replace("-", "").replace("_", "").replace(".", "")
+        if not (plain.isascii() and plain.isalnum() and len(key) <= _KEY_LENGTH and key[0] != "."):
+            raise Invalid(f"invalid snapshot key {key!r}")
+        return f"{self._active}/{key}"
+
+    def _record(self, key: str) -> tuple[str, Driver, tuple[Digest, ...]]:
+        path = self._path(key)
+        try:
+            with open(f"{path}/snapshot.json", "rb") as file:
+                record = decode(file.read(), what=f"{path}/snapshot.json")
+            driver = self._drivers[record["driver"]]
+            pile = tuple(Digest.parse(text) for text in record["diff_ids"])
+        except FileNotFoundError as error:
+            raise SnapshotUnknown(f"there is no snapshot {key!r}") from error
+        except (KeyError, TypeError, LaminaError) as error:
+            raise Corrupt(
+                f"{path}/snapshot.json is damaged: {error}",
+                hint="remove the container with `lamina rm --force`",
+            ) from error
+        return path, driver, pile
+
+    def _stack(self, path: str, lowers: tuple[Lower, ...]) -> Stack:
+        work = f"{path}/work"
+        return Stack(lowers, f"{path}/upper", work if os.path.isdir(work) else "")
+
+    def _copy_root(self, upper: str, pile: Sequence[Digest]) -> None:
+        """Give `upper` what the image's `/` has: overlayfs shows the topmost directory's own."""
+        from lamina.layer.view import Tree
+
+        with self._layers.opened(pile) as layers:
+            root = Tree.of(layers).lookup(b"") if layers else None
+            if root is None:
+                return
+            mode, uid, gid, mtime_ns = root.mode, root.uid, root.gid, root.mtime_ns
+        try:
+            os.chown(upper, uid, gid)
+        except OSError:  # an owner without a place in our user namespace
+            os.chown(upper, 0 if self._surroundings.userxattr else -1, -1)
+        os.chmod(upper, mode)
+        os.utime(upper, ns=(mtime_ns, mtime_ns))
+
+    def _lower_mount(self, lower: Lower) -> Mount:
+        name = os.path.basename(lower.path)[:_SHORT]
+        options = ("ro", "directio") if self._surroundings.directio else ("ro",)
+        target = f"{self._surroundings.run_root}/layers/{name}"
+        return Mount("erofs", lower.path, target, options)
+
+    def _make_empty(self) -> None:
+        try:
+            os.mkdir(self._empty, 0o755)
+        except FileExistsError:
+            return
+
+
+def _check_option(folder: str) -> None:
+    if any(character in folder for character in ":,\\"):
+        raise Invalid(
+            f"overlayfs cannot use the folder {folder!r}",
+            hint="choose a LAMINA_ROOT without colons, commas and backslashes",
+        )
+
+
+def _measure(top: str) -> tuple[int, int]:
+    size = 0
+    seen: set[tuple[int, int]] = set()
+    pending = [top]
+    while pending:
+        try:
+            with os.scandir(pending.pop()) as entries:
+                rows = [(entry.path, entry.stat(follow_symlinks=False)) for entry in entries]
+        except OSError:  # removed meanwhile, or nested deeper than a path can name
+            continue
+        for path, found in rows:
+            if (found.st_dev, found.st_ino) in seen:
+                continue
+            seen.add((found.st_dev, found.st_ino))
+            if stat.S_ISDIR(found.st_mode):
+                pending.append(path)
+            else:
+                size += found.st_size
+    return size, len(seen)
