@@ -1,0 +1,80 @@
+"""Who asks, and what they may do with a repository. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lamina.hub.errors import LoginRequired, NameUnknown, PushDenied
+from lamina.hub.names import namespace_of
+from lamina.hub.tables.repositories import Repository
+
+__all__ = ["ANONYMOUS", "Caller", "Scope", "parse_scopes", "require", "rights"]
+
+_ACTIONS = frozenset({"pull", "push", "delete"})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks: an account's name, or empty for nobody.
+
+    `grants` limits a token's holder to `{repository: actions}`; None means no token limits them.
+    """
+
+    name: str = ""
+    is_admin: bool = False
+    grants: Mapping[str, frozenset[str]] | None = None
+
+
+ANONYMOUS = Caller()
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """`repository:alice/app:pull,push`: what a client wants of which resource."""
+
+    kind: str
+    name: str
+    actions: frozenset[str]
+
+
+def parse_scopes(texts: "list[str]") -> tuple[Scope, ...]:
+    """Read scope parameters; each may hold several with spaces between. Bad ones are left out."""
+    scopes = []
+    for text in " ".join(texts).split():
+        kind, _, rest = text.partition(":")
+        name, colon, actions = rest.rpartition(":")
+        if colon and name:
+            scopes.append(Scope(kind.partition("(")[0], name, frozenset(actions.split(","))))
+    return tuple(scopes)
+
+
+def rights(caller: Caller, name: str, repository: Repository | None) -> frozenset[str]:
+    """Give what `caller` may do with the repository `name` (None: not there yet), token aside."""
+    if caller.is_admin or (caller.name and caller.name == namespace_of(name)):
+        return _ACTIONS
+    if repository is not None and not repository.is_private:
+        return frozenset({"pull"})
+    return frozenset()
+
+
+def require(caller: Caller, name: str, repository: Repository | None, action: str) -> None:
+    """Let `caller` pass if they may; else answer so that nobody learns of private repositories.
+
+    Nobody and a stranger get the same answer for a private repository and for none at all.
+    Raises: LoginRequired, NameUnknown, PushDenied.
+    """
+    allowed = rights(caller, name, repository)
+    wanted = "pull" if action == "pull" else f"pull,{action}" if action == "push" else action
+    scope = f"repository:{name}:{wanted}"
+    if action not in allowed:
+        if not caller.name:
+            raise LoginRequired("authentication required", scope=scope)
+        if action == "pull":
+            raise NameUnknown(f"repository {name} is not known here")
+        raise PushDenied(
+            f"{caller.name} may not {action} {name}",
+            hint=f"name the image HOST/{caller.name}/... to publish it as your own",
+        )
+    if caller.grants is not None and action not in caller.grants.get(name, ()):
+        if action == "pull" and repository is not None and not repository.is_private:
+            return
+        raise LoginRequired("the token does not allow this", scope=scope, insufficient=True)

@@ -1,0 +1,61 @@
+"""Register by JSON; say whether the process is up."""
+
+from http import HTTPStatus
+
+from aiohttp import web
+
+from lamina.errors import Denied, Invalid, LaminaError
+from lamina.hub.errors import FormInvalid, NameTaken
+from lamina.hub.web import SERVICES
+from lamina.spec.wire import Document, decode, encode
+
+__all__ = ["health", "register"]
+
+_LIMIT = 16 * 1024
+
+
+def _json(document: Document, status: int) -> web.Response:
+    return web.Response(body=encode(document), status=status, content_type="application/json")
+
+
+async def health(request: web.Request) -> web.StreamResponse:
+    """Say that the process answers and its database can be read."""
+    services = request.app[SERVICES]
+    await services.threads.call(
+        services.database.read, lambda connection: connection.execute("SELECT 1").fetchone()
+    )
+    return web.Response(text="ok\n", headers={"Cache-Control": "no-store"})
+
+
+async def register(request: web.Request) -> web.StreamResponse:
+    """Make an account from `{"name": …, "password": …}`.
+
+    Answers 201, 400 with what is wrong by field, 409 when the name is taken. A request from a page
+    of another site cannot send JSON without being asked first, so no form token is needed.
+    """
+    services = request.app[SERVICES]
+    try:
+        name, password = await _wanted(request)
+        account = await services.threads.call_slow(services.accounts.register, name, password)
+    except FormInvalid as error:
+        return _json({"error": error.message, "fields": error.fields}, HTTPStatus.BAD_REQUEST)
+    except NameTaken as error:
+        fields = {"name": error.message}
+        return _json({"error": error.message, "fields": fields}, HTTPStatus.CONFLICT)
+    except Denied as error:
+        return _json({"error": error.message}, HTTPStatus.FORBIDDEN)
+    except LaminaError as error:
+        return _json({"error": error.message}, HTTPStatus.BAD_REQUEST)
+    return _json({"name": account.name, "admin": account.is_admin}, HTTPStatus.CREATED)
+
+
+async def _wanted(request: web.Request) -> tuple[str, str]:
+    if request.content_type != "application/json":
+        raise Invalid("send JSON", hint="Content-Type: application/json")
+    document = decode(await request.content.read(_LIMIT), what="request")
+    name, password = document.get("name"), document.get("password")
+    if not isinstance(name, str) or not isinstance(password, str):
+        raise Invalid("`name` and `password` must be strings")
+    if not request.app[SERVICES].settings.open_registration:
+        raise Denied("registration is closed here", hint="ask the hub's admin for an account")
+    return name, password

@@ -1,0 +1,67 @@
+"""The web application: routes to what answers them, and the hub's chores in the background."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from lamina.hub.api.routes import health, register
+from lamina.hub.services import Services
+from lamina.hub.site.routes import add_site
+from lamina.hub.v2.routes import dispatch
+from lamina.hub.v2.token import get_token, list_keys, post_token
+from lamina.hub.web import SERVICES
+
+__all__ = ["create_app"]
+
+_FLUSH_EVERY_S = 2.0
+
+
+def create_app(services: Services) -> web.Application:
+    """Give the application over open services; who opened them closes them after it."""
+    app = web.Application()
+    app[SERVICES] = services
+    app.router.add_route("*", "/v2", dispatch)
+    app.router.add_route("*", "/v2/{rest:.*}", dispatch)
+    app.router.add_get("/token", get_token)
+    app.router.add_post("/token", post_token)
+    app.router.add_get("/.well-known/jwks.json", list_keys)
+    app.router.add_get("/healthz", health)
+    app.router.add_post("/api/v1/register", register)
+    add_site(app)
+    app.cleanup_ctx.append(_chores)
+    return app
+
+
+async def _chores(app: web.Application) -> AsyncIterator[None]:
+    tasks = [
+        asyncio.create_task(_flush_pulls(app[SERVICES])),
+        asyncio.create_task(_sweep(app[SERVICES])),
+    ]
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+async def _flush_pulls(services: Services) -> None:
+    while True:
+        await asyncio.sleep(_FLUSH_EVERY_S)
+        with contextlib.suppress(Exception):  # counts are kept and written the next time
+            await services.threads.call(services.registry.flush_pulls)
+
+
+async def _sweep(services: Services) -> None:
+    settings = services.settings
+
+    def work() -> None:
+        services.collector.sweep(grace_s=settings.grace_s, upload_grace_s=settings.upload_grace_s)
+
+    while True:
+        await asyncio.sleep(settings.sweep_every_s)
+        try:
+            await services.threads.call(work)
+        except Exception:
+            logging.getLogger("lamina.hub").exception("a sweep failed; the next one tries again")

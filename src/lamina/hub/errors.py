@@ -1,0 +1,151 @@
+"""What can be wrong with a request to the hub, one class per answer a client can act on."""
+
+from lamina.errors import (
+    AlreadyExists,
+    Corrupt,
+    Denied,
+    InUse,
+    Invalid,
+    NotFound,
+    Unauthorized,
+    Unavailable,
+)
+
+__all__ = [
+    "AccountUnknown",
+    "BlobUnknown",
+    "ContentReferenced",
+    "CredentialsRefused",
+    "DigestDisagrees",
+    "FormInvalid",
+    "LoginRequired",
+    "ManifestBlobUnknown",
+    "ManifestInvalid",
+    "ManifestTooLarge",
+    "ManifestUnknown",
+    "NameTaken",
+    "NameUnknown",
+    "PageInvalid",
+    "PushDenied",
+    "RangeDisagrees",
+    "RepositoryNameInvalid",
+    "SizeDisagrees",
+    "TagInvalid",
+    "TooManyAttempts",
+    "UploadTaken",
+    "UploadUnknown",
+]
+
+
+class AccountUnknown(NotFound):
+    """No account has this name."""
+
+
+class NameTaken(AlreadyExists):
+    """Another account has this name."""
+
+
+class FormInvalid(Invalid):
+    """What a person typed cannot be taken; `fields` says what is wrong with which field."""
+
+    def __init__(self, fields: dict[str, str]) -> None:
+        super().__init__("; ".join(fields.values()))
+        self.fields = fields
+
+
+class CredentialsRefused(Unauthorized):
+    """The name and the password do not belong together, or a token is not ours or too old."""
+
+
+class LoginRequired(Unauthorized):
+    """This needs a login, or a token with more rights; `scope` says which."""
+
+    def __init__(self, message: str, *, scope: str = "", insufficient: bool = False) -> None:
+        super().__init__(message, hint="log in first")
+        self.scope = scope
+        self.insufficient = insufficient
+
+
+class PushDenied(Denied):
+    """The account may not change this repository."""
+
+
+class TooManyAttempts(Unavailable):
+    """Too many wrong passwords; try again after `retry_after_s` seconds."""
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(
+            "too many wrong passwords", hint=f"try again in {max(1, retry_after_s // 60)} minutes"
+        )
+        self.retry_after_s = retry_after_s
+
+
+class RepositoryNameInvalid(Invalid):
+    """The text is not a repository's name."""
+
+
+class TagInvalid(Invalid):
+    """The text is neither a tag nor a digest."""
+
+
+class PageInvalid(Invalid):
+    """`n` is not a number of entries."""
+
+
+class NameUnknown(NotFound):
+    """No such repository, or none this caller may know of."""
+
+
+class BlobUnknown(NotFound):
+    """No such blob in this repository."""
+
+
+class UploadUnknown(NotFound):
+    """No such upload in this repository: finished, cancelled or given up."""
+
+
+class UploadTaken(InUse):
+    """Another request went on with this upload while this one was sending."""
+
+
+class ManifestUnknown(NotFound):
+    """No such tag or manifest in this repository."""
+
+
+class ManifestInvalid(Invalid):
+    """The document is not a manifest we can keep."""
+
+
+class ManifestTooLarge(ManifestInvalid):
+    """The document is larger than anyone must take."""
+
+
+class ManifestBlobUnknown(ManifestInvalid):
+    """The manifest names content that was not pushed to this repository."""
+
+    def __init__(self, digests: tuple[str, ...]) -> None:
+        super().__init__(
+            f"manifest names {digests[0]}, which is not in this repository",
+            hint="push blobs and child manifests first",
+        )
+        self.digests = digests
+
+
+class ContentReferenced(InUse):
+    """A manifest of this repository still names it."""
+
+
+class DigestDisagrees(Corrupt):
+    """The bytes sent do not have the digest they were sent under."""
+
+
+class SizeDisagrees(Invalid):
+    """Fewer or more bytes came than the request said."""
+
+
+class RangeDisagrees(Invalid):
+    """The piece does not begin where the upload ends; `offset` is where it must."""
+
+    def __init__(self, offset: int) -> None:
+        super().__init__(f"the next byte of this upload is {offset}")
+        self.offset = offset

@@ -1,0 +1,214 @@
+"""Use cases of manifests, tags and lists, each in one transaction. Every call may block."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+
+from lamina.hub.access import Caller, require, rights
+from lamina.hub.database import Connection, Database
+from lamina.hub.documents import CONFIG_LIMIT, Facts, read_facts, with_config
+from lamina.hub.errors import (
+    BlobUnknown,
+    DigestDisagrees,
+    NameUnknown,
+)
+from lamina.hub.names import check_repository, check_tag
+from lamina.hub.storage.protocol import Storage
+from lamina.hub.tables import blobs, manifests, repositories
+from lamina.hub.tables.manifests import StoredManifest
+from lamina.hub.tables.repositories import Repository
+from lamina.spec.descriptor import MediaType
+from lamina.spec.digest import Digest
+
+__all__ = ["Registry", "check_reference", "visible"]
+
+
+def visible(connection: Connection, caller: Caller, name: str, action: str = "pull") -> Repository:
+    """Give the repository if it is there and `caller` may `action` it.
+
+    Raises: RepositoryNameInvalid, LoginRequired, NameUnknown, PushDenied.
+    """
+    repository = repositories.find(connection, check_repository(name))
+    require(caller, name, repository, action)
+    if repository is None:
+        raise NameUnknown(f"repository {name} is not known here")
+    return repository
+
+
+def check_reference(reference: str) -> str:
+    """Give a tag or digest back. Raises: DigestInvalid, TagInvalid."""
+    return Digest.parse(reference) if ":" in reference else check_tag(reference)
+
+
+class Registry:
+    """What `/v2/` does with manifests and names."""
+
+    def __init__(self, database: Database, storage: Storage, *, clock: Callable[[], float]) -> None:
+        self._database = database
+        self._storage = storage
+        self._clock = clock
+        self._pulls: Counter[int] = Counter()
+        self._guard = threading.Lock()
+
+    def grants(
+        self, caller: Caller, wanted: "list[tuple[str, frozenset[str]]]"
+    ) -> dict[str, frozenset[str]]:
+        """Give what of `wanted` a token for `caller` may allow."""
+
+        def work(connection: Connection) -> dict[str, frozenset[str]]:
+            found: dict[str, frozenset[str]] = {}
+            for name, actions in wanted:
+                allowed = rights(caller, name, repositories.find(connection, name))
+                asked = allowed if "*" in actions else allowed & actions
+                found[name] = found.get(name, frozenset()) | asked
+            return found
+
+        return self._database.read(work)
+
+    def manifest(
+        self, caller: Caller, name: str, reference: str, *, is_pull: bool
+    ) -> StoredManifest:
+        """Give a manifest by tag or digest; `is_pull` counts it, an index not: its child comes too.
+
+        Raises: what `visible` does, ManifestUnknown.
+        """
+        check_reference(reference)
+
+        def work(connection: Connection) -> StoredManifest:
+            repository = visible(connection, caller, name)
+            return manifests.get(connection, repository.id, reference)
+
+        found = self._database.read(work)
+        if is_pull and found.media_type not in MediaType.INDEXES:
+            with self._guard:
+                self._pulls[found.repository_id] += 1
+        return found
+
+    def flush_pulls(self) -> None:
+        """Write down the pulls counted since the last time."""
+        with self._guard:
+            counts, self._pulls = self._pulls, Counter()
+        if counts:
+            now = self._clock()
+            self._database.write(
+                lambda connection: repositories.count_pulls(connection, counts, now=now)
+            )
+
+    def check_push(self, caller: Caller, name: str) -> None:
+        """Let a pusher pass before their bytes are read. Raises: what `visible` does."""
+        check_repository(name)
+        self._database.read(
+            lambda connection: require(caller, name, repositories.find(connection, name), "push")
+        )
+
+    def push_manifest(
+        self, caller: Caller, name: str, reference: str, raw: bytes, media_type: str
+    ) -> Facts:
+        """Keep a manifest as sent and move its tag, in one transaction.
+
+        Raises: what `visible` does, ManifestInvalid, ManifestBlobUnknown, DigestDisagrees.
+        """
+        self.check_push(caller, name)
+        check_reference(reference)
+        facts = read_facts(raw, media_type)
+        if ":" in reference:
+            facts = _named(facts, Digest.parse(reference))
+        if facts.config is not None and facts.config.media_type in MediaType.CONFIGS:
+            facts = self._with_config(facts)
+        now = self._clock()
+
+        def work(connection: Connection) -> None:
+            repository = repositories.ensure(connection, name, now=now)
+            row = manifests.put(connection, repository.id, facts, account=caller.name, now=now)
+            if ":" not in reference:
+                manifests.put_tag(
+                    connection, repository.id, reference, row, account=caller.name, now=now
+                )
+
+        self._database.write(work)
+        return facts
+
+    def _with_config(self, facts: Facts) -> Facts:
+        assert facts.config is not None  # noqa: S101 - asked by the caller
+        if facts.config.size > CONFIG_LIMIT:
+            return facts
+        try:
+            with self._storage.open(facts.config.digest) as file:
+                return with_config(facts, file.read(CONFIG_LIMIT))
+        except BlobUnknown:
+            return facts  # the transaction will say so, for this repository
+
+    def delete_reference(self, caller: Caller, name: str, reference: str) -> None:
+        """Delete one tag, or a manifest with all its tags.
+
+        Raises: what `visible` does, ManifestUnknown, ContentReferenced.
+        """
+        check_reference(reference)
+        now = self._clock()
+
+        def work(connection: Connection) -> None:
+            repository = visible(connection, caller, name, "delete")
+            if ":" in reference:
+                manifests.remove(connection, repository.id, Digest(reference), now=now)
+            else:
+                manifests.remove_tag(connection, repository.id, reference, now=now)
+
+        self._database.write(work)
+
+    def tag_names(self, caller: Caller, name: str, *, last: str, limit: int) -> tuple[str, ...]:
+        """Give tags after `last` in byte order. Raises: what `visible` does."""
+        return self._database.read(
+            lambda connection: manifests.tag_names(
+                connection, visible(connection, caller, name).id, last=last, limit=limit
+            )
+        )
+
+    def catalog(self, caller: Caller, *, last: str, limit: int) -> tuple[str, ...]:
+        """Give the repositories after `last` that `caller` may see."""
+        return self._database.read(
+            lambda connection: repositories.catalog(
+                connection, reader=caller.name, is_admin=caller.is_admin, last=last, limit=limit
+            )
+        )
+
+    def referrers(
+        self,
+        caller: Caller,
+        name: str,
+        subject: Digest,
+        *,
+        artifact_type: str,
+        last: str,
+        limit: int,
+    ) -> tuple[StoredManifest, ...]:
+        """Give what is attached to `subject`, by digest. Raises: what `visible` does."""
+        return self._database.read(
+            lambda connection: manifests.referrers(
+                connection,
+                visible(connection, caller, name).id,
+                subject,
+                artifact_type=artifact_type,
+                last=last,
+                limit=limit,
+            )
+        )
+
+    def delete_blob(self, caller: Caller, name: str, digest: Digest) -> None:
+        """Take a blob from a repository. Raises: as `visible`, BlobUnknown, ContentReferenced."""
+        now = self._clock()
+        self._database.write(
+            lambda connection: blobs.unlink(
+                connection, visible(connection, caller, name, "delete").id, digest, now=now
+            )
+        )
+
+
+def _named(facts: Facts, digest: Digest) -> Facts:
+    """Give `facts` under the digest it was pushed by. Raises: DigestDisagrees."""
+    import hashlib
+    from dataclasses import replace
+
+    found = hashlib.new(digest.algorithm, facts.raw).hexdigest()
+    if found != digest.hex:
+        raise DigestDisagrees(f"the manifest sent is {digest.algorithm}:{found}, not {digest}")
+    return replace(facts, digest=digest)

@@ -1,0 +1,225 @@
+"""A hub that runs: in this process on a thread (`Hub`), or as the whole process (`serve`)."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Self
+
+from aiohttp import web
+
+from lamina.errors import Unavailable
+from lamina.hub.app import create_app
+from lamina.hub.collect import Collected
+from lamina.hub.services import Services
+from lamina.hub.settings import HubSettings
+from lamina.hub.tables.accounts import Account
+
+if TYPE_CHECKING:
+    import ssl
+    from tempfile import TemporaryDirectory
+
+__all__ = ["AddressUnavailable", "Hub", "serve"]
+
+_READ_BUFFER = 1024 * 1024
+
+
+class AddressUnavailable(Unavailable):
+    """The hub cannot listen where it was told to."""
+
+
+def serve(settings: HubSettings, *, ready: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM, then let transfers finish; `ready` gets the URL once.
+
+    Raises: AddressUnavailable.
+    """
+
+    async def run() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        async with _listening(settings) as (_, port):
+            ready(_url(settings, port))
+            await stop.wait()
+
+    asyncio.run(run())
+
+
+@contextlib.asynccontextmanager
+async def _listening(settings: HubSettings) -> AsyncIterator[tuple[Services, int]]:
+    """Serve while the context lasts; give the services and the port."""
+    logger = logging.getLogger("lamina.hub.http")
+    logger.addFilter(_is_worth_telling)
+    services = Services.open(settings)
+    try:
+        runner = web.AppRunner(
+            create_app(services),
+            access_log=None,
+            logger=logger,
+            handle_signals=False,
+            auto_decompress=False,  # a blob's digest is of the bytes as sent
+            read_bufsize=_READ_BUFFER,
+            shutdown_timeout=settings.shutdown_s,
+        )
+        await runner.setup()
+        try:
+            port = await _listen(runner, settings)
+            yield services, port
+        finally:
+            await runner.cleanup()
+    finally:
+        services.close()
+
+
+async def _listen(runner: web.AppRunner, settings: HubSettings) -> int:
+    site = web.TCPSite(
+        runner, settings.host, settings.port, ssl_context=_tls(settings), backlog=1024
+    )
+    try:
+        await site.start()
+    except OSError as error:
+        raise AddressUnavailable(
+            f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}",
+            hint="another program may listen there; choose another with --address HOST:PORT",
+        ) from error
+    return int(runner.addresses[0][1])
+
+
+def _tls(settings: HubSettings) -> "ssl.SSLContext | None":
+    if not settings.certificate:
+        return None
+    import ssl
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(settings.certificate, settings.key or None)
+    return context
+
+
+def _is_worth_telling(record: logging.LogRecord) -> bool:
+    """Leave out what clients do to us: broken requests and connections that went away."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, (ConnectionError, web.HTTPException)) and not (
+        type(error).__module__.startswith("aiohttp.")
+    )
+
+
+def _url(settings: HubSettings, port: int) -> str:
+    scheme = "https" if settings.certificate else "http"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{scheme}://{host}:{port}"
+
+
+class Hub:
+    """A hub inside this process, on a thread with a loop of its own.
+
+        with Hub() as hub:
+            hub.register("alice", "correct horse battery")
+            ...  # push to f"{hub.address}/alice/app:v1"
+
+    Without `root` its folder is temporary and goes when the hub stops. `port` 0 takes a free one.
+    `settings` wins over `root`, `host` and `port`.
+    """
+
+    def __init__(
+        self,
+        root: str = "",
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        settings: HubSettings | None = None,
+    ) -> None:
+        self._temporary: TemporaryDirectory[str] | None = None
+        if settings is None:
+            if not root:
+                import tempfile
+
+                self._temporary = tempfile.TemporaryDirectory(prefix="lamina-hub-")
+                root = self._temporary.name
+            settings = HubSettings(root=root, host=host, port=port, shutdown_s=2.0)
+        self.settings = settings
+        self._thread: threading.Thread | None = None
+        self._started = threading.Event()
+        self._failure: BaseException | None = None
+        self._loop: asyncio.AbstractEventLoop
+        self._stop: asyncio.Event
+        self._services: Services
+        self._port = 0
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Listen; on return the hub answers. Raises: AddressUnavailable."""
+        self._thread = threading.Thread(target=self._run, name="hub", daemon=True)
+        self._thread.start()
+        self._started.wait()
+        if self._failure is not None:
+            self._thread.join()
+            self._remove_temporary()
+            raise self._failure
+
+    def stop(self) -> None:
+        """Stop listening, let transfers finish, close everything."""
+        if self._thread is None or not self._thread.is_alive():
+            return
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+        self._remove_temporary()
+        if self._failure is not None:
+            raise self._failure
+
+    @property
+    def address(self) -> str:
+        """`127.0.0.1:41234`: what image names begin with."""
+        return self.url.partition("://")[2]
+
+    @property
+    def url(self) -> str:
+        """`http://127.0.0.1:41234`."""
+        return _url(self.settings, self._port)
+
+    @property
+    def root(self) -> str:
+        """The folder of the database and the blobs."""
+        return self.settings.root
+
+    @property
+    def services(self) -> Services:
+        """The parts inside, for tests and tools that look closer."""
+        return self._services
+
+    def register(self, name: str, password: str) -> Account:
+        """Make an account; the first is the admin. Raises: FormInvalid, NameTaken."""
+        return self._services.accounts.register(name, password)
+
+    def collect(self, *, grace_s: float = 0.0, upload_grace_s: float = 86400.0) -> Collected:
+        """Sweep garbage older than `grace_s` now; say what went."""
+        return self._services.collector.sweep(grace_s=grace_s, upload_grace_s=upload_grace_s)
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:  # noqa: BLE001 - raised again where start or stop waits
+            self._failure = error
+        finally:
+            self._started.set()
+
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
+        async with _listening(self.settings) as (services, port):
+            self._services, self._port = services, port
+            self._started.set()
+            await self._stop.wait()
+
+    def _remove_temporary(self) -> None:
+        if self._temporary is not None:
+            self._temporary.cleanup()
+            self._temporary = None

@@ -1,0 +1,88 @@
+"""Everything one hub holds, made once and shared by its requests."""
+
+import os
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from lamina.hub.accounts import Accounts
+from lamina.hub.collect import Collector
+from lamina.hub.database import Database
+from lamina.hub.registry import Registry
+from lamina.hub.settings import HubSettings
+from lamina.hub.storage.disk import DiskStorage
+from lamina.hub.tables import accounts
+from lamina.hub.threads import Threads
+from lamina.hub.tokens import Tokens, new_key
+from lamina.hub.transfers import Transfers
+from lamina.hub.uploads import Uploads
+
+__all__ = ["Services", "open_accounts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of one hub. `close` once, after the last request."""
+
+    settings: HubSettings
+    clock: Callable[[], float]
+    database: Database
+    storage: DiskStorage
+    threads: Threads
+    accounts: Accounts
+    tokens: Tokens
+    registry: Registry
+    uploads: Uploads
+    transfers: Transfers
+    collector: Collector
+    form_key: bytes
+    """Signs the hidden fields of forms."""
+
+    @classmethod
+    def open(cls, settings: HubSettings, *, clock: Callable[[], float] = time.time) -> "Services":
+        """Open (or make) the hub under `settings.root`. Blocks."""
+        database = _open_database(settings)
+        fresh_key, fresh_form_key = new_key(), secrets.token_bytes(32)
+        pem, form_key = database.write(
+            lambda connection: (
+                accounts.secret(connection, "token signing key", fresh_key),
+                accounts.secret(connection, "form key", fresh_form_key),
+            )
+        )
+        storage = DiskStorage(settings.root)
+        threads = Threads()
+        transfers = Transfers(storage, threads)
+        return cls(
+            settings=settings,
+            clock=clock,
+            database=database,
+            storage=storage,
+            threads=threads,
+            accounts=Accounts(database, settings, clock=clock),
+            tokens=Tokens(pem, lifetime_s=settings.token_s, clock=clock),
+            registry=Registry(database, storage, clock=clock),
+            uploads=Uploads(database, storage, clock=clock, lease_s=settings.grace_s),
+            transfers=transfers,
+            collector=Collector(database, storage, clock=clock, active=transfers.active),
+            form_key=form_key,
+        )
+
+    def close(self) -> None:
+        """Write down what is counted, finish what runs, close the database. Blocks."""
+        self.threads.close()
+        self.registry.flush_pulls()
+        self.database.close()
+
+
+def open_accounts(
+    settings: HubSettings, *, clock: Callable[[], float] = time.time
+) -> tuple[Accounts, Database]:
+    """Open the accounts alone, beside a hub that may be running; the caller closes the database."""
+    database = _open_database(settings)
+    return Accounts(database, settings, clock=clock), database
+
+
+def _open_database(settings: HubSettings) -> Database:
+    os.makedirs(settings.root, mode=0o700, exist_ok=True)
+    return Database(os.path.join(settings.root, "hub.db"))

@@ -1,0 +1,68 @@
+"""Where the hub keeps its things and which limits hold, read once."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lamina.errors import Invalid
+from lamina.settings import HUB_ADDRESS, Settings
+
+__all__ = ["HubSettings"]
+
+_LAST_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class HubSettings:
+    """Every place and limit of one hub. `root` is absolute; times end in `_s` (seconds).
+
+    `port` 0 takes any free port. `public_url` overrides what clients call us by, for a hub behind
+    a proxy; empty means: believe the Host header. With `certificate` and `key` the hub speaks TLS.
+    """
+
+    root: str
+    host: str = HUB_ADDRESS[0]
+    port: int = HUB_ADDRESS[1]
+    public_url: str = ""
+    certificate: str = ""
+    key: str = ""
+    open_registration: bool = True
+    token_s: int = 300
+    session_s: int = 14 * 86400
+    refresh_token_s: int = 90 * 86400
+    grace_s: float = 3600.0
+    """How long something nobody names any more is kept: clients push blobs before manifests."""
+    upload_grace_s: float = 86400.0
+    """How long an upload may rest before it is dropped."""
+    sweep_every_s: float = 600.0
+    shutdown_s: float = 10.0
+    """How long transfers under way may go on after a stop was asked for."""
+    account_failures: int = 8
+    """Wrong passwords for one name from one address before the next has to wait."""
+    address_failures: int = 60
+    """Wrong passwords from one address, whatever the names, before it has to wait."""
+    failure_window_s: float = 300.0
+
+    @classmethod
+    def from_environment(
+        cls, environ: Mapping[str, str] | None = None, *, address: str = "", root: str = ""
+    ) -> "HubSettings":
+        """Read LAMINA_HUB_ROOT and LAMINA_HUB_URL; `address` and `root` win over the environment.
+
+        Raises: Invalid (an address that is not HOST:PORT).
+        """
+        env = os.environ if environ is None else environ
+        base = Settings.from_environment(env)
+        folder = root or env.get("LAMINA_HUB_ROOT") or os.path.join(base.root, "hub")
+        host, port = _split(address) if address else HUB_ADDRESS
+        url = env.get("LAMINA_HUB_URL", "").rstrip("/")
+        return cls(root=os.path.abspath(folder), host=host, port=port, public_url=url)
+
+
+def _split(address: str) -> tuple[str, int]:
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > _LAST_PORT:
+        raise Invalid(
+            f"invalid address {address!r}", hint="write it as HOST:PORT, such as 127.0.0.1:5000"
+        )
+    return host.strip("[]") or HUB_ADDRESS[0], int(port)

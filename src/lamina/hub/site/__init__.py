@@ -1,0 +1,1 @@
+"""The hub's pages: rendered here, readable without script, under a strict content policy."""

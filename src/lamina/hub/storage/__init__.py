@@ -1,0 +1,1 @@
+"""Where the hub's bytes lie: one small protocol, and local disk behind it."""

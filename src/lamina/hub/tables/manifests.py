@@ -1,0 +1,332 @@
+"""Rows of manifests, what they name, and tags."""
+
+from dataclasses import dataclass
+
+from lamina.hub.database import Connection, Row
+from lamina.hub.documents import Facts
+from lamina.hub.errors import ContentReferenced, ManifestBlobUnknown, ManifestUnknown
+from lamina.spec.digest import Digest
+
+__all__ = [
+    "StoredManifest",
+    "Tag",
+    "children",
+    "count_tags",
+    "doom",
+    "doomed",
+    "drop",
+    "get",
+    "put",
+    "put_tag",
+    "referrers",
+    "remove",
+    "remove_tag",
+    "tag_names",
+    "tags",
+    "tags_of",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredManifest:
+    """A manifest as it was pushed, with what was noted about it; times are epoch seconds."""
+
+    id: int
+    repository_id: int
+    digest: Digest
+    media_type: str
+    raw: bytes
+    artifact_type: str
+    subject: str
+    config: str
+    platforms: tuple[str, ...]
+    content_size: int
+    pushed_at: float
+    pushed_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A tag as a list shows it."""
+
+    name: str
+    digest: Digest
+    media_type: str
+    artifact_type: str
+    platforms: tuple[str, ...]
+    content_size: int
+    pushed_at: float
+    pushed_by: str
+
+
+_COLUMNS = (
+    "manifests.id, manifests.repository_id, digest, media_type, raw, artifact_type, subject,"
+    " config, platforms, content_size, manifests.pushed_at, manifests.pushed_by"
+)
+
+
+def _manifest(row: Row) -> StoredManifest:
+    return StoredManifest(
+        row[0], row[1], Digest(row[2]), row[3], bytes(row[4]), row[5], row[6], row[7],
+        tuple(filter(None, row[8].split(","))), row[9], row[10], row[11],
+    )  # fmt: skip
+
+
+def get(connection: Connection, repository_id: int, reference: str) -> StoredManifest:
+    """Give the manifest behind a tag or a digest. Raises: ManifestUnknown."""
+    if ":" in reference:
+        query = f"SELECT {_COLUMNS} FROM manifests WHERE repository_id = ? AND digest = ?"  # noqa: S608 - a constant
+    else:
+        query = (
+            f"SELECT {_COLUMNS} FROM tags JOIN manifests ON manifests.id = manifest_id"  # noqa: S608 - a constant
+            " WHERE tags.repository_id = ? AND tags.name = ?"
+        )
+    row = connection.execute(query, (repository_id, reference)).fetchone()
+    if row is None:
+        raise ManifestUnknown(f"manifest {reference!r} is not in this repository")
+    return _manifest(row)
+
+
+def put(
+    connection: Connection, repository_id: int, facts: Facts, *, account: str, now: float
+) -> int:
+    """Keep a manifest whose parts are all here; give its row. Raises: ManifestBlobUnknown."""
+    _check_parts(connection, repository_id, facts)
+    size = facts.content_size
+    for child in facts.children:
+        size += connection.execute(
+            "SELECT content_size FROM manifests WHERE repository_id = ? AND digest = ?",
+            (repository_id, child),
+        ).fetchone()[0]
+    connection.execute(
+        "INSERT INTO manifests (repository_id, digest, media_type, raw, artifact_type, subject,"
+        " config, platforms, content_size, pushed_at, pushed_by)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (repository_id, digest) DO UPDATE"
+        " SET media_type = excluded.media_type, doomed_at = NULL",
+        (
+            repository_id, facts.digest, facts.media_type, facts.raw, facts.artifact_type,
+            facts.subject or "", facts.config.digest if facts.config else "",
+            ",".join(facts.platforms), size, now, account,
+        ),
+    )  # fmt: skip
+    row = connection.execute(
+        "SELECT id FROM manifests WHERE repository_id = ? AND digest = ?",
+        (repository_id, facts.digest),
+    ).fetchone()
+    for digest in facts.blobs:
+        connection.execute(
+            "UPDATE links SET loose_at = NULL WHERE repository_id = ? AND digest = ?",
+            (repository_id, digest),
+        )
+    parts = [(row[0], digest, False) for digest in facts.blobs]
+    parts += [(row[0], digest, True) for digest in facts.children]
+    connection.executemany(
+        "INSERT INTO parts (manifest_id, digest, is_manifest) VALUES (?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
+        parts,
+    )
+    connection.execute("UPDATE repositories SET updated_at = ? WHERE id = ?", (now, repository_id))
+    return int(row[0])
+
+
+def _check_parts(connection: Connection, repository_id: int, facts: Facts) -> None:
+    missing: list[str] = []
+    for digests, query in (
+        (facts.blobs, "SELECT 1 FROM links WHERE repository_id = ? AND digest = ?"),
+        (facts.children, "SELECT 1 FROM manifests WHERE repository_id = ? AND digest = ?"),
+    ):
+        missing += [
+            digest
+            for digest in digests
+            if connection.execute(query, (repository_id, digest)).fetchone() is None
+        ]
+    if missing:
+        raise ManifestBlobUnknown(tuple(missing))
+
+
+def put_tag(
+    connection: Connection,
+    repository_id: int,
+    name: str,
+    manifest_id: int,
+    *,
+    account: str,
+    now: float,
+) -> None:
+    """Point a tag at a manifest. What it pointed at before stays: people pin digests."""
+    connection.execute(
+        "INSERT INTO tags (repository_id, name, manifest_id, pushed_at, pushed_by)"
+        " VALUES (?, ?, ?, ?, ?) ON CONFLICT (repository_id, name) DO UPDATE SET"
+        " manifest_id = excluded.manifest_id, pushed_at = excluded.pushed_at,"
+        " pushed_by = excluded.pushed_by",
+        (repository_id, name, manifest_id, now, account),
+    )
+
+
+def remove_tag(connection: Connection, repository_id: int, name: str, *, now: float) -> None:
+    """Delete one tag; its manifest goes after the grace period unless something else names it.
+
+    Raises: ManifestUnknown.
+    """
+    manifest = get(connection, repository_id, name)
+    connection.execute(
+        "DELETE FROM tags WHERE repository_id = ? AND name = ?", (repository_id, name)
+    )
+    doom(connection, repository_id, manifest.digest, now=now)
+
+
+def remove(connection: Connection, repository_id: int, digest: Digest, *, now: float) -> None:
+    """Delete a manifest and every tag on it; its children and referrers follow it.
+
+    Raises: ManifestUnknown, ContentReferenced (an index of this repository names it).
+    """
+    manifest = get(connection, repository_id, digest)
+    parent = connection.execute(
+        "SELECT manifests.digest FROM parts JOIN manifests ON manifests.id = manifest_id"
+        " WHERE parts.digest = ? AND is_manifest = 1 AND repository_id = ? LIMIT 1",
+        (digest, repository_id),
+    ).fetchone()
+    if parent:
+        raise ContentReferenced(
+            f"index {parent[0]} of this repository names {digest}", hint="delete the index first"
+        )
+    drop(connection, manifest, now=now)
+
+
+def drop(connection: Connection, manifest: StoredManifest, *, now: float) -> None:
+    """Delete a manifest; from `now` on the grace period of what only it named runs.
+
+    That is its blobs, an index's children and a subject's referrers.
+    """
+    following = connection.execute(
+        "SELECT digest FROM parts WHERE manifest_id = ? AND is_manifest = 1"
+        " UNION SELECT digest FROM manifests WHERE repository_id = ? AND subject = ?",
+        (manifest.id, manifest.repository_id, manifest.digest),
+    ).fetchall()
+    blobs = connection.execute(
+        "SELECT digest FROM parts WHERE manifest_id = ? AND is_manifest = 0", (manifest.id,)
+    ).fetchall()
+    connection.execute("DELETE FROM manifests WHERE id = ?", (manifest.id,))
+    for row in blobs:
+        connection.execute(
+            "UPDATE links SET loose_at = ? WHERE repository_id = ? AND digest = ?"
+            " AND NOT EXISTS (SELECT 1 FROM parts JOIN manifests ON manifests.id = manifest_id"
+            "  WHERE parts.digest = links.digest AND is_manifest = 0"
+            "  AND manifests.repository_id = links.repository_id)",
+            (now, manifest.repository_id, row[0]),
+        )
+    for row in following:
+        doom(connection, manifest.repository_id, Digest(row[0]), now=now)
+
+
+_HELD = (
+    "(EXISTS (SELECT 1 FROM tags WHERE tags.manifest_id = manifests.id)"
+    " OR EXISTS (SELECT 1 FROM parts JOIN manifests AS parents ON parents.id = parts.manifest_id"
+    "  WHERE parts.digest = manifests.digest AND is_manifest = 1"
+    "  AND parents.repository_id = manifests.repository_id)"
+    " OR (subject <> '' AND EXISTS (SELECT 1 FROM manifests AS subjects"
+    "  WHERE subjects.repository_id = manifests.repository_id"
+    "  AND subjects.digest = manifests.subject)))"
+)
+
+
+def doom(connection: Connection, repository_id: int, digest: Digest, *, now: float) -> None:
+    """Let the sweep take a manifest after the grace period, unless something holds it.
+
+    A tag holds it, an index that names it, and the subject it is attached to.
+    """
+    connection.execute(
+        "UPDATE manifests SET doomed_at = ? WHERE repository_id = ? AND digest = ?"  # noqa: S608 - a constant
+        f" AND NOT {_HELD}",
+        (now, repository_id, digest),
+    )
+
+
+def doomed(
+    connection: Connection, *, before: float, limit: int
+) -> tuple[tuple[StoredManifest, float], ...]:
+    """Give manifests doomed before a time that nothing holds, with that time."""
+    connection.execute(
+        f"UPDATE manifests SET doomed_at = NULL WHERE doomed_at IS NOT NULL AND {_HELD}"  # noqa: S608 - a constant
+    )
+    rows = connection.execute(
+        f"SELECT {_COLUMNS}, doomed_at FROM manifests WHERE doomed_at <= ?"  # noqa: S608 - a constant
+        " ORDER BY doomed_at LIMIT ?",
+        (before, limit),
+    ).fetchall()
+    return tuple((_manifest(row), row[12]) for row in rows)
+
+
+def tag_names(
+    connection: Connection, repository_id: int, *, last: str, limit: int
+) -> tuple[str, ...]:
+    """Give tags after `last` in byte order, at most `limit`."""
+    rows = connection.execute(
+        "SELECT name FROM tags WHERE repository_id = ? AND name > ? ORDER BY name LIMIT ?",
+        (repository_id, last, limit),
+    )
+    return tuple(row[0] for row in rows)
+
+
+def count_tags(connection: Connection, repository_id: int) -> int:
+    """Give how many tags a repository has."""
+    row = connection.execute(
+        "SELECT count(*) FROM tags WHERE repository_id = ?", (repository_id,)
+    ).fetchone()
+    return int(row[0])
+
+
+def tags(
+    connection: Connection, repository_id: int, *, limit: int, offset: int = 0
+) -> tuple[Tag, ...]:
+    """Give tags as a page lists them: `latest` first, then the newest push."""
+    rows = connection.execute(
+        "SELECT tags.name, digest, media_type, artifact_type, platforms, content_size,"
+        " tags.pushed_at, tags.pushed_by FROM tags JOIN manifests ON manifests.id = manifest_id"
+        " WHERE tags.repository_id = ?"
+        " ORDER BY tags.name = 'latest' DESC, tags.pushed_at DESC, tags.name LIMIT ? OFFSET ?",
+        (repository_id, limit, offset),
+    )
+    return tuple(
+        Tag(
+            row[0], Digest(row[1]), row[2], row[3],
+            tuple(filter(None, row[4].split(","))), row[5], row[6], row[7],
+        )
+        for row in rows
+    )  # fmt: skip
+
+
+def tags_of(connection: Connection, manifest_id: int) -> tuple[str, ...]:
+    """Give the tags that point at one manifest, by name."""
+    rows = connection.execute(
+        "SELECT name FROM tags WHERE manifest_id = ? ORDER BY name", (manifest_id,)
+    )
+    return tuple(row[0] for row in rows)
+
+
+def children(connection: Connection, manifest: StoredManifest) -> tuple[StoredManifest, ...]:
+    """Give an index's child manifests, in no order."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM manifests WHERE repository_id = ? AND digest IN"  # noqa: S608 - a constant
+        " (SELECT digest FROM parts WHERE manifest_id = ? AND is_manifest = 1)",
+        (manifest.repository_id, manifest.id),
+    )
+    return tuple(_manifest(row) for row in rows)
+
+
+def referrers(
+    connection: Connection,
+    repository_id: int,
+    subject: Digest,
+    *,
+    artifact_type: str,
+    last: str,
+    limit: int,
+) -> tuple[StoredManifest, ...]:
+    """Give manifests attached to `subject` in digest order after `last`, at most `limit`."""
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} FROM manifests WHERE repository_id = ? AND subject = ?"  # noqa: S608 - a constant
+        " AND (? = '' OR artifact_type = ?) AND digest > ? ORDER BY digest LIMIT ?",
+        (repository_id, subject, artifact_type, artifact_type, last, limit),
+    )
+    return tuple(_manifest(row) for row in rows)

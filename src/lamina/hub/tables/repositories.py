@@ -1,0 +1,186 @@
+"""Rows of repositories and their pull counts."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lamina.hub.database import Connection, Row
+from lamina.hub.names import namespace_of
+
+__all__ = [
+    "Listed",
+    "Repository",
+    "add",
+    "catalog",
+    "count_pulls",
+    "describe",
+    "ensure",
+    "find",
+    "of_namespace",
+    "remove",
+    "search",
+    "set_private",
+]
+
+_DAY_S = 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A collection of images under one name; times are epoch seconds."""
+
+    id: int
+    name: str
+    namespace: str
+    is_private: bool
+    summary: str
+    readme: str
+    pulls: int
+    created_at: float
+    updated_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A repository as a list shows it."""
+
+    repository: Repository
+    tags: int
+    latest_tag: str
+
+
+_COLUMNS = (
+    "repositories.id, repositories.name, namespace, is_private, summary, readme, pulls,"
+    " created_at, updated_at"
+)
+_HAS_CONTENT = "EXISTS (SELECT 1 FROM manifests WHERE manifests.repository_id = repositories.id)"
+_LISTED = (
+    f"SELECT {_COLUMNS},"  # noqa: S608 - constants
+    " (SELECT count(*) FROM tags WHERE tags.repository_id = repositories.id),"
+    " coalesce((SELECT tags.name FROM tags WHERE tags.repository_id = repositories.id"
+    "  ORDER BY tags.name = 'latest' DESC, pushed_at DESC LIMIT 1), '')"
+    " FROM repositories"
+)
+
+
+def _repository(row: Row) -> Repository:
+    return Repository(row[0], row[1], row[2], bool(row[3]), *tuple(row)[4:9])
+
+
+def _listed(row: Row) -> Listed:
+    return Listed(_repository(row), row[9], row[10])
+
+
+def find(connection: Connection, name: str) -> Repository | None:
+    """Give the repository of that name, whoever asks; None if there is none."""
+    row = connection.execute(
+        f"SELECT {_COLUMNS} FROM repositories WHERE name = ?",  # noqa: S608 - a constant
+        (name,),
+    ).fetchone()
+    return _repository(row) if row else None
+
+
+def add(connection: Connection, name: str, *, now: float) -> None:
+    """Make a public repository unless it is there."""
+    connection.execute(
+        "INSERT INTO repositories (name, namespace, created_at, updated_at) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (name) DO NOTHING",
+        (name, namespace_of(name), now, now),
+    )
+
+
+def ensure(connection: Connection, name: str, *, now: float) -> Repository:
+    """Give the repository of that name, made if need be: a push makes its repository."""
+    repository = find(connection, name)
+    if repository is None:
+        add(connection, name, now=now)
+        repository = find(connection, name)
+    assert repository is not None  # noqa: S101 - just made in this transaction
+    return repository
+
+
+def search(
+    connection: Connection, words: str, *, reader: str, is_admin: bool, limit: int, offset: int = 0
+) -> tuple[Listed, ...]:
+    """Give repositories with every one of `words` in name or summary, newest push first.
+
+    Only what `reader` may see: public ones, their own, for an admin all; none without content.
+    """
+    terms = words.lower().split()[:8]
+    wheres = [_HAS_CONTENT, "(is_private = 0 OR namespace = ? OR ?)"]
+    values: list[object] = [reader, is_admin]
+    for term in terms:
+        wheres.append("(repositories.name LIKE ? ESCAPE '!' OR summary LIKE ? ESCAPE '!')")
+        escaped = term.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+        values += [f"%{escaped}%"] * 2
+    rows = connection.execute(
+        f"{_LISTED} WHERE {' AND '.join(wheres)} ORDER BY updated_at DESC, repositories.name"
+        " LIMIT ? OFFSET ?",
+        (*values, limit, offset),
+    )
+    return tuple(_listed(row) for row in rows)
+
+
+def of_namespace(
+    connection: Connection, namespace: str, *, reader: str, is_admin: bool
+) -> tuple[Listed, ...]:
+    """Give what `reader` may see of one account's repositories, newest push first."""
+    own = namespace == reader or is_admin
+    rows = connection.execute(
+        f"{_LISTED} WHERE namespace = ? AND (? OR (is_private = 0 AND {_HAS_CONTENT}))"
+        " ORDER BY updated_at DESC, repositories.name",
+        (namespace, own),
+    )
+    return tuple(_listed(row) for row in rows)
+
+
+def catalog(
+    connection: Connection, *, reader: str, is_admin: bool, last: str, limit: int
+) -> tuple[str, ...]:
+    """Give names after `last` in byte order that `reader` may see, at most `limit`."""
+    rows = connection.execute(
+        f"SELECT name FROM repositories WHERE name > ? AND {_HAS_CONTENT}"  # noqa: S608 - a constant
+        " AND (is_private = 0 OR namespace = ? OR ?) ORDER BY name LIMIT ?",
+        (last, reader, is_admin, limit),
+    )
+    return tuple(row[0] for row in rows)
+
+
+def describe(connection: Connection, repository: Repository, *, summary: str, readme: str) -> None:
+    """Set what the repository's page says."""
+    connection.execute(
+        "UPDATE repositories SET summary = ?, readme = ? WHERE id = ?",
+        (summary, readme, repository.id),
+    )
+
+
+def set_private(connection: Connection, repository: Repository, *, is_private: bool) -> None:
+    """Say who may see it: everyone, or its owner alone."""
+    connection.execute(
+        "UPDATE repositories SET is_private = ? WHERE id = ?", (is_private, repository.id)
+    )
+
+
+def remove(connection: Connection, repository: Repository, *, now: float) -> None:
+    """Delete a repository with all its tags and manifests; its blobs' grace period begins."""
+    connection.execute(
+        "UPDATE blobs SET released_at = ? WHERE digest IN"
+        " (SELECT digest FROM links WHERE repository_id = ?) AND NOT EXISTS"
+        " (SELECT 1 FROM links WHERE links.digest = blobs.digest AND repository_id <> ?)",
+        (now, repository.id, repository.id),
+    )
+    connection.execute("DELETE FROM repositories WHERE id = ?", (repository.id,))
+
+
+def count_pulls(connection: Connection, counts: Mapping[int, int], *, now: float) -> None:
+    """Add pulls per repository id; one deleted meanwhile is left out."""
+    day = int(now // _DAY_S)
+    for repository_id, count in counts.items():
+        known = connection.execute(
+            "UPDATE repositories SET pulls = pulls + ? WHERE id = ?", (count, repository_id)
+        )
+        if known.rowcount:
+            connection.execute(
+                "INSERT INTO pulls (repository_id, day, count) VALUES (?, ?, ?)"
+                " ON CONFLICT (repository_id, day) DO UPDATE SET count = count + excluded.count",
+                (repository_id, day, count),
+            )

@@ -1,0 +1,140 @@
+"""Docker's token service: short ES256 tokens that say what their holder may do.
+
+Spec: the distribution project's token authentication (auth/token, auth/jwt, auth/oauth).
+The key pair is made once and kept in the database, so that every process of a hub has the same.
+"""
+
+import base64
+import hashlib
+import secrets
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import jwt
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from lamina.hub.access import Caller
+from lamina.hub.errors import CredentialsRefused
+from lamina.spec.wire import Document
+
+__all__ = ["ALGORITHM", "SERVICE", "Tokens", "fingerprint", "new_key", "opaque"]
+
+ALGORITHM = "ES256"
+SERVICE = "lamina-hub"
+_REMEMBERED = 4096
+_LEEWAY_S = 30
+
+
+def new_key() -> bytes:
+    """Make a private key, PEM."""
+    return ec.generate_private_key(ec.SECP256R1()).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def opaque() -> str:
+    """Make 256 random bits to hand out; keep only their `fingerprint`."""
+    return secrets.token_urlsafe(32)
+
+
+def fingerprint(token: str) -> bytes:
+    """Give what the database keeps of an opaque token."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A fresh token and its times in epoch seconds."""
+
+    token: str
+    issued_at: float
+    lifetime_s: int
+
+
+class Tokens:
+    """Issue and verify. Verified tokens are remembered until they end."""
+
+    def __init__(self, pem: bytes, *, lifetime_s: int, clock: Callable[[], float]) -> None:
+        key = serialization.load_pem_private_key(pem, None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise TypeError("the hub's signing key is not an elliptic curve key")
+        self._key = key
+        self._public = key.public_key()
+        self._lifetime_s = lifetime_s
+        self._clock = clock
+        self._known: OrderedDict[str, tuple[float, Caller]] = OrderedDict()
+        self._guard = threading.Lock()
+        self._jwk = _jwk(self._public)
+
+    def issue(self, caller: Caller, grants: Mapping[str, frozenset[str]]) -> Issued:
+        """Sign a token for `caller` (nobody, too) limited to `grants`."""
+        now = int(self._clock())
+        access = [
+            {"type": "repository", "name": name, "actions": sorted(actions)}
+            for name, actions in grants.items()
+        ]
+        claims = {
+            "iss": SERVICE,
+            "aud": SERVICE,
+            "sub": caller.name,
+            "iat": now,
+            "nbf": now - _LEEWAY_S,
+            "exp": now + self._lifetime_s,
+            "jti": secrets.token_hex(16),
+            "access": access,
+            "admin": caller.is_admin,
+        }
+        headers = {"kid": self._jwk["kid"]}
+        token = jwt.encode(claims, self._key, algorithm=ALGORITHM, headers=headers)
+        return Issued(token, now, self._lifetime_s)
+
+    def verify(self, token: str) -> Caller:
+        """Give whom a token speaks for. Raises: CredentialsRefused."""
+        now = self._clock()
+        with self._guard:
+            known = self._known.get(token)
+        if known is not None and known[0] > now:
+            return known[1]
+        try:
+            claims = jwt.decode(
+                token,
+                self._public,
+                algorithms=[ALGORITHM],  # never what the token says it is
+                audience=SERVICE,
+                issuer=SERVICE,
+                options={"require": ["exp", "iat", "sub", "aud", "iss"], "verify_exp": False,
+                         "verify_nbf": False, "verify_iat": False},
+            )  # fmt: skip
+        except jwt.PyJWTError as error:
+            raise CredentialsRefused("the token is not one of ours", hint="log in again") from error
+        if not isinstance(claims["exp"], int) or claims["exp"] <= now:
+            raise CredentialsRefused("the token is too old", hint="ask for a new one")
+        grants = {str(row["name"]): frozenset(map(str, row["actions"])) for row in claims["access"]}
+        caller = Caller(str(claims["sub"]), bool(claims["admin"]), grants)
+        with self._guard:
+            self._known[token] = (claims["exp"], caller)
+            while len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+        return caller
+
+    def keys(self) -> Document:
+        """Give the JWKS document with which others can verify our tokens."""
+        return {"keys": [self._jwk]}
+
+
+def _jwk(key: ec.EllipticCurvePublicKey) -> dict[str, str]:
+    numbers = key.public_numbers()
+    x, y = (_base64(value.to_bytes(32, "big")) for value in (numbers.x, numbers.y))
+    # RFC 7638: the thumbprint of the members in this order is the key's name
+    members = f'{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}'
+    kid = _base64(hashlib.sha256(members.encode()).digest())
+    return {"kty": "EC", "crv": "P-256", "x": x, "y": y, "kid": kid, "use": "sig", "alg": ALGORITHM}
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

@@ -1,0 +1,108 @@
+"""Request bodies into uploads: batches of a mebibyte, written and hashed off the event loop."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+
+from aiohttp import StreamReader
+
+from lamina.hub.errors import UploadTaken
+from lamina.hub.storage.protocol import Incoming, Storage
+from lamina.hub.threads import Threads
+
+__all__ = ["Transfers"]
+
+_BATCH = 1024 * 1024
+_PIECES = 512  # one writev takes 1024 at most
+
+
+class Transfers:
+    """The bodies being received now; at most one per upload."""
+
+    def __init__(self, storage: Storage, threads: Threads) -> None:
+        self._storage = storage
+        self._threads = threads
+        self._running: dict[str, asyncio.Task[int]] = {}
+
+    def active(self) -> frozenset[str]:
+        """Give the uploads that are being received now."""
+        return frozenset(self._running)
+
+    async def settle(self, upload: str) -> None:
+        """Stop a request that still seems to send: its client has come back on a new connection.
+
+        What arrived is kept. Without this a resuming client would wait for a dead one's timeout.
+        """
+        while (running := self._running.get(upload)) is not None:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await asyncio.wait([running])
+
+    async def receive(self, upload: str, body: StreamReader) -> int:
+        """Append a request's whole body to an upload; give the offset after it.
+
+        When the client goes away in the middle, what arrived is kept.
+        Raises: UploadUnknown, UploadTaken, OSError (disk full, connection lost).
+        """
+        await self.settle(upload)
+        task = asyncio.get_running_loop().create_task(self._receive(upload, body))
+        self._running[upload] = task
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():  # by `settle`, not because this request was dropped
+                raise UploadTaken("another request went on with this upload") from None
+            task.cancel()
+            await asyncio.wait([task])
+            raise
+        finally:
+            if self._running.get(upload) is task:
+                del self._running[upload]
+
+    async def _receive(self, upload: str, body: StreamReader) -> int:
+        incoming = await self._threads.call(self._storage.resume, upload)
+        try:
+            async with contextlib.aclosing(_batches(body)) as batches:
+                await self._write_all(incoming, batches)
+        finally:
+            await self._threads.call(incoming.close)
+        return incoming.offset
+
+    async def _write_all(
+        self,
+        incoming: Incoming,
+        batches: AsyncGenerator[tuple[list[bytes], Exception | None], None],
+    ) -> None:
+        """Write one batch while the next one arrives."""
+        writing: asyncio.Future[None] | None = None
+        try:
+            async for pieces, failure in batches:
+                if writing is not None:
+                    await asyncio.shield(writing)
+                    writing = None
+                if pieces:
+                    writing = self._threads.call(incoming.write, pieces)
+                if failure is not None:
+                    raise failure
+        finally:
+            if writing is not None:
+                await writing
+
+
+async def _batches(
+    body: StreamReader,
+) -> AsyncGenerator[tuple[list[bytes], Exception | None], None]:
+    """Give pieces of about a mebibyte; at a broken connection, what came and why it ended."""
+    pieces: list[bytes] = []
+    size = 0
+    failure: Exception | None = None
+    try:
+        async for piece in body.iter_any():
+            pieces.append(piece)
+            size += len(piece)
+            if size >= _BATCH or len(pieces) >= _PIECES:
+                yield pieces, None
+                pieces, size = [], 0
+    except Exception as error:  # noqa: BLE001 - what arrived is written before it goes on up
+        failure = error
+    yield pieces, failure

@@ -1,0 +1,172 @@
+"""Use cases of blobs: look up, mount, and the life of an upload. Every call may block."""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from lamina.hub.access import Caller, require
+from lamina.hub.database import Connection, Database
+from lamina.hub.errors import BlobUnknown, DigestDisagrees, UploadUnknown
+from lamina.hub.names import check_repository
+from lamina.hub.registry import visible
+from lamina.hub.storage.protocol import Storage
+from lamina.hub.tables import blobs, repositories
+from lamina.hub.tables.blobs import Upload
+from lamina.spec.digest import Digest
+
+__all__ = ["Blob", "Uploads"]
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A blob open for reading; whoever got it closes `file`."""
+
+    digest: Digest
+    size: int
+    file: BinaryIO
+
+
+class Uploads:
+    """What `/v2/` does with blobs."""
+
+    def __init__(
+        self,
+        database: Database,
+        storage: Storage,
+        *,
+        clock: Callable[[], float],
+        lease_s: float,
+    ) -> None:
+        self._database = database
+        self._storage = storage
+        self._clock = clock
+        self._lease_s = lease_s
+
+    def size(self, caller: Caller, name: str, digest: Digest) -> int:
+        """Give a blob's size, and renew its lease: a pusher may count on it now.
+
+        Raises: what `visible` does, BlobUnknown.
+        """
+
+        def work(connection: Connection) -> tuple[int, int, float | None]:
+            repository = visible(connection, caller, name)
+            found = blobs.find(connection, repository.id, digest)
+            if found is None:
+                raise BlobUnknown(f"blob {digest} is not in {name}")
+            return repository.id, *found
+
+        repository_id, size, loose_at = self._database.read(work)
+        now = self._clock()
+        if loose_at is not None and loose_at < now - self._lease_s / 4:
+            self._database.write(
+                lambda connection: blobs.touch_link(connection, repository_id, digest, now=now)
+            )
+            # a sweep may have been quicker than the renewal
+            self._database.read(work)
+        return size
+
+    def open(self, caller: Caller, name: str, digest: Digest) -> Blob:
+        """Open a blob. Raises: what `visible` does, BlobUnknown."""
+
+        def work(connection: Connection) -> int:
+            found = blobs.find(connection, visible(connection, caller, name).id, digest)
+            if found is None:
+                raise BlobUnknown(f"blob {digest} is not in {name}")
+            return found[0]
+
+        size = self._database.read(work)
+        return Blob(digest, size, self._storage.open(digest))
+
+    def begin(self, caller: Caller, name: str) -> str:
+        """Begin an upload; give its id. The repository is made if need be.
+
+        Raises: RepositoryNameInvalid, LoginRequired, PushDenied.
+        """
+        check_repository(name)
+        self._database.read(
+            lambda connection: require(caller, name, repositories.find(connection, name), "push")
+        )
+        upload = str(uuid.uuid4())
+        self._storage.begin(upload)
+        now = self._clock()
+
+        def work(connection: Connection) -> None:
+            repository = repositories.ensure(connection, name, now=now)
+            blobs.add_upload(connection, upload, repository.id, account=caller.name, now=now)
+
+        self._database.write(work)
+        return upload
+
+    def mount(self, caller: Caller, name: str, digest: Digest, source: str) -> bool:
+        """Link a blob that `caller` may pull elsewhere (`source`, or anywhere when empty).
+
+        False means: upload it. It says nothing about which of the two reasons there was.
+        Raises: RepositoryNameInvalid, LoginRequired, PushDenied.
+        """
+        check_repository(name)
+        now = self._clock()
+        # a token must have been given for the source too, unless everyone may pull that
+        may_read = caller.grants is None or "pull" in caller.grants.get(source, ())
+
+        def work(connection: Connection) -> bool:
+            require(caller, name, repositories.find(connection, name), "push")
+            found = blobs.find_source(
+                connection,
+                digest,
+                repository=source,
+                reader=caller.name if may_read else "",
+                is_admin=caller.is_admin and may_read,
+            )
+            if found is None:
+                return False
+            repository = repositories.ensure(connection, name, now=now)
+            blobs.link(connection, repository.id, digest, now=now)
+            return True
+
+        return self._database.write(work)
+
+    def find(self, caller: Caller, name: str, upload: str) -> Upload:
+        """Give an upload of a repository one may push to.
+
+        Raises: what `visible` does, UploadUnknown.
+        """
+        return self._database.read(
+            lambda connection: blobs.upload(
+                connection, upload, visible(connection, caller, name, "push").id
+            )
+        )
+
+    def touch(self, upload: Upload) -> None:
+        """Note that an upload goes on."""
+        now = self._clock()
+        self._database.write(lambda connection: blobs.touch_upload(connection, upload.id, now=now))
+
+    def finish(self, upload: Upload, digest: Digest) -> int:
+        """Turn an upload into a blob; give its size. On return it is durable.
+
+        Raises: DigestDisagrees (the upload is dropped), UploadUnknown.
+        """
+        now = self._clock()
+        self._database.write(
+            lambda connection: blobs.lease_digest(connection, upload.id, digest, now=now)
+        )
+        try:
+            size = self._storage.commit(upload.id, digest)
+        except (DigestDisagrees, UploadUnknown):
+            self._forget(upload)
+            raise
+        self._database.write(
+            lambda connection: blobs.finish_upload(
+                connection, upload, digest, size=size, now=self._clock()
+            )
+        )
+        return size
+
+    def cancel(self, upload: Upload) -> None:
+        """Drop an upload."""
+        self._forget(upload)
+        self._storage.discard(upload.id)
+
+    def _forget(self, upload: Upload) -> None:
+        self._database.write(lambda connection: blobs.remove_upload(connection, upload.id))

@@ -1,0 +1,1 @@
+"""The distribution API, `/v2/`. Spec: OCI distribution-spec 1.1."""

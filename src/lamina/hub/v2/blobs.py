@@ -1,0 +1,115 @@
+"""Blobs over HTTP: whole or in part, straight from the file to the socket."""
+
+import asyncio
+import re
+from http import HTTPStatus
+
+from aiohttp import web
+
+from lamina.hub.access import Caller
+from lamina.hub.uploads import Blob
+from lamina.hub.web import SERVICES
+from lamina.spec.digest import Digest
+
+__all__ = ["delete_blob", "get_blob", "head_blob", "wanted_range"]
+
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_TYPE = "application/octet-stream"
+_FOREVER = "private, max-age=31536000, immutable"
+
+
+def wanted_range(header: str, size: int) -> tuple[int, int] | None:
+    """Give (first byte, length) of a Range header; None means the whole; length 0: nothing fits.
+
+    Several ranges or another unit mean the whole. Spec: RFC 9110, 14.2.
+    """
+    match = _RANGE.fullmatch(header.strip())
+    if not match or match[1] == match[2] == "":
+        return None
+    if not match[1]:
+        length = min(int(match[2]), size)
+        return (size - length, length)
+    first = int(match[1])
+    last = min(int(match[2]), size - 1) if match[2] else size - 1
+    if match[2] and int(match[2]) < first:
+        return None
+    return (first, max(0, last - first + 1))
+
+
+def _headers(digest: Digest) -> dict[str, str]:
+    return {
+        "Content-Type": _TYPE,
+        "Docker-Content-Digest": str(digest),
+        "ETag": f'"{digest}"',
+        "Accept-Ranges": "bytes",
+        "Cache-Control": _FOREVER,
+    }
+
+
+def _is_known(request: web.Request, digest: Digest) -> bool:
+    wanted = request.headers.get("If-None-Match", "")
+    return wanted.strip() == "*" or f'"{digest}"' in wanted
+
+
+async def head_blob(
+    request: web.Request, caller: Caller, name: str, reference: str
+) -> web.StreamResponse:
+    """Say whether a blob is here, and its size."""
+    services = request.app[SERVICES]
+    digest = Digest.parse(reference)
+    size = await services.threads.call(services.uploads.size, caller, name, digest)
+    if _is_known(request, digest):
+        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=_headers(digest))
+    return web.Response(headers={**_headers(digest), "Content-Length": str(size)})
+
+
+async def get_blob(
+    request: web.Request, caller: Caller, name: str, reference: str
+) -> web.StreamResponse:
+    """Send a blob, or the part asked for; never compressed: its digest is of these bytes."""
+    services = request.app[SERVICES]
+    digest = Digest.parse(reference)
+    blob = await services.threads.call(services.uploads.open, caller, name, digest)
+    try:
+        if _is_known(request, digest):
+            return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=_headers(digest))
+        return await _send(request, blob)
+    finally:
+        blob.file.close()
+
+
+async def _send(request: web.Request, blob: Blob) -> web.StreamResponse:
+    headers = _headers(blob.digest)
+    wanted = None
+    if request.headers.get("If-Range", f'"{blob.digest}"') == f'"{blob.digest}"':
+        wanted = wanted_range(request.headers.get("Range", ""), blob.size)
+    first, length = wanted or (0, blob.size)
+    status = HTTPStatus.OK
+    if wanted is not None:
+        if length == 0:
+            return web.Response(
+                status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
+                headers={**headers, "Content-Range": f"bytes */{blob.size}"},
+            )
+        status = HTTPStatus.PARTIAL_CONTENT
+        headers["Content-Range"] = f"bytes {first}-{first + length - 1}/{blob.size}"
+    response = web.StreamResponse(status=status, headers=headers)
+    response.content_length = length
+    await response.prepare(request)
+    if length:
+        transport = request.transport
+        if transport is None:
+            raise ConnectionResetError("the client has gone")
+        await asyncio.get_running_loop().sendfile(transport, blob.file, first, length)
+    await response.write_eof()
+    return response
+
+
+async def delete_blob(
+    request: web.Request, caller: Caller, name: str, reference: str
+) -> web.StreamResponse:
+    """Take a blob from a repository that names it no more."""
+    services = request.app[SERVICES]
+    digest = Digest.parse(reference)
+    await services.threads.call(services.registry.delete_blob, caller, name, digest)
+    return web.Response(status=HTTPStatus.ACCEPTED)

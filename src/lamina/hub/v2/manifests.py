@@ -1,0 +1,132 @@
+"""Manifests over HTTP. Spec: distribution-spec, "Pushing manifests", "Listing referrers"."""
+
+from http import HTTPStatus
+
+from aiohttp import web
+
+from lamina.hub.access import Caller
+from lamina.hub.errors import ManifestTooLarge
+from lamina.hub.tables.manifests import StoredManifest
+from lamina.hub.v2.answers import json_response
+from lamina.hub.v2.paging import next_link, wanted_page
+from lamina.hub.web import SERVICES
+from lamina.spec.descriptor import MediaType
+from lamina.spec.digest import Digest
+from lamina.spec.manifest import MANIFEST_LIMIT
+from lamina.spec.wire import Document, decode
+
+__all__ = ["delete_manifest", "get_manifest", "list_referrers", "put_manifest"]
+
+_REFERRERS_PAGE = 500
+
+
+async def get_manifest(
+    request: web.Request, caller: Caller, name: str, reference: str
+) -> web.StreamResponse:
+    """Send a manifest byte for byte, whatever the client says it accepts.
+
+    Clients spread what they accept over many headers, or forget a type; a 404 helps none of them.
+    """
+    services = request.app[SERVICES]
+    is_pull = request.method == "GET"
+
+    def work() -> StoredManifest:
+        return services.registry.manifest(caller, name, reference, is_pull=is_pull)
+
+    found = await services.threads.call(work)
+    headers = {
+        "Content-Type": found.media_type,
+        "Docker-Content-Digest": str(found.digest),
+        "ETag": f'"{found.digest}"',
+    }
+    if f'"{found.digest}"' in request.headers.get("If-None-Match", ""):
+        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+    if is_pull:
+        return web.Response(body=found.raw, headers=headers)
+    return web.Response(headers={**headers, "Content-Length": str(len(found.raw))})
+
+
+async def put_manifest(
+    request: web.Request, caller: Caller, name: str, reference: str
+) -> web.StreamResponse:
+    """Keep a manifest; by tag it becomes what the tag names."""
+    services = request.app[SERVICES]
+    await services.threads.call(services.registry.check_push, caller, name)
+    raw = await _read_manifest(request)
+    facts = await services.threads.call(
+        services.registry.push_manifest,
+        caller,
+        name,
+        reference,
+        raw,
+        request.headers.get("Content-Type", ""),
+    )
+    headers = {
+        "Location": f"/v2/{name}/manifests/{facts.digest}",
+        "Docker-Content-Digest": str(facts.digest),
+    }
+    if facts.subject is not None:
+        headers["OCI-Subject"] = str(facts.subject)
+    return web.Response(status=HTTPStatus.CREATED, headers=headers)
+
+
+async def _read_manifest(request: web.Request) -> bytes:
+    if (request.content_length or 0) > MANIFEST_LIMIT:
+        raise ManifestTooLarge(f"a manifest has at most {MANIFEST_LIMIT} bytes")
+    raw = bytearray()
+    async for piece in request.content.iter_any():
+        raw += piece
+        if len(raw) > MANIFEST_LIMIT:
+            raise ManifestTooLarge(f"a manifest has at most {MANIFEST_LIMIT} bytes")
+    return bytes(raw)
+
+
+async def delete_manifest(
+    request: web.Request, caller: Caller, name: str, reference: str
+) -> web.StreamResponse:
+    """Delete a tag alone, or a manifest with every tag on it."""
+    services = request.app[SERVICES]
+    await services.threads.call(services.registry.delete_reference, caller, name, reference)
+    return web.Response(status=HTTPStatus.ACCEPTED)
+
+
+async def list_referrers(
+    request: web.Request, caller: Caller, name: str, reference: str
+) -> web.StreamResponse:
+    """List what is attached to a manifest, as an index; empty when nothing is."""
+    services = request.app[SERVICES]
+    subject = Digest.parse(reference)
+    kind = request.query.get("artifactType", "")
+    limit, last = wanted_page(request, default=_REFERRERS_PAGE)
+
+    def work() -> tuple[StoredManifest, ...]:
+        return services.registry.referrers(
+            caller, name, subject, artifact_type=kind, last=last, limit=limit + 1
+        )
+
+    rows = await services.threads.call(work)
+    document = {
+        "schemaVersion": 2,
+        "mediaType": MediaType.OCI_INDEX,
+        "manifests": [_referrer(row) for row in rows[:limit]],
+    }
+    response = json_response(document, content_type=MediaType.OCI_INDEX)
+    if kind:
+        response.headers["OCI-Filters-Applied"] = "artifactType"
+    if len(rows) > limit > 0:
+        response.headers["Link"] = next_link(request, limit, rows[limit - 1].digest)
+    return response
+
+
+def _referrer(row: StoredManifest) -> Document:
+    descriptor: Document = {
+        "mediaType": row.media_type,
+        "digest": str(row.digest),
+        "size": len(row.raw),
+    }
+    if row.artifact_type:
+        descriptor["artifactType"] = row.artifact_type
+    annotations = decode(row.raw).get("annotations")
+    if isinstance(annotations, dict) and annotations:
+        descriptor["annotations"] = annotations
+    return descriptor

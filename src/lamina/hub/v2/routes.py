@@ -1,0 +1,82 @@
+"""Paths of `/v2/` as data. Names hold slashes, so the path is read from its end."""
+
+import re
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+from aiohttp import web
+
+from lamina.errors import NotFound, Unsupported
+from lamina.hub.errors import LoginRequired
+from lamina.hub.v2 import blobs, listing, manifests, uploads
+from lamina.hub.v2.answers import error_response, json_response
+from lamina.hub.web import authenticate
+
+__all__ = ["dispatch"]
+
+_Route = Callable[..., Awaitable[web.StreamResponse]]
+
+_PATHS: tuple[tuple[str, dict[str, _Route]], ...] = (
+    (
+        r"/v2/(.+)/manifests/([^/]+)",
+        {
+            "GET": manifests.get_manifest,
+            "HEAD": manifests.get_manifest,
+            "PUT": manifests.put_manifest,
+            "DELETE": manifests.delete_manifest,
+        },
+    ),
+    (
+        r"/v2/(.+)/blobs/uploads/([^/]+)",
+        {
+            "GET": uploads.upload_status,
+            "PATCH": uploads.patch_upload,
+            "PUT": uploads.finish_upload,
+            "DELETE": uploads.cancel_upload,
+        },
+    ),
+    (r"/v2/(.+)/blobs/uploads/?", {"POST": uploads.post_upload}),
+    (
+        r"/v2/(.+)/blobs/([^/]+)",
+        {"GET": blobs.get_blob, "HEAD": blobs.head_blob, "DELETE": blobs.delete_blob},
+    ),
+    (r"/v2/(.+)/tags/list", {"GET": listing.list_tags}),
+    (r"/v2/(.+)/referrers/([^/]+)", {"GET": manifests.list_referrers}),
+    (r"/v2/_catalog", {"GET": listing.list_repositories}),
+)
+_ROUTES = tuple((re.compile(path), methods) for path, methods in _PATHS)
+_VERSION = {"Docker-Distribution-API-Version": "registry/2.0"}
+
+
+async def dispatch(request: web.Request) -> web.StreamResponse:
+    """Answer any request below `/v2`."""
+    try:
+        response = await _route(request)
+    except Exception as error:
+        response = error_response(request, error)
+        if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            import logging
+
+            logging.getLogger("lamina.hub").exception("%s %s failed", request.method, request.path)
+        if request.body_exists and not request.content.is_eof():
+            response.force_close()  # cheaper than reading a layer nobody wants
+    if not response.prepared:
+        response.headers.update(_VERSION)
+    return response
+
+
+async def _route(request: web.Request) -> web.StreamResponse:
+    path = request.path
+    caller = await authenticate(request)
+    if path in ("/v2/", "/v2"):
+        if not caller.name and caller.grants is None:
+            raise LoginRequired("authentication required")
+        return json_response({})
+    for pattern, routes in _ROUTES:
+        match = pattern.fullmatch(path)
+        if match:
+            route = routes.get(request.method)
+            if route is None:
+                raise Unsupported(f"{request.method} is not possible here")
+            return await route(request, caller, *match.groups())
+    raise NotFound("no such endpoint")

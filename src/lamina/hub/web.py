@@ -1,0 +1,101 @@
+"""What every route needs: the services, who asks, and what we are called."""
+
+import re
+from typing import TYPE_CHECKING
+
+from aiohttp import BasicAuth, web
+
+from lamina.hub.access import ANONYMOUS, Caller
+from lamina.hub.errors import CredentialsRefused
+
+if TYPE_CHECKING:
+    from lamina.hub.services import Services
+
+__all__ = [
+    "SERVICES",
+    "authenticate",
+    "basic_login",
+    "client_address",
+    "host_of",
+    "is_secure",
+    "login",
+    "url_of",
+]
+
+SERVICES: "web.AppKey[Services]" = web.AppKey("services")
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+
+
+def host_of(request: web.Request) -> str:
+    """Give the host:port this client calls us by; what is no host at all becomes our own."""
+    services = request.app[SERVICES]
+    if services.settings.public_url:
+        return services.settings.public_url.partition("://")[2]
+    host = request.headers.get("Host", "")
+    if _HOST.fullmatch(host):
+        return host
+    return f"{services.settings.host}:{services.settings.port}"
+
+
+def is_secure(request: web.Request) -> bool:
+    """Tell whether this client reaches us by https."""
+    public = request.app[SERVICES].settings.public_url
+    return public.startswith("https://") if public else request.scheme == "https"
+
+
+def url_of(request: web.Request) -> str:
+    """Give our address as this client reaches us, without a slash at its end."""
+    return f"{'https' if is_secure(request) else 'http'}://{host_of(request)}"
+
+
+def client_address(request: web.Request) -> str:
+    """Give the address a request came from."""
+    return request.remote or "unknown"
+
+
+async def authenticate(request: web.Request) -> Caller:
+    """Give who asks by the Authorization header; nobody without one.
+
+    Raises: CredentialsRefused, TooManyAttempts.
+    """
+    header = request.headers.get("Authorization", "")
+    kind, _, value = header.partition(" ")
+    if not header:
+        return ANONYMOUS
+    if kind.lower() == "bearer":
+        return request.app[SERVICES].tokens.verify(value.strip())
+    if kind.lower() == "basic":
+        name, password = _decode(header)
+        return await login(request, name, password)
+    raise CredentialsRefused(f"authorization by {kind!r} is not known here")
+
+
+async def basic_login(request: web.Request) -> Caller:
+    """Give who asks by Basic alone; a request for a token does not bring a token."""
+    header = request.headers.get("Authorization", "")
+    if not header.lower().startswith("basic "):
+        return ANONYMOUS
+    return await login(request, *_decode(header))
+
+
+def _decode(header: str) -> tuple[str, str]:
+    try:
+        login = BasicAuth.decode(header, encoding="utf-8")
+    except ValueError as error:
+        raise CredentialsRefused("the Authorization header cannot be read") from error
+    return login.login, login.password
+
+
+async def login(request: web.Request, name: str, password: str) -> Caller:
+    """Check a password, quickly when it was checked a moment ago.
+
+    Raises: CredentialsRefused, TooManyAttempts.
+    """
+    services = request.app[SERVICES]
+    accounts = services.accounts
+    account = await services.threads.call(accounts.recall, name.lower(), password)
+    if account is None:
+        account = await services.threads.call_slow(
+            accounts.login, name, password, client_address(request)
+        )
+    return accounts.caller(account)
