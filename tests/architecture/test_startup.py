@@ -1,0 +1,83 @@
+"""Start-up is a feature: what the everyday commands may load, and what they may cost."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = {
+    "asyncio", "anyio", "http.client", "ssl", "tarfile", "logging", "subprocess", "ctypes",
+    "importlib.metadata", "urllib3", "aiohttp", "sqlite3",
+}  # fmt: skip
+
+SAY_MODULES = """
+import sys
+from lamina.cli.main import main
+try:
+    code = main(sys.argv[1:])
+except SystemExit as stop:
+    code = stop.code
+print("\\0" + " ".join(sorted(sys.modules)))
+sys.exit(code)
+"""
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "LAMINA_ROOT": str(tmp_path / "root"),
+        "LAMINA_RUN_ROOT": str(tmp_path / "run"),
+        "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry.endswith("/src")),
+    }
+
+
+def run(environ: dict[str, str], *argv: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *argv], env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done
+    return done.stdout
+
+
+def cpu_s(environ: dict[str, str], *argv: str) -> float:
+    """CPU time of one run: the kernel's own count for the child, user and system."""
+    pid = os.posix_spawn(
+        sys.executable,
+        [sys.executable, *argv],
+        environ,
+        file_actions=[(os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0)],
+    )
+    _, status, usage = os.wait4(pid, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    return usage.ru_utime + usage.ru_stime
+
+
+@pytest.mark.parametrize("words", [["--version"], ["--help"], ["images"], ["images", "--help"], []])
+def test_everyday_commands_load_nothing_heavy(environ: dict[str, str], words: list[str]):
+    loaded = set(run(environ, "-c", SAY_MODULES, *words).partition("\0")[2].split())
+    assert "lamina.cli.main" in loaded
+    assert not loaded & HEAVY
+
+
+def test_importing_lamina_loads_nothing_but_itself(environ: dict[str, str]):
+    text = "import sys, lamina; print(*[n for n in sys.modules if n.startswith('lamina')])"
+    assert run(environ, "-c", text).split() == ["lamina"]
+
+
+def test_python_dash_m_lamina_is_the_command(environ: dict[str, str]):
+    assert run(environ, "-m", "lamina", "--version").startswith("Lamina version ")
+
+
+def test_images_costs_at_most_five_bare_interpreters_of_cpu(environ: dict[str, str]):
+    # The one figure style.md allows: a ratio of CPU times, each the least of many, interleaved.
+    entry = "from lamina.cli.main import run; run()"
+    run(environ, "-c", entry, "images")  # the byte code is written once
+    bare, images = [], []
+    for _ in range(10):
+        bare.append(cpu_s(environ, "-c", "pass"))
+        images.append(cpu_s(environ, "-c", entry, "images"))
+    assert min(images) <= 5 * min(bare)
