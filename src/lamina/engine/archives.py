@@ -180,7 +180,7 @@ def _seekable(engine: "Engine", stream: BinaryIO) -> Iterator[BinaryIO]:
         for piece in decompressed(stream):
             copy.write(piece)
         copy.flush()
-        yield copy  # type: ignore[misc]
+        yield copy
 
 
 def _receive_legacy(

@@ -99,16 +99,12 @@ def _base(engine: "Engine", record: "ContainerRecord") -> tuple[Manifest, ImageC
 
 def _write(engine: "Engine", record: "ContainerRecord") -> NewLayer | None:
     """Write the upper directory as a layer; None when nothing changed."""
-    stack = engine.snapshotter.stack(record.id)
     place = Place(engine.store.blobs, engine.layers)
     exclude = engine.containers.excluded_paths(record)
-    parents = engine.layers.pile(record.diff_ids)
-    try:
-        with Intake(place, record.diff_ids) as intake:
-            stats = write_layer(stack.upper, parents, intake.write, exclude=exclude)
-            if stats.entries == 0:
-                return None
-            return intake.commit()
-    finally:
-        for parent in parents:
-            parent.close()
+    with (
+        engine.layers.opened(record.diff_ids) as parents,
+        engine.snapshotter.changed(record.id) as upper,
+        Intake(place, record.diff_ids) as intake,
+    ):
+        stats = write_layer(upper, parents, intake.write, exclude=exclude)
+        return intake.commit() if stats.entries else None

@@ -30,9 +30,10 @@ TAGGED = "tagged"
 
 def facts_of(engine: "Engine", config: ImageConfig, *, parent: str = "") -> dict[str, str]:
     """Collect what listings show: image ID, time, content bytes in all and per layer, parent."""
-    sizes = [
-        engine.layers.content_size(config.diff_ids[: i + 1]) for i in range(len(config.diff_ids))
-    ]
+    sizes = []
+    for i in range(len(config.diff_ids)):
+        with engine.layers.open(config.diff_ids[: i + 1]) as layer:
+            sizes.append(layer.content_size)
     facts = {
         IMAGE_ID: str(config.digest),
         CREATED: config.created,

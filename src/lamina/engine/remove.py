@@ -172,4 +172,4 @@ def collect(engine: "Engine") -> int:
     roots = [record.image_id for record in engine.containers.records()]
     with engine.store.sweep(roots) as sweep:
         freed = sweep.blobs().size
-        return freed + layers.sweep(sweep.live.diff_ids, sweep.since_ns)
+        return freed + layers.sweep(sweep.live.diff_ids, sweep.since_ns).size

@@ -101,8 +101,8 @@ class System:
         digests = [image.manifest.digest, image.manifest.config.digest]
         digests += [layer.digest for layer in image.manifest.layers]
         paths = [engine.store.blobs.path(digest) for digest in digests]
-        for i in range(len(image.config.diff_ids)):
-            paths += engine.layers.files(image.config.diff_ids[: i + 1])
+        pile = image.config.diff_ids
+        paths += [engine.layers.path(pile[: i + 1]) for i in range(len(pile))]
         sizes = {}
         for path in paths:
             try:

@@ -171,20 +171,17 @@ class _LayerTask:
             elif self.place.layers.has(self.pile):
                 self._download(blob, None)
             else:
-                with self.place.layers.writer(
-                    self.pile, parents_ready=self._parents_ready
-                ) as layer:
-                    self._download(blob, layer)
+                with self._sealing() as layer:
+                    self._download(blob, None if layer.sealed else layer)
         self._tell(Phase.PULLED)
 
     def _from_store(self) -> None:
         """Seal a layer whose blob is here already."""
         if self.place.layers.has(self.pile):
             return
-        with (
-            self.place.layers.writer(self.pile, parents_ready=self._parents_ready) as layer,
-            self.place.blobs.open(self.layer.digest) as stream,
-        ):
+        with self._sealing() as layer, self.place.blobs.open(self.layer.digest) as stream:
+            if layer.sealed:
+                return
             flow = _Flow(None, layer)
             reader = VerifyingReader(stream, self.layer.digest, self.layer.size)
             for piece in chunks(reader):
@@ -227,6 +224,11 @@ class _LayerTask:
                 if blob.offset - told >= _REPORT_EVERY:
                     told = blob.offset
                     self._tell(Phase.DOWNLOADING, told)
+
+    def _sealing(self) -> "LayerWriter":
+        return self.place.layers.writer(
+            self.pile, parents_ready=self._parents_ready, waiting=self._check
+        )
 
     def _parents_ready(self) -> None:
         if self.below is not None:
