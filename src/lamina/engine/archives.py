@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from lamina.engine.clock import now_text
 from lamina.engine.naming import keep_image, name_image
 from lamina.errors import Corrupt, Invalid
-from lamina.events import LayerProgress, Listener, Notice, Phase
+from lamina.events import Event, LayerProgress, Listener, Notice, Phase
 from lamina.image.archive import Archive, ArchiveSource, LegacyImage
 from lamina.image.edit import append_layer, apply_changes, new_manifest
 from lamina.image.intake import Intake
@@ -150,7 +150,7 @@ def load(engine: "Engine", stream: BinaryIO, *, listener: Listener) -> tuple[Loa
             source = ArchiveSource(archive, image.descriptor)
             platform = image.descriptor.platform or engine.platform
             shown = image.names[0] if image.names else image.descriptor.digest
-            received = receive(source, place, platform, name=shown, listener=listener)
+            received = receive(source, place, platform, name=shown, listener=_as_loading(listener))
             loaded.append(_named(engine, received.manifest, received.config, image.names, listener))
         if not loaded:
             for legacy in archive.legacy_images():
@@ -164,13 +164,26 @@ def load(engine: "Engine", stream: BinaryIO, *, listener: Listener) -> tuple[Loa
     return tuple(loaded)
 
 
+def _as_loading(listener: Listener) -> Listener:
+    """Tell of layers in a load's words; what only a download has is left out."""
+
+    def tell(event: Event) -> None:
+        if isinstance(event, LayerProgress):
+            if event.phase not in (Phase.DOWNLOADING, Phase.EXTRACTING):
+                return
+            event = LayerProgress(event.id, Phase.LOADING, event.current, event.total)
+        listener(event)
+
+    return tell
+
+
 @contextmanager
 def _seekable(engine: "Engine", stream: BinaryIO) -> Iterator[BinaryIO]:
     """Give `stream` itself when it is a plain file, else a temporary copy without compression."""
     from tempfile import TemporaryFile
 
     head = b""
-    if stream.seekable():
+    if stream.seekable() and _is_file(stream):
         head = stream.read(4)
         stream.seek(0)
     if head and not sniff(head):
@@ -181,6 +194,14 @@ def _seekable(engine: "Engine", stream: BinaryIO) -> Iterator[BinaryIO]:
             copy.write(piece)
         copy.flush()
         yield copy
+
+
+def _is_file(stream: BinaryIO) -> bool:
+    """Tell whether the stream has a descriptor that threads can read by position."""
+    try:
+        return stream.fileno() >= 0
+    except OSError:  # bytes in memory
+        return False
 
 
 def _receive_legacy(
