@@ -1,15 +1,11 @@
-"""Fixtures of the store's tests."""
-
-import subprocess
+"""Fixtures of these tests."""
 
 import pytest
+from tests.store.disks import mounted
 
 
 @pytest.fixture
 def tiny_disk(tmp_path):
     """A file system of 8 MB."""
-    place = tmp_path / "tiny"
-    place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tiny", place], check=True)
-    yield place
-    subprocess.run(["umount", "-l", place], check=True)
+    with mounted(tmp_path / "tiny", "8m") as place:
+        yield place
