@@ -60,6 +60,16 @@ class Context:
             self._engine = Engine(self.settings)
         return self._engine
 
+    def enter_namespace(self) -> None:
+        """Become root of a user namespace of one's own where one is no root: files get owners.
+
+        Commands that write layers call it first, before any thread. Raises: NamespaceRefused.
+        """
+        if os.geteuid() != 0:
+            from lamina.runtime import userns
+
+            userns.enter()
+
     @property
     def is_terminal(self) -> bool:
         """Whether `out` is a terminal."""

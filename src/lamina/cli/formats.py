@@ -8,7 +8,7 @@ times as RFC 3339, ids in full.
 from __future__ import annotations
 
 from lamina.cli.flags import BOOL, STRING, Arguments, Flag
-from lamina.cli.table import align
+from lamina.cli.table import align, render
 from lamina.errors import Invalid
 
 TYPE_CHECKING = False
@@ -87,7 +87,7 @@ def show_json(context: Context, value: object) -> None:
 def _table(listing: Listing, rows: Sequence[Row]) -> str:
     lines = [[listing.headers[name] for name in listing.columns]]
     lines += [[str(row.cells[name]) for name in listing.columns] for row in rows]
-    return align("".join("\t".join(line) + "\n" for line in lines))
+    return render(lines)
 
 
 def _formatted(listing: Listing, rows: Sequence[Row], form: str, *, quiet: bool) -> str:
@@ -95,7 +95,7 @@ def _formatted(listing: Listing, rows: Sequence[Row], form: str, *, quiet: bool)
     from lamina.cli.template_functions import to_json
 
     if form == "json":
-        return "".join(to_json(row.cells) + "\n" for row in rows)
+        return "".join(to_json(dict(sorted(row.cells.items()))) + "\n" for row in rows)
     is_table = form.startswith("table ")
     text = form.removeprefix("table ").strip() if is_table else form
     if is_table and quiet:

@@ -29,14 +29,16 @@ _TIME_LEFT_COLUMNS = 50
 class Progress:
     """A `Listener` that draws. Use as a context manager: leaving it draws the last state.
 
-    Events may come from several threads. `quiet` draws nothing; notices still go unsaid.
+    Events may come from several threads. `quiet` says nothing at all; without `layers` only
+    notices are said.
     """
 
-    def __init__(self, context: Context, *, quiet: bool = False) -> None:
+    def __init__(self, context: Context, *, quiet: bool = False, layers: bool = True) -> None:
         from threading import Lock
 
         self._context = context
         self._quiet = quiet
+        self._layers = layers
         self._lock = Lock()
         self._view = _Screen(context) if context.is_terminal else _Plain(context)
 
@@ -60,7 +62,7 @@ class Progress:
         with self._lock:
             if isinstance(event, Notice):
                 self._view.notice(event)
-            else:
+            elif self._layers:
                 self._view.layer(event)
 
 

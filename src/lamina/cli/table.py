@@ -10,13 +10,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["align", "render"]
+__all__ = ["align", "flat", "render"]
 
 
 def render(rows: Iterable[Sequence[str]], *, least: int = 10, padding: int = 3) -> str:
     """Lay out `rows` (the first may be headers); every line ends with a newline."""
     return align(
-        "".join("\t".join(_flat(cell) for cell in row) + "\n" for row in rows),
+        "".join("\t".join(flat(cell) for cell in row) + "\n" for row in rows),
         least=least,
         padding=padding,
     )
@@ -61,6 +61,13 @@ def _measure(
         _measure(lines, widths, start, row, least=least, padding=padding)
 
 
-def _flat(cell: str) -> str:
-    """Keep a cell in its place: a tab or newline inside would begin another."""
-    return cell.replace("\t", " ").replace("\n", " ").replace("\r", " ")
+def flat(cell: str) -> str:
+    """Keep a cell in its place: tabs and newlines would begin another, escapes move the cursor.
+
+    Names, comments and instructions come from images, whoever made them.
+    """
+    if cell.isprintable():
+        return cell
+    return "".join(
+        letter if letter.isprintable() else " " if letter in "\t\n\r" else "?" for letter in cell
+    )

@@ -10,6 +10,7 @@ __all__ = [
     "human_size",
     "parse_time",
     "short_id",
+    "shorten",
     "since_epoch",
 ]
 
@@ -112,6 +113,11 @@ def calendar(epoch: float) -> str:
 def short_id(text: str) -> str:
     """Give the 12 characters people know an id by, without `sha256:`."""
     return text.rpartition(":")[2][:12]
+
+
+def shorten(text: str, width: int) -> str:
+    """Cut `text` to `width` characters, the last an ellipsis."""
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _offset(zone: str, text: str) -> int:

@@ -1,0 +1,76 @@
+"""`lamina import`: an image of one layer from a tar of a root file system."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+from lamina.cli.flags import LIST, Command, Flag
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+    from lamina.cli.context import Context
+    from lamina.cli.flags import Arguments
+
+__all__ = ["COMMAND", "main"]
+
+COMMAND = Command(
+    name="import",
+    usage="lamina import [OPTIONS] file|URL|- [REPOSITORY[:TAG]]",
+    summary="Import the contents from a tarball to create a filesystem image",
+    flags=(
+        Flag(
+            "change",
+            "c",
+            kind=LIST,
+            help="Apply Dockerfile instruction to the created image",
+        ),
+        Flag("message", "m", help="Set commit message for imported image"),
+        Flag("platform", help="Set the platform of the image"),
+    ),
+    arity=(1, 2),
+)
+_OK = 200
+
+
+def main(arguments: Arguments, context: Context) -> int:
+    """Import and print the new image's ID."""
+    from lamina.engine.archives import ImportRequest
+
+    context.enter_namespace()
+    source, *names = arguments.positional
+    request = ImportRequest(
+        name=names[0] if names else "",
+        message=arguments.text("message"),
+        changes=arguments.texts("change"),
+        platform=arguments.text("platform"),
+        source=source,
+    )
+    with _opened(context, source) as stream:
+        context.print(str(context.engine.images.import_(stream, request)))
+    return 0
+
+
+@contextmanager
+def _opened(context: Context, source: str) -> Iterator[BinaryIO]:
+    if not source.startswith(("http://", "https://")):
+        from lamina.cli.files import input_file
+
+        with input_file(context, source, command="import") as stream:
+            yield stream
+        return
+    from urllib3 import PoolManager
+    from urllib3.exceptions import HTTPError
+
+    from lamina.errors import Unavailable
+
+    with PoolManager() as pool:
+        try:
+            response = pool.request("GET", source, preload_content=False, timeout=60)
+            if response.status != _OK:
+                raise Unavailable(f"{source}: {response.status} {response.reason}")
+            yield response  # type: ignore[misc]
+        except HTTPError as error:
+            raise Unavailable(f"cannot fetch {source}: {error}") from error

@@ -1,0 +1,63 @@
+"""`lamina info`: which parts serve on this machine, and why those."""
+
+from __future__ import annotations
+
+from lamina.cli.flags import Command
+from lamina.cli.formats import FORMAT_DOCUMENT, JSON, show_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lamina.cli.context import Context
+    from lamina.cli.flags import Arguments
+
+__all__ = ["COMMAND", "main"]
+
+COMMAND = Command(
+    name="info",
+    usage="lamina info [OPTIONS]",
+    summary="Display system-wide information",
+    flags=(FORMAT_DOCUMENT, JSON),
+    arity=(0, 0),
+)
+_LINES = (
+    ("Containers", "Containers"),
+    (" Running", "ContainersRunning"),
+    (" Paused", "ContainersPaused"),
+    (" Stopped", "ContainersStopped"),
+    ("Images", "Images"),
+    ("Lamina Version", "ServerVersion"),
+    ("Storage Driver", "Driver"),
+    (" Chosen Because", "DriverReason"),
+    ("Default Runtime", "DefaultRuntime"),
+    (" Chosen Because", "RuntimeReason"),
+    ("Kernel Version", "KernelVersion"),
+    ("OSType", "OSType"),
+    ("Architecture", "Architecture"),
+    ("CPUs", "NCPU"),
+    ("Rootless", "Rootless"),
+    ("Lamina Root Dir", "LaminaRootDir"),
+    ("Lamina Run Dir", "LaminaRunDir"),
+)
+
+
+def main(arguments: Arguments, context: Context) -> int:
+    """Print lines, a template's text, or JSON."""
+    document = context.engine.system.info()
+    form = arguments.text("format")
+    if arguments.flag("json"):
+        show_json(context, document)
+    elif form:
+        from lamina.cli.template import Template
+        from lamina.cli.template_functions import to_json
+
+        context.print(
+            to_json(document) if form == "json" else Template(form).render(document, strict=True)
+        )
+    else:
+        for title, key in _LINES:
+            if key in document:
+                value = document[key]
+                context.print(
+                    f"{title}: {str(value).lower() if isinstance(value, bool) else value}"
+                )
+    return 0

@@ -1,0 +1,59 @@
+"""`lamina inspect`: all there is to know about containers and images, in docker's shapes."""
+
+from __future__ import annotations
+
+from lamina.cli.flags import BOOL, Command, Flag
+from lamina.cli.formats import FORMAT_DOCUMENT
+from lamina.cli.inspecting import first_of, inspect_all
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from lamina.cli.context import Context
+    from lamina.cli.flags import Arguments
+
+__all__ = ["COMMAND", "container_lookup", "main"]
+
+COMMAND = Command(
+    name="inspect",
+    usage="lamina inspect [OPTIONS] NAME|ID [NAME|ID...]",
+    summary="Return low-level information on images and containers",
+    flags=(
+        FORMAT_DOCUMENT,
+        Flag("size", "s", kind=BOOL, help="Display total file sizes if the type is container"),
+        Flag("type", help="Only inspect objects of the given type (container or image)"),
+    ),
+    arity=(1, None),
+)
+
+
+def main(arguments: Arguments, context: Context) -> int:
+    """Look each name up among containers, then images; `--type` asks one of them only."""
+    from lamina.errors import Invalid
+
+    lookups = {
+        "container": container_lookup(context, size=arguments.flag("size")),
+        "image": context.engine.images.inspect,
+    }
+    wanted = arguments.text("type")
+    if wanted and wanted not in lookups:
+        raise Invalid(f'unknown type: "{wanted}"', hint="use container or image")
+    lookup = lookups[wanted] if wanted else lambda name: first_of(lookups, name)
+    return inspect_all(context, arguments.positional, lookup, form=arguments.text("format"))
+
+
+def container_lookup(context: Context, *, size: bool) -> Callable[[str], Mapping[str, object]]:
+    """Give what inspects one container, with the bytes of its files when `size`."""
+
+    def lookup(name: str) -> Mapping[str, object]:
+        containers = context.engine.containers
+        document: Mapping[str, object] = containers.inspect(name)
+        if size:
+            used = next((u for u in containers.disk_use() if u.id == document["Id"]), None)
+            own = used.size if used is not None else 0
+            image = context.engine.images.resolve(str(document["Image"]))
+            document = {**document, "SizeRw": own, "SizeRootFs": own + image.size}
+        return document
+
+    return lookup

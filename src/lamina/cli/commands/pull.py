@@ -1,0 +1,48 @@
+"""`lamina pull`: an image from a registry to this machine."""
+
+from __future__ import annotations
+
+from lamina.cli.flags import BOOL, Command, Flag
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lamina.cli.context import Context
+    from lamina.cli.flags import Arguments
+
+__all__ = ["COMMAND", "main"]
+
+COMMAND = Command(
+    name="pull",
+    usage="lamina pull [OPTIONS] NAME[:TAG|@DIGEST]",
+    summary="Download an image from a registry",
+    flags=(
+        Flag("all-tags", "a", kind=BOOL, help="Download all tagged images in the repository"),
+        Flag("platform", help="Choose the platform of a multi-platform image"),
+        Flag("quiet", "q", kind=BOOL, help="Suppress verbose output"),
+    ),
+    arity=(1, 1),
+)
+
+
+def main(arguments: Arguments, context: Context) -> int:
+    """Pull, drawing the layers as they come; the last line is the full name."""
+    from lamina.cli.progress import Progress
+    from lamina.errors import Invalid
+    from lamina.spec.reference import Reference
+
+    name = arguments.positional[0]
+    context.enter_namespace()
+    quiet, all_tags = arguments.flag("quiet"), arguments.flag("all-tags")
+    reference = Reference.parse(name)
+    bare = Reference.parse(name, default_tag="")
+    if all_tags and (bare.tag or bare.digest):
+        raise Invalid("tag can't be used with --all-tags/-a")
+    if not all_tags and not bare.tag and bare.digest is None and not quiet:
+        context.print(f"Using default tag: {reference.tag}")
+        context.out.flush()
+    with Progress(context, quiet=quiet) as listener:
+        context.engine.images.pull(
+            name, platform=arguments.text("platform"), all_tags=all_tags, listener=listener
+        )
+    context.print(bare.name if all_tags else str(reference))
+    return 0

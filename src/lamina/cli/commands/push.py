@@ -1,0 +1,45 @@
+"""`lamina push`: an image from this machine to a registry."""
+
+from __future__ import annotations
+
+from lamina.cli.flags import BOOL, Command, Flag
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lamina.cli.context import Context
+    from lamina.cli.flags import Arguments
+
+__all__ = ["COMMAND", "main"]
+
+COMMAND = Command(
+    name="push",
+    usage="lamina push [OPTIONS] NAME[:TAG]",
+    summary="Upload an image to a registry",
+    flags=(
+        Flag("all-tags", "a", kind=BOOL, help="Push all tags of an image to the repository"),
+        Flag("quiet", "q", kind=BOOL, help="Suppress verbose output"),
+    ),
+    arity=(1, 1),
+)
+
+
+def main(arguments: Arguments, context: Context) -> int:
+    """Push, drawing the layers as they go; quiet says the full name alone."""
+    from lamina.cli.progress import Progress
+    from lamina.errors import Invalid
+    from lamina.spec.reference import Reference
+
+    name = arguments.positional[0]
+    quiet, all_tags = arguments.flag("quiet"), arguments.flag("all-tags")
+    reference = Reference.parse(name)
+    bare = Reference.parse(name, default_tag="")
+    if all_tags and (bare.tag or bare.digest):
+        raise Invalid("tag can't be used with --all-tags/-a")
+    if not all_tags and not bare.tag and bare.digest is None and not quiet:
+        context.print(f"Using default tag: {reference.tag}")
+        context.out.flush()
+    with Progress(context, quiet=quiet) as listener:
+        context.engine.images.push(name, all_tags=all_tags, listener=listener)
+    if quiet:
+        context.print(bare.name if all_tags else str(reference))
+    return 0

@@ -1,0 +1,47 @@
+"""`lamina rmi`: take names away, and images with their last name."""
+
+from __future__ import annotations
+
+from lamina.cli.flags import BOOL, Command, Flag
+from lamina.errors import LaminaError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lamina.cli.context import Context
+    from lamina.cli.flags import Arguments
+    from lamina.engine.images import Removed
+
+__all__ = ["COMMAND", "main"]
+
+COMMAND = Command(
+    name="rmi",
+    usage="lamina rmi [OPTIONS] IMAGE [IMAGE...]",
+    summary="Remove one or more images",
+    flags=(Flag("force", "f", kind=BOOL, help="Force removal of the image"),),
+    arity=(1, None),
+)
+
+
+def main(arguments: Arguments, context: Context) -> int:
+    """Remove each image in turn; one that cannot go does not keep the others."""
+    from lamina.errors import NotFound
+
+    context.enter_namespace()
+    failed = False
+    force = arguments.flag("force")
+    for name in arguments.positional:
+        try:
+            removed = context.engine.images.remove(name, force=force)
+        except LaminaError as error:
+            failed = failed or not (force and isinstance(error, NotFound))
+            context.say(f"lamina: {error}" + (f"\nhint: {error.hint}" if error.hint else ""))
+            continue
+        _tell(context, removed)
+    return 1 if failed else 0
+
+
+def _tell(context: Context, removed: Iterable[Removed]) -> None:
+    for row in removed:
+        context.print(f"Untagged: {row.untagged}" if row.untagged else f"Deleted: {row.deleted}")

@@ -1,0 +1,47 @@
+"""`lamina system prune`: remove stopped containers and images that nothing needs."""
+
+from __future__ import annotations
+
+from lamina.cli.flags import BOOL, Command, Flag
+from lamina.cli.pruning import FORCE, agreed, tell_images, tell_space
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lamina.cli.context import Context
+    from lamina.cli.flags import Arguments
+
+__all__ = ["COMMAND", "main"]
+
+COMMAND = Command(
+    name="system prune",
+    usage="lamina system prune [OPTIONS]",
+    summary="Remove unused data",
+    flags=(
+        Flag("all", "a", kind=BOOL, help="Remove all unused images not just dangling ones"),
+        FORCE,
+    ),
+    arity=(0, 0),
+)
+
+
+def main(arguments: Arguments, context: Context) -> int:
+    """Ask, remove containers first so that their images may go, and say what came back."""
+    everything = arguments.flag("all")
+    images = "images without at least one container associated to them"
+    warning = (
+        "This will remove:\n  - all stopped containers\n"
+        f"  - all {images if everything else 'dangling images'}\n"
+    )
+    if not agreed(context, arguments, warning):
+        return 0
+    context.enter_namespace()
+    ids, freed = context.engine.containers.prune({})
+    if ids:
+        context.print("Deleted Containers:")
+        for container_id in ids:
+            context.print(container_id)
+        context.print()
+    removed, from_images = context.engine.images.prune(all_unused=everything)
+    tell_images(context, removed)
+    tell_space(context, freed + from_images)
+    return 0

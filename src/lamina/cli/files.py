@@ -1,0 +1,79 @@
+"""Files that commands write for people: stdout, or a file that appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+
+from lamina.errors import Invalid, Unavailable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import BinaryIO
+
+    from lamina.cli.context import Context
+
+__all__ = ["OutputRefused", "input_file", "output_file"]
+
+
+class OutputRefused(Invalid):
+    """A tar is not for a terminal."""
+
+
+@contextmanager
+def output_file(context: Context, path: str, *, what: str) -> Iterator[BinaryIO]:
+    """Open `path` for writing, stdout when it is empty or `-`.
+
+    A file gets its name only when the block ends well; a device or pipe is written as it is.
+    Raises: OutputRefused (stdout is a terminal), Unavailable (cannot write there).
+    """
+    if path in ("", "-"):
+        if context.is_terminal:
+            raise OutputRefused(
+                f"cowardly refusing to {what} to a terminal. Use the -o flag or redirect"
+            )
+        yield context.binary_out
+        context.binary_out.flush()
+        return
+    if os.path.exists(path) and not os.path.isfile(path):
+        if os.path.isdir(path):
+            raise OutputRefused(f"{path} is a directory", hint="name a file")
+        with open(path, "wb") as device:
+            yield device
+        return
+    scratch = f"{path}.{os.getpid()}.part"
+    try:
+        file = open(scratch, "xb")  # noqa: SIM115 - closed below, in every case
+    except OSError as error:
+        raise Unavailable(f"cannot write {path}: {error.strerror}") from error
+    try:
+        with file:
+            yield file
+            file.flush()
+        os.replace(scratch, path)
+    except BaseException:
+        os.unlink(scratch)
+        raise
+
+
+@contextmanager
+def input_file(context: Context, path: str, *, command: str) -> Iterator[BinaryIO]:
+    """Open `path` for reading, stdin when it is empty or `-`.
+
+    Raises: Invalid (stdin is a terminal, no such file).
+    """
+    if path in ("", "-"):
+        if context.stdin.isatty():
+            raise Invalid(
+                f"requested {command} from stdin, but stdin is empty",
+                hint="name a file, or send one with <",
+            )
+        yield context.binary_in
+        return
+    try:
+        file = open(path, "rb")  # noqa: SIM115 - closed by the next line
+    except OSError as error:
+        raise Invalid(f"open {path}: {(error.strerror or str(error)).lower()}") from error
+    with file:
+        yield file

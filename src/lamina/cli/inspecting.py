@@ -1,0 +1,63 @@
+"""What the inspect commands share: one JSON array, or a template line for each thing."""
+
+from __future__ import annotations
+
+from lamina.errors import LaminaError, NotFound
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from lamina.cli.context import Context
+
+    Lookup = Callable[[str], Mapping[str, object]]
+
+__all__ = ["first_of", "inspect_all"]
+
+
+def inspect_all(context: Context, names: Sequence[str], lookup: Lookup, *, form: str) -> int:
+    """Print what `lookup` gives for each name; say which were not found and go on.
+
+    Gives the exit code: 1 when any name failed. Raises: TemplateInvalid.
+    """
+    from lamina.spec.wire import encode_pretty
+
+    template = None
+    if form and form != "json":
+        from lamina.cli.template import Template
+
+        template = Template(form)
+    documents, failures = [], []
+    for name in names:
+        try:
+            documents.append(lookup(name))
+        except LaminaError as error:
+            failures.append(error)
+    if template is not None:
+        for document in documents:
+            context.print(template.render(document, strict=True))
+    elif form == "json":
+        from lamina.cli.template_functions import to_json
+
+        for document in documents:
+            context.print(to_json(document))
+    else:
+        context.print(encode_pretty(documents) if documents else "[]")
+    for failure in failures:
+        context.say(f"lamina: {failure}" + (f"\nhint: {failure.hint}" if failure.hint else ""))
+    return 1 if failures else 0
+
+
+def first_of(lookups: Mapping[str, Lookup], name: str) -> Mapping[str, object]:
+    """Give what the first of `lookups` (by kind of thing) knows under `name`.
+
+    Raises: NotFound (none does).
+    """
+    for lookup in lookups.values():
+        try:
+            return lookup(name)
+        except NotFound:
+            continue
+    raise NotFound(
+        f"No such object: {name}", hint="`lamina images` and `lamina ps -a` list what there is"
+    )

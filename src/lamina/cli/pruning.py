@@ -1,0 +1,41 @@
+"""What the prune commands share: the question, the report, and what went."""
+
+from __future__ import annotations
+
+from lamina.cli.flags import BOOL, Flag
+from lamina.cli.units import human_size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lamina.cli.context import Context
+    from lamina.cli.flags import Arguments
+    from lamina.engine.images import Removed
+
+__all__ = ["FORCE", "agreed", "tell_images", "tell_space"]
+
+FORCE = Flag("force", "f", kind=BOOL, help="Do not prompt for confirmation")
+
+
+def agreed(context: Context, arguments: Arguments, warning: str) -> bool:
+    """Ask unless `--force`; say so when the answer is no."""
+    if arguments.flag("force"):
+        return True
+    context.print(f"WARNING! {warning}")
+    return context.confirm("Are you sure you want to continue?")
+
+
+def tell_images(context: Context, removed: Sequence[Removed]) -> None:
+    """List what went, as docker words it; nothing for nothing."""
+    if not removed:
+        return
+    context.print("Deleted Images:")
+    for row in removed:
+        context.print(f"untagged: {row.untagged}" if row.untagged else f"deleted: {row.deleted}")
+    context.print()
+
+
+def tell_space(context: Context, freed: int) -> None:
+    """Say how much came back."""
+    context.print(f"Total reclaimed space: {human_size(freed)}")
