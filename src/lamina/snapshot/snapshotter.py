@@ -94,7 +94,7 @@ class Snapshotter:
         self._chosen = chosen
         self._drivers = {driver.name: driver for driver in (*drivers, chosen)}
         self._active = f"{layers.root}/snapshots/active"
-        self._empty = f"{layers.root}/snapshots/empty"
+        self._empty = tuple(f"{layers.root}/snapshots/{name}" for name in ("empty", "empty2"))
 
     @property
     def name(self) -> str:
@@ -146,17 +146,17 @@ class Snapshotter:
     def mounts(self, stack: Stack, target: str) -> tuple[Mount, ...]:
         """Say how `stack` gets to `target`: the sealed layers first, then what joins them.
 
-        Mounts of sealed layers have the same place for everyone, so each is made once per machine.
+        Mounts of sealed layers have the same place for everyone, so each is made once per machine;
+        the index of one that is not mounted yet is checked first: the kernel trusts it.
+        Raises: Corrupt.
         """
         if stack.upper and not stack.work:
             return (Mount("bind", stack.upper, target, ("bind",)),)
         below = [self._lower_mount(lower) for lower in stack.lowers if lower.sealed]
         mounted = {mount.source: mount.target for mount in below}
         folders = [mounted.get(lower.path, lower.path) for lower in reversed(stack.lowers)]
-        if len(folders) < (1 if stack.upper else 2):  # overlayfs wants so many
-            folders.append(self._empty)
-        if not stack.upper and not stack.lowers:
-            folders = [self._empty, self._empty]
+        missing = (1 if stack.upper else 2) - len(folders)  # overlayfs wants so many, all different
+        folders += self._empty[: max(missing, 0)]
         for folder in (*folders, stack.upper):
             _check_option(folder)
         options = ["lowerdir=" + ":".join(folders)]
@@ -238,13 +238,23 @@ class Snapshotter:
         name = os.path.basename(lower.path)[:_SHORT]
         options = ("ro", "directio") if self._surroundings.directio else ("ro",)
         target = f"{self._surroundings.run_root}/layers/{name}"
+        if not os.path.ismount(target):
+            _check_index(lower.path)
         return Mount("erofs", lower.path, target, options)
 
     def _make_empty(self) -> None:
-        try:
-            os.mkdir(self._empty, 0o755)
-        except FileExistsError:
-            return
+        for path in self._empty:
+            try:
+                os.mkdir(path, 0o755)
+            except FileExistsError:
+                continue
+
+
+def _check_index(path: str) -> None:
+    from lamina.layer.sealed import SealedLayer
+
+    with SealedLayer.open(path) as layer:
+        layer.check()
 
 
 def _check_option(folder: str) -> None:
