@@ -7,10 +7,11 @@ from lamina.spec.config import History, ImageConfig
 from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.spec.digest import Digest
 from lamina.spec.manifest import Manifest, parse_manifest
+from lamina.spec.wire import Document
 
 LAYER = Digest.of(b"layer")
 OTHER = Digest.of(b"other")
-BASE = {
+BASE: Document = {
     "architecture": "amd64",
     "os": "linux",
     "x-unknown": {"kept": True},
@@ -25,7 +26,7 @@ BASE = {
     [
         ('CMD ["sh", "-c", "echo hi"]', "Cmd", ["sh", "-c", "echo hi"]),
         ("CMD echo hi", "Cmd", ["/bin/sh", "-c", "echo hi"]),
-        ('CMD [broken', "Cmd", ["/bin/sh", "-c", "[broken"]),
+        ("CMD [broken", "Cmd", ["/bin/sh", "-c", "[broken"]),
         ('entrypoint ["/init"]', "Entrypoint", ["/init"]),
         ("ENV B=2 C='a b'", "Env", ["A=1", "B=2", "C=a b"]),
         ("ENV A 9 nine", "Env", ["A=9 nine"]),

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from threading import Event as Flag
 from typing import TYPE_CHECKING
 
-from lamina.errors import Invalid, LaminaError, Unavailable, Unsupported
+from lamina.errors import Corrupt, Invalid, LaminaError, Unavailable, Unsupported
 from lamina.events import LayerProgress, Listener, Phase
 from lamina.image.source import ImageSource, choose_manifest
+from lamina.layer.pax import TarInvalid
 from lamina.spec.config import ImageConfig
 from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.spec.digest import Digest
@@ -30,6 +31,7 @@ __all__ = ["CONFIG_LIMIT", "Cancelled", "Place", "Received", "receive"]
 CONFIG_LIMIT = 16 * 1024 * 1024
 """Largest image configuration we read, in bytes; real ones have a few thousand."""
 _REPORT_EVERY = 512 * 1024
+_HEAD = 4  # bytes that tell the codec
 
 
 class Cancelled(Unavailable):
@@ -243,13 +245,18 @@ class _LayerTask:
 
 
 class _Flow:
-    """Compressed bytes to the blob file, plain bytes to the sealed layer."""
+    """Compressed bytes to the blob file, plain bytes to the sealed layer.
+
+    Bytes that do not inflate or are no tar stop the sealing alone: whether they are the promised
+    ones is for the digest to say, and only then is the image itself to blame.
+    """
 
     def __init__(self, blob: "BlobWriter | None", layer: "LayerWriter | None") -> None:
         self._blob = blob
         self._layer = layer
         self._machine: Decompressor | None = None
         self._head = b""
+        self._failure: LaminaError | None = None
 
     def write(self, piece: bytes) -> None:
         """Take new bytes."""
@@ -259,20 +266,26 @@ class _Flow:
 
     def replay(self, piece: bytes) -> None:
         """Take bytes that the blob file has already."""
-        if self._layer is None:
+        if self._layer is None or self._failure is not None:
             return
         if self._machine is None:
             self._head += piece
-            if len(self._head) < 4:  # noqa: PLR2004
+            if len(self._head) < _HEAD:
                 return
             self._machine = decompressor(sniff(self._head))
             piece, self._head = self._head, b""
-        for plain in self._machine.feed(piece):
-            self._layer.write(plain)
+        try:
+            for plain in self._machine.feed(piece):
+                self._layer.write(plain)
+        except (Corrupt, Invalid) as error:
+            self._failure = error
 
     def finish(self) -> None:
-        """Check that the compressed stream was whole."""
-        if self._layer is not None:
-            if self._machine is None:
-                raise LaminaError("a layer of fewer than 4 bytes is no tar")
-            self._machine.finish()
+        """Say what was wrong, if anything was, now that the blob is known to be the right one."""
+        if self._layer is None:
+            return
+        if self._failure is not None:
+            raise self._failure
+        if self._machine is None:
+            raise TarInvalid(f"a layer of {len(self._head)} bytes is no tar")
+        self._machine.finish()
