@@ -1,0 +1,91 @@
+"""Directories below a root, opened step by step and never through a symlink.
+
+Whoever owns the tree may be hostile and may be changing it: a path is not looked up by the kernel
+as a whole, but component by component with O_NOFOLLOW, each from the descriptor of the one before.
+"""
+
+import os
+from typing import Self
+
+__all__ = ["Descent"]
+
+_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_KEPT = 64  # descriptors held open at a time
+
+
+class Descent:
+    """Open directories below `root`; going from neighbour to neighbour costs little.
+
+    A context manager. One thread at a time.
+    """
+
+    def __init__(self, root: str) -> None:
+        self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._path = b""
+        self._names: list[bytes] = []
+        self._fds: list[int] = []  # -1: closed to save descriptors
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every descriptor."""
+        self._leave(0)
+        if self._root >= 0:
+            os.close(self._root)
+            self._root = -1
+
+    def open(self, path: bytes) -> int:
+        """Give a descriptor of the directory `path`, good until the next call; do not close it.
+
+        Raises: OSError (ELOOP or ENOTDIR where a component is no directory).
+        """
+        if path == self._path:
+            return self._fds[-1] if self._fds else self._root
+        parts = path.split(b"/") if path else []
+        same = 0
+        for mine, wanted in zip(self._names, parts, strict=False):
+            if mine != wanted:
+                break
+            same += 1
+        self._leave(same)
+        if self._fds and self._fds[-1] < 0:
+            self._leave(0)
+        fd = self._fds[-1] if self._fds else self._root
+        for part in parts[len(self._names) :]:
+            fd = self._enter(fd, part)
+        self._path = path
+        return fd
+
+    def split(self, path: bytes) -> tuple[int, bytes]:
+        """Give a descriptor of the directory that holds `path`, and the name in it."""
+        head, _, name = path.rpartition(b"/")
+        return self.open(head), name
+
+    def forget(self) -> None:
+        """Leave every directory: one of them may have been replaced."""
+        self._leave(0)
+
+    def _enter(self, fd: int, name: bytes) -> int:
+        try:
+            below = os.open(name, _FLAGS, dir_fd=fd)
+        except OSError:
+            self._leave(0)
+            raise
+        self._names.append(name)
+        self._fds.append(below)
+        if len(self._fds) > _KEPT and self._fds[-_KEPT - 1] >= 0:
+            os.close(self._fds[-_KEPT - 1])
+            self._fds[-_KEPT - 1] = -1
+        return below
+
+    def _leave(self, depth: int) -> None:
+        while len(self._fds) > depth:
+            fd = self._fds.pop()
+            self._names.pop()
+            if fd >= 0:
+                os.close(fd)
+        self._path = b"/".join(self._names)

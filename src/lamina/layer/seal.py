@@ -1,0 +1,318 @@
+"""Write a sealed layer: the tar as it comes, then the index, the superblock last."""
+
+import os
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Self
+from zlib import crc32
+
+from lamina.errors import Unsupported
+from lamina.layer.entry import EntryInvalid, Kind
+from lamina.layer.erofs import (
+    AREA,
+    BLOCK,
+    HEADER,
+    SEAL_MAGIC,
+    SUPER_AT,
+    ChunkSums,
+    block_up,
+    chunk_format,
+    crc32c,
+    pack_xattrs,
+    superblock,
+)
+from lamina.layer.index import pack_index
+from lamina.layer.parser import TarParser
+from lamina.layer.sparse import pieces_of, plan_chunks
+from lamina.layer.tree import CHUNKED, LayerTree, Shared, clean_xattrs, pack_inode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from lamina.layer.sealed import SealedLayer
+    from lamina.layer.tree import Deferred
+    from lamina.layer.view import Tree
+    from lamina.spec.digest import Digest
+
+__all__ = ["SealResult", "Sealer", "no_parents"]
+
+_PIECE = 1024 * 1024
+_BLOCK_LIMIT = 0xFFFFFFF0
+_NEEDS_PARENTS = 1
+
+
+def no_parents() -> "Sequence[SealedLayer]":
+    """Say that nothing lies below."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class SealResult:
+    """What was sealed: entries in the tar, its bytes, bytes of all its files.
+
+    `needs_parents` says that the index took something from the layers below (a hard link's
+    target, or the attributes of a directory the tar does not list), so that the same tar on other
+    layers may need another index.
+    """
+
+    entries: int
+    size: int
+    needs_parents: bool
+    content_size: int
+
+
+class Sealer:
+    """Write one sealed layer to a new file at `path`, which the caller names, moves and removes.
+
+    `write` takes the uncompressed tar in pieces of any size; whoever calls it does the hashing.
+    Leaving the context without `finish` closes the file: it has no superblock, so nothing mounts
+    or opens it. Memory grows with the entries, not with the bytes.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        os.lseek(self._fd, AREA, os.SEEK_SET)
+        self._parser = TarParser()
+        self._tree = LayerTree()
+        self._tail = _Tail(self._fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def write(self, data: "bytes | memoryview") -> None:
+        """Take the next bytes of the tar: parse them and write them.
+
+        Raises: TarInvalid, EntryInvalid (not a layer), OSError (disk).
+        """
+        self._tree.add(self._parser.feed(data))
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._fd, view) :]
+
+    def finish(
+        self,
+        diff_id: "Digest",
+        parents: "Callable[[], Sequence[SealedLayer]]" = no_parents,
+    ) -> SealResult:
+        """Write the index and, last, the superblock; close the file.
+
+        `parents` gives the layers below, lowest first; it is called only if the tar leaves
+        something for them to say. Nothing is synced to the disk.
+        Raises: TarInvalid (cut short), EntryInvalid (a hard link to nothing), OSError.
+        """
+        self._parser.finish()
+        size = self._parser.size
+        needs_parents = self._ask_parents(parents)
+        self._tail.start(block_up(AREA + size))
+        for deferred in self._tree.deferred:
+            self._settle(deferred)
+        self._finish_index(diff_id, size, needs_parents=needs_parents)
+        self.close()
+        tree = self._tree
+        return SealResult(tree.entries, size, needs_parents, tree.content_size)
+
+    def close(self) -> None:
+        """Close the file as it is; a second call does nothing."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def abort(self) -> None:
+        """Close the file and remove it."""
+        self.close()
+        try:
+            os.unlink(self.path)
+        except FileNotFoundError:
+            return
+
+    def _ask_parents(self, parents: "Callable[[], Sequence[SealedLayer]]") -> bool:
+        """Fill in what the tar leaves open; tell whether there was any such thing."""
+        implied = [item for item in self._tree.directories() if not item[1].listed]
+        lost = [shared for shared in self._tree.pending if not self._find_later(shared)]
+        if not (implied or lost):
+            return False
+        from lamina.layer.view import Tree
+
+        below = Tree.of(parents())
+        for path, directory in implied:
+            node = below.lookup(path)
+            if node is not None and node.kind is Kind.DIRECTORY:
+                directory.mode, directory.uid, directory.gid = node.mode, node.uid, node.gid
+                directory.mtime_ns = node.mtime_ns
+                directory.xattrs = clean_xattrs(node.xattrs)
+        self._tail.start(block_up(AREA + self._parser.size))
+        copied: dict[bytes, Shared] = {}
+        for shared in lost:
+            known = copied.get(shared.target)
+            if known is None:
+                shared.inode = self._copy(shared, below)
+                copied[shared.target] = shared
+            else:
+                shared.alias = known
+        return True
+
+    def _find_later(self, shared: Shared) -> bool:
+        """Bind a hard link to a target that the tar lists after it, if it does."""
+        target = self._tree.share(shared.target)
+        if target is None or target is shared:
+            return False
+        other: Shared | None = target
+        seen = {id(shared)}
+        while other is not None and other.inode is None:  # another link that waits
+            if id(other) in seen:
+                return False
+            seen.add(id(other))
+            other = self._tree.share(other.target)
+        shared.alias = target
+        return True
+
+    def _copy(self, shared: Shared, below: "Tree") -> bytes:
+        """Copy a lower layer's file, as the target of a hard link, into this layer."""
+        node = below.lookup(shared.target)
+        if node is None or node.kind is Kind.DIRECTORY:
+            what = "a directory" if node is not None else "in neither this layer nor those below"
+            raise EntryInvalid(
+                f"hard link {shared.path.decode(errors='replace')!r} points to "
+                f"{shared.target.decode(errors='replace')!r}, which is {what}",
+                hint="the layer needs the layers it was built on",
+            )
+        where = node.device_number
+        if node.kind is Kind.FILE:
+            where = self._tail.place() if node.size else 0
+            for piece in node.layer.pieces(node):
+                self._tail.write(piece)
+            self._tail.align()
+        elif node.kind is Kind.SYMLINK:
+            where = self._tail.place()
+            self._tail.write(node.target)
+            self._tail.align()
+        xattrs = pack_xattrs(clean_xattrs(node.xattrs), shared.path)
+        return pack_inode(
+            node.kind, node.mode, node.uid, node.gid, node.size, node.mtime_ns, where, xattrs
+        )  # fmt: skip
+
+    def _settle(self, deferred: "Deferred") -> None:
+        """Write the blocks of a long symlink or a sparse file, and pack its inode."""
+        entry = deferred.entry
+        xattrs = pack_xattrs(clean_xattrs(entry.xattrs), entry.path)
+        if entry.kind is Kind.SYMLINK:
+            where = self._tail.place()
+            self._tail.write(entry.link)
+            self._tail.align()
+            deferred.inode = pack_inode(
+                entry.kind, 0o777, entry.uid, entry.gid, len(entry.link), entry.mtime_ns, where,
+                xattrs,
+            )  # fmt: skip
+            return
+        plan = plan_chunks(entry.size, entry.segments)
+        start = 0
+        for index in plan.copies:
+            found, start = pieces_of(index, plan, entry.size, entry.segments, start)
+            plan.blocks[index] = self._tail.place()
+            filled = 0
+            for within, offset, length in found:
+                self._tail.skip(within - filled)
+                self._copy_tar(offset, length)
+                filled = within + length
+            whole = min(1 << plan.bits, entry.size - (index << plan.bits))
+            self._tail.skip(block_up(whole) - filled)
+        inode = pack_inode(
+            Kind.FILE, entry.mode, entry.uid, entry.gid, entry.size, entry.mtime_ns,
+            chunk_format(plan.bits), xattrs, CHUNKED,
+        )  # fmt: skip
+        deferred.inode = inode + plan.blocks.tobytes()
+
+    def _copy_tar(self, offset: int, length: int) -> None:
+        while length:
+            piece = os.pread(self._fd, min(length, _PIECE), AREA + offset)
+            if not piece:
+                raise OSError(f"{self.path} lost its end while it was written")
+            self._tail.write(piece)
+            offset += len(piece)
+            length -= len(piece)
+
+    def _finish_index(self, diff_id: "Digest", size: int, *, needs_parents: bool) -> None:
+        tail = self._tail
+        meta_block = tail.place()
+        pieces, inodes = pack_index(self._tree.root, meta_block)
+        for piece in _joined(pieces):
+            tail.write(piece)
+        meta_end = tail.at
+        sums = tail.finish()
+        end = meta_end + len(sums) + 4095 & -4096
+        if end // BLOCK > _BLOCK_LIMIT:
+            raise Unsupported("a layer of more than 2 TiB cannot be sealed")
+        os.ftruncate(self._fd, end)
+        _write_at(self._fd, sums, meta_end)
+        name = diff_id.encode()
+        header = HEADER.pack(
+            SEAL_MAGIC, size, meta_block * BLOCK, meta_end, self._tree.entries,
+            self._tree.content_size, crc32(sums), _NEEDS_PARENTS if needs_parents else 0,
+            len(diff_id.hex) // 2, bytes.fromhex(diff_id.hex),
+        )  # fmt: skip
+        block = superblock(
+            root_nid=0, inodes=inodes, blocks=end // BLOCK, meta_block=meta_block,
+            uuid=sha256(b"lamina sealed layer 1\n" + name + b"\n" + sums).digest()[:16],
+            chunked=any(item.entry.segments for item in self._tree.deferred),
+        )  # fmt: skip
+        first = (block + header).ljust(BLOCK, b"\0")
+        checked = first[:4] + crc32c(first).to_bytes(4, "little") + first[8:]
+        _write_at(self._fd, checked, SUPER_AT)
+
+
+class _Tail:
+    """What follows the tar: written in order, and summed."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._sums = ChunkSums()
+        self.at = -1
+
+    def start(self, offset: int) -> None:
+        """Begin at `offset`, if not begun already."""
+        if self.at < 0:
+            self.at = offset
+
+    def place(self) -> int:
+        """Give the block that the next bytes go to."""
+        if self.at // BLOCK > _BLOCK_LIMIT:
+            raise Unsupported("a layer of more than 2 TiB cannot be sealed")
+        return self.at // BLOCK
+
+    def write(self, data: "bytes | bytearray") -> None:
+        """Write the next bytes."""
+        _write_at(self._fd, data, self.at)
+        self._sums.update(data)
+        self.at += len(data)
+
+    def skip(self, count: int) -> None:
+        """Leave a hole of zeros."""
+        self._sums.zeros(count)
+        self.at += count
+
+    def align(self) -> None:
+        """Fill up the block with zeros."""
+        self.skip(-self.at % BLOCK)
+
+    def finish(self) -> bytes:
+        """Give the sums of everything written."""
+        return self._sums.finish()
+
+
+def _joined(pieces: "list[bytes | bytearray]") -> "list[bytes | bytearray]":
+    """Join directory blocks into larger writes."""
+    rest = pieces[1:]
+    step = _PIECE // BLOCK
+    return [pieces[0], *(b"".join(rest[at : at + step]) for at in range(0, len(rest), step))]
+
+
+def _write_at(fd: int, data: "bytes | bytearray", offset: int) -> None:
+    view = memoryview(data)
+    while view:
+        done = os.pwrite(fd, view, offset)
+        view = view[done:]
+        offset += done

@@ -1,0 +1,357 @@
+"""Read a sealed layer by mmap: no mount, no privilege."""
+
+import io
+import mmap
+import os
+from collections.abc import Iterator
+from struct import Struct
+from struct import error as StructError  # noqa: N812 - it is a class
+from typing import BinaryIO, Self
+from zlib import crc32
+
+from lamina.errors import Corrupt
+from lamina.layer import erofs
+from lamina.layer.entry import Kind
+from lamina.layer.erofs import AREA, BLOCK, CHUNK_SIZE, HOLE, INODE
+from lamina.layer.node import CHUNKED, Node
+from lamina.spec.digest import Digest
+
+__all__ = ["Node", "SealedLayer", "SealedLayerCorrupt"]
+
+_PIECE = 1024 * 1024
+_WORD = Struct("<I")
+_DIRENTS = Struct("<QHBB")
+_NEEDS_PARENTS = 1
+_ALGORITHM = {32: "sha256", 64: "sha512"}
+_ZEROS = bytes(_PIECE)
+_TARGET_LIMIT = 4095
+
+
+class SealedLayerCorrupt(Corrupt):
+    """A sealed layer on this machine's disk is damaged; its tar may still be good."""
+
+    def __init__(self, path: str, what: str) -> None:
+        super().__init__(
+            f"sealed layer {path}: {what}", hint="remove the image and pull or build it again"
+        )
+
+
+class SealedLayer:
+    """One sealed layer, open for reading; a context manager.
+
+    Each 64 KiB of the index is checked against its sum when it is first touched. Several threads
+    may read at once.
+    """
+
+    meta_at: int
+    tar_size: int
+    entries: int
+    content_size: int
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self._length = os.fstat(fd).st_size
+            if self._length < AREA:
+                raise SealedLayerCorrupt(path, f"only {self._length} bytes long")
+            self._map = mmap.mmap(fd, self._length, access=mmap.ACCESS_READ)
+        finally:
+            os.close(fd)
+        try:
+            self._read_header()
+        except BaseException:
+            self._map.close()
+            raise
+
+    @classmethod
+    def open(cls, path: str) -> Self:
+        """Open the sealed layer at `path`. Raises: SealedLayerCorrupt, OSError."""
+        return cls(path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file; nodes and files of it are dead afterwards."""
+        self._map.close()
+
+    def _read_header(self) -> None:
+        first = self._map[erofs.SUPER_AT : erofs.SUPER_AT + BLOCK]
+        fields = erofs.SUPER.unpack_from(first)
+        if fields[0] != erofs.MAGIC:
+            raise SealedLayerCorrupt(self.path, "no superblock: it was never finished")
+        if fields[1] != erofs.crc32c(first[:4] + bytes(4) + first[8:]):
+            raise SealedLayerCorrupt(self.path, "the superblock does not match its checksum")
+        (
+            magic, self.tar_size, self.meta_at, self._meta_end, self.entries,
+            self.content_size, sums_sum, flags, digest_size, raw_digest,
+        ) = erofs.HEADER.unpack_from(first, erofs.SUPER.size)  # fmt: skip
+        if magic != erofs.SEAL_MAGIC:
+            raise SealedLayerCorrupt(self.path, "an EROFS image, but not a sealed layer")
+        if fields[9] * BLOCK != self._length:
+            raise SealedLayerCorrupt(
+                self.path, f"{self._length} bytes long instead of {fields[9] * BLOCK}"
+            )
+        self._tail = erofs.block_up(AREA + self.tar_size)
+        count = (self._meta_end - self._tail + CHUNK_SIZE - 1) // CHUNK_SIZE
+        self.inodes: int = fields[6]
+        in_order = AREA <= self._tail <= self.meta_at < self._meta_end
+        if not in_order or self._meta_end + 4 * count > self._length:
+            raise SealedLayerCorrupt(self.path, "its header does not fit its length")
+        sums = self._map[self._meta_end : self._meta_end + 4 * count]
+        if crc32(sums) != sums_sum:
+            raise SealedLayerCorrupt(self.path, "the table of sums does not match its checksum")
+        self._sums = Struct(f"<{count}I").unpack(sums)
+        self._checked = bytearray(count)
+        self.needs_parents = bool(flags & _NEEDS_PARENTS)
+        self.diff_id = Digest(f"{_ALGORITHM[digest_size]}:{raw_digest[:digest_size].hex()}")
+
+    # Bytes of the index, checked.
+
+    def _check(self, start: int, end: int) -> None:
+        """Check the pieces behind [start, end) of the file, which must lie after the tar."""
+        if not self._tail <= start <= end <= self._meta_end:
+            raise SealedLayerCorrupt(self.path, f"a reference to {start}, outside the index")
+        for index in range((start - self._tail) // CHUNK_SIZE, -((self._tail - end) // CHUNK_SIZE)):
+            if not self._checked[index]:
+                first = self._tail + index * CHUNK_SIZE
+                with memoryview(self._map) as view:
+                    piece = view[first : min(first + CHUNK_SIZE, self._meta_end)]
+                    good = crc32(piece) == self._sums[index]
+                    piece.release()
+                if not good:
+                    raise SealedLayerCorrupt(self.path, f"the index is damaged near byte {first}")
+                self._checked[index] = 1
+
+    def index_bytes(self, start: int, size: int) -> bytes:
+        """Give checked bytes of the index by their place in the file."""
+        self._check(start, start + size)
+        return self._map[start : start + size]
+
+    def check(self) -> None:
+        """Check the whole index against its sums; quick enough to do before every mount.
+
+        Raises: SealedLayerCorrupt.
+        """
+        self._check(self._tail, self._meta_end)
+
+    def verify(self) -> None:
+        """Check everything: the index, and the tar against the diff ID. Reads the whole file.
+
+        Raises: SealedLayerCorrupt.
+        """
+        import hashlib
+
+        self.check()
+        end = self._meta_end + 4 * len(self._sums)
+        first = self._map[: erofs.SUPER_AT] + self._map[erofs.SUPER_AT + BLOCK : AREA]
+        padding = self._map[AREA + self.tar_size : self._tail] + self._map[end:]
+        if first.strip(b"\0") or padding.strip(b"\0"):
+            raise SealedLayerCorrupt(self.path, "something stands where zeros should be")
+        total = hashlib.new(self.diff_id.algorithm)
+        for piece in self.tar():
+            total.update(piece)
+        if total.hexdigest() != self.diff_id.hex:
+            raise SealedLayerCorrupt(self.path, f"the tar is no longer {self.diff_id}")
+
+    def tar(self) -> Iterator[bytes]:
+        """Give the layer's tar, every byte of it, in pieces of 1 MiB."""
+        for at in range(AREA, AREA + self.tar_size, _PIECE):
+            yield self._map[at : min(at + _PIECE, AREA + self.tar_size)]
+
+    # Nodes.
+
+    def node(self, nid: int) -> Node:
+        """Read the inode `nid`. Raises: SealedLayerCorrupt."""
+        at = self.meta_at + nid * 32
+        self._check(at, at + INODE.size)
+        try:
+            return Node(self, nid, INODE.unpack_from(self._map, at))
+        except (StructError, ValueError) as error:
+            raise SealedLayerCorrupt(self.path, f"inode {nid}: {error}") from error
+
+    @property
+    def root(self) -> Node:
+        """The layer's root directory."""
+        return self._directory(self.node(0))
+
+    def lookup(self, path: bytes) -> Node | None:
+        """Find `path` (relative, normal; the root is empty), following no symlink."""
+        node = self.root
+        for name in path.split(b"/") if path else ():
+            child = self.child(node, name) if node.kind is Kind.DIRECTORY else None
+            if child is None:
+                return None
+            node = child
+        return node
+
+    def child(self, directory: Node, name: bytes) -> Node | None:
+        """Find one name in a directory, by halving its blocks."""
+        if name in (b".", b"..", b""):
+            return None
+        low, high = 0, (directory.size + BLOCK - 1) // BLOCK - 1
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self._first_name(directory, middle) <= name:
+                low = middle
+            else:
+                high = middle - 1
+        for found, nid in self._block_names(directory, low):
+            if found == name:
+                return self.node(nid)
+        return None
+
+    def listdir(self, directory: "Node | bytes") -> list[tuple[bytes, Node]]:
+        """Give the names of a directory, sorted, with their nodes."""
+        if isinstance(directory, bytes):
+            found = self.lookup(directory)
+            if found is None:
+                return []
+            directory = found
+        if directory.kind is not Kind.DIRECTORY:
+            return []
+        names: list[tuple[bytes, Node]] = []
+        before = b""
+        for block in range((directory.size + BLOCK - 1) // BLOCK):
+            for name, nid in self._block_names(directory, block):
+                if name <= before:
+                    raise SealedLayerCorrupt(self.path, f"directory {directory.nid} is unsorted")
+                before = name
+                if name not in (b".", b".."):
+                    names.append((name, self.node(nid)))
+        return names
+
+    def walk(self) -> Iterator[tuple[bytes, Node]]:
+        """Give every path of the layer with its node, a directory before its children, sorted."""
+        stack = [(b"", self.root)]
+        seen: set[int] = set()
+        while stack:
+            path, node = stack.pop()
+            yield path, node
+            if node.kind is not Kind.DIRECTORY:
+                continue
+            if node.nid in seen:
+                raise SealedLayerCorrupt(self.path, f"directory {path!r} is inside itself")
+            seen.add(node.nid)
+            prefix = path + b"/" if path else b""
+            stack += [(prefix + name, child) for name, child in reversed(self.listdir(node))]
+
+    def _directory(self, node: Node) -> Node:
+        if node.kind is not Kind.DIRECTORY:
+            raise SealedLayerCorrupt(self.path, f"inode {node.nid} is not a directory")
+        return node
+
+    def _block(self, directory: Node, block: int) -> tuple[int, int]:
+        """Give where a directory block starts and ends, checked."""
+        at = directory.data_at + block * BLOCK
+        size = min(BLOCK, directory.size - block * BLOCK)
+        self._check(at, at + size)
+        return at, size
+
+    def _first_name(self, directory: Node, block: int) -> bytes:
+        return self._block_names(directory, block)[0][0]
+
+    def _block_names(self, directory: Node, block: int) -> list[tuple[bytes, int]]:
+        at, size = self._block(directory, block)
+        data = self._map[at : at + size]
+        first = int.from_bytes(data[8:10], "little")
+        if first % 12 or not 0 < first < size:
+            raise SealedLayerCorrupt(self.path, f"directory {directory.nid} is damaged")
+        entries = [_DIRENTS.unpack_from(data, offset) for offset in range(0, first, 12)]
+        offsets = [entry[1] for entry in entries]
+        offsets.append(len(data.rstrip(b"\0")) if size == BLOCK else size)
+        names = []
+        for number, entry in enumerate(entries):
+            name = data[offsets[number] : offsets[number + 1]]
+            if not name or b"/" in name or b"\0" in name or offsets[number] < first:
+                raise SealedLayerCorrupt(self.path, f"directory {directory.nid} has a bad name")
+            names.append((name, entry[0]))
+        return names
+
+    # Contents.
+
+    def pieces(self, node: Node, offset: int = 0, size: int = -1) -> Iterator[bytes]:
+        """Give a file's content, or a part, in pieces of at most 1 MiB; holes are zeros."""
+        for _, where, length in self.extents(node, offset, size):
+            if where < 0:
+                for done in range(0, length, _PIECE):
+                    yield _ZEROS[: min(_PIECE, length - done)]
+            else:
+                for at in range(where, where + length, _PIECE):
+                    yield self._map[at : min(at + _PIECE, where + length)]
+
+    def extents(
+        self, node: Node, offset: int = 0, size: int = -1
+    ) -> Iterator[tuple[int, int, int]]:
+        """Give a file's content as (offset in it, place in this file or -1 for a hole, length)."""
+        if node.kind is not Kind.FILE:
+            raise SealedLayerCorrupt(self.path, f"inode {node.nid} is not a file")
+        end = node.size if size < 0 else min(offset + size, node.size)
+        if offset >= end:
+            return
+        if node.layout != CHUNKED:
+            where = node.data_at + offset
+            self._check_body(where, end - offset)
+            yield offset, where, end - offset
+            return
+        chunk = 1 << node.chunk_bits
+        while offset < end:
+            index, within = divmod(offset, chunk)
+            length = min(chunk - within, end - offset)
+            block = _WORD.unpack(self.index_bytes(node.tail_at + 4 * index, 4))[0]
+            if block == HOLE:
+                yield offset, -1, length
+            else:
+                self._check_body(block * BLOCK + within, length)
+                yield offset, block * BLOCK + within, length
+            offset += length
+
+    def read(self, node: Node, offset: int = 0, size: int = -1) -> bytes:
+        """Give up to `size` bytes of a file from `offset`; all the rest where negative."""
+        return b"".join(self.pieces(node, offset, size))
+
+    def open_file(self, node: Node) -> BinaryIO:
+        """Give a file's content as a seekable, buffered stream."""
+        return io.BufferedReader(_FileReader(self, node))
+
+    def _check_body(self, where: int, size: int) -> None:
+        if where >= self._tail:
+            self._check(where, where + size)
+        elif where < AREA or where + size > self._tail:
+            raise SealedLayerCorrupt(self.path, f"a file at {where}, outside the tar")
+
+    def symlink_target(self, node: Node) -> bytes:
+        """Give where a symlink points."""
+        if node.kind is not Kind.SYMLINK or not 0 < node.size <= _TARGET_LIMIT:
+            raise SealedLayerCorrupt(self.path, f"inode {node.nid} is not a symlink")
+        return self.index_bytes(node.data_at, node.size)
+
+
+class _FileReader(io.RawIOBase):
+    """A file of a sealed layer as a raw stream."""
+
+    def __init__(self, layer: SealedLayer, node: Node) -> None:
+        self._layer = layer
+        self._node = node
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._node.size}[whence]
+        self._at = max(0, start + offset)
+        return self._at
+
+    def readinto(self, buffer: "bytearray | memoryview", /) -> int:  # type: ignore[override]
+        data = self._layer.read(self._node, self._at, len(buffer))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)

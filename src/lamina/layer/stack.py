@@ -1,0 +1,30 @@
+"""Where the layers of one union lie, as values."""
+
+from dataclasses import dataclass
+
+from lamina.spec.digest import Digest
+
+__all__ = ["Lower", "Stack"]
+
+
+@dataclass(frozen=True, slots=True)
+class Lower:
+    """One read-only layer: a sealed file, or a directory it was unpacked into."""
+
+    path: str
+    sealed: bool
+    diff_id: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Lowers, lowest first, and the writable directory over them; both empty when read-only."""
+
+    lowers: tuple[Lower, ...]
+    upper: str = ""
+    work: str = ""
+
+    @property
+    def writable(self) -> bool:
+        """Whether there is an upper directory."""
+        return bool(self.upper)

@@ -1,0 +1,156 @@
+"""Read a directory that overlayfs writes into, or a plain one, as entries.
+
+Format of an upper directory: the kernel's Documentation/filesystems/overlayfs.rst. A whiteout is a
+0/0 character device, an opaque directory has `trusted.overlay.opaque` or `user.overlay.opaque` set
+to `y`; mounts are made with redirect_dir, metacopy and index off, so there is nothing else.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from typing import Self
+
+from lamina.layer.descent import Descent
+from lamina.layer.entry import Entry, Kind
+from lamina.layer.whiteout import is_union_xattr
+from lamina.stream.verify import CHUNK
+
+__all__ = ["Owners", "Upper", "carried_xattrs", "is_whiteout"]
+
+Owners = Callable[[int, int], tuple[int, int]]
+"""From owner and group on this disk to those that the container sees."""
+
+_KINDS = {
+    stat.S_IFREG: Kind.FILE,
+    stat.S_IFDIR: Kind.DIRECTORY,
+    stat.S_IFLNK: Kind.SYMLINK,
+    stat.S_IFCHR: Kind.CHARACTER,
+    stat.S_IFBLK: Kind.BLOCK,
+    stat.S_IFIFO: Kind.FIFO,
+}
+_OPAQUE = ("trusted.overlay.opaque", "user.overlay.opaque")
+_CAPABILITY = "security.capability"
+_DEVICES = (Kind.CHARACTER, Kind.BLOCK)
+
+
+def carried_xattrs(xattrs: tuple[tuple[str, bytes], ...]) -> tuple[tuple[str, bytes], ...]:
+    """Leave out what belongs to this machine and not to the tree.
+
+    overlayfs's own marks, and labels of the machine's security policy: of `security.` only file
+    capabilities mean the same elsewhere.
+    """
+    return tuple(
+        item
+        for item in xattrs
+        if item[0] == _CAPABILITY
+        or not (item[0].startswith("security.") or is_union_xattr(item[0]))
+    )
+
+
+class Upper:
+    """One directory tree, read without ever following a symlink. A context manager."""
+
+    def __init__(self, path: str, *, owners: Owners | None = None) -> None:
+        self._walking = Descent(path)
+        self._reading = Descent(path)
+        self._owners = owners
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._walking.close()
+        self._reading.close()
+
+    def names(self, path: bytes) -> list[bytes]:
+        """Give the names in a directory, sorted; none if it went away meanwhile."""
+        try:
+            return sorted(map(os.fsencode, os.listdir(self._walking.open(path))))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def status(self, path: bytes) -> os.stat_result | None:
+        """Give what lstat says of `path`, or None if it went away meanwhile."""
+        if not path:
+            return os.fstat(self._walking.open(b""))
+        fd, name = self._walking.split(path)
+        try:
+            return os.lstat(name, dir_fd=fd)
+        except FileNotFoundError:
+            return None
+
+    def xattrs(self, path: bytes) -> tuple[tuple[str, bytes], ...]:
+        """Give the extended attributes that go with the tree, sorted."""
+        return carried_xattrs(self._xattrs(path))
+
+    def is_opaque(self, path: bytes) -> bool:
+        """Tell whether a directory hides what lies below it in the union."""
+        return any(name in _OPAQUE and value == b"y" for name, value in self._xattrs(path))
+
+    def entry(self, path: bytes, status: os.stat_result) -> Entry | None:
+        """Give the record of `path`; None for a socket, which no layer holds."""
+        kind = _KINDS.get(stat.S_IFMT(status.st_mode))
+        if kind is None:
+            return None
+        uid, gid = status.st_uid, status.st_gid
+        if self._owners is not None:
+            uid, gid = self._owners(uid, gid)
+        return Entry(
+            path=path,
+            kind=kind,
+            mode=0o777 if kind is Kind.SYMLINK else stat.S_IMODE(status.st_mode),
+            uid=uid,
+            gid=gid,
+            size=status.st_size if kind is Kind.FILE else 0,
+            mtime_ns=status.st_mtime_ns,
+            link=self.target(path) if kind is Kind.SYMLINK else b"",
+            device=_device(status.st_rdev) if kind in _DEVICES else (0, 0),
+            xattrs=self.xattrs(path),
+        )
+
+    def target(self, path: bytes) -> bytes:
+        """Give where a symlink points."""
+        fd, name = self._walking.split(path)
+        return os.readlink(name, dir_fd=fd)
+
+    def body(self, path: bytes) -> Iterator[bytes]:
+        """Give a file's content in pieces of 256 KiB; nothing if it is no file any more."""
+        directory, name = self._reading.split(path)
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            fd = os.open(name, flags, dir_fd=directory)
+        except FileNotFoundError:
+            return
+        try:
+            if stat.S_ISREG(os.fstat(fd).st_mode):
+                while data := os.read(fd, CHUNK):
+                    yield data
+        finally:
+            os.close(fd)
+
+    def _xattrs(self, path: bytes) -> tuple[tuple[str, bytes], ...]:
+        fd, name = self._walking.split(path)
+        # There is no lgetxattrat yet: the descriptor's own name in /proc leads to the directory
+        # itself, and the last component is not followed.
+        place = b"/proc/self/fd/%d/%b" % (fd, name)
+        follow = not path
+        try:
+            names = os.listxattr(place, follow_symlinks=follow)
+        except OSError:
+            return ()
+        found = []
+        for key in names:
+            try:
+                found.append((key, os.getxattr(place, key, follow_symlinks=follow)))
+            except OSError:
+                continue
+        return tuple(sorted(found))
+
+
+def is_whiteout(status: os.stat_result) -> bool:
+    """Tell whether this is overlayfs's mark of a removed path."""
+    return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
+
+
+def _device(number: int) -> tuple[int, int]:
+    return os.major(number), os.minor(number)

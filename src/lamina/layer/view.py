@@ -1,0 +1,195 @@
+"""The union of layers as one tree, read without mounting anything."""
+
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+from lamina.errors import Invalid, NotFound
+from lamina.layer.entry import Kind
+from lamina.layer.node import Node
+from lamina.layer.sealed import SealedLayer
+
+__all__ = ["PathUnknown", "SymlinkLoop", "Tree"]
+
+_HOPS = 40
+_CACHE_LIMIT = 4096
+
+
+class PathUnknown(NotFound):
+    """The image has no such path."""
+
+
+class SymlinkLoop(Invalid):
+    """Symlinks lead round and round."""
+
+
+class Tree:
+    """What a container on these layers would see, with whiteouts and opaque directories applied.
+
+    A node knows the layer it comes from (`node.layer`). Paths are relative and normal; the root is
+    empty. Whoever opened the layers closes them.
+    """
+
+    def __init__(self, layers: Sequence[SealedLayer]) -> None:
+        self.layers = tuple(layers)
+        piles: list[Node] = []
+        for layer in reversed(self.layers):
+            root = layer.root
+            piles.append(root)
+            if root.opaque:
+                break
+        self._root = tuple(piles)
+        self._known: dict[bytes, tuple[Node, ...]] = {b"": self._root}
+
+    @classmethod
+    def of(cls, layers: Sequence[SealedLayer]) -> "Tree":
+        """Lay `layers`, lowest first, over each other."""
+        return cls(layers)
+
+    def lookup(self, path: bytes) -> Node | None:
+        """Find `path`, following no symlink. An empty tree has not even a root."""
+        pile = self.pile(path)
+        return pile[0] if pile else None
+
+    def pile(self, path: bytes) -> tuple[Node, ...]:
+        """Give the nodes that make up `path`, topmost first: one, or the merged directories."""
+        known = self._known.get(path)
+        if known is not None:
+            return known
+        head, _, name = path.rpartition(b"/")
+        pile = merged_child(self.pile_of_directory(head), name)
+        if pile and pile[0].kind is Kind.DIRECTORY:
+            if len(self._known) >= _CACHE_LIMIT:
+                self._known.clear()
+                self._known[b""] = self._root
+            self._known[path] = pile
+        return pile
+
+    def pile_of_directory(self, path: bytes) -> tuple[Node, ...]:
+        """Give the merged directories at `path`, topmost first; none if it is not a directory."""
+        todo = []
+        while path not in self._known:
+            head, _, name = path.rpartition(b"/")
+            todo.append((path, name))
+            path = head
+        pile = self._known[path]
+        for full, name in reversed(todo):
+            pile = merged_child(pile, name)
+            if not pile or pile[0].kind is not Kind.DIRECTORY:
+                return ()
+            if len(self._known) < _CACHE_LIMIT:
+                self._known[full] = pile
+        return pile
+
+    def listdir(self, path: bytes) -> list[tuple[bytes, Node]]:
+        """Give the names in the directory `path`, sorted, with their nodes; none if it is not one."""
+        return [(name, pile[0]) for name, pile in merged_children(self.pile_of_directory(path))]
+
+    def walk(self, path: bytes = b"") -> Iterator[tuple[bytes, Node]]:
+        """Give `path` and everything below it, a directory before its children, sorted."""
+        first = self.pile(path)
+        stack = [(path, first)] if first else []
+        while stack:
+            here, pile = stack.pop()
+            yield here, pile[0]
+            if pile[0].kind is Kind.DIRECTORY:
+                prefix = here + b"/" if here else b""
+                below = merged_children(pile)
+                stack += [(prefix + name, nodes) for name, nodes in reversed(below)]
+
+    def resolve(self, path: bytes, *, follow_last: bool = True) -> tuple[bytes, Node]:
+        """Find `path` as a process inside would, following symlinks within the root.
+
+        Raises: PathUnknown, SymlinkLoop.
+        """
+        trail: list[bytes] = []
+        todo = path.split(b"/")[::-1]
+        hops = 0
+        while todo:
+            part = todo.pop()
+            if part in (b"", b"."):
+                continue
+            if part == b"..":
+                del trail[-1:]
+                continue
+            node = self.lookup(b"/".join([*trail, part]))
+            if node is None:
+                raise PathUnknown(f"no such file or directory: {_shown(path)}")
+            if node.kind is Kind.SYMLINK and (follow_last or any(todo)):
+                hops += 1
+                if hops > _HOPS:
+                    raise SymlinkLoop(f"too many levels of symbolic links: {_shown(path)}")
+                target = node.target
+                if target.startswith(b"/"):
+                    trail.clear()
+                todo += target.split(b"/")[::-1]
+            elif any(todo) and node.kind is not Kind.DIRECTORY:
+                raise PathUnknown(f"not a directory: {_shown(b'/'.join([*trail, part]))}")
+            else:
+                trail.append(part)
+        found = b"/".join(trail)
+        final = self.lookup(found)
+        if final is None:
+            raise PathUnknown(f"no such file or directory: {_shown(path)}")
+        return found, final
+
+    def read(self, node: "Node | bytes", offset: int = 0, size: int = -1) -> bytes:
+        """Give content of a file, by its node or its path (symlinks followed).
+
+        Raises: PathUnknown, Invalid (not a file).
+        """
+        file = self._file(node)
+        return file.layer.read(file, offset, size)
+
+    def open_file(self, node: "Node | bytes") -> BinaryIO:
+        """Give a file's content as a seekable stream. Raises: as `read`."""
+        file = self._file(node)
+        return file.layer.open_file(file)
+
+    def _file(self, node: "Node | bytes") -> Node:
+        if isinstance(node, bytes):
+            path, node = self.resolve(node)
+            if node.kind is not Kind.FILE:
+                raise Invalid(f"not a file: {_shown(path)}")
+        elif node.kind is not Kind.FILE:
+            raise Invalid(f"not a file but a {node.kind}")
+        return node
+
+
+def merged_child(pile: tuple[Node, ...], name: bytes) -> tuple[Node, ...]:
+    """Find `name` in merged directories, topmost first."""
+    return _stacked(directory.layer.child(directory, name) for directory in pile)
+
+
+def merged_children(pile: tuple[Node, ...]) -> list[tuple[bytes, tuple[Node, ...]]]:
+    """Give the names in merged directories, sorted, each with what makes it up."""
+    if len(pile) == 1:
+        only = pile[0]
+        return [(name, (node,)) for name, node in only.layer.listdir(only) if not node.is_whiteout]
+    found: dict[bytes, list[Node]] = {}
+    for directory in pile:
+        for name, node in directory.layer.listdir(directory):
+            found.setdefault(name, []).append(node)
+    stacked = ((name, _stacked(iter(found[name]))) for name in sorted(found))
+    return [(name, nodes) for name, nodes in stacked if nodes]
+
+
+def _stacked(nodes: "Iterator[Node | None]") -> tuple[Node, ...]:
+    """Lay what the layers have under one name over each other, topmost first."""
+    pile: list[Node] = []
+    for node in nodes:
+        if node is None:
+            continue
+        if node.is_whiteout:
+            break
+        if node.kind is not Kind.DIRECTORY:
+            if not pile:
+                pile.append(node)
+            break
+        pile.append(node)
+        if node.opaque:
+            break
+    return tuple(pile)
+
+
+def _shown(path: bytes) -> str:
+    return "/" + path.decode("utf-8", "replace").lstrip("/")

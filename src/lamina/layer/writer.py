@@ -1,0 +1,180 @@
+"""Write canonical tars: the same entries give the same bytes on every machine.
+
+ustar where an entry fits it, a pax header before it for what does not: long paths, times finer
+than a second, large numbers, extended attributes. No names of owners, no format of our own.
+"""
+
+from collections.abc import Callable, Iterable
+from zlib import adler32
+
+from lamina.layer.entry import Entry, Kind
+
+__all__ = ["TarWriter", "write_header"]
+
+_BLOCK = 512
+_BATCH = 256 * 1024
+_NAME, _PREFIX = 100, 155
+_OWNER_LIMIT = 8**7
+_SIZE_LIMIT = 8**11
+_NANO = 10**9
+_ZEROS = bytes(_BATCH)
+_LETTERS = {
+    Kind.FILE: b"0",
+    Kind.HARDLINK: b"1",
+    Kind.SYMLINK: b"2",
+    Kind.CHARACTER: b"3",
+    Kind.BLOCK: b"4",
+    Kind.DIRECTORY: b"5",
+    Kind.FIFO: b"6",
+}
+_BLANK_NAMES = bytes(64)
+
+
+def write_header(entry: Entry) -> bytes:
+    """Give the header blocks of `entry`, a pax header first where ustar is too small."""
+    name = entry.path
+    if entry.kind is Kind.DIRECTORY:
+        name = name + b"/" if name else b"./"
+    prefix, short = _split(name)
+    records: list[tuple[bytes, bytes]] = []
+    if not short:
+        records.append((b"path", name))
+        short = name[:_NAME]
+    link = entry.link
+    if len(link) > _NAME:
+        records.append((b"linkpath", link))
+        link = link[:_NAME]
+    seconds, nanoseconds = divmod(entry.mtime_ns, _NANO)
+    if nanoseconds or not 0 <= seconds < _SIZE_LIMIT:
+        records.append((b"mtime", _decimal(entry.mtime_ns)))
+        seconds = min(max(seconds, 0), _SIZE_LIMIT - 1)
+    size = entry.size if entry.kind is Kind.FILE else 0
+    if size >= _SIZE_LIMIT:
+        records.append((b"size", b"%d" % size))
+        size = 0
+    uid, gid = entry.uid, entry.gid
+    if uid >= _OWNER_LIMIT:
+        records.append((b"uid", b"%d" % uid))
+        uid = 0
+    if gid >= _OWNER_LIMIT:
+        records.append((b"gid", b"%d" % gid))
+        gid = 0
+    for key, value in entry.xattrs:
+        raw = key.encode("utf-8", "surrogateescape")
+        raw = raw.replace(b"%", b"%25").replace(b"=", b"%3D")
+        records.append((b"SCHILY.xattr." + raw, value))
+    block = _block(
+        short, entry.mode, uid, gid, size, seconds, _LETTERS[entry.kind], link, prefix, entry.device
+    )
+    return _extended(records, entry.path) + block if records else block
+
+
+def _split(name: bytes) -> tuple[bytes, bytes]:
+    """Cut a path into ustar's prefix and name; both empty where it does not fit."""
+    if len(name) <= _NAME:
+        return b"", name
+    if len(name) > _PREFIX + 1 + _NAME:
+        return b"", b""
+    cut = name.find(b"/", len(name) - _NAME - 1, _PREFIX + 1)
+    if cut <= 0 or cut == len(name) - 1:
+        return b"", b""
+    return name[:cut], name[cut + 1 :]
+
+
+def _block(  # noqa: PLR0917 - the fields of a header, in its order
+    name: bytes, mode: int, uid: int, gid: int, size: int, seconds: int, letter: bytes,
+    link: bytes, prefix: bytes, device: tuple[int, int],
+) -> bytes:  # fmt: skip
+    start = b"%b%07o\0%07o\0%07o\0%011o\0%011o\0" % (
+        name.ljust(_NAME, b"\0"), mode, uid, gid, size, seconds,
+    )  # fmt: skip
+    end = b"%b%bustar\00000%b%07o\0%07o\0%b" % (
+        letter, link.ljust(_NAME, b"\0"), _BLANK_NAMES, *device, prefix.ljust(167, b"\0"),
+    )  # fmt: skip
+    block = start + b"        " + end
+    # adler32's low half is 1 + the sum of the bytes while that is below 65521: always, in ASCII.
+    total = (adler32(block) & 0xFFFF) - 1 if block.isascii() else sum(block)
+    return b"%b%06o\0 %b" % (start, total, end)
+
+
+def _extended(records: list[tuple[bytes, bytes]], path: bytes) -> bytes:
+    body = b"".join(_record(key, value) for key, value in sorted(records))
+    name = b"PaxHeaders/" + path.rpartition(b"/")[2][:80]
+    header = _block(name, 0o644, 0, 0, len(body), 0, b"x", b"", b"", (0, 0))
+    return header + body + bytes(-len(body) % _BLOCK)
+
+
+def _record(key: bytes, value: bytes) -> bytes:
+    """Give one pax record; its length counts its own digits."""
+    rest = len(key) + len(value) + 3
+    length = rest + len(str(rest))
+    if len(str(length)) > len(str(rest)):
+        length = rest + len(str(length))
+    return b"%d %b=%b\n" % (length, key, value)
+
+
+def _decimal(nanoseconds: int) -> bytes:
+    sign = b"-" if nanoseconds < 0 else b""
+    seconds, fraction = divmod(abs(nanoseconds), _NANO)
+    text = b"%b%d" % (sign, seconds)
+    return text + (b".%09d" % fraction).rstrip(b"0") if fraction else text
+
+
+class TarWriter:
+    """Write entries with their bodies to `sink`, in batches of about 256 KiB.
+
+    `close` writes the end marker; a writer that is not closed leaves a tar without one.
+    """
+
+    def __init__(self, sink: Callable[[bytes], object]) -> None:
+        self._sink = sink
+        self._parts: list[bytes] = []
+        self._filled = 0
+        self.size = 0
+
+    def add(self, entry: Entry, body: "Iterable[bytes] | None" = None) -> int:
+        """Write one entry, and of a file exactly `entry.size` bytes of `body`.
+
+        A body that is shorter is filled with zeros, a longer one is cut, so that a file that
+        changes while it is read does not break the tar. Returns the bytes filled in (positive)
+        or known to be cut off (negative): 0 when all is well.
+        """
+        self._put(write_header(entry))
+        if entry.kind is not Kind.FILE:
+            return 0
+        left = entry.size
+        over = 0
+        for piece in body or ():
+            if len(piece) > left:
+                over = len(piece) - left
+                self._put(piece[:left])
+                left = 0
+                break
+            self._put(piece)
+            left -= len(piece)
+        short = left
+        while left:
+            self._put(_ZEROS[: min(left, _BATCH)])
+            left -= min(left, _BATCH)
+        self._put(_ZEROS[: -entry.size % _BLOCK])
+        return short or -over
+
+    def close(self) -> None:
+        """Write the end marker: two zero blocks."""
+        self._put(_ZEROS[: 2 * _BLOCK])
+        self.flush()
+
+    def flush(self) -> None:
+        """Hand over what is held back."""
+        if self._parts:
+            data = b"".join(self._parts)
+            self._parts.clear()
+            self._filled = 0
+            self._sink(data)
+
+    def _put(self, data: bytes) -> None:
+        self._parts.append(data)
+        self._filled += len(data)
+        self.size += len(data)
+        if self._filled >= _BATCH:
+            self.flush()
