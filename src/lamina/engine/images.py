@@ -1,6 +1,6 @@
 """Images on this machine: find, list, tag, remove; pull and push are next door."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -77,17 +77,18 @@ class Images:
 
     def list(self) -> tuple[ImageSummary, ...]:
         """Give every image, newest first. Costs one read of `index.json`."""
-        groups: dict[str, list[Named]] = {}
+        groups: dict[str, list[tuple[str, Mapping[str, str]]]] = {}
         for row in self._engine.store.names.all():
-            groups.setdefault(self._id_of(row), []).append(row)
+            facts = self._facts_of(row)
+            groups.setdefault(facts[naming.IMAGE_ID], []).append((row.name, facts))
         images = [
             ImageSummary(
                 id=Digest(image_id),
-                names=tuple(sorted(r.name for r in rows if r.name and "@" not in r.name)),
-                digests=tuple(sorted(r.name for r in rows if "@" in r.name)),
-                created=rows[0].facts.get(naming.CREATED, ""),
-                size=int(rows[0].facts.get(naming.SIZE) or 0),
-                parent=next((p for r in rows if (p := r.facts.get(naming.PARENT))), ""),
+                names=tuple(sorted(name for name, _ in rows if name and "@" not in name)),
+                digests=tuple(sorted(name for name, _ in rows if "@" in name)),
+                created=rows[0][1].get(naming.CREATED, ""),
+                size=int(rows[0][1].get(naming.SIZE) or 0),
+                parent=next((p for _, facts in rows if (p := facts.get(naming.PARENT))), ""),
             )
             for image_id, rows in groups.items()
         ]
@@ -95,15 +96,15 @@ class Images:
         images.sort(key=lambda image: image.created, reverse=True)
         return tuple(images)
 
-    def _id_of(self, row: "Named") -> str:
-        """Tell the image ID; entries that another tool wrote have no fact for it."""
-        known = row.facts.get(naming.IMAGE_ID)
-        if known:
-            return known
-        from lamina.spec.manifest import Manifest, parse_manifest
+    def _facts_of(self, row: "Named") -> "Mapping[str, str]":
+        if naming.IMAGE_ID in row.facts:
+            return row.facts
+        from lamina.engine.adopt import describe
 
-        document = parse_manifest(self._engine.store.blobs.read(row.target.digest))
-        return str(document.config.digest if isinstance(document, Manifest) else document.digest)
+        return describe(self._engine, row)
+
+    def _id_of(self, row: "Named") -> str:
+        return self._facts_of(row)[naming.IMAGE_ID]
 
     def find(self, name_or_id: str) -> tuple["Named", ...]:
         """Give the index entries of one image, the asked name's first.
@@ -152,20 +153,19 @@ class Images:
 
     def resolve(self, name_or_id: str) -> LocalImage:
         """Read one image's documents, verified. Raises: ImageUnknown, Invalid, Corrupt."""
+        from lamina.engine.adopt import adopt, manifest_of
+        from lamina.image.receive import CONFIG_LIMIT
         from lamina.spec.config import ImageConfig
-        from lamina.spec.manifest import Manifest, parse_manifest
 
         rows = self.find(name_or_id)
-        blobs = self._engine.store.blobs
-        manifest = parse_manifest(blobs.read(rows[0].target.digest), rows[0].target.media_type)
-        if not isinstance(manifest, Manifest):
-            raise Invalid(f"{name_or_id} is an index of several images, not one image")
-        config = ImageConfig.from_json(blobs.read(manifest.config.digest))
         facts: dict[str, str] = {}
         for row in reversed(rows):
             facts.update(row.facts)
-        if naming.SIZE not in facts:
-            facts.update(naming.facts_of(self._engine, config))
+        if naming.LAYER_SIZES not in facts:
+            facts.update(adopt(self._engine, rows))
+        manifest = manifest_of(self._engine, rows[0])
+        blobs = self._engine.store.blobs
+        config = ImageConfig.from_json(blobs.read(manifest.config.digest, limit=CONFIG_LIMIT))
         sizes = facts.get(naming.LAYER_SIZES, "")
         return LocalImage(
             id=config.digest,

@@ -1,0 +1,86 @@
+"""Images that another tool wrote into the store: read as they are, sealed when first needed."""
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from lamina.engine import naming
+from lamina.events import silent
+from lamina.image.receive import CONFIG_LIMIT, Place, receive
+from lamina.image.source import choose_manifest
+from lamina.spec.config import ImageConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from lamina.engine.engine import Engine
+    from lamina.spec.descriptor import Descriptor
+    from lamina.spec.digest import Digest
+    from lamina.spec.manifest import Manifest
+    from lamina.store.blobs import BlobStore
+    from lamina.store.names import Named
+    from lamina.stream.verify import Readable
+
+__all__ = ["StoreSource", "adopt", "describe", "manifest_of"]
+
+
+class StoreSource:
+    """One entry of our own store, as an `ImageSource`."""
+
+    def __init__(self, blobs: "BlobStore", target: "Descriptor") -> None:
+        self._blobs = blobs
+        self._target = target
+
+    def manifest(self, digest: "Digest | None") -> "tuple[Descriptor, bytes]":
+        """Read the entry's manifest or a child of it, verified."""
+        from lamina.spec.descriptor import Descriptor
+
+        wanted = digest or self._target.digest
+        raw = self._blobs.read(wanted)
+        return Descriptor("" if digest else self._target.media_type, wanted, len(raw)), raw
+
+    @contextmanager
+    def blob(self, descriptor: "Descriptor", offset: int = 0) -> "Iterator[Readable]":
+        """Open a blob at `offset`."""
+        with self._blobs.open(descriptor.digest) as file:
+            file.seek(offset)
+            yield file
+
+
+def manifest_of(engine: "Engine", row: "Named") -> "Manifest":
+    """Read what an entry stands for on this machine's platform; an index is resolved."""
+    source = StoreSource(engine.store.blobs, row.target)
+    return choose_manifest(source, engine.platform, name=row.name or str(row.target.digest))[1]
+
+
+def describe(engine: "Engine", row: "Named") -> dict[str, str]:
+    """Give an entry's facts; for another tool's entry what its documents tell, without sealing.
+
+    Its size is that of the compressed layers until the image is used.
+    """
+    if naming.IMAGE_ID in row.facts:
+        return dict(row.facts)
+    manifest = manifest_of(engine, row)
+    config = ImageConfig.from_json(engine.store.blobs.read(manifest.config.digest, limit=CONFIG_LIMIT))
+    return {
+        naming.IMAGE_ID: str(config.digest),
+        naming.CREATED: config.created,
+        naming.SIZE: str(sum(layer.size for layer in manifest.layers)),
+    }
+
+
+def adopt(engine: "Engine", rows: "Sequence[Named]") -> dict[str, str]:
+    """Seal the layers of an image that is only blobs so far, and note its facts for good.
+
+    Costs one pass over its layers, once. Raises: Corrupt, Unavailable (disk).
+    """
+    first = rows[0]
+    place = Place(engine.store.blobs, engine.layers, engine.settings.layer_workers)
+    source = StoreSource(engine.store.blobs, first.target)
+    with engine.store.lease():
+        shown = first.name or str(first.target.digest)
+        received = receive(source, place, engine.platform, name=shown, listener=silent)
+        facts = naming.facts_of(engine, received.config)
+        for row in rows:
+            if row.name:
+                engine.store.names.set(row.name, received.manifest.descriptor, facts)
+    return facts

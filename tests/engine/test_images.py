@@ -1,0 +1,127 @@
+"""Images here: found by name and ID, listed, tagged, described."""
+
+import shutil
+import subprocess
+
+import pytest
+from tests.engine.worlds import import_image, make_engine
+from tests.images import Piece, tar, write_layout
+
+from lamina.engine.images import ImageUnknown
+from lamina.errors import Invalid
+from lamina.spec.reference import ReferenceInvalid
+
+
+@pytest.fixture
+def engine(tmp_path):
+    return make_engine(tmp_path)
+
+
+def test_image_is_found_by_every_name_it_goes_by(engine):
+    made = import_image(engine, "app:v1")
+    spellings = (
+        "app:v1", "docker.io/app:v1", "docker.io/library/app:v1", "index.docker.io/library/app:v1",
+        str(made), made.hex, made.short, made.hex[:4],
+    )  # fmt: skip
+    for text in spellings:
+        assert engine.images.resolve(text).id == made
+
+
+@pytest.mark.parametrize("text", ["app", "app:v2", "other/app:v1", "sha256:00", "UPPER", "", "a b"])
+def test_unknown_image_is_not_found_whatever_it_is_called(engine, text):
+    import_image(engine, "app:v1")
+    with pytest.raises(ImageUnknown, match="No such image"):
+        engine.images.resolve(text)
+
+
+def test_missing_image_is_named_with_its_tag(engine):
+    with pytest.raises(ImageUnknown, match="No such image: mysql:latest"):
+        engine.images.resolve("mysql")
+
+
+def test_id_that_fits_two_images_is_refused(engine):
+    ids = [import_image(engine, f"x:{n}", [Piece("f", str(n).encode())]) for n in range(17)]
+    first = next(a for a in ids if sum(b.hex[0] == a.hex[0] for b in ids) > 1)
+    with pytest.raises(Invalid, match="ambiguous"):
+        engine.images.resolve(first.hex[0])
+
+
+def test_listing_is_newest_first_with_all_names_of_an_image_in_one_row(engine, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000")
+    old = import_image(engine, "old", [Piece("f", b"old")])
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "2000")
+    new = import_image(engine, "new", [Piece("f", b"new")])
+    engine.images.tag("old", "me/second:v2")
+    rows = engine.images.list()
+    assert [row.id for row in rows] == [new, old]
+    assert rows[1].names == ("docker.io/library/old:latest", "docker.io/me/second:v2")
+    assert rows[1].created == "1970-01-01T00:16:40Z"
+    assert rows[1].size == 3
+
+
+def test_same_input_at_the_same_time_gives_the_same_image(tmp_path, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000")
+    one = import_image(make_engine(tmp_path / "one"), "x")
+    two = import_image(make_engine(tmp_path / "two"), "y")
+    assert one == two
+
+
+def test_moved_tag_leaves_the_old_image_without_a_name(engine):
+    old = import_image(engine, "app", [Piece("f", b"1")])
+    new = import_image(engine, "app", [Piece("f", b"2")])
+    rows = {row.id: row.names for row in engine.images.list()}
+    assert rows == {old: (), new: ("docker.io/library/app:latest",)}
+    assert engine.images.resolve(str(old)).names == ()
+
+
+def test_tag_with_a_digest_is_refused(engine):
+    made = import_image(engine, "app")
+    with pytest.raises(ReferenceInvalid, match="digest"):
+        engine.images.tag("app", f"app@{made}")
+
+
+def test_inspect_has_every_field_that_docker_shows(engine):
+    made = import_image(engine, "app", [Piece("f", b"1")], 'CMD ["sh"]', "ENV A=b", "LABEL l=m")
+    document = engine.images.inspect("app")
+    assert document["Id"] == str(made)
+    assert document["RepoTags"] == ["app:latest"]
+    assert document["Comment"] == "Imported from -"
+    assert document["Config"]["Env"] == ["A=b"]
+    assert document["Config"]["Labels"] == {"l": "m"}
+    assert list(document["Config"])[:3] == ["Hostname", "Domainname", "User"]
+    assert document["RootFS"]["Layers"] == [
+        str(d) for d in engine.images.resolve("app").config.diff_ids
+    ]
+    assert document["Size"] == 1
+    for field in ("Parent", "Created", "Author", "Architecture", "Os", "GraphDriver", "Metadata"):
+        assert field in document
+
+
+def test_history_gives_sizes_to_the_steps_that_made_layers(engine):
+    import_image(engine, "app", [Piece("f", b"12345")])
+    rows = engine.images.history("app")
+    assert [(row.size, row.comment) for row in rows] == [(5, "Imported from -")]
+    assert rows[0].id == str(engine.images.resolve("app").id)
+
+
+def test_layers_tell_who_shares_them(engine):
+    import_image(engine, "app")
+    engine.images.tag("app", "also")
+    import_image(engine, "other", [Piece("etc", directory=True)])
+    import_image(engine, "same-layer", [Piece("etc", directory=True)], 'CMD ["sh"]')
+    rows = {name: engine.images.stack(name) for name in ("app", "other", "same-layer")}
+    assert rows["app"][0].shared_with == ()
+    assert rows["other"][0].shared_with == ("same-layer:latest",)
+    assert rows["same-layer"][0].shared_with == ("other:latest",)
+    assert rows["app"][0].size == 70006
+
+
+def test_image_that_skopeo_put_into_the_store_is_listed_and_read(engine, tmp_path):
+    """The store is an OCI layout: what other tools write into it counts."""
+    write_layout(tmp_path / "layout", [tar([Piece("f", b"1")])], tag="x")
+    engine.store.names.all()
+    assert shutil.which("skopeo")
+    target = f"oci:{engine.settings.root}:docker.io/library/foreign:v1"
+    subprocess.run(["skopeo", "copy", "-q", f"oci:{tmp_path}/layout:x", target], check=True)
+    assert engine.images.resolve("foreign:v1").names == ("docker.io/library/foreign:v1",)
+    assert [row.names for row in engine.images.list()] == [("docker.io/library/foreign:v1",)]
