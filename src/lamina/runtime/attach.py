@@ -3,6 +3,7 @@
 import os
 import select
 import socket
+import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
@@ -68,7 +69,10 @@ class Attachment:
         if self._early:
             early, self._early = self._early, []
             return early
-        data = self._sock.recv(_PIECE * 2)
+        try:
+            data = self._sock.recv(_PIECE * 2)
+        except ConnectionResetError:  # killed with our words unread
+            data = b""
         if not data:
             raise ShimLost("the container's shim went away", hint="`lamina ps -a` tells its state")
         self._inbox += data
@@ -79,9 +83,25 @@ class Attachment:
         with suppress(OSError):
             self._sock.sendall(frame(Stream.RESIZE, f"{rows} {columns}".encode()))
 
-    def wait(self) -> int:
-        """Wait for the end; give the exit code. Output is dropped. Raises: ShimLost."""
-        return self.relay(stdin=-1, write=lambda stream, data: None).exit_code
+    def wait(self, timeout_s: float | None = None) -> int | None:
+        """Wait for the end; give the exit code, or None when time is up. Output is dropped.
+
+        Raises: ShimLost.
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            if deadline is not None:
+                left = deadline - time.monotonic()
+                if not self._early and (left <= 0 or not self._readable(left)):
+                    return None
+            for stream, payload in self._frames():
+                if stream is Stream.EXITED:
+                    return int(decode(payload)["exit_code"])
+
+    def _readable(self, seconds: float) -> bool:
+        poller = select.poll()
+        poller.register(self._sock, select.POLLIN)
+        return bool(poller.poll(seconds * 1000))
 
     def send(self, data: bytes) -> None:
         """Type `data`; nothing means the end of input."""

@@ -141,6 +141,17 @@ def attach(socket_path: str, streams: Sequence[str], *, terminal: bool) -> Attac
     return Attachment(sock, terminal=terminal)
 
 
+def waiter(socket_path: str) -> Attachment:
+    """Connect only to learn of the end. Raises: NotRunning."""
+    sock = open_shim(socket_path)
+    try:
+        _checked(frames.request(sock, {"op": "wait"}))
+    except BaseException:
+        sock.close()
+        raise
+    return Attachment(sock, terminal=False)
+
+
 def execute(socket_path: str, exec_id: str, process: ProcessSettings, *, stdin: bool) -> Attachment:
     """Ask the shim to start a further process; `started()` tells the outcome."""
     sock = open_shim(socket_path)

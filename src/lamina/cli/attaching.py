@@ -1,0 +1,132 @@
+"""A container's streams on this command's own: terminal, pipes, signals, detach keys."""
+
+from __future__ import annotations
+
+from lamina.errors import Invalid
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lamina.cli.context import Context
+    from lamina.runtime.attach import Attachment
+    from lamina.runtime.frames import Stream
+
+__all__ = ["follow", "need_terminal", "proxied", "stdin_of"]
+
+DETACH_HELP = "Override the key sequence for detaching a container"
+
+
+def stdin_of(context: Context) -> int:
+    """Give the descriptor of the command's standard input, or -1 where there is none."""
+    try:
+        return context.stdin.fileno()
+    except (AttributeError, OSError, ValueError):
+        return -1
+
+
+def need_terminal(context: Context, *, terminal: bool, stdin: bool) -> None:
+    """Refuse `-it` without a terminal, in Docker's words. Raises: Invalid."""
+    from lamina.runtime.console import is_terminal
+
+    if terminal and stdin and not is_terminal(stdin_of(context)):
+        raise Invalid("the input device is not a TTY", hint="leave out -t, or run from a terminal")
+
+
+def follow(
+    context: Context,
+    attachment: Attachment,
+    *,
+    stdin: bool,
+    detach_keys: str = "",
+    wanted: tuple[str, ...] = ("stdout", "stderr"),
+) -> int | None:
+    """Pass everything through until the process ends; give its exit code, None when detached."""
+    from lamina.runtime.console import DETACH_KEYS, is_terminal
+
+    fd = stdin_of(context) if stdin else -1
+    typing = attachment.terminal and fd >= 0 and is_terminal(fd)
+    if attachment.terminal and not typing:
+        _tell_size(context, attachment)
+    ending = attachment.relay(
+        stdin=fd,
+        write=_writer(context, wanted),
+        detach_keys=detach_keys or DETACH_KEYS,
+        typing=typing,
+    )
+    if ending.detached:
+        context.say("read escape sequence")
+        return None
+    return ending.exit_code
+
+
+def _tell_size(context: Context, attachment: Attachment) -> None:
+    columns, rows = context.size()
+    attachment.resize(rows, columns)
+
+
+def _writer(context: Context, wanted: tuple[str, ...]) -> Callable[[Stream, bytes], None]:
+    """Give what puts output where it belongs, unbuffered where there is a real descriptor."""
+    context.out.flush()
+    targets = {}
+    for number, name, stream in ((1, "stdout", context.out), (2, "stderr", context.err)):
+        if name not in wanted:
+            continue
+        buffer = getattr(stream, "buffer", None)
+        targets[number] = buffer if buffer is not None else _TextSink(stream)
+
+    def write(stream: Stream, data: bytes) -> None:
+        target = targets.get(int(stream))
+        if target is not None:
+            target.write(data)
+            target.flush()
+
+    return write
+
+
+class _TextSink:
+    """Bytes into a text stream that has none beneath: a test's StringIO."""
+
+    def __init__(self, stream: object) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes) -> None:
+        self._stream.write(data.decode("utf-8", "replace"))  # type: ignore[attr-defined]
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+
+class proxied:  # noqa: N801 - reads as a verb: `with proxied(send):`
+    """Hand signals that this process gets to the container while inside."""
+
+    def __init__(self, send: Callable[[int], None], *, on: bool = True) -> None:
+        self._send = send
+        self._on = on
+        self._before: dict[int, object] = {}
+
+    def __enter__(self) -> None:
+        import signal
+
+        if not self._on:
+            return
+        for number in self._numbers():
+            try:
+                self._before[number] = signal.signal(number, lambda got, _: self._send(got))
+            except ValueError:  # not the main thread: signals come to somebody else
+                return
+
+    @staticmethod
+    def _numbers() -> Iterator[int]:
+        import signal
+
+        yield from (
+            signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT,
+            signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT,
+        )  # fmt: skip
+
+    def __exit__(self, *_: object) -> None:
+        import signal
+
+        for number, before in self._before.items():
+            signal.signal(number, before)  # type: ignore[arg-type]

@@ -1,0 +1,91 @@
+"""`lamina run`: a new container from an image, its streams on this terminal."""
+
+from __future__ import annotations
+
+from lamina.cli.creating import FLAGS
+from lamina.cli.flags import BOOL, Command, Flag
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lamina.cli.context import Context
+    from lamina.cli.flags import Arguments
+    from lamina.engine.records import ContainerRecord
+    from lamina.runtime.attach import Attachment
+
+__all__ = ["COMMAND", "main"]
+
+COMMAND = Command(
+    name="run",
+    usage="lamina run [OPTIONS] IMAGE [COMMAND] [ARG...]",
+    summary="Create and run a new container from an image",
+    flags=(
+        *FLAGS,
+        Flag("detach", "d", kind=BOOL, help="Run container in background and print container ID"),
+        Flag("detach-keys", help="Override the key sequence for detaching a container"),
+        Flag("sig-proxy", kind=BOOL, default=True, help="Proxy received signals to the process"),
+    ),
+    interspersed=False,
+    arity=(1, None),
+)
+
+
+def main(arguments: Arguments, context: Context) -> int:
+    """Create, start, pass the streams through; end with the process's own exit code."""
+    from lamina.cli.creating import as_ours
+    from lamina.errors import LaminaError
+
+    try:
+        return _run(arguments, context)
+    except LaminaError as error:
+        raise as_ours(error) from None
+
+
+def _run(arguments: Arguments, context: Context) -> int:
+    from lamina.cli.attaching import need_terminal
+    from lamina.cli.creating import create
+    from lamina.cli.flags import FlagInvalid
+
+    detach = arguments.flag("detach")
+    if detach and arguments.texts("attach"):
+        raise FlagInvalid("conflicting options: cannot specify both --attach and --detach")
+    if not detach:
+        need_terminal(context, terminal=arguments.flag("tty"), stdin=arguments.flag("interactive"))
+    record = create(arguments, context, attached=not detach)
+    attachment = _start(context, record)
+    if detach:
+        attachment.close()
+        context.print(record.id)
+        return 0
+    with attachment:
+        return _follow(arguments, context, record, attachment)
+
+
+def _start(context: Context, record: ContainerRecord) -> Attachment:
+    return context.engine.containers.start(record.id)
+
+
+def _follow(
+    arguments: Arguments, context: Context, record: ContainerRecord, attachment: Attachment
+) -> int:
+    from contextlib import suppress
+
+    from lamina.cli.attaching import follow, proxied
+    from lamina.errors import LaminaError
+
+    def send(number: int) -> None:
+        with suppress(LaminaError):
+            context.engine.containers.kill(record.id, str(number))
+
+    wanted = tuple(name.lower() for name in arguments.texts("attach"))
+    stdin = arguments.flag("interactive") and (not wanted or "stdin" in wanted)
+    # With a terminal ^C is a key and reaches the container by itself.
+    proxy = arguments.flag("sig-proxy") or arguments.flag("tty")
+    with proxied(send, on=proxy):
+        code = follow(
+            context,
+            attachment,
+            stdin=stdin,
+            detach_keys=arguments.text("detach-keys"),
+            wanted=wanted or ("stdout", "stderr"),
+        )
+    return 0 if code is None else code

@@ -1,0 +1,246 @@
+"""What `run` and `create` share: their flags, the request these make, and the image fetched."""
+
+from __future__ import annotations
+
+import os
+
+from lamina.cli.flags import BOOL, BYTES, INT, LIST, MAP, STRING, Flag, FlagInvalid
+from lamina.errors import Invalid, LaminaError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lamina.cli.context import Context
+    from lamina.cli.flags import Arguments
+    from lamina.engine.records import ContainerRecord
+    from lamina.engine.requests import CreateRequest
+
+__all__ = ["FLAGS", "create", "read_env_files", "request_of"]
+
+FLAGS = (
+    Flag("add-host", kind=LIST, help="Add a custom host-to-IP mapping (host:ip)"),
+    Flag("annotation", kind=MAP, help="Add an annotation to the container", hidden=True),
+    Flag("attach", "a", kind=LIST, help="Attach to STDIN, STDOUT or STDERR"),
+    Flag("cap-add", kind=LIST, help="Add Linux capabilities"),
+    Flag("cap-drop", kind=LIST, help="Drop Linux capabilities"),
+    Flag("cidfile", help="Write the container ID to the file"),
+    Flag("dns", kind=LIST, help="Set custom DNS servers"),
+    Flag("domainname", help="Container NIS domain name"),
+    Flag("entrypoint", help="Overwrite the default ENTRYPOINT of the image"),
+    Flag("env", "e", kind=LIST, help="Set environment variables"),
+    Flag("env-file", kind=LIST, help="Read in a file of environment variables"),
+    Flag("hostname", "h", help="Container host name"),
+    Flag("init", kind=BOOL, help="Run an init inside that forwards signals and reaps processes"),
+    Flag("interactive", "i", kind=BOOL, help="Keep STDIN open even if not attached"),
+    Flag("ipc", help="IPC mode to use"),
+    Flag("label", "l", kind=LIST, help="Set meta data on a container"),
+    Flag("label-file", kind=LIST, help="Read in a line delimited file of labels"),
+    Flag("log-driver", help="Logging driver for the container", default="json-file"),
+    Flag("mount", kind=LIST, help="Attach a filesystem mount to the container"),
+    Flag("name", help="Assign a name to the container"),
+    Flag("network", help="Connect a container to a network", default="default"),
+    Flag("net", help="Connect a container to a network", hidden=True),
+    Flag("pid", help="PID namespace to use"),
+    Flag("platform", help="Set platform if the image is multi-platform"),
+    Flag("privileged", kind=BOOL, help="Give extended privileges to this container"),
+    Flag(
+        "pull", help='Pull image before running ("always", "missing", "never")', default="missing"
+    ),
+    Flag("quiet", "q", kind=BOOL, help="Suppress the pull output"),
+    Flag("read-only", kind=BOOL, help="Mount the container's root filesystem as read only"),
+    Flag("rm", kind=BOOL, help="Automatically remove the container when it exits"),
+    Flag("security-opt", kind=LIST, help="Security options"),
+    Flag("shm-size", kind=BYTES, help="Size of /dev/shm"),
+    Flag("stop-signal", help="Signal to stop the container"),
+    Flag("stop-timeout", kind=INT, help="Timeout (in seconds) to stop a container"),
+    Flag("sysctl", kind=MAP, help="Sysctl options"),
+    Flag("tmpfs", kind=LIST, help="Mount a tmpfs directory"),
+    Flag("tty", "t", kind=BOOL, help="Allocate a pseudo-TTY"),
+    Flag("user", "u", help="Username or UID (format: <name|uid>[:<group|gid>])"),
+    Flag("volume", "v", kind=LIST, help="Bind mount a volume"),
+    Flag("workdir", "w", kind=STRING, help="Working directory inside the container"),
+)
+_SECURITY = ("no-new-privileges", "seccomp", "systempaths", "apparmor", "label")
+
+
+def create(arguments: Arguments, context: Context, *, attached: bool = True) -> ContainerRecord:
+    """Make the container that the words ask for, its image pulled first where it is missing."""
+    request = request_of(arguments, context, attached=attached)
+    if request.cidfile and os.path.exists(request.cidfile):
+        raise Invalid(
+            f"container ID file found, make sure the other container isn't running or delete {request.cidfile}"
+        )
+    context.enter_namespace()
+    policy = arguments.text("pull")
+    if policy not in ("always", "missing", "never"):
+        raise FlagInvalid(
+            f'invalid pull option: \'{policy}\': must be one of "always", "missing" or "never"'
+        )
+    if policy == "always":
+        _pull(arguments, context, request.image)
+    record = _create(arguments, context, request, may_pull=policy == "missing")
+    if request.cidfile:
+        with open(request.cidfile, "w", encoding="ascii") as file:
+            file.write(record.id)
+    return record
+
+
+def _create(
+    arguments: Arguments, context: Context, request: CreateRequest, *, may_pull: bool
+) -> ContainerRecord:
+    from lamina.engine.images import ImageUnknown
+
+    try:
+        return context.engine.containers.create(request)
+    except ImageUnknown:
+        if not may_pull:
+            raise
+    from lamina.spec.reference import Reference
+
+    familiar = Reference.parse(request.image).familiar
+    context.say(f"Unable to find image '{familiar}' locally")
+    _pull(arguments, context, request.image)
+    return context.engine.containers.create(request)
+
+
+def _pull(arguments: Arguments, context: Context, image: str) -> None:
+    """Pull, telling on stderr: stdout belongs to the container."""
+    from lamina.cli.context import Context as Here
+    from lamina.cli.progress import Progress
+
+    talk = Here(out=context.err, err=context.err, environ=context.environ, now=context.now)
+    with Progress(talk, quiet=arguments.flag("quiet")) as listener:
+        context.engine.images.pull(image, platform=arguments.text("platform"), listener=listener)
+
+
+def request_of(arguments: Arguments, context: Context, *, attached: bool) -> CreateRequest:
+    """Read the flags. Raises: FlagInvalid and the errors of `engine.requests`."""
+    from lamina.engine.requests import CreateRequest, VolumeMount
+
+    image, *command = arguments.positional
+    entrypoint = None
+    if arguments.changed("entrypoint"):
+        entrypoint = (arguments.text("entrypoint"),)
+    mounts = [VolumeMount.parse_volume(text) for text in arguments.texts("volume")]
+    mounts += [VolumeMount.parse_mount(text) for text in arguments.texts("mount")]
+    _check_security(arguments.texts("security-opt"))
+    timeout = arguments.number("stop-timeout") if arguments.changed("stop-timeout") else None
+    return CreateRequest(
+        image=image,
+        command=tuple(command),
+        name=arguments.text("name"),
+        entrypoint=entrypoint,
+        env=_environment(arguments, context),
+        labels=_labels(arguments),
+        workdir=arguments.text("workdir"),
+        user=arguments.text("user"),
+        hostname=arguments.text("hostname"),
+        domainname=arguments.text("domainname"),
+        terminal=arguments.flag("tty"),
+        open_stdin=arguments.flag("interactive"),
+        stdin_once=attached,
+        mounts=tuple(mounts),
+        tmpfs=_tmpfs(arguments.texts("tmpfs")),
+        read_only=arguments.flag("read-only"),
+        network=arguments.text("net") or arguments.text("network"),
+        extra_hosts=arguments.texts("add-host"),
+        dns=arguments.texts("dns"),
+        cap_add=_words(arguments.texts("cap-add")),
+        cap_drop=_words(arguments.texts("cap-drop")),
+        privileged=arguments.flag("privileged"),
+        security=arguments.texts("security-opt"),
+        init=arguments.flag("init"),
+        auto_remove=arguments.flag("rm"),
+        stop_signal=arguments.text("stop-signal"),
+        stop_timeout_s=timeout,
+        shm_size=arguments.number("shm-size"),
+        log_driver=arguments.text("log-driver"),
+        sysctl=arguments.pairs("sysctl"),
+        pid_mode=arguments.text("pid"),
+        ipc_mode=arguments.text("ipc"),
+        cidfile=arguments.text("cidfile"),
+    )
+
+
+def _words(texts: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(word for text in texts for word in text.split(",") if word)
+
+
+def _check_security(options: tuple[str, ...]) -> None:
+    for option in options:
+        name = option.replace("=", ":").partition(":")[0]
+        if name not in _SECURITY:
+            raise Invalid(f'invalid --security-opt: "{option}"')
+        value = option.replace("=", ":").partition(":")[2]
+        if name == "seccomp" and value not in ("unconfined", "builtin"):
+            raise Invalid(
+                f'invalid --security-opt: "{option}"',
+                hint="profiles of one's own are not supported: use unconfined or builtin",
+            )
+
+
+def _tmpfs(texts: tuple[str, ...]) -> dict[str, str]:
+    rows = {}
+    for text in texts:
+        path, _, options = text.partition(":")
+        if not path.startswith("/"):
+            raise Invalid(f"invalid tmpfs {text!r}: the path must be absolute")
+        rows[os.path.normpath(path)] = options
+    return rows
+
+
+def _environment(arguments: Arguments, context: Context) -> tuple[str, ...]:
+    rows = read_env_files(arguments.texts("env-file"), context.environ)
+    rows += with_values(arguments.texts("env"), context.environ)
+    return tuple(rows)
+
+
+def with_values(rows: tuple[str, ...], environ: object) -> list[str]:
+    """Give `NAME=value` rows; a bare NAME takes this process's value, or is left out without one."""
+    found = []
+    for row in rows:
+        name, equals, _ = row.partition("=")
+        if not name:
+            raise FlagInvalid(f"invalid environment variable: {row}")
+        if equals:
+            found.append(row)
+        elif name in environ:  # type: ignore[operator]
+            found.append(f"{name}={environ[name]}")  # type: ignore[index]
+    return found
+
+
+def read_env_files(paths: tuple[str, ...], environ: object) -> list[str]:
+    """Read files of `NAME=value` lines; `#` begins a comment line. Raises: Invalid."""
+    rows: list[str] = []
+    for path in paths:
+        try:
+            with open(path, encoding="utf-8-sig") as file:
+                lines = [line.rstrip("\r\n").lstrip() for line in file]
+        except (OSError, UnicodeDecodeError) as error:
+            raise Invalid(f"invalid env file ({path}): {error}") from error
+        kept = [line for line in lines if line and not line.startswith("#")]
+        for line in kept:
+            name = line.partition("=")[0]
+            if any(c.isspace() for c in name):
+                raise Invalid(f"invalid env file ({path}): variable '{name}' contains whitespaces")
+        rows += with_values(tuple(kept), environ)
+    return rows
+
+
+def _labels(arguments: Arguments) -> dict[str, str]:
+    rows = list(arguments.texts("label"))
+    for path in arguments.texts("label-file"):
+        try:
+            with open(path, encoding="utf-8") as file:
+                lines = [line.strip() for line in file]
+        except OSError as error:
+            raise Invalid(f"invalid label file ({path}): {error}") from error
+        rows = [line for line in lines if line and not line.startswith("#")] + rows
+    pairs = (row.partition("=") for row in rows)
+    return {name: value for name, _, value in pairs}
+
+
+def as_ours(error: LaminaError) -> LaminaError:
+    """Give `error` Docker's exit code 125, unless it has one of its own."""
+    if not hasattr(error, "exit_code"):
+        error.exit_code = 125  # type: ignore[attr-defined]
+    return error

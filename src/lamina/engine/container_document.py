@@ -1,0 +1,80 @@
+"""A container as `docker inspect` shows it."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lamina.engine.engine import Engine
+    from lamina.engine.records import ContainerRecord, ContainerState
+    from lamina.spec.wire import Document
+
+__all__ = ["container_document"]
+
+_NEVER = "0001-01-01T00:00:00Z"
+
+
+def container_document(
+    engine: "Engine", record: "ContainerRecord", state: "ContainerState"
+) -> "Document":
+    """Give the whole document; times that never came are Go's zero time, as Docker writes them."""
+    driver: Document = {"Name": record.driver, "Data": _driver_data(engine, record)}
+    folder = record.folder
+    hidden = ("Anonymous", "Folder")
+    return {
+        "Id": record.id,
+        "Created": record.created,
+        "Path": record.path,
+        "Args": list(record.args),
+        "State": {
+            "Status": state.status,
+            "Running": state.is_running,
+            "Paused": state.status == "paused",
+            "Restarting": False,
+            "OOMKilled": False,
+            "Dead": state.status == "dead",
+            "Pid": state.pid,
+            "ExitCode": state.exit_code,
+            "Error": state.error,
+            "StartedAt": state.started or _NEVER,
+            "FinishedAt": state.finished or _NEVER,
+        },
+        "Image": str(record.image_id),
+        "ResolvConfPath": f"{folder}/resolv.conf",
+        "HostnamePath": f"{folder}/hostname",
+        "HostsPath": f"{folder}/hosts",
+        "LogPath": f"{folder}/log",
+        "Name": f"/{record.name}",
+        "RestartCount": 0,
+        "Driver": record.driver,
+        "Platform": "linux",
+        "MountLabel": "",
+        "ProcessLabel": "",
+        "AppArmorProfile": "",
+        "ExecIDs": None,
+        "HostConfig": record.host,
+        "GraphDriver": driver,
+        "Mounts": [
+            {key: value for key, value in mount.items() if key not in hidden}
+            for mount in record.mounts
+        ],
+        "Config": record.config,
+        "NetworkSettings": _network(record, state),
+    }
+
+
+def _driver_data(engine: "Engine", record: "ContainerRecord") -> "Document":
+    active = f"{engine.settings.root}/snapshots/active/{record.id}"
+    return {"UpperDir": f"{active}/upper", "WorkDir": f"{active}/work"}
+
+
+def _network(record: "ContainerRecord", state: "ContainerState") -> "Document":
+    mode = str(record.host.get("NetworkMode") or "default")
+    mode = "bridge" if mode == "default" else mode
+    found = state.network
+    address = str(found.get("IPAddress") or "")
+    return {
+        "Ports": {},
+        "IPAddress": address,
+        "Gateway": str(found.get("Gateway") or ""),
+        "MacAddress": str(found.get("MacAddress") or ""),
+        "Networks": {found.get("mode") or mode: {"IPAddress": address, **found}},
+    }

@@ -1,0 +1,319 @@
+"""Containers on this machine: everything done with them, one method per deed.
+
+The deeds live next door: creation, execution, listing, archive. Methods take a name, an ID or the
+start of an ID. What touches writable layers needs root or enters a user namespace first.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import cached_property
+from typing import TYPE_CHECKING, BinaryIO
+
+from lamina.engine import execution
+from lamina.engine.names import ContainerUnknown, Register
+from lamina.engine.records import ContainerRecord, ContainerState, Records, hold
+from lamina.errors import InUse
+
+if TYPE_CHECKING:
+    from lamina.engine.engine import Engine
+    from lamina.engine.listing import ContainerSummary
+    from lamina.engine.requests import CreateRequest, ExecRequest
+    from lamina.engine.system import ContainerUse
+    from lamina.layer.diff import Change
+    from lamina.runtime.attach import Attachment
+    from lamina.runtime.log import LogLine
+    from lamina.runtime.runtime import Choice
+    from lamina.spec.wire import Document
+
+__all__ = ["ContainerInUse", "ContainerRecord", "ContainerState", "Containers"]
+
+_REMOVE_WAIT_S = 15.0
+
+
+class ContainerInUse(InUse):
+    """The container runs, and what was asked wants it stopped."""
+
+
+class Containers:
+    """The containers of one engine."""
+
+    def __init__(self, engine: "Engine") -> None:
+        self._engine = engine
+        folder = os.path.join(engine.settings.root, "containers")
+        self.register = Register(folder)
+        self.files = Records(folder)
+
+    @cached_property
+    def runtime(self) -> "Choice":
+        """What runs containers here, and why that. Raises: RuntimeMissing, Invalid."""
+        from lamina.runtime.runtime import choose
+
+        return choose(self._engine.settings.runtime)
+
+    @property
+    def rootless(self) -> bool:
+        """Whether a plain user works here, in a user namespace or about to be."""
+        from lamina.runtime.userns import rootless_uid
+
+        return rootless_uid() is not None or os.geteuid() != 0
+
+    def _privilege(self) -> None:
+        """Be root, if only of a user namespace. Raises: NamespaceRefused."""
+        from lamina.runtime.userns import enter
+
+        enter()
+
+    def create(self, request: "CreateRequest") -> ContainerRecord:
+        """Make a container from a local image. See `engine.creation`."""
+        from lamina.engine.creation import create
+
+        self._privilege()
+        return create(self._engine, request)
+
+    def start(self, name: str) -> "Attachment":
+        """Start the first process; give a connection to it, which the caller closes.
+
+        Raises: StartFailed (with Docker's exit code), ContainerRunning, ContainerUnknown.
+        """
+        self._privilege()
+        return execution.start(self._engine, self.record(name), self.runtime)
+
+    def stop(self, name: str, *, timeout_s: int | None = None, signal: str = "") -> None:
+        """Ask it to end, kill it after `timeout_s` (10, or as created; -1 waits for ever)."""
+        execution.stop(self._engine, self.record(name), timeout_s, signal)
+
+    def restart(self, name: str, *, timeout_s: int | None = None, signal: str = "") -> None:
+        """Stop and start again."""
+        self.stop(name, timeout_s=timeout_s, signal=signal)
+        self.start(name).close()
+
+    def kill(self, name: str, signal: str = "KILL") -> None:
+        """Send a signal to the first process. Raises: ContainerNotRunning, Invalid."""
+        execution.kill(self._engine, self.record(name), signal)
+
+    def wait(self, name: str) -> int:
+        """Wait until it does not run; give its exit code."""
+        return execution.wait(self._engine, self.record(name)) or 0
+
+    def attach(self, name: str, *, stdin: bool = True) -> "Attachment":
+        """Connect to the first process's streams. Raises: ContainerNotRunning, InUse (paused)."""
+        record = self.record(name)
+        if self.state(record.id).status == "paused":
+            raise ContainerInUse(
+                "You cannot attach to a paused container, unpause it first",
+                hint=f"`lamina unpause {name}`",
+            )
+        return execution.attach(self._engine, record, stdin=stdin)
+
+    def exec(self, name: str, request: "ExecRequest") -> "Attachment":
+        """Start one more process; give a connection to it. Raises: StartFailed."""
+        return execution.execute(self._engine, self.record(name), request)
+
+    def resize(self, name: str, *, rows: int, columns: int) -> None:
+        """Set the size of the first process's terminal."""
+        execution.send(self._engine, self.record(name), "resize", rows=rows, columns=columns)
+
+    def pause(self, name: str) -> None:
+        """Hold all its processes still. Raises: ContainerNotRunning, InUse (already)."""
+        execution.freeze(self._engine, self.record(name), frozen=True)
+
+    def unpause(self, name: str) -> None:
+        """Let its processes go on. Raises: ContainerNotRunning, InUse (not paused)."""
+        execution.freeze(self._engine, self.record(name), frozen=False)
+
+    def paused(self, name: str) -> AbstractContextManager[None]:
+        """Hold it still for the body; nothing happens to one that does not run."""
+        return execution.paused(self._engine, self.record(name))
+
+    def processes(self, name: str) -> tuple[int, ...]:
+        """Give the process IDs, as the machine knows them, of everything inside."""
+        answer = execution.send(self._engine, self.record(name), "processes")
+        return tuple(sorted(int(pid) for pid in answer["pids"]))
+
+    def logs(
+        self, name: str, *, tail: int = -1, since: str = "", until: str = "", follow: bool = False
+    ) -> "Iterator[LogLine]":
+        """Give what it wrote, oldest first. With `follow`, go on until it ends.
+
+        Raises: Unsupported (created with the log driver `none`).
+        """
+        from lamina.errors import Unsupported
+        from lamina.runtime.log import read_log
+
+        record = self.record(name)
+        if record.host["LogConfig"]["Type"] == "none":
+            raise Unsupported("configured logging driver does not support reading")
+        going = (lambda: self.is_running(record.id)) if follow else None
+        return read_log(f"{record.folder}/log", tail=tail, since=since, until=until, follow=going)
+
+    def rename(self, name: str, new: str) -> None:
+        """Give it another name. Raises: NameTaken, NameInvalid."""
+        from dataclasses import replace
+
+        from lamina.errors import Invalid
+
+        record = self.record(name)
+        if new.removeprefix("/") == record.name:
+            raise Invalid("Renaming a container with the same name as its current name")
+        claimed = self.register.claim(new or " ", record.id)
+        try:
+            self.files.save(replace(record, name=claimed))
+        except BaseException:
+            self.register.free(claimed, record.id)
+            raise
+        self.register.free(record.name, record.id)
+
+    def remove(self, name: str, *, force: bool = False, volumes: bool = False) -> ContainerRecord:
+        """Remove it with its writable layer; `force` kills it first; `volumes`: anonymous ones too.
+
+        Raises: ContainerInUse (it runs), ContainerUnknown.
+        """
+        record = self.record(name)
+        state = self.state(record.id)
+        if state.is_running:
+            if not force:
+                raise ContainerInUse(
+                    f'cannot remove container "/{record.name}": container is {state.status}: '
+                    "stop the container before removing or force remove",
+                    hint=f"Stop the container before attempting removal or force remove: lamina rm -f {record.name}",
+                )
+            execution.end(self._engine, record)
+        self._privilege()
+        self._take_away(record, volumes=volumes)
+        return record
+
+    def _take_away(self, record: ContainerRecord, *, volumes: bool) -> None:
+        from lamina.stream.files import remove_tree
+
+        try:
+            lock = hold(f"{record.folder}/lock", wait_s=_REMOVE_WAIT_S)
+        except FileNotFoundError:  # `--rm` was quicker
+            return
+        except BlockingIOError as error:
+            raise ContainerInUse(f"container {record.name} is busy") from error
+        try:
+            self._engine.snapshotter.remove(record.id)
+            for mount in record.mounts if volumes else ():
+                if mount.get("Anonymous"):
+                    remove_tree(mount["Folder"])
+            run_folder = execution.order_folder(self._engine.settings.run_root, record.id)
+            for folder in (run_folder, record.folder):
+                if os.path.isdir(folder):
+                    remove_tree(folder)
+            self.register.free(record.name, record.id)
+        finally:
+            os.close(lock)
+
+    def prune(
+        self, filters: "Mapping[str, Sequence[str]] | None" = None
+    ) -> tuple[tuple[str, ...], int]:
+        """Remove every container that does not run; give their IDs and the bytes freed."""
+        self._privilege()
+        removed = []
+        freed = 0
+        for summary in self.list(all=True, filters=filters):
+            if summary.state.is_running:
+                continue
+            size = self._engine.snapshotter.usage(summary.id)[0]
+            self.remove(summary.id)
+            removed.append(summary.id)
+            freed += size
+        return tuple(removed), freed
+
+    def list(
+        self,
+        *,
+        all: bool = False,  # noqa: A002 - Docker's word
+        filters: "Mapping[str, Sequence[str]] | None" = None,
+        latest: int = 0,
+        size: bool = False,
+    ) -> "tuple[ContainerSummary, ...]":
+        """Give the containers, newest first. See `engine.listing`."""
+        from lamina.engine.listing import summaries
+
+        if size:
+            self._privilege()
+        return summaries(self._engine, all=all, filters=filters, latest=latest, size=size)
+
+    def record(self, name: str) -> ContainerRecord:
+        """Give what the container was created as. Raises: ContainerUnknown."""
+        found = self.files.load(self.register.resolve(name))
+        if found is None:
+            raise ContainerUnknown(f"No such container: {name}", hint="`lamina ps -a` lists them")
+        return found
+
+    def records(self) -> tuple[ContainerRecord, ...]:
+        """Give every record, newest first; takes no locks and asks no shim."""
+        return tuple(self.files.all(self.register.ids()))
+
+    def state(self, container: str) -> ContainerState:
+        """Tell how the container with this whole ID is."""
+        return self.files.state(container)
+
+    def is_running(self, container: str) -> bool:
+        """Tell whether the container with this whole ID runs, paused or not."""
+        return self.state(container).is_running
+
+    def inspect(self, name: str) -> "Document":
+        """Give the container as docker 28's `inspect` shapes it."""
+        from lamina.engine.container_document import container_document
+
+        record = self.record(name)
+        return container_document(self._engine, record, self.state(record.id))
+
+    def excluded_paths(self, record: ContainerRecord) -> frozenset[bytes]:
+        """Give what the runtime may have made in the writable layer to mount on.
+
+        Those paths are no part of a commit or diff, unless something of the container's own lies
+        under them.
+        """
+        from lamina.engine.points import excluded_paths
+
+        return excluded_paths(self._engine, record)
+
+    def changes(self, name: str) -> "tuple[Change, ...]":
+        """Give what the container changed against its image, sorted by path."""
+        from lamina.engine.points import changes
+
+        self._privilege()
+        return changes(self._engine, self.record(name))
+
+    def disk_use(self) -> "Iterator[ContainerUse]":
+        """Give what each container's writable layer takes."""
+        from lamina.engine.system import ContainerUse
+
+        self._privilege()
+        for summary in self.list(all=True, size=True):
+            record = summary.record
+            yield ContainerUse(
+                id=record.id,
+                name=record.name,
+                image=record.image_name,
+                command=record.command,
+                created=record.created,
+                status=summary.state.status,
+                size=summary.size,
+                running=summary.state.is_running,
+            )
+
+    def copy_out(self, name: str, path: str, write: Callable[[bytes], object]) -> None:
+        """Write the file or folder at `path` as a tar. See `engine.archive`."""
+        from lamina.engine.archive import copy_out
+
+        self._privilege()
+        copy_out(self._engine, self.record(name), path, write)
+
+    def copy_in(self, name: str, path: str, stream: BinaryIO, *, keep_owner: bool = False) -> None:
+        """Unpack a tar into the folder at `path`. See `engine.archive`."""
+        from lamina.engine.archive import copy_in
+
+        self._privilege()
+        copy_in(self._engine, self.record(name), path, stream, keep_owner=keep_owner)
+
+    def export(self, name: str, write: Callable[[bytes], object]) -> None:
+        """Write the container's whole file system as a tar."""
+        from lamina.engine.archive import export
+
+        self._privilege()
+        export(self._engine, self.record(name), write)

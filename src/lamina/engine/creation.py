@@ -1,0 +1,143 @@
+"""Making a container: a record, a name, a writable layer; nothing runs yet."""
+
+import os
+import secrets
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from lamina.engine.clock import now_ns
+from lamina.engine.names import check_name
+from lamina.engine.records import ContainerRecord
+from lamina.engine.requests import (
+    CreateRequest,
+    MountInvalid,
+    VolumeMount,
+    config_document,
+    host_document,
+)
+from lamina.errors import Invalid
+from lamina.runtime.log import timestamp
+
+if TYPE_CHECKING:
+    from lamina.engine.engine import Engine
+    from lamina.spec.wire import Document
+
+__all__ = ["create"]
+
+
+def create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
+    """Make a container from a local image. All or nothing, also when killed in the middle.
+
+    Raises: ImageUnknown, NameTaken, NameInvalid, CommandMissing, MountInvalid, Invalid.
+    """
+    request.check()
+    if request.name:
+        check_name(request.name)
+    image = engine.images.resolve(request.image)
+    container = secrets.token_hex(32)
+    config = config_document(request, image.config.settings, container)
+    _refuse_reserved(request)
+    folder = f"{engine.store.disk.containers}/{container}"
+    register = engine.containers.register
+    words = [*(config["Entrypoint"] or ()), *(config["Cmd"] or ())]
+    os.mkdir(folder, 0o711)
+    name = ""
+    try:
+        name = register.claim(request.name, container)
+        record = ContainerRecord(
+            id=container,
+            name=name,
+            created=timestamp(now_ns()),
+            image_id=image.id,
+            image_name=request.image,
+            diff_ids=image.config.diff_ids,
+            config=config,
+            host=host_document(request),
+            path=words[0],
+            args=tuple(words[1:]),
+            driver=engine.snapshotter.name,
+            mounts=_mounts(engine, request, config),
+            folder=folder,
+        )
+        engine.snapshotter.prepare(container, record.diff_ids)
+        engine.containers.files.save(record)
+    except BaseException:
+        _undo(engine, container, folder, name)
+        raise
+    return record
+
+
+def _undo(engine: "Engine", container: str, folder: str, name: str) -> None:
+    from lamina.errors import LaminaError
+    from lamina.stream.files import remove_tree
+
+    with suppress(LaminaError, OSError):
+        engine.snapshotter.remove(container)
+    with suppress(LaminaError, OSError):
+        remove_tree(folder)
+    if name:
+        engine.containers.register.free(name, container)
+
+
+def _refuse_reserved(request: CreateRequest) -> None:
+    targets = [mount.target for mount in request.mounts] + list(request.tmpfs)
+    for target in targets:
+        if target.rstrip("/") in ("", "/proc", "/sys", "/dev"):
+            raise MountInvalid(f"invalid mount: {target!r} belongs to the runtime")
+    doubled = {target for target in targets if targets.count(target) > 1}
+    if doubled:
+        raise MountInvalid(f"Duplicate mount point: {sorted(doubled)[0]}")
+
+
+def _mounts(engine: "Engine", request: CreateRequest, config: "Document") -> "tuple[Document, ...]":
+    """Give the mounts as `inspect` shows them, volumes made where they are missing."""
+    from lamina.engine.volumes import volume_folder
+
+    wanted = list(request.mounts)
+    taken = {mount.target for mount in wanted} | set(request.tmpfs)
+    wanted += [
+        VolumeMount("volume", "", target)
+        for target in config.get("Volumes") or {}
+        if target not in taken and target.startswith("/") and target != "/"
+    ]
+    rows = []
+    for mount in wanted:
+        if mount.kind == "tmpfs":
+            rows.append(_row("tmpfs", "", mount, Mode=mount.options))
+        elif mount.kind == "bind":
+            if mount.make and not os.path.lexists(mount.source):
+                os.makedirs(mount.source, exist_ok=True)
+            elif not os.path.lexists(mount.source):
+                raise MountInvalid(
+                    f'invalid mount config for type "bind": bind source path does not exist: {mount.source}',
+                    hint="make it first, or use -v, which makes it",
+                )
+            rows.append(_row("bind", mount.source, mount))
+        else:
+            name = mount.source or secrets.token_hex(32)
+            _check_volume(name)
+            path = volume_folder(engine, name, image=request.image, target=mount.target)
+            extra = {"Name": name, "Driver": "local", "Anonymous": not mount.source}
+            rows.append(_row("volume", path, mount, Folder=os.path.dirname(path), **extra))
+    return tuple(rows)
+
+
+def _check_volume(name: str) -> None:
+    plain = name.replace("_", "").replace(".", "").replace("-", "")
+    if not (plain.isascii() and plain.isalnum() and name[0].isalnum()):
+        raise Invalid(
+            f'"{name}" includes invalid characters for a local volume name',
+            hint="letters, digits, '_', '.' and '-'; a folder of the host begins with '/'",
+        )
+
+
+def _row(kind: str, source: str, mount: VolumeMount, **extra: object) -> "Document":
+    return {
+        "Type": kind,
+        "Source": source,
+        "Destination": mount.target,
+        "Mode": "ro" if mount.read_only else "",
+        "RW": not mount.read_only,
+        "Propagation": "rprivate" if kind == "bind" else "",
+        **extra,
+    }

@@ -1,0 +1,385 @@
+"""Starting containers, and everything done with those that run."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+from lamina.engine.records import ContainerRecord, ContainerState, hold
+from lamina.engine.requests import ExecRequest, signal_number
+from lamina.errors import InUse, Invalid, Unavailable
+from lamina.spec.bundle import (
+    CAPABILITIES,
+    Bundle,
+    ProcessSettings,
+    capabilities,
+    environment,
+)
+
+if TYPE_CHECKING:
+    from lamina.engine.engine import Engine
+    from lamina.runtime.attach import Attachment
+    from lamina.runtime.runtime import Choice
+    from lamina.spec.wire import Document
+
+__all__ = [
+    "ContainerNotRunning",
+    "ContainerRunning",
+    "attach",
+    "execute",
+    "freeze",
+    "kill",
+    "order_folder",
+    "paused",
+    "send",
+    "start",
+    "stop",
+    "wait",
+]
+
+_STOP_S = 10
+_CLEAN_UP_S = 15.0
+_KILL_S = 10.0
+_INITS = ("catatonit", "tini-static", "tini", "docker-init")
+
+
+class ContainerNotRunning(InUse):
+    """The container does not run, and only a running one can do that."""
+
+
+class ContainerRunning(InUse):
+    """The container runs, and only a stopped one can do that."""
+
+
+def not_running(record: ContainerRecord) -> ContainerNotRunning:
+    """Say that `record` is not running."""
+    return ContainerNotRunning(
+        f"container {record.id[:12]} is not running", hint=f"`lamina start {record.name}` first"
+    )
+
+
+def order_folder(run_root: str, container: str) -> str:
+    """Give the folder of a running container's socket and bundle; short, for the socket's sake."""
+    return f"{run_root}/c/{container[:16]}"
+
+
+def shim_socket(engine: "Engine", record: ContainerRecord) -> str:
+    """Give where the container's shim listens."""
+    return f"{order_folder(engine.settings.run_root, record.id)}/s"
+
+
+def start(engine: "Engine", record: ContainerRecord, choice: "Choice") -> "Attachment":
+    """Start the first process; give a connection to it, attached from before its first byte.
+
+    Raises: StartFailed (its `exit_code` is Docker's), ContainerRunning, Unavailable.
+    """
+    from lamina.runtime.supervisor import Order, Shims
+
+    try:
+        lock = hold(f"{record.folder}/lock", wait_s=0)
+    except BlockingIOError:
+        if engine.containers.state(record.id).is_running:
+            raise ContainerRunning(f"container {record.name} is already running") from None
+        try:  # its shim is still cleaning up
+            lock = hold(f"{record.folder}/lock", wait_s=_CLEAN_UP_S)
+        except BlockingIOError as error:
+            raise Unavailable(f"container {record.name} is busy") from error
+    try:
+        folder = order_folder(engine.settings.run_root, record.id)
+        _make_run_folder(engine, folder)
+        stack = engine.snapshotter.stack(record.id)
+        order = Order(
+            id=record.id,
+            folder=record.folder,
+            run_folder=folder,
+            run_root=engine.settings.run_root,
+            choice=choice,
+            mounts=engine.snapshotter.mounts(stack, f"{folder}/rootfs"),
+            bundle=_bundle(engine, record),
+            process=_process(record),
+            open_stdin=bool(record.config.get("OpenStdin")),
+            stdin_once=bool(record.config.get("StdinOnce")),
+            log=record.host["LogConfig"]["Type"] != "none",
+            doomed=_doomed(engine, record),
+        )
+        attachment = Shims().start(order, lock)
+    finally:
+        os.close(lock)
+    try:
+        attachment.started()
+    except BaseException:
+        attachment.close()
+        raise
+    return attachment
+
+
+def _make_run_folder(engine: "Engine", folder: str) -> None:
+    from lamina.stream.files import remove_tree
+
+    if os.path.isdir(folder):  # left by a shim that was killed
+        remove_tree(folder)
+    # A process that is not root must be able to pass through, to its own root alone.
+    os.makedirs(engine.settings.run_root, mode=0o711, exist_ok=True)
+    os.makedirs(os.path.dirname(folder), mode=0o711, exist_ok=True)
+    os.makedirs(folder, mode=0o711)
+
+
+def _doomed(engine: "Engine", record: ContainerRecord) -> tuple[str, ...]:
+    """List what the shim removes at the end of a `--rm` container."""
+    if not record.host.get("AutoRemove"):
+        return ()
+    volumes = [m["Folder"] for m in record.mounts if m.get("Anonymous")]
+    snapshot = f"{engine.settings.root}/snapshots/active/{record.id}"
+    name = engine.containers.register.path(record.name)
+    return (snapshot, *volumes, record.folder, name)
+
+
+def _process(record: ContainerRecord) -> ProcessSettings:
+    config, host = record.config, record.host
+    args = (record.path, *record.args)
+    if host.get("Init"):
+        args = ("/sbin/docker-init", "--", *args)
+    return ProcessSettings(
+        args=args,
+        env=_env(record, ()),
+        cwd=config.get("WorkingDir") or "/",
+        user=config.get("User") or "",
+        terminal=record.terminal,
+        capabilities=_capabilities(host),
+        no_new_privileges=_has_no_new_privileges(host),
+    )
+
+
+def _env(
+    record: ContainerRecord, extra: tuple[str, ...], *, terminal: bool | None = None
+) -> tuple[str, ...]:
+    return environment(
+        record.config.get("Env") or [],
+        extra,
+        hostname=record.config["Hostname"],
+        terminal=record.terminal if terminal is None else terminal,
+    )
+
+
+def _capabilities(host: "Document", *, privileged: bool = False) -> tuple[str, ...]:
+    everything = privileged or bool(host.get("Privileged"))
+    return capabilities(host.get("CapAdd") or (), host.get("CapDrop") or (), privileged=everything)
+
+
+def _has_no_new_privileges(host: "Document") -> bool:
+    options = host.get("SecurityOpt") or ()
+    return any(
+        o in ("no-new-privileges", "no-new-privileges:true", "no-new-privileges=true")
+        for o in options
+    )
+
+
+def _bundle(engine: "Engine", record: ContainerRecord) -> Bundle:
+    from lamina.engine.hostfiles import write_host_files
+
+    host = record.host
+    security = [str(option).replace(":", "=") for option in host.get("SecurityOpt") or ()]
+    binds = [*write_host_files(record), *(_bind(mount) for mount in record.mounts)]
+    if host.get("Init"):
+        binds.append(_file_bind(_init_program(), "/sbin/docker-init", read_only=True))
+    return Bundle(
+        hostname=record.config["Hostname"],
+        network=_network(engine, host),
+        read_only=bool(host.get("ReadonlyRootfs")),
+        privileged=bool(host.get("Privileged")),
+        seccomp="seccomp=unconfined" not in security,
+        masked="systempaths=unconfined" not in security,
+        shm_size=int(host.get("ShmSize") or 64 << 20),
+        cgroup="" if engine.containers.rootless else f"/lamina/{record.id}",
+        host_pid=host.get("PidMode") == "host",
+        host_ipc=host.get("IpcMode") == "host",
+        binds=tuple(binds),
+        tmpfs=host.get("Tmpfs") or {},
+        sysctl=host.get("Sysctls") or {},
+    )
+
+
+def _network(engine: "Engine", host: "Document") -> str:
+    """Give where the container's network comes from: `none`, `host` or `bridge`."""
+    wanted = str(host.get("NetworkMode") or "default")
+    return wanted if wanted in ("none", "host") else "host"
+
+
+def _init_program() -> str:
+    import shutil
+
+    for name in _INITS:
+        if path := shutil.which(
+            name, path=os.environ.get("PATH", "") + ":/usr/libexec/podman:/usr/libexec/catatonit"
+        ):
+            return path
+    raise Invalid(
+        "--init needs a small init program, and none is installed",
+        hint="`apt install catatonit` or `apt install tini`",
+    )
+
+
+def _file_bind(source: str, target: str, *, read_only: bool) -> "Document":
+    mode = "ro" if read_only else "rw"
+    return {
+        "destination": target,
+        "type": "bind",
+        "source": source,
+        "options": ["rbind", "rprivate", mode],
+    }
+
+
+def _bind(mount: "Document") -> "Document":
+    if mount["Type"] == "tmpfs":
+        options = ["nosuid", "nodev", "noexec", *[o for o in mount["Mode"].split(",") if o]]
+        return {
+            "destination": mount["Destination"],
+            "type": "tmpfs",
+            "source": "tmpfs",
+            "options": options,
+        }
+    if not os.path.lexists(mount["Source"]):
+        raise Invalid(
+            f'invalid mount config for type "{mount["Type"]}": bind source path does not exist: {mount["Source"]}',
+            hint="make the folder first, or use -v, which makes it",
+        )
+    return _file_bind(mount["Source"], mount["Destination"], read_only=not mount["RW"])
+
+
+def attach(engine: "Engine", record: ContainerRecord, *, stdin: bool) -> "Attachment":
+    """Attach to the first process. Raises: ContainerNotRunning."""
+    from lamina.runtime import supervisor
+
+    streams = ["stdout", "stderr"] + (["stdin"] if stdin else [])
+    try:
+        return supervisor.attach(shim_socket(engine, record), streams, terminal=record.terminal)
+    except supervisor.NotRunning as error:
+        raise not_running(record) from error
+
+
+def execute(engine: "Engine", record: ContainerRecord, request: ExecRequest) -> "Attachment":
+    """Start one more process; give a connection to it, attached from before its first byte.
+
+    Raises: StartFailed, ContainerNotRunning, InUse (paused).
+    """
+    import secrets
+
+    from lamina.runtime import supervisor
+
+    settings = ProcessSettings(
+        args=request.command,
+        env=_env(record, request.env, terminal=request.terminal),
+        cwd=request.workdir or record.config.get("WorkingDir") or "/",
+        user=request.user or record.config.get("User") or "",
+        terminal=request.terminal,
+        capabilities=CAPABILITIES if request.privileged else _capabilities(record.host),
+        no_new_privileges=_has_no_new_privileges(record.host),
+    )
+    path = shim_socket(engine, record)
+    try:
+        attachment = supervisor.execute(path, secrets.token_hex(8), settings, stdin=request.stdin)
+    except supervisor.NotRunning as error:
+        raise not_running(record) from error
+    try:
+        attachment.started()
+    except BaseException:
+        attachment.close()
+        raise
+    return attachment
+
+
+def send(engine: "Engine", record: ContainerRecord, op: str, **values: object) -> "Document":
+    """Ask the container's shim one thing. Raises: ContainerNotRunning."""
+    from lamina.runtime import supervisor
+
+    try:
+        return supervisor.ask(shim_socket(engine, record), op, **values)[0]
+    except supervisor.NotRunning as error:
+        raise not_running(record) from error
+
+
+def kill(engine: "Engine", record: ContainerRecord, signal: str = "KILL") -> None:
+    """Send a signal to the first process. Raises: ContainerNotRunning, Invalid (no such signal)."""
+    number = signal_number(signal)
+    if not engine.containers.state(record.id).is_running:
+        raise ContainerNotRunning(
+            f"cannot kill container: {record.name}: container {record.id} is not running"
+        )
+    send(engine, record, "signal", number=number)
+
+
+def wait(engine: "Engine", record: ContainerRecord, timeout_s: float | None = None) -> int | None:
+    """Wait until the container does not run; give its exit code, or None when time is up."""
+    from lamina.runtime import supervisor
+    from lamina.runtime.attach import ShimLost
+
+    try:
+        with supervisor.waiter(shim_socket(engine, record)) as attachment:
+            return attachment.wait(timeout_s)
+    except (supervisor.NotRunning, ShimLost, Unavailable):
+        return _settled(engine, record)
+
+
+def _settled(engine: "Engine", record: ContainerRecord) -> int:
+    """Give the exit code of a container whose shim is gone or going."""
+    deadline = time.monotonic() + _CLEAN_UP_S
+    state: ContainerState = engine.containers.state(record.id)
+    while state.is_running and time.monotonic() < deadline:
+        time.sleep(0.02)
+        state = engine.containers.state(record.id)
+    return state.exit_code
+
+
+def stop(
+    engine: "Engine", record: ContainerRecord, timeout_s: int | None = None, signal: str = ""
+) -> None:
+    """Ask the first process to end, and kill it when it has not after `timeout_s` (-1: never)."""
+    if not engine.containers.state(record.id).is_running:
+        return
+    chosen = signal or record.config.get("StopSignal") or "TERM"
+    patience = record.config.get("StopTimeout", _STOP_S) if timeout_s is None else timeout_s
+    with suppress(ContainerNotRunning):
+        if engine.containers.state(record.id).status == "paused":
+            freeze(engine, record, frozen=False)
+        send(engine, record, "signal", number=signal_number(chosen))
+        if wait(engine, record, None if patience < 0 else float(patience)) is None:
+            end(engine, record)
+
+
+def end(engine: "Engine", record: ContainerRecord) -> None:
+    """Kill the container for certain: its first process, or its shim when that does not answer."""
+    import signal
+
+    with suppress(ContainerNotRunning, Unavailable):
+        send(engine, record, "signal", number=int(signal.SIGKILL))
+        if wait(engine, record, _KILL_S) is not None:
+            return
+    shim = engine.containers.state(record.id).shim
+    if shim and engine.containers.is_running(record.id):
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(shim, signal.SIGKILL)
+    _settled(engine, record)
+
+
+def freeze(engine: "Engine", record: ContainerRecord, *, frozen: bool) -> None:
+    """Pause or go on. Raises: ContainerNotRunning, InUse (already so)."""
+    state = engine.containers.state(record.id)
+    if not state.is_running:
+        raise ContainerNotRunning(f"Container {record.id} is not running")
+    send(engine, record, "freeze", frozen=frozen)
+
+
+@contextmanager
+def paused(engine: "Engine", record: ContainerRecord) -> Iterator[None]:
+    """Hold a running container still meanwhile; one that is not running is still anyway."""
+    ours = False
+    with suppress(InUse):
+        freeze(engine, record, frozen=True)
+        ours = True
+    try:
+        yield
+    finally:
+        if ours:
+            with suppress(InUse, Unavailable):
+                freeze(engine, record, frozen=False)

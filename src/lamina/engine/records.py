@@ -1,0 +1,213 @@
+"""What is kept of a container: a record that stays, a state that changes, a lock that tells.
+
+containers/<id>/container.json is written by the engine; state.json by the shim; the shim holds
+`lock` for as long as it lives. A state that says "running" while nobody holds the lock means that
+the shim was killed or the machine went down, and the container with it.
+"""
+
+import fcntl
+import os
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from lamina.errors import LaminaError
+from lamina.spec.digest import Digest
+from lamina.spec.wire import Document, decode, encode
+
+__all__ = ["ContainerRecord", "ContainerState", "Records", "hold"]
+
+_LOST = 137
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerRecord:
+    """What a container was created as. `config` and `host` are Docker's Config and HostConfig.
+
+    `created` is RFC 3339; `diff_ids` lowest first; `mounts` as Docker's inspect shows them;
+    `points` are paths that the runtime makes in the writable layer to mount on.
+    """
+
+    id: str
+    name: str
+    created: str
+    image_id: Digest
+    image_name: str
+    diff_ids: tuple[Digest, ...]
+    config: Document
+    host: Document
+    path: str
+    args: tuple[str, ...]
+    driver: str
+    mounts: tuple[Document, ...] = ()
+    points: tuple[str, ...] = ()
+    folder: str = field(default="", compare=False)
+
+    @classmethod
+    def from_json(cls, document: Document, folder: str) -> "ContainerRecord":
+        """Read container.json."""
+        return cls(
+            id=document["id"],
+            name=document["name"],
+            created=document["created"],
+            image_id=Digest(document["image_id"]),
+            image_name=document["image_name"],
+            diff_ids=tuple(Digest(text) for text in document["diff_ids"]),
+            config=document["config"],
+            host=document["host"],
+            path=document["path"],
+            args=tuple(document["args"]),
+            driver=document["driver"],
+            mounts=tuple(document["mounts"]),
+            points=tuple(document["points"]),
+            folder=folder,
+        )
+
+    def to_json(self) -> Document:
+        """Give container.json."""
+        names = [name for name in self.__dataclass_fields__ if name != "folder"]
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def command(self) -> str:
+        """The command as `ps` shows it: program and arguments, quoted where they have spaces."""
+        return " ".join(_quoted(word) for word in (self.path, *self.args))
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the first process has a terminal."""
+        return bool(self.config.get("Tty"))
+
+
+def _quoted(word: str) -> str:
+    plain = word and not any(c in word for c in " \t\n'\"\\$&;|<>()*?[]{}#~`!")
+    return word if plain else "'" + word.replace("'", "'\\''") + "'"
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerState:
+    """How a container is now. Times are RFC 3339 or empty; `pid` is 0 when nothing runs."""
+
+    status: str
+    pid: int = 0
+    started: str = ""
+    finished: str = ""
+    exit_code: int = 0
+    error: str = ""
+    shim: int = 0
+    network: Document = field(default_factory=dict)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it runs, paused or not."""
+        return self.status in ("running", "paused")
+
+
+class Records:
+    """The records under one `containers` folder."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def save(self, record: ContainerRecord) -> None:
+        """Write the record, whole or not at all."""
+        from lamina.stream.files import replace
+
+        replace(f"{self.folder}/{record.id}/container.json", encode(record.to_json()), mode=0o600)
+
+    def load(self, container: str) -> ContainerRecord | None:
+        """Read one record; None when it is gone or was never finished."""
+        folder = f"{self.folder}/{container}"
+        try:
+            with open(f"{folder}/container.json", "rb") as file:
+                return ContainerRecord.from_json(decode(file.read(), what="container.json"), folder)
+        except (FileNotFoundError, NotADirectoryError, KeyError, LaminaError):
+            return None
+
+    def all(self, ids: Sequence[str]) -> list[ContainerRecord]:
+        """Read the records of `ids`, newest first."""
+        found = [record for name in ids if (record := self.load(name)) is not None]
+        found.sort(key=lambda record: record.created, reverse=True)
+        return found
+
+    def is_held(self, container: str) -> bool:
+        """Tell whether a shim has the container's lock, without taking it even for a moment."""
+        try:
+            fd = os.open(f"{self.folder}/{container}/lock", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            query = struct.pack("@hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+            answer = fcntl.fcntl(fd, fcntl.F_OFD_GETLK, query)
+            return bool(struct.unpack("@hhqqi", answer)[0] != fcntl.F_UNLCK)
+        finally:
+            os.close(fd)
+
+    def state(self, container: str) -> ContainerState:
+        """Tell how the container is, by its state file and its lock."""
+        held = self.is_held(container)
+        try:
+            with open(f"{self.folder}/{container}/state.json", "rb") as file:
+                document = decode(file.read(), what="state.json")
+        except (FileNotFoundError, LaminaError):
+            return ContainerState("created")
+        status = str(document.get("status", "created"))
+        if status == "running":
+            if not held:
+                return self._lost(container, document)
+            status = "paused" if document.get("paused") else "running"
+        return _state(status, document)
+
+    def _lost(self, container: str, document: Document) -> ContainerState:
+        """Record the end of a container whose shim is gone: the kernel ended it with the shim."""
+        from lamina.engine.clock import rfc3339
+        from lamina.stream.files import replace
+
+        path = f"{self.folder}/{container}/state.json"
+        document |= {
+            "status": "exited",
+            "exit_code": _LOST,
+            "pid": 0,
+            "finished": rfc3339(os.stat(path).st_mtime_ns),
+            "error": "the container's shim was killed or the machine went down",
+        }
+        try:
+            replace(path, encode(document))
+        except LaminaError:  # somebody else's container: telling the truth needs no right to write
+            pass
+        return _state("exited", document)
+
+
+def _state(status: str, document: Document) -> ContainerState:
+    return ContainerState(
+        status=status,
+        pid=int(document.get("pid") or 0),
+        started=str(document.get("started") or ""),
+        finished=str(document.get("finished") or ""),
+        exit_code=int(document.get("exit_code") or 0),
+        error=str(document.get("error") or ""),
+        shim=int(document.get("shim") or 0),
+        network=document.get("network") or {},
+    )
+
+
+def hold(path: str, *, wait_s: float = 0.0) -> int:
+    """Take a container's lock; give its descriptor, for the shim to inherit.
+
+    An open file description lock: it can be asked about without being taken. Waits `wait_s` for a
+    shim that is cleaning up. Raises: BlockingIOError (held by another).
+    """
+    import time
+
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    lock = struct.pack("@hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.fcntl(fd, fcntl.F_OFD_SETLK, lock)
+            return fd
+        except (BlockingIOError, PermissionError) as error:
+            if time.monotonic() >= deadline:
+                os.close(fd)
+                raise BlockingIOError(error.errno, "the container's lock is held") from error
+            time.sleep(0.005)

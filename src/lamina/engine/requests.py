@@ -1,0 +1,280 @@
+"""What people ask for when they create a container or an exec, as values, and as Docker's documents."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from lamina.errors import Invalid
+from lamina.spec.bundle import capabilities
+from lamina.spec.wire import Document
+
+__all__ = [
+    "CommandMissing",
+    "CreateRequest",
+    "ExecRequest",
+    "MountInvalid",
+    "VolumeMount",
+    "config_document",
+    "host_document",
+]
+
+_SHM = 64 << 20
+
+
+class MountInvalid(Invalid):
+    """A `-v`, `--mount` or `--tmpfs` that cannot be understood or done."""
+
+    exit_code = 125
+
+
+class CommandMissing(Invalid):
+    """Neither the image nor the person names a command."""
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeMount:
+    """Something from outside shown inside: `kind` is bind, volume or tmpfs.
+
+    `make` creates a missing source folder (`-v` does, `--mount` refuses).
+    """
+
+    kind: str
+    source: str
+    target: str
+    read_only: bool = False
+    make: bool = True
+    options: str = ""
+
+    @classmethod
+    def parse_volume(cls, text: str) -> "VolumeMount":
+        """Read `-v [SOURCE:]TARGET[:ro|rw|…]`. Raises: MountInvalid."""
+        parts = text.split(":")
+        modes = ""
+        if len(parts) > 1 and not parts[-1].startswith("/"):
+            modes = parts.pop()
+        if not 1 <= len(parts) <= 2 or not parts[-1].startswith("/"):  # noqa: PLR2004
+            raise MountInvalid(
+                f"invalid volume specification: '{text}'", hint="write -v /source:/target[:ro]"
+            )
+        target = _clean(parts[-1])
+        if target == "/":
+            raise MountInvalid(f"invalid volume specification: '{text}': destination can't be '/'")
+        chosen = modes.split(",") if modes else []
+        known = {"ro", "rw", "z", "Z", "nocopy", "delegated", "cached", "consistent"}
+        known |= {"rprivate", "private", "rslave", "slave", "rshared", "shared"}
+        for mode in chosen:
+            if mode not in known:
+                raise MountInvalid(f"invalid mode: {mode}", hint="ro or rw")
+        source = parts[0] if len(parts) > 1 else ""
+        if source.startswith((".", "~")):
+            import os
+
+            source = os.path.abspath(os.path.expanduser(source))
+        kind = "bind" if source.startswith("/") else "volume"
+        return cls(kind, source, target, read_only="ro" in chosen)
+
+    @classmethod
+    def parse_mount(cls, text: str) -> "VolumeMount":
+        """Read `--mount type=bind,source=…,target=…[,readonly]`. Raises: MountInvalid."""
+        values: dict[str, str] = {}
+        for part in text.split(","):
+            key, equals, value = part.partition("=")
+            values[key.strip().lower()] = value if equals else "true"
+        kind = values.pop("type", "volume")
+        source = values.pop("source", "") or values.pop("src", "")
+        target = ""
+        for key in ("target", "destination", "dst"):
+            target = values.pop(key, "") or target
+        read_only = "false"
+        for key in ("readonly", "ro"):
+            read_only = values.pop(key, read_only)
+        size = values.pop("tmpfs-size", "")
+        mode = values.pop("tmpfs-mode", "")
+        for key in ("bind-propagation", "volume-nocopy", "consistency", "bind-nonrecursive"):
+            values.pop(key, None)
+        if kind not in ("bind", "volume", "tmpfs"):
+            raise MountInvalid(f"mount type unknown: {kind!r}", hint="bind, volume or tmpfs")
+        if values:
+            raise MountInvalid(f"unexpected key '{next(iter(values))}' in '{text}'")
+        if not target.startswith("/"):
+            raise MountInvalid(f"invalid mount {text!r}: target must be an absolute path")
+        if kind == "bind" and not source.startswith("/"):
+            raise MountInvalid(f"invalid mount {text!r}: source must be an absolute path")
+        pairs = [f"size={size}" if size else "", f"mode={mode}" if mode else ""]
+        options = ",".join(pair for pair in pairs if pair)
+        is_ro = read_only.lower() in ("true", "1")
+        return cls(kind, source, _clean(target), read_only=is_ro, make=False, options=options)
+
+
+def _clean(path: str) -> str:
+    import posixpath
+
+    return posixpath.normpath("/" + path.lstrip("/"))
+
+
+@dataclass(frozen=True, slots=True)
+class CreateRequest:
+    """A container to make. Empty means: as the image says, or Docker's default.
+
+    `command` replaces the image's Cmd; `entrypoint` None keeps the image's, `()` clears it.
+    `stop_timeout_s` None is ten seconds. `network` is default, host, none or bridge.
+    """
+
+    image: str
+    command: tuple[str, ...] = ()
+    name: str = ""
+    entrypoint: tuple[str, ...] | None = None
+    env: tuple[str, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
+    workdir: str = ""
+    user: str = ""
+    hostname: str = ""
+    domainname: str = ""
+    terminal: bool = False
+    open_stdin: bool = False
+    stdin_once: bool = True
+    mounts: tuple[VolumeMount, ...] = ()
+    tmpfs: Mapping[str, str] = field(default_factory=dict)
+    read_only: bool = False
+    network: str = "default"
+    extra_hosts: tuple[str, ...] = ()
+    dns: tuple[str, ...] = ()
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    privileged: bool = False
+    security: tuple[str, ...] = ()
+    init: bool = False
+    auto_remove: bool = False
+    stop_signal: str = ""
+    stop_timeout_s: int | None = None
+    shm_size: int = 0
+    log_driver: str = "json-file"
+    sysctl: Mapping[str, str] = field(default_factory=dict)
+    pid_mode: str = ""
+    ipc_mode: str = ""
+    cidfile: str = ""
+
+    def check(self) -> None:
+        """Refuse what cannot be. Raises: Invalid and its kin."""
+        capabilities(self.cap_add, self.cap_drop)
+        if self.network not in ("default", "bridge", "host", "none"):
+            raise Invalid(f"network {self.network} not found", hint="use bridge, host or none")
+        for row in self.extra_hosts:
+            host, colon, address = row.partition(":")
+            if not (host and colon and address):
+                raise Invalid(f"bad format for add-host: {row!r}", hint="write --add-host host:ip")
+        if self.log_driver not in ("json-file", "none"):
+            raise Invalid(
+                f"logger: no log driver named '{self.log_driver}' is registered",
+                hint="use json-file or none",
+            )
+        if self.stop_signal:
+            signal_number(self.stop_signal)
+        if self.workdir and not self.workdir.startswith("/"):
+            raise Invalid(
+                f"the working directory '{self.workdir}' is invalid, it needs to be an absolute path"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ExecRequest:
+    """One more process for a running container. Empty `user` and `workdir`: the container's."""
+
+    command: tuple[str, ...]
+    env: tuple[str, ...] = ()
+    workdir: str = ""
+    user: str = ""
+    terminal: bool = False
+    stdin: bool = False
+    privileged: bool = False
+
+
+def signal_number(text: str) -> int:
+    """Read a signal: `KILL`, `SIGKILL`, `kill`, `9`, `RTMIN+1`. Raises: Invalid."""
+    import signal
+
+    word = text.strip().upper().removeprefix("SIG")
+    if word.isdigit() and 0 < int(word) <= signal.SIGRTMAX:
+        return int(word)
+    base, plus, offset = word.partition("+")
+    found = getattr(signal, f"SIG{base}", None)
+    if isinstance(found, signal.Signals) and (not plus or offset.isdigit()):
+        return int(found) + int(offset or 0)
+    raise Invalid(f"Invalid signal: {text}", hint="`kill -l` lists the names")
+
+
+def config_document(request: CreateRequest, image: Document, container: str) -> Document:
+    """Join the request with the image's config into Docker's Config. Raises: CommandMissing."""
+    entrypoint = list(image.get("Entrypoint") or [])
+    command = list(request.command)
+    if request.entrypoint is not None:
+        entrypoint = [word for word in request.entrypoint if word]
+    elif not command:
+        command = list(image.get("Cmd") or [])
+    if not entrypoint and not command:
+        raise CommandMissing("no command specified", hint="add one after the image's name")
+    env = _merge_env(image.get("Env") or [], request.env)
+    return {
+        "Hostname": request.hostname or container[:12],
+        "Domainname": request.domainname,
+        "User": request.user or image.get("User") or "",
+        "AttachStdin": request.open_stdin,
+        "AttachStdout": True,
+        "AttachStderr": True,
+        **({"ExposedPorts": image["ExposedPorts"]} if image.get("ExposedPorts") else {}),
+        "Tty": request.terminal,
+        "OpenStdin": request.open_stdin,
+        "StdinOnce": request.open_stdin and request.stdin_once,
+        "Env": env,
+        "Cmd": command or None,
+        **({"Healthcheck": image["Healthcheck"]} if image.get("Healthcheck") else {}),
+        "Image": request.image,
+        "Volumes": image.get("Volumes") or None,
+        "WorkingDir": request.workdir or image.get("WorkingDir") or "",
+        "Entrypoint": entrypoint or None,
+        "OnBuild": image.get("OnBuild") or None,
+        "Labels": {**(image.get("Labels") or {}), **request.labels},
+        **({"StopSignal": s} if (s := request.stop_signal or image.get("StopSignal")) else {}),
+        **({} if request.stop_timeout_s is None else {"StopTimeout": request.stop_timeout_s}),
+        **({"Shell": image["Shell"]} if image.get("Shell") else {}),
+    }
+
+
+def _merge_env(image: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """Put the person's variables first and the image's others after, as Docker keeps them."""
+    names = {row.partition("=")[0] for row in wanted}
+    kept = [row for row in wanted if "=" in row]
+    return kept + [row for row in image if row.partition("=")[0] not in names]
+
+
+def host_document(request: CreateRequest) -> Document:
+    """Give Docker's HostConfig for the request."""
+    binds = [
+        f"{m.source}:{m.target}" + (":ro" if m.read_only else "")
+        for m in request.mounts
+        if m.make and m.source
+    ]
+    return {
+        "Binds": binds or None,
+        "ContainerIDFile": request.cidfile,
+        "LogConfig": {"Type": request.log_driver, "Config": {}},
+        "NetworkMode": request.network,
+        "PortBindings": {},
+        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+        "AutoRemove": request.auto_remove,
+        "CapAdd": list(request.cap_add) or None,
+        "CapDrop": list(request.cap_drop) or None,
+        "Dns": list(request.dns),
+        "ExtraHosts": list(request.extra_hosts) or None,
+        "IpcMode": request.ipc_mode or "private",
+        "PidMode": request.pid_mode,
+        "Privileged": request.privileged,
+        "ReadonlyRootfs": request.read_only,
+        "SecurityOpt": list(request.security) or None,
+        "Tmpfs": dict(request.tmpfs),
+        "ShmSize": request.shm_size or _SHM,
+        "Sysctls": dict(request.sysctl),
+        "Init": request.init,
+        "Memory": 0,
+        "NanoCpus": 0,
+        "PidsLimit": None,
+    }

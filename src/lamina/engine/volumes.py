@@ -1,0 +1,85 @@
+"""Volumes: folders of this machine that outlive containers. A new one begins as the image has it."""
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lamina.engine.engine import Engine
+    from lamina.layer.node import Node
+    from lamina.layer.view import Tree
+
+__all__ = ["volume_folder"]
+
+
+def volume_folder(engine: "Engine", name: str, *, image: str, target: str) -> str:
+    """Give the data folder of volume `name`; a new one is filled with what `image` has at `target`.
+
+    As with Docker, so that a database finds its folder with the owner and files its image gave it.
+    """
+    folder = f"{engine.store.disk.volumes}/{name}"
+    data = f"{folder}/_data"
+    if os.path.isdir(data):
+        return data
+    from lamina.stream.files import fresh_name, remove_tree
+
+    fresh = f"{engine.store.disk.volumes}/.{fresh_name()}"
+    os.makedirs(f"{fresh}/_data", mode=0o755)
+    try:
+        _fill(engine, image, target, f"{fresh}/_data")
+        try:
+            os.rename(fresh, folder)
+        except OSError:  # another process made the volume meanwhile
+            if not os.path.isdir(data):
+                raise
+    finally:
+        if os.path.isdir(fresh):
+            remove_tree(fresh)
+    return data
+
+
+def _fill(engine: "Engine", image: str, target: str, data: str) -> None:
+    from lamina.layer.view import Tree
+
+    pile = engine.images.resolve(image).config.diff_ids
+    layers = engine.layers.pile(pile)
+    try:
+        tree = Tree.of(layers)
+        top = target.strip("/").encode()
+        node = tree.lookup(top)
+        if node is None or not node.kind.value == "directory":
+            return
+        _attributes(data, node)
+        for path, child in tree.walk(top):
+            inside = path[len(top) :].lstrip(b"/")
+            if inside:
+                _copy(tree, child, os.path.join(os.fsencode(data), inside))
+        _attributes(data, node)
+    finally:
+        for layer in layers:
+            layer.close()
+
+
+def _copy(tree: "Tree", node: "Node", path: bytes) -> None:
+    kind = node.kind.value
+    if kind == "directory":
+        os.mkdir(path)
+    elif kind == "symlink":
+        os.symlink(node.target, path)
+        with suppress(PermissionError):
+            os.lchown(path, node.uid, node.gid)
+        return
+    elif kind == "file":
+        with open(path, "xb") as file, tree.open_file(node) as body:
+            while piece := body.read(1 << 20):
+                file.write(piece)
+    else:
+        return
+    _attributes(os.fsdecode(path), node)
+
+
+def _attributes(path: str, node: "Node") -> None:
+    with suppress(PermissionError):
+        os.chown(path, node.uid, node.gid)
+    os.chmod(path, node.mode)
+    os.utime(path, ns=(node.mtime_ns, node.mtime_ns))
