@@ -51,9 +51,11 @@ def settings_for(folder: Path) -> Settings:
 
 
 @contextlib.contextmanager
-def client_for(folder: Path, patience: Patience = QUICK, **environ: str) -> Iterator[Client]:
+def client_for(
+    folder: Path, patience: Patience = QUICK, environ: dict[str, str] | None = None
+) -> Iterator[Client]:
     """Give a client with an environment of its own, that loses patience quickly."""
-    env = {"HOME": str(folder), "PATH": str(folder / "bin"), **environ}
+    env = {"HOME": str(folder), "PATH": str(folder / "bin"), **(environ or {})}
     with Client(settings_for(folder), environ=env, patience=patience) as client:
         yield client
 
@@ -122,7 +124,7 @@ class CrookedServer:
             protocol_version = "HTTP/1.1"
             timeout = 20
 
-            def _serve(self) -> None:
+            def serve(self) -> None:
                 parts = urlsplit(self.path)
                 exchange = Exchange(
                     self, self.command, parts.path, parse_qs(parts.query),
@@ -131,10 +133,11 @@ class CrookedServer:
                 outer.seen.append(exchange)
                 outer.answer(exchange)
 
-            do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
-
             def log_message(self, *_: object) -> None:
                 return
+
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"):
+            setattr(Handler, f"do_{method}", Handler.serve)
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True

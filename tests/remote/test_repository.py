@@ -23,6 +23,7 @@ from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.spec.digest import Digest
 from lamina.spec.manifest import Manifest
 from lamina.spec.reference import Reference
+from lamina.spec.wire import encode
 from lamina.stream.verify import DigestMismatch, VerifyingReader, chunks
 
 
@@ -170,9 +171,9 @@ def test_without_a_digest_header_the_content_is_hashed(client: Client) -> None:
 
 
 def test_a_digest_header_that_lies_is_found_out(client: Client) -> None:
-    with manifest_server(Docker_Content_Digest=str(Digest.of(b"lie"))) as server:
-        with pytest.raises(DigestMismatch, match="expected sha256"):
-            Repository(client, server.address, "a/b").manifest("v1")
+    lying = manifest_server(Docker_Content_Digest=str(Digest.of(b"lie")))
+    with lying as server, pytest.raises(DigestMismatch, match="expected sha256"):
+        Repository(client, server.address, "a/b").manifest("v1")
 
 
 def test_a_manifest_that_is_not_the_one_asked_for_is_refused(client: Client) -> None:
@@ -204,11 +205,12 @@ def test_a_registry_without_head_is_asked_with_get(client: Client, status: int) 
 
 
 def test_a_manifest_beyond_four_mebibytes_is_not_read(client: Client) -> None:
-    with CrookedServer(
-        lambda exchange: exchange.reply(200, b" " * (4 * 1024 * 1024 + 1))
-    ) as server:
-        with pytest.raises(ResponseInvalid, match="larger than 4194304 bytes"):
-            Repository(client, server.address, "a/b").manifest("v1")
+    huge = b" " * (4 * 1024 * 1024 + 1)
+    with (
+        CrookedServer(lambda exchange: exchange.reply(200, huge)) as server,
+        pytest.raises(ResponseInvalid, match="larger than 4194304 bytes"),
+    ):
+        Repository(client, server.address, "a/b").manifest("v1")
 
 
 def test_tags_follow_relative_links_and_stop_at_a_loop(client: Client) -> None:
@@ -247,13 +249,11 @@ def test_a_web_site_is_not_taken_for_a_registry(client: Client) -> None:
 
 def test_referrers_come_from_the_api_and_else_from_the_tag(client: Client) -> None:
     row = {**MANIFEST.descriptor.to_json(), "artifactType": "application/sbom"}
-    from lamina.spec.wire import encode
-
     index = encode({"schemaVersion": 2, "mediaType": MediaType.OCI_INDEX, "manifests": [row]})
-    has_api = True
+    apis = [True]
 
     def answer(exchange: Exchange) -> None:
-        if "/referrers/" in exchange.path and not has_api:
+        if "/referrers/" in exchange.path and not apis[0]:
             exchange.reply(404, b"page not found")
         elif "/manifests/sha256-" in exchange.path or "/referrers/" in exchange.path:
             exchange.reply(200, index, {"Content-Type": MediaType.OCI_INDEX})
@@ -262,7 +262,7 @@ def test_referrers_come_from_the_api_and_else_from_the_tag(client: Client) -> No
 
     with CrookedServer(answer) as server:
         repository = Repository(client, server.address, "a/b")
-        for has_api in (True, False):
+        for apis[0] in (True, False):
             (found,) = repository.referrers(Digest.of(b"subject"))
             assert (found.digest, found.artifact_type) == (MANIFEST.digest, "application/sbom")
             assert repository.referrers(Digest.of(b"subject"), artifact_type="other/type") == ()

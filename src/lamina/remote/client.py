@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from lamina.events import Listener, silent
 from lamina.remote.auth import Authorizer
-from lamina.remote.challenge import parse_challenges
+from lamina.remote.challenge import Challenge, parse_challenges
 from lamina.remote.endpoints import Endpoint, EndpointBook, InsecureRules
 from lamina.remote.errors import Purpose, failure
 from lamina.remote.http import Transport
@@ -82,14 +82,14 @@ class Client:
             return self.transport.send(request)
         header = self.authorizer.header(endpoint, repository, scopes)
         response = self.transport.send(_authorized(request, header))
-        if origin(response.url) != origin(endpoint.url):
-            return response
-        challenges = parse_challenges(response.header("WWW-Authenticate"))
-        lacking = any(challenge.error == "insufficient_scope" for challenge in challenges)
-        if response.status != 401 and not (response.status == 403 and lacking):  # noqa: PLR2004
-            return response
-        fresh = self.authorizer.renew(endpoint, repository, scopes, challenges, refused=header)
-        return self.transport.send(_authorized(request, fresh)) if fresh else response
+        for lacking in (False, True):  # a new token may still lack a scope, which is named then
+            challenges = _refusal(response, endpoint, lacking=lacking)
+            fresh = self.authorizer.renew(endpoint, repository, scopes, challenges, refused=header)
+            if not fresh:
+                return response
+            header = fresh
+            response = self.transport.send(_authorized(request, header))
+        return response
 
     def credentials(self, registry: str, repository: str = "") -> "Credentials | None":
         """Look up who we are to `registry`."""
@@ -107,6 +107,20 @@ class Client:
     def _asked_scheme(self, response: Response, registry: str) -> str:
         challenges = parse_challenges(response.header("WWW-Authenticate"))
         return self.authorizer.scheme(registry) or (challenges[0].scheme if challenges else "")
+
+
+def _refusal(response: Response, endpoint: Endpoint, *, lacking: bool) -> tuple[Challenge, ...]:
+    """Give the challenges of a refusal that a login may answer, else none.
+
+    With `lacking` only those that name a scope our token has not. What another origin refuses
+    after a redirect is not the registry's refusal.
+    """
+    if response.status not in (401, 403) or origin(response.url) != origin(endpoint.url):
+        return ()
+    challenges = parse_challenges(response.header("WWW-Authenticate"))
+    if lacking or response.status == 403:  # noqa: PLR2004
+        return tuple(each for each in challenges if each.error == "insufficient_scope")
+    return challenges
 
 
 def _authorized(request: Request, header: str) -> Request:

@@ -176,16 +176,16 @@ def _unauthorized(cause: str, purpose: Purpose, *, credentials: bool, scheme: st
     if credentials:
         return LoginRefused(
             _access_denied(purpose, cause),
-            hint=f"the stored login was not enough; log in again with `lamina login {_shown(purpose.registry)}`",
+            hint=f"the stored login was not enough; log in again with {_login(purpose.registry)}",
         )
     return LoginRequired(
         _access_denied(purpose, cause),
-        hint=f"check the name, or log in with `lamina login {_shown(purpose.registry)}`",
+        hint=f"check the name, or log in with {_login(purpose.registry)}",
     )
 
 
 def _denied(cause: str, purpose: Purpose, *, credentials: bool) -> _LaminaError:
-    login = f"`lamina login {_shown(purpose.registry)}`"
+    login = _login(purpose.registry)
     hint = (
         f"use an account that may {purpose.verb} there: {login}"
         if credentials
@@ -205,8 +205,9 @@ def _access_denied(purpose: Purpose, cause: str) -> str:
     return f"{purpose.verb} access denied for {purpose.name}: {cause}"
 
 
-def _shown(registry: str) -> str:
-    return "" if registry == "docker.io" else registry
+def _login(registry: str) -> str:
+    """Write the command that logs in there."""
+    return "`lamina login`" if registry == "docker.io" else f"`lamina login {registry}`"
 
 
 def _not_found(response: Response, cause: str, codes: set[str], purpose: Purpose) -> _LaminaError:
@@ -237,9 +238,7 @@ def _too_many(
     if limit:
         hints.append(f"its limit is {limit}")
     if not credentials:
-        hints.append(
-            f"an account may have a higher limit: `lamina login {_shown(purpose.registry)}`"
-        )
+        hints.append(f"an account may have a higher limit: {_login(purpose.registry)}")
     return TooManyRequests(cause or f"toomanyrequests: {_where(response)}", hint="; ".join(hints))
 
 

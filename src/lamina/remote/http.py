@@ -210,37 +210,38 @@ class Transport:
             raise _translate(error, url, request.method) from error
 
     def _manager(self, url: str) -> "PoolManager":
-        from urllib3 import PoolManager, ProxyManager, make_headers
-        from urllib3.util import parse_url
-
+        """Give the connections to a place: one set per proxy and, with TLS, per host and port."""
         scheme, host, port = origin(url)
         proxy = proxy_for(scheme, host, port, self._environ)
         place = urlsplit(url).netloc.rpartition("@")[2].lower() if scheme == "https" else ""
         with self._lock:
             found = self._managers.get((proxy, place))
             if found is None:
-                context = None
-                if place:
-                    context = context_for(
-                        place,
-                        self._docker_config,
-                        self._environ,
-                        verify=not self._rules.allow(host, port),
-                    )
-                if proxy:
-                    parsed = parse_url(proxy)
-                    account = make_headers(proxy_basic_auth=parsed.auth) if parsed.auth else None
-                    found = ProxyManager(
-                        parsed._replace(auth=None).url,
-                        proxy_headers=account,
-                        ssl_context=context,
-                        maxsize=_CONNECTIONS,
-                        blocksize=BLOCK,
-                    )
-                else:
-                    found = PoolManager(ssl_context=context, maxsize=_CONNECTIONS, blocksize=BLOCK)
+                verify = not self._rules.allow(host, port)
+                found = self._make_manager(proxy, place, verify=verify)
                 self._managers[proxy, place] = found
             return found
+
+    def _make_manager(self, proxy: str, place: str, *, verify: bool) -> "PoolManager":
+        from urllib3 import PoolManager, ProxyManager, disable_warnings, make_headers
+        from urllib3.exceptions import InsecureRequestWarning
+        from urllib3.util import parse_url
+
+        context = None
+        if place:
+            context = context_for(place, self._docker_config, self._environ, verify=verify)
+            if not verify:  # whoever allowed plain http there knows; it is not said per request
+                disable_warnings(InsecureRequestWarning)
+        if not proxy:
+            return PoolManager(ssl_context=context, maxsize=_CONNECTIONS, blocksize=BLOCK)
+        parsed = parse_url(proxy)
+        return ProxyManager(
+            parsed._replace(auth=None).url,
+            proxy_headers=make_headers(proxy_basic_auth=parsed.auth) if parsed.auth else None,
+            ssl_context=context,
+            maxsize=_CONNECTIONS,
+            blocksize=BLOCK,
+        )
 
 
 def _outgoing(
@@ -315,14 +316,14 @@ def _translate(error: Exception, url: str, method: str) -> LaminaError:
             "check the registry's name and the network",
         ),
         (
-            lib.ConnectTimeoutError,
-            f"no answer from {host}:{port}",
-            "check the network, and the registry's port",
-        ),
-        (
             lib.NewConnectionError,
             f"cannot connect to {host}:{port}: {_reason(error)}",
             "check the registry's name and port, and that it is running",
+        ),
+        (
+            lib.ConnectTimeoutError,
+            f"no answer from {host}:{port}",
+            "check the network, and the registry's port",
         ),
     )
     for kind, text, hint in unreachable:

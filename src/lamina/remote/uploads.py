@@ -1,7 +1,8 @@
 """Bring one blob to a registry: look, else mount, else send; resumed where the server stands.
 
 Spec: distribution-spec, "Pushing blobs". POST opens an upload, one PATCH streams it, PUT closes it.
-After a break the server is asked how much it has.
+After a break the server is asked how much it has. distribution's own registry (2.8, seen) cannot say
+after a cut PATCH and calls the upload invalid: there it begins anew.
 """
 
 import re
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["Channel", "Upload", "UploadOutcome", "UploadResult"]
 
 _RANGE = re.compile(r"\s*(?:bytes\s*[= ]\s*)?(\d+)-(-?\d+)\s*(?:/.*)?")
-_ROUNDS = 3
 _CREATED = 201
 _ACCEPTED = 202
 _GONE = (400, 404, 405, 410, 501)
@@ -116,7 +116,8 @@ class Upload:
         source = "" if resumed else self._mount(mount_from)
         if source:
             return UploadOutcome(UploadResult.MOUNTED, source)
-        for rounds_left in range(_ROUNDS - 1, -1, -1):
+        tries = self._transport.tries()
+        while True:
             try:
                 if self._location or self._begin():
                     self._transfer()
@@ -124,9 +125,11 @@ class Upload:
                 return UploadOutcome(UploadResult.UPLOADED)
             except _Restart as lost:
                 self._location, self._offset = "", 0
-                if not rounds_left:
+                spoiled_twice = isinstance(lost.cause, DigestMismatch) and tries.failures
+                pause_s = tries.pause_s(0)
+                if spoiled_twice or pause_s is None:
                     raise lost.cause from lost
-        raise ConnectionBroken(f"{self._digest}: the registry lost the upload again and again")
+                self._transport.wait(pause_s, str(lost.cause))
 
     def _resume(self, session: str) -> bool:
         """Take up an earlier process's upload; tell whether the registry still knows it."""

@@ -1,0 +1,74 @@
+"""docker-credential-* programs, by their protocol."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lamina.remote.credential_helper import CredentialHelper, HelperFailed, HelperMissing
+from lamina.remote.credentials import Credentials
+
+# A helper that keeps each server's document in a file of its folder, as the real ones behave.
+HELPER = """#!/bin/sh
+store="{folder}"
+case "$1" in
+store) read -r line; name=$(printf %s "$line" | sed 's/.*"ServerURL":"\\([^"]*\\)".*/\\1/' | tr '/:' '__')
+       printf '%s' "$line" > "$store/$name" ;;
+get)   name=$(tr '/:' '__')
+       if [ -f "$store/$name" ]; then cat "$store/$name"; else echo "credentials not found in native keychain"; exit 1; fi ;;
+erase) name=$(tr '/:' '__')
+       if [ -f "$store/$name" ]; then rm "$store/$name"; else echo "credentials not found in native keychain"; exit 1; fi ;;
+esac
+"""
+
+MakeHelper = Callable[..., dict[str, str]]
+
+
+@pytest.fixture
+def make_helper(tmp_path: Path) -> MakeHelper:
+    """Give a function that installs a helper and gives the environment to find it in."""
+
+    def make(script: str = HELPER, name: str = "keeper") -> dict[str, str]:
+        (tmp_path / "bin").mkdir(exist_ok=True)
+        (tmp_path / "kept").mkdir(exist_ok=True)
+        path = tmp_path / "bin" / f"docker-credential-{name}"
+        path.write_text(script.replace("{folder}", str(tmp_path / "kept")))
+        path.chmod(0o755)
+        return {"PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
+
+    return make
+
+
+def test_what_was_stored_is_found_and_after_erasing_it_is_not(make_helper: MakeHelper) -> None:
+    helper = CredentialHelper("keeper", make_helper())
+    assert helper.get("reg.example:5000") is None
+    helper.store("reg.example:5000", Credentials("alice", "pw"))
+    assert helper.get("reg.example:5000") == Credentials("alice", "pw")
+    assert helper.erase("reg.example:5000")
+    assert not helper.erase("reg.example:5000")
+    assert helper.get("reg.example:5000") is None
+
+
+def test_an_identity_token_has_a_user_name_of_its_own(
+    make_helper: MakeHelper, tmp_path: Path
+) -> None:
+    helper = CredentialHelper("keeper", make_helper())
+    helper.store("reg", Credentials("alice", identity_token="id"))
+    assert '"Username":"<token>"' in (tmp_path / "kept" / "reg").read_text()
+    assert helper.get("reg") == Credentials(identity_token="id")
+
+
+def test_a_missing_helper_is_named() -> None:
+    with pytest.raises(HelperMissing, match="docker-credential-nosuch, which is not installed"):
+        CredentialHelper("nosuch", {"PATH": "/nowhere"}).get("reg")
+    with pytest.raises(HelperMissing):
+        CredentialHelper("../evil", {"PATH": "/nowhere"}).get("reg")
+
+
+def test_a_helper_that_fails_says_why(make_helper: MakeHelper) -> None:
+    env = make_helper("#!/bin/sh\necho 'the keychain is locked'\nexit 1\n")
+    with pytest.raises(HelperFailed, match="get failed: the keychain is locked"):
+        CredentialHelper("keeper", env).get("reg")
+    env = make_helper("#!/bin/sh\necho '{}'\n")
+    with pytest.raises(HelperFailed, match="no user name and secret"):
+        CredentialHelper("keeper", env).get("reg")
