@@ -1,9 +1,149 @@
-"""Paths of the site."""
+"""Paths of the site. Repository names hold slashes; `/-/` parts them from what is asked of them."""
+
+import functools
+import logging
+import re
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from importlib import resources
+from urllib.parse import quote
 
 from aiohttp import web
 
+from lamina.errors import Denied, Invalid, LaminaError, NotFound, Unauthorized
+from lamina.hub.names import is_repository
+from lamina.hub.site import accounts, lists, repository
+from lamina.hub.site.render import SECURITY, render
+from lamina.hub.site.sessions import Visit, visit_of, with_cookies
+from lamina.hub.web import is_secure
+
 __all__ = ["add_site"]
+
+_Page = Callable[[web.Request, Visit], Awaitable[web.Response]]
+_BELOW = re.compile(r"/(.+)/-/([a-z-]+)(?:/([^/]+))?")
+_STATIC = {
+    "style.css": "text/css",
+    "copy.js": "text/javascript",
+    "icon.svg": "image/svg+xml",
+}
+_POSTS = {
+    "settings": repository.settings,
+    "edit": repository.edit,
+    "delete-tag": repository.delete_tag,
+    "delete": repository.delete,
+}
+_STATUS: tuple[tuple[type[LaminaError], HTTPStatus], ...] = (
+    (NotFound, HTTPStatus.NOT_FOUND),
+    (Invalid, HTTPStatus.NOT_FOUND),
+    (Denied, HTTPStatus.FORBIDDEN),
+)
 
 
 def add_site(app: web.Application) -> None:
     """Add the pages to the application."""
+    router = app.router
+    router.add_get("/", _page(lists.front))
+    router.add_get("/register", _page(accounts.register_page))
+    router.add_post("/register", _page(accounts.register))
+    router.add_get("/signin", _page(accounts.sign_in_page))
+    router.add_post("/signin", _page(accounts.sign_in))
+    router.add_post("/signout", _page(accounts.sign_out))
+    router.add_get("/static/{name}", _static)
+    router.add_get("/favicon.ico", _static)
+    router.add_route("*", "/{path:.*}", _page(_below))
+
+
+async def _below(request: web.Request, visit: Visit) -> web.Response:
+    """Answer for people, repositories and what is in them."""
+    path = request.path
+    match = _BELOW.fullmatch(path)
+    if match is None:
+        return await _named(request, visit, path.strip("/"))
+    name, what, rest = match[1], match[2], match[3] or ""
+    if not is_repository(name):
+        raise NotFound("there is no such page")
+    if request.method == "POST" and what in _POSTS and not rest:
+        return await _POSTS[what](request, visit, name)
+    if request.method not in ("GET", "HEAD"):
+        raise NotFound("there is no such page")
+    if what in ("tag", "manifest") and rest:
+        return await repository.image(request, visit, name, rest)
+    if what == "settings" and not rest:
+        return await repository.settings_page(request, visit, name)
+    if what == "edit" and not rest:
+        return await repository.edit_page(request, visit, name)
+    raise NotFound("there is no such page")
+
+
+async def _named(request: web.Request, visit: Visit, name: str) -> web.Response:
+    if request.method not in ("GET", "HEAD"):
+        raise NotFound("there is no such page")
+    if is_repository(name):
+        return await repository.repository(request, visit, name)
+    found = await lists.person(request, visit, name)
+    if found is None:
+        raise NotFound("there is no such page")
+    return found
+
+
+def _page(page: _Page) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Wrap a page: who visits, what went wrong, and the headers of every page."""
+
+    @functools.wraps(page)
+    async def answer(request: web.Request) -> web.StreamResponse:
+        visit = await visit_of(request)
+        try:
+            response: web.StreamResponse = await page(request, visit)
+        except web.HTTPRedirection as redirect:
+            response = redirect
+        except Exception as error:  # noqa: BLE001 - becomes a page, and our own faults are logged
+            response = _trouble(request, visit, error)
+        with_cookies(request, visit, response)
+        response.headers.update(SECURITY)
+        if is_secure(request):
+            response.headers["Strict-Transport-Security"] = "max-age=31536000"
+        return response
+
+    return answer
+
+
+def _trouble(request: web.Request, visit: Visit, error: Exception) -> web.Response:
+    """Give the page that says what went wrong."""
+    if isinstance(error, Unauthorized):
+        if request.method == "GET" and "/-/" in request.path and "/-/tag" not in request.path:
+            return web.HTTPSeeOther(f"/signin?next={quote(request.path_qs)}")
+        error = NotFound("there is no such page, or it is private")
+    if not isinstance(error, LaminaError):
+        logging.getLogger("lamina.hub").error(
+            "%s %s failed", request.method, request.path, exc_info=error
+        )
+        values = {"title": "Something failed here", "text": "It was written to the hub's log."}
+        return render(
+            request, visit, "trouble.html", values, status=HTTPStatus.INTERNAL_SERVER_ERROR
+        )
+    status = next((s for kind, s in _STATUS if isinstance(error, kind)), HTTPStatus.BAD_REQUEST)
+    title = "Not found" if status == HTTPStatus.NOT_FOUND else "That is not possible"
+    text = error.message[:1].upper() + error.message[1:]
+    if error.hint and status != HTTPStatus.NOT_FOUND:
+        text += f" — {error.hint}"
+    return render(request, visit, "trouble.html", {"title": title, "text": text}, status=status)
+
+
+async def _static(request: web.Request) -> web.StreamResponse:
+    """Send one of our three files, from memory."""
+    name = request.match_info.get("name", "icon.svg")
+    if name not in _STATIC:
+        raise web.HTTPNotFound
+    body, tag = _file(name)
+    headers = {"Cache-Control": "max-age=300", "ETag": tag, **SECURITY}
+    if request.headers.get("If-None-Match") == tag:
+        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return web.Response(body=body, content_type=_STATIC[name], charset="utf-8", headers=headers)
+
+
+@functools.cache
+def _file(name: str) -> tuple[bytes, str]:
+    import hashlib
+
+    body = resources.files("lamina.hub.site").joinpath("static", name).read_bytes()
+    return body, f'"{hashlib.sha256(body).hexdigest()[:16]}"'

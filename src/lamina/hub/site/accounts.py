@@ -1,0 +1,92 @@
+"""Pages to register, sign in and sign out."""
+
+from http import HTTPStatus
+
+from aiohttp import web
+
+from lamina.errors import Denied
+from lamina.hub.errors import CredentialsRefused, FormInvalid, NameTaken, TooManyAttempts
+from lamina.hub.site.render import render
+from lamina.hub.site.sessions import Visit, begin, end, read_form
+from lamina.hub.web import SERVICES, client_address
+
+__all__ = ["register", "register_page", "safe_next", "sign_in", "sign_in_page", "sign_out"]
+
+
+def safe_next(target: str) -> str:
+    """Give where to go on: a path of ours, never another site."""
+    is_ours = target.startswith("/") and not target.startswith(("//", "/\\"))
+    return target if is_ours and target.isprintable() and "\\" not in target else "/"
+
+
+async def register_page(request: web.Request, visit: Visit) -> web.Response:
+    """Show the form to register."""
+    if visit.account:
+        raise web.HTTPSeeOther(f"/{visit.account.name}")
+    values = {
+        "name": "",
+        "fields": {},
+        "is_open": request.app[SERVICES].settings.open_registration,
+        "next": safe_next(request.query.get("next", "/")),
+    }
+    return render(request, visit, "register.html", values)
+
+
+async def register(request: web.Request, visit: Visit) -> web.Response:
+    """Make an account and sign it in; what is wrong is said beside the field."""
+    services = request.app[SERVICES]
+    form = await read_form(request, visit)
+    if not services.settings.open_registration:
+        raise Denied("registration is closed here", hint="ask the hub's admin for an account")
+    name, password = form.get("name", "").strip(), form.get("password", "")
+    try:
+        account = await services.threads.call_slow(services.accounts.register, name, password)
+    except FormInvalid as error:
+        fields, status = error.fields, HTTPStatus.BAD_REQUEST
+    except NameTaken:
+        fields = {"name": f"The name {name!r} is taken; choose another"}
+        status = HTTPStatus.CONFLICT
+    else:
+        target = safe_next(form.get("next", "/"))
+        where = f"/{account.name}" if target == "/" else target
+        return await begin(request, account, web.HTTPSeeOther(where))
+    values = {
+        "name": name,
+        "fields": fields,
+        "is_open": True,
+        "next": safe_next(form.get("next", "/")),
+    }
+    return render(request, visit, "register.html", values, status=status)
+
+
+async def sign_in_page(request: web.Request, visit: Visit) -> web.Response:
+    """Show the form to sign in."""
+    target = safe_next(request.query.get("next", "/"))
+    if visit.account:
+        raise web.HTTPSeeOther(target)
+    return render(request, visit, "signin.html", {"name": "", "trouble": "", "next": target})
+
+
+async def sign_in(request: web.Request, visit: Visit) -> web.Response:
+    """Check the password and sign in."""
+    services = request.app[SERVICES]
+    form = await read_form(request, visit)
+    name, target = form.get("name", ""), safe_next(form.get("next", "/"))
+    try:
+        account = await services.threads.call_slow(
+            services.accounts.login, name, form.get("password", ""), client_address(request)
+        )
+    except CredentialsRefused:
+        trouble, status = "The name and the password do not match", HTTPStatus.UNAUTHORIZED
+    except TooManyAttempts as error:
+        trouble, status = f"Too many wrong passwords: {error.hint}", HTTPStatus.TOO_MANY_REQUESTS
+    else:
+        return await begin(request, account, web.HTTPSeeOther(target))
+    values = {"name": name, "trouble": trouble, "next": target}
+    return render(request, visit, "signin.html", values, status=status)
+
+
+async def sign_out(request: web.Request, visit: Visit) -> web.Response:
+    """End this session."""
+    await read_form(request, visit)
+    return await end(request, visit, web.HTTPSeeOther("/"))

@@ -1,0 +1,84 @@
+"""The front page with its search, and a person's page."""
+
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from lamina.hub.access import Caller
+from lamina.hub.database import Connection
+from lamina.hub.site.render import render
+from lamina.hub.site.sessions import Visit
+from lamina.hub.tables import accounts, repositories
+from lamina.hub.tables.accounts import Account
+from lamina.hub.tables.repositories import Listed
+from lamina.hub.web import SERVICES
+
+__all__ = ["front", "page_number", "person"]
+
+_PAGE = 30
+_QUERY_LIMIT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Person:
+    name: str
+    account: Account | None
+    rows: tuple[Listed, ...]
+
+
+def page_number(request: web.Request) -> int:
+    """Give which page of a list is asked for, from 1."""
+    text = request.query.get("page", "1")
+    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 8 else 1  # noqa: PLR2004 - no overflow
+
+
+async def front(request: web.Request, visit: Visit) -> web.Response:
+    """List and search what the visitor may see, newest push first."""
+    services = request.app[SERVICES]
+    words = request.query.get("q", "")[:_QUERY_LIMIT]
+    number = page_number(request)
+    caller = visit.caller
+
+    def work(connection: Connection) -> tuple[Listed, ...]:
+        return repositories.search(
+            connection,
+            words,
+            reader=caller.name,
+            is_admin=caller.is_admin,
+            limit=_PAGE + 1,
+            offset=(number - 1) * _PAGE,
+        )
+
+    rows = await services.threads.call(services.database.read, work)
+    values = {
+        "words": words,
+        "rows": rows[:_PAGE],
+        "page": number,
+        "has_next": len(rows) > _PAGE,
+    }
+    return render(request, visit, "front.html", values)
+
+
+async def person(request: web.Request, visit: Visit, name: str) -> web.Response | None:
+    """Show an account with its repositories; None if there is none of that name."""
+    services = request.app[SERVICES]
+    caller = visit.caller
+
+    def work(connection: Connection) -> _Person:
+        return _find_person(connection, caller, name)
+
+    found = await services.threads.call(services.database.read, work)
+    if found.account is None and not found.rows:
+        return None
+    values = {
+        "name": name,
+        "account": found.account,
+        "rows": found.rows,
+        "is_self": caller.name == name,
+    }
+    return render(request, visit, "person.html", values)
+
+
+def _find_person(connection: Connection, caller: Caller, name: str) -> _Person:
+    rows = repositories.of_namespace(connection, name, reader=caller.name, is_admin=caller.is_admin)
+    return _Person(name, accounts.find(connection, name), rows)

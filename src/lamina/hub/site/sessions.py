@@ -1,0 +1,122 @@
+"""Who visits: the session cookie, and the token that proves a form came from our own page.
+
+Every visitor carries a random form cookie; a form's hidden field is its keyed hash together with
+the session, so neither another site nor another visitor can make one. A request that says it comes
+from another origin is refused before that.
+"""
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from multidict import MultiDictProxy
+
+from lamina.errors import Denied
+from lamina.hub.access import ANONYMOUS, Caller
+from lamina.hub.tables.accounts import Account
+from lamina.hub.web import SERVICES, host_of, is_secure
+
+__all__ = ["Visit", "begin", "end", "read_form", "visit_of", "with_cookies"]
+
+_SESSION, _FORM = "lamina_session", "lamina_form"
+_FORM_LIFE_S = 30 * 86400
+
+
+class FormForged(Denied):
+    """The form did not come from one of our pages, or the page is too old."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request to the site: who is signed in (maybe nobody), and its forms' token."""
+
+    account: Account | None
+    session: str
+    form_cookie: str
+    is_new: bool
+    form_token: str
+
+    @property
+    def caller(self) -> Caller:
+        """The visitor as the one who asks."""
+        if self.account is None:
+            return ANONYMOUS
+        return Caller(self.account.name, self.account.is_admin)
+
+
+async def visit_of(request: web.Request) -> Visit:
+    """Give who visits, by the cookies."""
+    services = request.app[SERVICES]
+    session = request.cookies.get(_SESSION, "")
+    form_cookie = request.cookies.get(_FORM, "")
+    is_new = not form_cookie
+    if is_new:
+        form_cookie = secrets.token_urlsafe(24)
+    account = None
+    if session:
+        account = await services.threads.call(services.accounts.of_session, session)
+    if account is None:
+        session = ""
+    token = hmac.new(
+        services.form_key, f"{form_cookie}\0{session}".encode(), hashlib.sha256
+    ).hexdigest()
+    return Visit(account, session, form_cookie, is_new, token)
+
+
+def with_cookies(request: web.Request, visit: Visit, response: web.StreamResponse) -> None:
+    """Give a new visitor their form cookie."""
+    if visit.is_new and not response.prepared:
+        _set(request, response, _FORM, visit.form_cookie, _FORM_LIFE_S)
+
+
+async def read_form(request: web.Request, visit: Visit) -> MultiDictProxy[str]:
+    """Give a form's text fields after checking that it is ours. Raises: FormForged."""
+    origin = request.headers.get("Origin")
+    if origin not in (None, "null") and urlsplit(origin or "").netloc != host_of(request):
+        raise FormForged("this form was sent by another site")
+    fields = await request.post()
+    token = fields.get("form_token")
+    if not isinstance(token, str) or not hmac.compare_digest(
+        token.encode(), visit.form_token.encode()
+    ):
+        raise FormForged(
+            "this page was open for too long", hint="go back, reload it and send it again"
+        )
+    from multidict import MultiDict
+
+    texts = MultiDict((name, value) for name, value in fields.items() if isinstance(value, str))
+    return MultiDictProxy(texts)
+
+
+async def begin(request: web.Request, account: Account, response: web.Response) -> web.Response:
+    """Sign `account` in on this browser."""
+    services = request.app[SERVICES]
+    token = await services.threads.call(services.accounts.begin_session, account)
+    _set(request, response, _SESSION, token, services.settings.session_s)
+    return response
+
+
+async def end(request: web.Request, visit: Visit, response: web.Response) -> web.Response:
+    """Sign out here."""
+    services = request.app[SERVICES]
+    if visit.session:
+        await services.threads.call(services.accounts.end_session, visit.session)
+    response.del_cookie(_SESSION, path="/")
+    return response
+
+
+def _set(
+    request: web.Request, response: web.StreamResponse, name: str, value: str, life_s: int
+) -> None:
+    response.set_cookie(
+        name,
+        value,
+        max_age=life_s,
+        path="/",
+        httponly=True,
+        samesite="Lax",
+        secure=is_secure(request),
+    )
