@@ -81,10 +81,13 @@ def choose(settings: "Settings", layers: "Layers", probe: Probe | None = None) -
     drivers: dict[str, Driver] = {
         "sealed": SealedDriver(layers, reason),
         "unpacked": UnpackedDriver(layers, reason, rootless, not probe.one_owner),
-        "copied": CopiedDriver(layers, reason, rootless),
+        "copied": CopiedDriver(layers, reason, rootless, not probe.one_owner),
     }
     surroundings = Surroundings(
-        settings.run_root, userxattr=rootless, directio=probe.kernel >= _DIRECT
+        settings.run_root,
+        userxattr=rootless,
+        owners=not probe.one_owner,
+        directio=probe.kernel >= _DIRECT,
     )
     return Snapshotter(layers, surroundings, drivers[name], tuple(drivers.values()))
 

@@ -34,12 +34,14 @@ _TYPES = {
 class CopiedDriver:
     """No lowers: `upper` holds everything and is mounted as it is.
 
-    `in_namespace`: we are root of a user namespace only, so devices cannot be made.
+    `in_namespace`: we are root of a user namespace only, so devices cannot be made. `owners`: it
+    has room for owners beside us.
     """
 
     layers: "Layers"
     reason: str = ""
     in_namespace: bool = False
+    owners: bool = True
     name: str = "copied"
 
     def lowers(self, diff_ids: "Sequence[Digest]") -> tuple[Lower, ...]:  # noqa: ARG002 - the Protocol's
@@ -70,7 +72,8 @@ class CopiedDriver:
             self.layers.opened(diff_ids) as layers,
         ):
             os.mkdir(place, 0o700)
-            _Comparison(stack.upper, place, Tree.of(layers), since_ns).run()
+            comparison = _Comparison(stack.upper, place, Tree.of(layers), since_ns)
+            comparison.run(owners=self.owners)
             yield place
 
     def _copy(self, target: str, diff_ids: "Sequence[Digest]") -> None:
@@ -167,9 +170,11 @@ class _Comparison:
         self._tree = tree
         self._since_ns = since_ns
         self._made: list[bytes] = [b""]
+        self._owners = True
 
-    def run(self) -> None:
-        """Compare everything, a directory at a time."""
+    def run(self, *, owners: bool) -> None:
+        """Compare everything, a directory at a time; owners only where they could be kept."""
+        self._owners = owners
         self._compare()
         for path in reversed(self._made):  # what was put inside has changed their times
             found = os.lstat(os.path.join(self._source, path))
@@ -199,7 +204,7 @@ class _Comparison:
     def _differs(self, path: bytes, found: os.stat_result, node: "Node | None") -> bool:
         if node is None or _TYPES[node.kind] != stat.S_IFMT(found.st_mode):
             return True
-        if (found.st_uid, found.st_gid) != (node.uid, node.gid):
+        if self._owners and (found.st_uid, found.st_gid) != (node.uid, node.gid):
             return True
         if node.kind is Kind.SYMLINK:
             return os.readlink(os.path.join(self._source, path)) != node.target

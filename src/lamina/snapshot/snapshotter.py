@@ -24,6 +24,7 @@ __all__ = ["Driver", "SnapshotExists", "SnapshotUnknown", "Snapshotter", "Surrou
 
 _KEY_LENGTH = 128
 _SHORT = 32
+_PLAIN = ("index=off", "redirect_dir=nofollow", "metacopy=off")
 
 
 class SnapshotUnknown(NotFound):
@@ -68,11 +69,13 @@ class Surroundings:
     """What mounting depends on: where mount points go, and what the kernel has.
 
     `userxattr`: we are in a user namespace, where overlayfs keeps its marks in `user.overlay.*`.
+    `owners`: files may have other owners than us, which takes a range of user ids there.
     `directio`: EROFS can read around the page cache of the sealed file (kernel 6.13).
     """
 
     run_root: str
     userxattr: bool = False
+    owners: bool = True
     directio: bool = False
 
 
@@ -161,8 +164,10 @@ class Snapshotter:
             _check_option(folder)
         options = ["lowerdir=" + ":".join(folders)]
         options += [f"upperdir={stack.upper}", f"workdir={stack.work}"] if stack.upper else ["ro"]
-        options += ["index=off", "redirect_dir=off", "metacopy=off"]
-        options += ["userxattr"] if self._surroundings.userxattr else []
+        # Directories must not point elsewhere, even where a layer says so; under `userxattr` the
+        # kernel sees to that itself and takes no such options.
+        own = self._surroundings.userxattr
+        options += ["index=off", "userxattr"] if own else list(_PLAIN)
         unique = tuple(dict.fromkeys(below))
         return (*unique, Mount("overlay", "overlay", target, tuple(options)))
 
@@ -220,19 +225,15 @@ class Snapshotter:
 
     def _copy_root(self, upper: str, pile: Sequence[Digest]) -> None:
         """Give `upper` what the image's `/` has: overlayfs shows the topmost directory's own."""
+        from lamina.layer.apply import dress
         from lamina.layer.view import Tree
 
         with self._layers.opened(pile) as layers:
-            root = Tree.of(layers).lookup(b"") if layers else None
-            if root is None:
+            root = Tree.of(layers).lookup(b"")
+            if root is None:  # an image without layers
                 return
-            mode, uid, gid, mtime_ns = root.mode, root.uid, root.gid, root.mtime_ns
-        try:
-            os.chown(upper, uid, gid)
-        except OSError:  # an owner without a place in our user namespace
-            os.chown(upper, 0 if self._surroundings.userxattr else -1, -1)
-        os.chmod(upper, mode)
-        os.utime(upper, ns=(mtime_ns, mtime_ns))
+            where = self._surroundings
+            dress(upper, root, owners=where.owners, privileged=not where.userxattr)
 
     def _lower_mount(self, lower: Lower) -> Mount:
         name = os.path.basename(lower.path)[:_SHORT]

@@ -1,11 +1,13 @@
 """The `unpacked` driver: each layer is unpacked once into a directory, overlayfs joins them."""
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lamina.errors import Unsupported
 from lamina.layer.stack import Lower, Stack
 
 if TYPE_CHECKING:
@@ -61,11 +63,19 @@ class UnpackedDriver:
     def _unpack(self, pile: "Sequence[Digest]", place: str) -> None:
         from lamina.layer.apply import unpack
 
-        with self.layers.open(pile) as layer:
-            unpack(
-                layer,
-                place,
-                privileged=not self.in_namespace,
-                xattr_prefix="user" if self.in_namespace else "trusted",
-                owners=self.owners,
-            )
+        try:
+            with self.layers.open(pile) as layer:
+                unpack(
+                    layer,
+                    place,
+                    privileged=not self.in_namespace,
+                    xattr_prefix="user" if self.in_namespace else "trusted",
+                    owners=self.owners,
+                )
+        except OSError as error:
+            if error.errno != errno.EINVAL or not self.in_namespace:
+                raise
+            raise Unsupported(
+                f"layer {pile[-1]} has files of owners that your user namespace has no room for",
+                hint="give yourself a longer range in /etc/subuid and /etc/subgid",
+            ) from error

@@ -1,0 +1,75 @@
+"""The copied driver's own corners; what it shares with the others is in tests/contracts."""
+
+import os
+import subprocess
+
+import pytest
+from tests.images import Piece, tar
+from tests.snapshot.piles import seal
+
+from lamina.layer.stack import Stack
+from lamina.snapshot.copied import CopiedDriver
+from lamina.snapshot.layers import Layers
+from lamina.store.disk import make
+
+ROOT = Piece("./", directory=True, mode=0o755)
+
+
+@pytest.fixture
+def layers(tmp_path):
+    return Layers(make(str(tmp_path / "root")).root)
+
+
+def driver(layers):
+    return CopiedDriver(layers, in_namespace=True, owners=False)
+
+
+def copy(layers, pile, target):
+    os.mkdir(target)
+    assert driver(layers).fill(str(target), pile) is False
+
+
+def test_holes_of_sparse_files_stay_holes(layers, tmp_path):
+    name = tmp_path / "sparse"
+    with open(name, "wb") as file:
+        file.seek(8 << 20)
+        file.write(b"end")
+    data = subprocess.run(
+        ["tar", "-C", tmp_path, "--sparse", "-cf", "-", "sparse"], check=True, capture_output=True
+    ).stdout
+    assert len(data) < 1 << 20
+    pile = seal(layers, data)
+    copy(layers, pile, tmp_path / "copy")
+    found = os.stat(tmp_path / "copy/sparse")
+    assert found.st_size == (8 << 20) + 3
+    assert found.st_blocks * 512 < 1 << 20
+    assert (tmp_path / "copy/sparse").read_bytes() == name.read_bytes()
+
+
+def test_a_file_whose_time_was_set_back_after_a_change_counts_as_changed(layers, tmp_path):
+    pile = seal(layers, tar([ROOT, Piece("a", b"one"), Piece("b", b"two")]))
+    copy(layers, pile, tmp_path / "copy")
+    since_ns = os.stat(tmp_path / "copy/a").st_ctime_ns
+    with open(tmp_path / "copy/a", "r+b") as file:
+        file.write(b"eno")
+    os.utime(tmp_path / "copy/a", (1_700_000_000, 1_700_000_000))
+    with driver(layers).changed(Stack((), str(tmp_path / "copy")), pile, since_ns) as upper:
+        assert os.listdir(upper) == ["a"]
+    assert os.listdir(f"{layers.root}/snapshots/new") == []
+
+
+def test_names_that_are_no_utf8_and_long_trees_are_copied(layers, tmp_path):
+    deep = "/".join(["d" * 100] * 20)
+    pile = seal(layers, tar([ROOT, Piece("a\udcff", b"1"), Piece(f"{deep}/file", b"2")]))
+    copy(layers, pile, tmp_path / "copy")
+    assert b"a\xff" in os.listdir(os.fsencode(tmp_path / "copy"))
+    assert (tmp_path / "copy" / deep / "file").read_bytes() == b"2"
+
+
+def test_a_view_is_made_once_per_pile(layers):
+    pile = seal(layers, tar([ROOT, Piece("a", b"1")]))
+    (first,) = driver(layers).view(pile)
+    assert driver(layers).view(pile) == (first,)
+    assert os.listdir(first.path) == ["a"]
+    assert driver(layers).view(()) == ()
+    assert driver(layers).lowers(pile) == ()

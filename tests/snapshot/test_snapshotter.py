@@ -1,0 +1,104 @@
+"""Snapshots as values: what is to be mounted, without mounting. The rest is in tests/contracts."""
+
+import os
+
+import pytest
+from tests.images import Piece, tar
+from tests.snapshot.piles import seal
+
+from lamina.errors import Invalid
+from lamina.layer.stack import Lower, Stack
+from lamina.snapshot.layers import Layers
+from lamina.snapshot.sealed import SealedDriver
+from lamina.snapshot.snapshotter import Snapshotter, Surroundings
+from lamina.spec.digest import Digest
+from lamina.spec.mount import Mount
+from lamina.store.disk import make
+
+ONE = tar([Piece("./", directory=True, mode=0o755), Piece("a", b"1")])
+TWO = tar([Piece("./", directory=True, mode=0o700), Piece("b", b"2")])
+SAFE = ("index=off", "redirect_dir=nofollow", "metacopy=off")
+
+
+@pytest.fixture
+def layers(tmp_path):
+    return Layers(make(str(tmp_path / "root")).root)
+
+
+def snapshotter(layers, **more):
+    return Snapshotter(layers, Surroundings("/run/l", **more), SealedDriver(layers, "why"))
+
+
+def test_sealed_layers_are_mounted_once_each_and_the_topmost_named_first(layers):
+    one, two = pile = seal(layers, ONE, TWO)
+    shots = snapshotter(layers, directio=True)
+    stack = shots.prepare("c1", pile)
+    first, second, overlay = shots.mounts(stack, "/target")
+    assert first == Mount(
+        "erofs", layers.path([one]), f"/run/l/layers/{one.hex[:32]}", ("ro", "directio")
+    )
+    assert second.target == f"/run/l/layers/{two.hex[:32]}"
+    assert overlay == Mount(
+        "overlay",
+        "overlay",
+        "/target",
+        (
+            f"lowerdir={second.target}:{first.target}",
+            f"upperdir={stack.upper}",
+            f"workdir={stack.work}",
+            *SAFE,
+        ),
+    )
+
+
+def test_a_layer_that_stands_twice_in_an_image_is_mounted_once(layers):
+    one, two = seal(layers, ONE, TWO)
+    shots = snapshotter(layers)
+    mounts = shots.mounts(shots.prepare("c1", (one, two, one)), "/target")
+    assert [mount.type for mount in mounts] == ["erofs", "erofs", "overlay"]
+    assert mounts[0].options == ("ro",)
+
+
+def test_folders_are_stacked_as_they_are_and_user_namespaces_have_marks_of_their_own(layers):
+    lowers = tuple(Lower(f"/l/{name}", sealed=False, diff_id=Digest.of(b"")) for name in "ab")
+    shots = snapshotter(layers, userxattr=True)
+    (mount,) = shots.mounts(Stack(lowers, "/up", "/work"), "/target")
+    assert mount.options[0] == "lowerdir=/l/b:/l/a"
+    assert mount.options[3:] == ("index=off", "userxattr")
+    (bare,) = shots.mounts(Stack((), "/up"), "/target")
+    assert bare == Mount("bind", "/up", "/target", ("bind",))
+
+
+def test_read_only_stacks_have_no_upper_and_are_padded_to_what_overlayfs_wants(layers):
+    shots = snapshotter(layers)
+    lower = Lower("/l/a", sealed=False, diff_id=Digest.of(b""))
+    for lowers in ((lower,), ()):
+        (mount,) = shots.mounts(Stack(lowers), "/target")
+        folders = mount.options[0].removeprefix("lowerdir=").split(":")
+        assert len(set(folders)) == 2
+        assert mount.options[1:] == ("ro", *SAFE)
+
+
+@pytest.mark.parametrize("name", ["a:b", "a,b", "a\\b"])
+def test_a_root_that_overlayfs_cannot_spell_is_refused_with_a_hint(tmp_path, name):
+    layers = Layers(make(str(tmp_path / name)).root)
+    shots = snapshotter(layers)
+    with pytest.raises(Invalid, match="overlayfs cannot use") as error:
+        shots.mounts(shots.prepare("c1", ()), "/target")
+    assert "LAMINA_ROOT" in error.value.hint
+
+
+def test_the_new_upper_directory_is_what_the_images_root_is(layers):
+    top = tar([Piece("./", directory=True, mode=0o1711, mtime=5)])
+    shots = snapshotter(layers)
+    piles = [((), 0o755), (seal(layers, ONE), 0o755), (seal(layers, ONE, top), 0o1711)]
+    for number, (pile, mode) in enumerate(piles):
+        upper = shots.prepare(f"c{number}", pile).upper
+        assert os.stat(upper).st_mode & 0o7777 == mode
+    assert os.stat(shots.stack("c2").upper).st_mtime == 5
+
+
+def test_a_snapshotter_says_which_driver_and_why(layers):
+    shots = snapshotter(layers)
+    assert (shots.name, shots.reason) == ("sealed", "why")
+    assert list(shots) == []
