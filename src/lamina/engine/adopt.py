@@ -5,15 +5,14 @@ from typing import TYPE_CHECKING
 
 from lamina.engine import naming
 from lamina.events import silent
-from lamina.image.receive import CONFIG_LIMIT, Place, receive
 from lamina.image.source import choose_manifest
-from lamina.spec.config import ImageConfig
+from lamina.spec.config import CONFIG_LIMIT, ImageConfig
+from lamina.spec.descriptor import Descriptor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lamina.engine.engine import Engine
-    from lamina.spec.descriptor import Descriptor
     from lamina.spec.digest import Digest
     from lamina.spec.manifest import Manifest
     from lamina.store.blobs import BlobStore
@@ -26,20 +25,18 @@ __all__ = ["StoreSource", "adopt", "describe", "manifest_of"]
 class StoreSource:
     """One entry of our own store, as an `ImageSource`."""
 
-    def __init__(self, blobs: "BlobStore", target: "Descriptor") -> None:
+    def __init__(self, blobs: "BlobStore", target: Descriptor) -> None:
         self._blobs = blobs
         self._target = target
 
-    def manifest(self, digest: "Digest | None") -> "tuple[Descriptor, bytes]":
+    def manifest(self, digest: "Digest | None") -> tuple[Descriptor, bytes]:
         """Read the entry's manifest or a child of it, verified."""
-        from lamina.spec.descriptor import Descriptor
-
         wanted = digest or self._target.digest
         raw = self._blobs.read(wanted)
         return Descriptor("" if digest else self._target.media_type, wanted, len(raw)), raw
 
     @contextmanager
-    def blob(self, descriptor: "Descriptor", offset: int = 0) -> "Iterator[Readable]":
+    def blob(self, descriptor: Descriptor, offset: int = 0) -> "Iterator[Readable]":
         """Open a blob at `offset`."""
         with self._blobs.open(descriptor.digest) as file:
             file.seek(offset)
@@ -60,7 +57,9 @@ def describe(engine: "Engine", row: "Named") -> dict[str, str]:
     if naming.IMAGE_ID in row.facts:
         return dict(row.facts)
     manifest = manifest_of(engine, row)
-    config = ImageConfig.from_json(engine.store.blobs.read(manifest.config.digest, limit=CONFIG_LIMIT))
+    config = ImageConfig.from_json(
+        engine.store.blobs.read(manifest.config.digest, limit=CONFIG_LIMIT)
+    )
     return {
         naming.IMAGE_ID: str(config.digest),
         naming.CREATED: config.created,
@@ -73,6 +72,8 @@ def adopt(engine: "Engine", rows: "Sequence[Named]") -> dict[str, str]:
 
     Costs one pass over its layers, once. Raises: Corrupt, Unavailable (disk).
     """
+    from lamina.image.receive import Place, receive
+
     first = rows[0]
     place = Place(engine.store.blobs, engine.layers, engine.settings.layer_workers)
     source = StoreSource(engine.store.blobs, first.target)

@@ -154,8 +154,7 @@ class Images:
     def resolve(self, name_or_id: str) -> LocalImage:
         """Read one image's documents, verified. Raises: ImageUnknown, Invalid, Corrupt."""
         from lamina.engine.adopt import adopt, manifest_of
-        from lamina.image.receive import CONFIG_LIMIT
-        from lamina.spec.config import ImageConfig
+        from lamina.spec.config import CONFIG_LIMIT, ImageConfig
 
         rows = self.find(name_or_id)
         facts: dict[str, str] = {}

@@ -14,7 +14,7 @@ from lamina.errors import Corrupt, Invalid, LaminaError, Unavailable, Unsupporte
 from lamina.events import LayerProgress, Listener, Phase
 from lamina.image.source import ImageSource, choose_manifest
 from lamina.layer.pax import TarInvalid
-from lamina.spec.config import ImageConfig
+from lamina.spec.config import CONFIG_LIMIT, ImageConfig
 from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.spec.digest import Digest
 from lamina.spec.manifest import Manifest
@@ -26,10 +26,8 @@ if TYPE_CHECKING:
     from lamina.spec.platform import Platform
     from lamina.store.blobs import BlobStore, BlobWriter
 
-__all__ = ["CONFIG_LIMIT", "Cancelled", "Place", "Received", "receive"]
+__all__ = ["Cancelled", "Place", "Received", "receive"]
 
-CONFIG_LIMIT = 16 * 1024 * 1024
-"""Largest image configuration we read, in bytes; real ones have a few thousand."""
 _REPORT_EVERY = 512 * 1024
 _HEAD = 4  # bytes that tell the codec
 

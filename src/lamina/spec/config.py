@@ -7,7 +7,10 @@ from lamina.spec.digest import Digest
 from lamina.spec.platform import Platform
 from lamina.spec.wire import Document, decode, encode
 
-__all__ = ["History", "ImageConfig"]
+__all__ = ["CONFIG_LIMIT", "History", "ImageConfig"]
+
+CONFIG_LIMIT = 16 * 1024 * 1024
+"""Largest image configuration we read, in bytes; real ones have a few thousand."""
 
 
 @dataclass(frozen=True, slots=True)
