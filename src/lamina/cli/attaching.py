@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lamina.runtime.attach import Attachment
     from lamina.runtime.frames import Stream
 
-__all__ = ["follow", "need_terminal", "proxied", "stdin_of"]
+__all__ = ["follow", "need_terminal", "output_writer", "proxied", "stdin_of"]
 
 DETACH_HELP = "Override the key sequence for detaching a container"
 
@@ -50,7 +50,7 @@ def follow(
         _tell_size(context, attachment)
     ending = attachment.relay(
         stdin=fd,
-        write=_writer(context, wanted),
+        write=output_writer(context, wanted),
         detach_keys=detach_keys or DETACH_KEYS,
         typing=typing,
     )
@@ -65,7 +65,9 @@ def _tell_size(context: Context, attachment: Attachment) -> None:
     attachment.resize(rows, columns)
 
 
-def _writer(context: Context, wanted: tuple[str, ...]) -> Callable[[Stream, bytes], None]:
+def output_writer(
+    context: Context, wanted: tuple[str, ...] = ("stdout", "stderr")
+) -> Callable[[Stream | int, bytes], None]:
     """Give what puts output where it belongs, unbuffered where there is a real descriptor."""
     context.out.flush()
     targets = {}
@@ -75,7 +77,7 @@ def _writer(context: Context, wanted: tuple[str, ...]) -> Callable[[Stream, byte
         buffer = getattr(stream, "buffer", None)
         targets[number] = buffer if buffer is not None else _TextSink(stream)
 
-    def write(stream: Stream, data: bytes) -> None:
+    def write(stream: Stream | int, data: bytes) -> None:
         target = targets.get(int(stream))
         if target is not None:
             target.write(data)

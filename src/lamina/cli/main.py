@@ -26,6 +26,9 @@ _FLAG_WRONG = 125
 
 def run() -> None:
     """Be the console script: run `main` on this process's words and end with its code."""
+    from lamina.cli.startup import postpone
+
+    postpone("inspect")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="surrogateescape")  # names of files may be any bytes

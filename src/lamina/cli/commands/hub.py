@@ -1,0 +1,193 @@
+"""`lamina hub serve|register|user`: run a registry with accounts and pages, and look after it."""
+
+from __future__ import annotations
+
+from lamina.cli.flags import BOOL, Command, Flag
+from lamina.errors import Invalid, LaminaError, Unavailable, Unsupported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lamina.cli.context import Context
+    from lamina.cli.flags import Arguments
+    from lamina.hub.accounts import Accounts
+    from lamina.hub.settings import HubSettings
+
+__all__ = ["COMMANDS", "register", "serve", "user"]
+
+_ROOT = Flag("root", value="DIR", help="Folder of the hub's database and images")
+_STDIN = Flag("password-stdin", kind=BOOL, help="Take the password from stdin")
+_TIMEOUT_S = 30
+_ANSWER_LIMIT = 1024 * 1024
+
+SERVE = Command(
+    name="serve",
+    usage="lamina hub serve [OPTIONS]",
+    summary="Serve a registry with accounts and pages until stopped",
+    flags=(
+        Flag("address", value="HOST:PORT", help="Where to listen (default 127.0.0.1:5000)"),
+        _ROOT,
+    ),
+    arity=(0, 0),
+)
+REGISTER = Command(
+    name="register",
+    usage="lamina hub register [OPTIONS] NAME",
+    summary="Make an account on a hub",
+    flags=(
+        Flag("hub", value="URL", help="Address of the hub", default="http://127.0.0.1:5000"),
+        _STDIN,
+    ),
+    arity=(1, 1),
+)
+USER = Command(
+    name="user",
+    usage="lamina hub user [OPTIONS] ls | passwd NAME",
+    summary="List the accounts of this machine's hub, or set a password",
+    flags=(_ROOT, _STDIN),
+    arity=(1, 2),
+)
+
+
+def serve(arguments: Arguments, context: Context) -> int:
+    """Serve until Ctrl-C or SIGTERM; one line says where."""
+    settings = _settings(context, address=arguments.text("address"), root=arguments.text("root"))
+
+    def ready(url: str) -> None:
+        context.print(f"Hub ready at {url} (images in {settings.root}, stop with Ctrl-C)")
+        context.out.flush()
+
+    try:
+        from lamina.hub.running import serve as run
+    except ModuleNotFoundError as error:
+        raise _needs_extra(error) from error
+    run(settings, ready=ready)
+    return 0
+
+
+def register(arguments: Arguments, context: Context) -> int:
+    """Make an account over HTTP; the hub says what is wrong with a name or a password."""
+    name = arguments.positional[0]
+    password = _password(arguments, context)
+    url = arguments.text("hub").rstrip("/")
+    if "://" not in url:
+        url = f"http://{url}"
+    answer, status = _post(f"{url}/api/v1/register", {"name": name, "password": password})
+    if status not in (200, 201):
+        message = answer.get("error")
+        raise Invalid(str(message or f"{url} answered {status}: is it a Lamina hub?"))
+    context.print(f"Registered {name} at {url}")
+    context.print(f"Log in with: lamina login -u {name} {url.partition('://')[2]}")
+    return 0
+
+
+def user(arguments: Arguments, context: Context) -> int:
+    """Look after the accounts under a hub's folder, whether or not the hub is running."""
+    verb, *names = arguments.positional
+    settings = _settings(context, root=arguments.text("root"))
+    if verb == "ls" and not names:
+        return _with_accounts(settings, lambda accounts: _list(accounts, context))
+    if verb == "passwd" and names:
+        password = _password(arguments, context)
+        _with_accounts(settings, lambda accounts: _set_password(accounts, names[0], password))
+        context.print(f"Password of {names[0]} changed; every session and token of it has ended")
+        return 0
+    raise Invalid(
+        f"'lamina hub user {' '.join(arguments.positional)}' is not known",
+        hint="use 'lamina hub user ls' or 'lamina hub user passwd NAME'",
+    )
+
+
+def _list(accounts: Accounts, context: Context) -> int:
+    from lamina.cli.table import render_table
+    from lamina.cli.units import human_duration
+
+    now = context.now()
+    rows = [
+        (row.name, "admin" if row.is_admin else "", f"{human_duration(now - row.created_at)} ago")
+        for row in accounts.all()
+    ]
+    context.out.write(render_table(("NAME", "ROLE", "REGISTERED"), rows))
+    return 0
+
+
+def _set_password(accounts: Accounts, name: str, password: str) -> int:
+    accounts.set_password(name, password)
+    return 0
+
+
+def _with_accounts(settings: HubSettings, work: Callable[[Accounts], int]) -> int:
+    import os
+
+    if not os.path.exists(os.path.join(settings.root, "hub.db")):
+        raise Invalid(f"no hub was ever served from {settings.root}", hint="name it with --root")
+    try:
+        from lamina.hub.services import open_accounts
+    except ModuleNotFoundError as error:
+        raise _needs_extra(error) from error
+    accounts, database = open_accounts(settings)
+    try:
+        return work(accounts)
+    finally:
+        database.close()
+
+
+def _settings(context: Context, *, root: str = "", address: str = "") -> HubSettings:
+    from lamina.hub.settings import HubSettings
+
+    return HubSettings.from_environment(context.environ, address=address, root=root)
+
+
+def _needs_extra(error: ModuleNotFoundError) -> LaminaError:
+    return Unsupported(
+        f"the hub needs the package {error.name!r}", hint="install it with: pip install lamina[hub]"
+    )
+
+
+def _password(arguments: Arguments, context: Context) -> str:
+    """Read a password from stdin, or ask twice without echo. Raises: Invalid."""
+    if arguments.flag("password-stdin"):
+        return context.stdin.read().rstrip("\r\n")
+    if not context.stdin.isatty():
+        raise Invalid("nobody to ask for a password", hint="use --password-stdin")
+    from getpass import getpass
+
+    password = getpass("Password: ")
+    if getpass("Again: ") != password:
+        raise Invalid("the two passwords differ")
+    return password
+
+
+def _post(url: str, document: dict[str, str]) -> tuple[dict[str, object], int]:
+    """Send JSON; give the answer's document and status. Raises: Unavailable."""
+    from urllib.error import HTTPError, URLError
+    from urllib.request import Request, urlopen
+
+    from lamina.spec.wire import decode, encode
+
+    headers = {"Content-Type": "application/json"}
+    try:
+        request = Request(url, encode(document), headers)  # noqa: S310 - the person's own URL
+        with urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310
+            return decode(response.read(_ANSWER_LIMIT)), response.status
+    except HTTPError as error:
+        with error:
+            raw = error.read(_ANSWER_LIMIT)
+        try:
+            return decode(raw), error.code
+        except Invalid:
+            return {}, error.code
+    except (URLError, OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise Unavailable(
+            f"cannot reach {url}: {reason}", hint="start a hub with: lamina hub serve"
+        ) from error
+
+
+COMMANDS = {
+    "serve": (SERVE, serve),
+    "register": (REGISTER, register),
+    "user": (USER, user),
+}
+"""The members of `lamina hub`."""

@@ -1,0 +1,72 @@
+"""`lamina start`: run containers that were created or have ended."""
+
+from __future__ import annotations
+
+from lamina.cli.each import for_each
+from lamina.cli.flags import BOOL, Command, Flag
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lamina.cli.context import Context
+    from lamina.cli.flags import Arguments
+
+__all__ = ["COMMAND", "main"]
+
+COMMAND = Command(
+    name="start",
+    usage="lamina start [OPTIONS] CONTAINER [CONTAINER...]",
+    summary="Start one or more stopped containers",
+    flags=(
+        Flag("attach", "a", kind=BOOL, help="Attach STDOUT/STDERR and forward signals"),
+        Flag("detach-keys", help="Override the key sequence for detaching a container"),
+        Flag("interactive", "i", kind=BOOL, help="Attach container's STDIN"),
+    ),
+    arity=(1, None),
+)
+
+
+def main(arguments: Arguments, context: Context) -> int:
+    """Start each; with -a or -i one alone, attached, ending with its exit code."""
+    from lamina.engine.execution import ContainerRunning
+    from lamina.errors import Invalid
+
+    context.enter_namespace()
+    containers = context.engine.containers
+    if arguments.flag("attach") or arguments.flag("interactive"):
+        if len(arguments.positional) > 1:
+            raise Invalid("you cannot start and attach multiple containers at once")
+        return _attached(arguments, context)
+
+    def start(name: str) -> None:
+        try:
+            containers.start(name).close()
+        except ContainerRunning:  # as Docker: it is what was wanted
+            return
+
+    return for_each(context, arguments.positional, start)
+
+
+def _attached(arguments: Arguments, context: Context) -> int:
+    from contextlib import suppress
+
+    from lamina.cli.attaching import follow, need_terminal, proxied
+    from lamina.engine.execution import ContainerRunning
+    from lamina.errors import LaminaError
+
+    containers = context.engine.containers
+    record = containers.record(arguments.positional[0])
+    stdin = arguments.flag("interactive") and bool(record.config.get("OpenStdin"))
+    need_terminal(context, terminal=record.terminal, stdin=stdin)
+
+    def send(number: int) -> None:
+        with suppress(LaminaError):
+            containers.kill(record.id, str(number))
+
+    try:
+        attachment = containers.start(record.id)
+    except ContainerRunning:
+        attachment = containers.attach(record.id, stdin=stdin)
+    with attachment, proxied(send):
+        keys = arguments.text("detach-keys")
+        code = follow(context, attachment, stdin=stdin, detach_keys=keys)
+    return 0 if code is None else code

@@ -1,0 +1,25 @@
+"""`lamina wait`: block until containers end."""
+
+from __future__ import annotations
+
+from lamina.cli.each import for_each
+from lamina.cli.flags import Command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lamina.cli.context import Context
+    from lamina.cli.flags import Arguments
+
+__all__ = ["COMMAND", "main"]
+
+COMMAND = Command(
+    name="wait",
+    usage="lamina wait CONTAINER [CONTAINER...]",
+    summary="Block until one or more containers stop, then print their exit codes",
+    arity=(1, None),
+)
+
+
+def main(arguments: Arguments, context: Context) -> int:
+    """Print each exit code as it comes."""
+    return for_each(context, arguments.positional, context.engine.containers.wait)
