@@ -22,7 +22,7 @@ _TIMEOUT_S = 30
 _ANSWER_LIMIT = 1024 * 1024
 
 SERVE = Command(
-    name="serve",
+    name="hub serve",
     usage="lamina hub serve [OPTIONS]",
     summary="Serve a registry with accounts and pages until stopped",
     flags=(
@@ -32,7 +32,7 @@ SERVE = Command(
     arity=(0, 0),
 )
 REGISTER = Command(
-    name="register",
+    name="hub register",
     usage="lamina hub register [OPTIONS] NAME",
     summary="Make an account on a hub",
     flags=(
@@ -42,7 +42,7 @@ REGISTER = Command(
     arity=(1, 1),
 )
 USER = Command(
-    name="user",
+    name="hub user",
     usage="lamina hub user [OPTIONS] ls | passwd NAME",
     summary="List the accounts of this machine's hub, or set a password",
     flags=(_ROOT, _STDIN),
@@ -100,15 +100,15 @@ def user(arguments: Arguments, context: Context) -> int:
 
 
 def _list(accounts: Accounts, context: Context) -> int:
-    from lamina.cli.table import render_table
-    from lamina.cli.units import human_duration
+    from lamina.cli.table import render
+    from lamina.cli.units import ago
 
     now = context.now()
     rows = [
-        (row.name, "admin" if row.is_admin else "", f"{human_duration(now - row.created_at)} ago")
+        (row.name, "admin" if row.is_admin else "", ago(row.created_at, now))
         for row in accounts.all()
     ]
-    context.out.write(render_table(("NAME", "ROLE", "REGISTERED"), rows))
+    context.out.write(render([("NAME", "ROLE", "REGISTERED"), *rows]))
     return 0
 
 
