@@ -1,6 +1,10 @@
 """What a container changed, without the mount points that the runtime made for it."""
 
+import os
+import posixpath
 from typing import TYPE_CHECKING
+
+from lamina.layer.entry import Kind
 
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
@@ -14,7 +18,7 @@ _FIXED = (b"proc", b"sys", b"dev", b"etc/hosts", b"etc/hostname", b"etc/resolv.c
 
 
 def excluded_paths(engine: "Engine", record: "ContainerRecord") -> frozenset[bytes]:
-    """Give mount points, and the folders above them, that the image does not have."""
+    """Give the mount points that the image does not have, and folders made only to hold them."""
     from lamina.layer.view import Tree
 
     targets = [mount["Destination"].strip("/").encode() for mount in record.mounts]
@@ -23,29 +27,44 @@ def excluded_paths(engine: "Engine", record: "ContainerRecord") -> frozenset[byt
     layers = engine.layers.pile(record.diff_ids)
     try:
         tree = Tree.of(layers)
-        found: set[bytes] = set()
-        for target in targets:
-            found.update(_missing(tree, target))
-        return frozenset(found)
+        resolved = [_followed(tree, target) for target in targets]
+        points = {target for target in resolved if target and tree.lookup(target) is None}
+        holders = {above for point in points for above in _above(point)} - points
+        made = [folder for folder in holders if tree.lookup(folder) is None]
     finally:
         for layer in layers:
             layer.close()
+    if made:
+        with engine.snapshotter.changed(record.id) as upper:
+            for folder in sorted(made, key=len, reverse=True):
+                if _holds_only(upper, folder, points):
+                    points.add(folder)
+    return frozenset(points)
 
 
-def _missing(tree: "Tree", target: bytes) -> list[bytes]:
-    """List `target` and those of its parents that the image lacks; a symlink is followed once."""
+def _followed(tree: "Tree", target: bytes) -> bytes:
+    """Give where `target` leads when the image has a symlink there: the runtime follows it."""
     node = tree.lookup(target)
-    if node is not None and node.target:
-        import posixpath
+    if node is None or node.kind is not Kind.SYMLINK:
+        return target
+    joined = posixpath.join(posixpath.dirname(b"/" + target), node.target)
+    return posixpath.normpath(joined).strip(b"/")
 
-        link = node.target
-        joined = link if link.startswith(b"/") else posixpath.dirname(b"/" + target) + b"/" + link
-        target = posixpath.normpath(joined).strip(b"/")
-    missing = []
-    while target and tree.lookup(target) is None:
-        missing.append(target)
-        target = target.rpartition(b"/")[0]
-    return missing
+
+def _above(path: bytes) -> list[bytes]:
+    found = []
+    while path := path.rpartition(b"/")[0]:
+        found.append(path)
+    return found
+
+
+def _holds_only(upper: str, folder: bytes, points: set[bytes]) -> bool:
+    """Tell whether everything in `folder` of the writable layer is a mount point."""
+    try:
+        names = os.listdir(os.path.join(os.fsencode(upper), folder))
+    except OSError:
+        return True
+    return all(folder + b"/" + name in points for name in names)
 
 
 def changes(engine: "Engine", record: "ContainerRecord") -> "tuple[Change, ...]":
@@ -56,25 +75,7 @@ def changes(engine: "Engine", record: "ContainerRecord") -> "tuple[Change, ...]"
     layers = engine.layers.pile(record.diff_ids)
     try:
         with engine.snapshotter.changed(record.id) as upper:
-            rows = list(layer_changes(upper, layers))
+            return tuple(layer_changes(upper, layers, exclude=excluded))
     finally:
         for layer in layers:
             layer.close()
-    kept = [row for row in rows if row.path not in excluded]
-    paths = {row.path for row in kept}
-    above = {p for path in paths for p in _parents(path)}
-    touched = {path.rpartition(b"/")[0] for path in excluded}
-    return tuple(
-        row
-        for row in rows
-        if (row.path not in excluded or row.path in above)
-        and not (row.kind == "C" and row.path in touched and row.path not in above)
-    )
-
-
-def _parents(path: bytes) -> list[bytes]:
-    found = []
-    while path:
-        path = path.rpartition(b"/")[0]
-        found.append(path)
-    return found
