@@ -5,10 +5,13 @@ import os
 import pytest
 from tests.images import Piece, tar
 from tests.snapshot.piles import seal
+from tests.store.disks import fill
 from tests.store.processes import killed_after, together
 
 from lamina.errors import Corrupt, Invalid, NotFound
 from lamina.snapshot.layers import Layers, LayerUnknown
+from lamina.snapshot.snapshotter import Snapshotter, Surroundings
+from lamina.snapshot.unpacked import UnpackedDriver
 from lamina.spec.digest import Digest, chain_id
 from lamina.store.disk import make
 from lamina.stream.files import DiskFull
@@ -242,3 +245,24 @@ def test_a_full_disk_is_said_and_leaves_nothing(tiny_disk):
         writer.write(big)
     assert (list(layers), _making(layers)) == ([], [])
     seal(layers, BASE)
+
+
+@pytest.mark.root
+def test_on_a_full_disk_layers_and_snapshots_can_still_be_removed(tiny_disk):
+    layers = Layers(make(str(tiny_disk / "root")).root)
+    pile = seal(layers, BASE)
+    shots = Snapshotter(layers, Surroundings("/run/l"), UnpackedDriver(layers))
+    stack = shots.prepare("c1", pile)
+    os.makedirs(f"{stack.upper}/a/b/c")
+    inodes = 0
+    fill(tiny_disk / "ballast", 4096)
+    try:
+        while inodes < 100_000:  # no room for another file either
+            os.close(os.open(tiny_disk / f"x{inodes}", os.O_CREAT | os.O_WRONLY))
+            inodes += 1
+    except OSError:
+        assert inodes
+    shots.remove("c1")
+    assert list(shots) == []
+    assert layers.sweep(()).count == 1
+    assert os.listdir(f"{layers.root}/snapshots/unpacked") == []

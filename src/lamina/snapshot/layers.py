@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self
 from lamina.errors import Invalid, NotFound
 from lamina.snapshot.workplace import Claim, Workplace
 from lamina.spec.digest import Digest, chain_id
-from lamina.stream.files import disk_errors, publish, sync_directory
+from lamina.stream.files import DiskFull, disk_errors, publish, remove_tree, sync_directory
 from lamina.stream.verify import DigestMismatch, Hasher
 
 if TYPE_CHECKING:
@@ -153,8 +153,8 @@ class Layers:
         for digest, path in list(self._files()):
             if digest == diff_id:
                 freed += os.stat(path).st_size
+                os.unlink(path)  # first: on a full disk this makes the room that renaming needs
                 self._remove_directory(os.path.basename(path))
-                os.unlink(path)
         try:
             os.rmdir(f"{self._layers}/chain/{diff_id.hex}")
         except OSError:  # there was none, or another process is putting one in
@@ -183,11 +183,15 @@ class Layers:
 
     def discard_directory(self, path: str) -> None:
         """Remove a directory under the root: out of sight at once, then file by file."""
-        with self.directories.place() as place:
-            try:
+        if not os.path.isdir(path):
+            return
+        try:
+            with self.directories.place() as place:
                 os.rename(path, place)
-            except FileNotFoundError:
-                return
+        except FileNotFoundError:  # another process was quicker
+            return
+        except DiskFull:  # not even room for a lock file
+            remove_tree(path)
 
     def _remove_directory(self, name: str) -> None:
         self.discard_directory(f"{self._unpacked}/{name}")

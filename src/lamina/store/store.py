@@ -60,8 +60,9 @@ class Store:
     def sweep(self, roots: "Iterable[Digest]" = ()) -> "Iterator[Sweep]":
         """Hold everyone still and tell what must stay, for removing more than blobs.
 
-        In the body nothing may be leased, named or looked for with `blobs.has`: it would wait for
-        itself. Keep it short. Raises: ManifestDamaged.
+        `roots` is read while everyone is held still: a generator that looks for containers then
+        misses none. In the body nothing may be leased, named or looked for with `blobs.has`: it
+        would wait for itself. Keep it short. Raises: ManifestDamaged.
         """
         from lamina.store.garbage import reach
 

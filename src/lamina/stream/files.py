@@ -220,12 +220,13 @@ def _drain(directory: int, top: int, pending: list[str]) -> None:
     """Unlink the files of `directory`; note its subdirectories, moved up into `top`."""
     with os.scandir(directory) as entries:
         rows = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
-    for name, is_directory in rows:
+    for name, is_directory in rows:  # files first: renaming may need room
         if not is_directory:
             os.unlink(name, dir_fd=directory)
-        elif directory == top:
+    for name, is_directory in rows:
+        if is_directory and directory == top:
             pending.append(name)
-        else:
+        elif is_directory:
             moved = fresh_name()
             _make_writable(name, directory)
             os.rename(name, moved, src_dir_fd=directory, dst_dir_fd=top)
