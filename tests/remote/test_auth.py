@@ -1,5 +1,6 @@
 """Tokens: the pure flow first, then against a token service and a registry that are strict."""
 
+import io
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ from lamina.remote.errors import (
 )
 from lamina.remote.messages import Request, Response
 from lamina.remote.repository import Repository
-from lamina.spec.descriptor import MediaType
+from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.spec.digest import Digest
 from lamina.spec.wire import encode
 
@@ -310,3 +311,63 @@ def test_a_refusal_without_a_challenge_fails_clearly(client: Client) -> None:
         pytest.raises(LoginRequired, match="authentication required"),
     ):
         Repository(client, server.address, "a/b").has_blob(Digest.of(b""))
+
+
+def test_challenges_in_headers_of_their_own_are_all_read(client: Client) -> None:
+    def respond(exchange: Exchange) -> None:
+        if exchange.path == "/token":
+            exchange.reply(200, encode({"token": "good"}))
+        elif exchange.authorization == "Bearer good":
+            exchange.reply(200, MANIFEST, {"Content-Type": MediaType.OCI_MANIFEST})
+        else:
+            realms = [
+                ("WWW-Authenticate", 'Basic realm="a, b"'),
+                ("WWW-Authenticate", 'Bearer realm="/token"'),
+            ]
+            exchange.reply(401, b"", realms)
+
+    with CrookedServer(respond) as server:
+        assert Repository(client, server.address, "a/b").manifest("v1")[1] == MANIFEST
+
+
+def test_a_mount_asks_for_both_repositories_the_target_first(client: Client) -> None:
+    def respond(exchange: Exchange) -> None:
+        if exchange.path == "/token":
+            exchange.reply(200, encode({"token": "good"}))
+        elif not exchange.authorization:
+            exchange.reply(401, b"", {"WWW-Authenticate": 'Bearer realm="/token"'})
+        else:
+            exchange.reply(201 if exchange.method == "POST" else 404)
+
+    with CrookedServer(respond) as server:
+        blob = Descriptor("x", Digest.of(b"x"), 1)
+        repository = Repository(client, server.address, "a/target")
+        repository.upload(blob, io.BytesIO, mount_from=["b/source"])
+        asked = server.asked("GET", "/token")[-1].query["scope"]
+        assert asked == ["repository:a/target:pull,push", "repository:b/source:pull"]
+
+
+def test_a_token_that_runs_out_in_the_middle_of_an_upload_is_renewed(client: Client) -> None:
+    data = b"layer" * 100_000
+    received: list[bytes] = []
+    tokens: list[str] = []
+
+    def respond(exchange: Exchange) -> None:
+        if exchange.path == "/token":
+            tokens.append(f"token-{len(tokens)}")
+            exchange.reply(200, encode({"token": tokens[-1]}))
+            return
+        stale = exchange.method == "PATCH" and len(tokens) == 1
+        if not exchange.authorization or stale:
+            exchange.reply(401, b"", {"WWW-Authenticate": 'Bearer realm="/token"'})
+        elif exchange.method == "HEAD":
+            exchange.reply(404)
+        else:
+            received.append(exchange.body)
+            exchange.reply(201 if exchange.method == "PUT" else 202, b"", {"Location": "/up"})
+
+    with CrookedServer(respond) as server:
+        blob = Descriptor("x", Digest.of(data), len(data))
+        Repository(client, server.address, "a/b").upload(blob, lambda: io.BytesIO(data))
+        assert tokens == ["token-0", "token-1"]
+        assert b"".join(received) == data

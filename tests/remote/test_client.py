@@ -1,21 +1,31 @@
 """One client: what it loads, shares and forgets."""
 
+import contextlib
 import io
 import os
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import cycle
 from pathlib import Path
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.remote.crooked import PASSWORD, USER, CrookedServer, Exchange, client_for
 from tests.remote.test_repository import descriptor_of, fetch
 from tests.servers import RegistryServer
 
+from lamina.errors import LaminaError
 from lamina.remote.client import Client
 from lamina.remote.credentials import Credentials
+from lamina.remote.login import check_login
 from lamina.remote.messages import Request
 from lamina.remote.repository import Repository
+from lamina.remote.retry import Patience
+from lamina.spec.descriptor import MediaType
+from lamina.spec.reference import Reference
 
 
 def test_making_a_client_loads_nothing_heavy() -> None:
@@ -80,3 +90,88 @@ def test_a_closed_client_keeps_no_connection(tmp_path: Path) -> None:
         connection = server.seen[0].handler.connection
         while connection.fileno() >= 0:  # the server closes its side when it sees our end
             time.sleep(0.01)
+
+
+LOCATIONS = [
+    "",
+    "/x",
+    "//",
+    "http://[",
+    "http://[::1",
+    "http://h:99999/",
+    "https://",
+    "\t",
+    "x y",
+    "é",
+    "..",
+    "?q",
+]
+HEADERS = {
+    "Location": st.sampled_from(LOCATIONS),
+    "WWW-Authenticate": st.sampled_from(
+        [
+            "",
+            "Bearer",
+            "Bearer realm=",
+            'Bearer realm="http://["',
+            'Bearer realm="/t",scope="a b"',
+            "Basic",
+            "=,=",
+        ]
+    ),
+    "Content-Length": st.sampled_from(["x", "-1", "7, 7", "99999999999999999999"]),
+    "Content-Range": st.sampled_from(["bytes 0-1/2", "bytes 9-1/x", "x"]),
+    "Content-Type": st.sampled_from(
+        ["", "text/html", "application/json", ";;", MediaType.OCI_INDEX]
+    ),
+    "Content-Encoding": st.sampled_from(["gzip", "x"]),
+    "Docker-Content-Digest": st.sampled_from(["", "sha256:0", "sha256:" + "0" * 64, "md5:x"]),
+    "Link": st.sampled_from(["<>; rel=next", '<http://[>; rel="next"', "<?n=2>;rel=next", "x"]),
+    "Range": st.sampled_from(["0-0", "0-99", "0--1", "x", "0-99999999999999999999"]),
+    "Retry-After": st.sampled_from(["0", "-1", "x", "9" * 400, "Wed, 32 Foo"]),
+}
+BODIES = [b"", b"{}", b"[]", b"null", b"<html>", b'{"errors": [7]}', b'{"token": 1}', b'{"tags": 1}', b'{"token": "t"}',
+          b'{"manifests": [1]}', b'{"manifests": 1}', b"\xff\xfe", b"[" * 5000]  # fmt: skip
+NONSENSE = st.tuples(
+    st.sampled_from(
+        [200, 201, 202, 204, 206, 300, 302, 307, 400, 401, 403, 404, 416, 429, 500, 599]
+    ),
+    st.fixed_dictionaries({}, optional=HEADERS),
+    st.sampled_from(BODIES),
+)
+
+
+@settings(max_examples=60)
+@given(answers=st.lists(NONSENSE, min_size=1, max_size=4))
+def test_whatever_a_server_says_only_our_own_errors_come_of_it(
+    tmp_path_factory: pytest.TempPathFactory, answers: list[tuple[int, dict[str, str], bytes]]
+) -> None:
+    turn = iter(cycle(answers))
+
+    def answer(exchange: Exchange) -> None:
+        status, headers, body = next(turn)
+        exchange.reply(status, body, {k: v.encode().decode("latin-1") for k, v in headers.items()})
+        exchange.cut()
+
+    patience = Patience(tries=2, first_s=0, longest_s=0, total_s=1, connect_s=1, read_s=2)
+    blob = descriptor_of(b"seven b")
+    with (
+        CrookedServer(answer) as server,
+        client_for(tmp_path_factory.mktemp("nonsense"), patience) as client,
+    ):
+        repository = Repository(client, server.address, "a/b")
+        reference = Reference.parse(f"{server.address}/a/b:v1")
+        for attempt in (
+            lambda: repository.resolve(reference),
+            lambda: repository.manifest("v1"),
+            lambda: fetch(repository, blob),
+            lambda: fetch(repository, blob, 3),
+            lambda: repository.upload(blob, lambda: io.BytesIO(b"seven b"), mount_from=["c/d"]),
+            lambda: repository.put_manifest("v1", b"{}", "x/y"),
+            repository.tags,
+            lambda: repository.referrers(blob.digest),
+            lambda: repository.delete_manifest(blob.digest),
+            lambda: check_login(client, server.address, Credentials(USER, PASSWORD)),
+        ):
+            with contextlib.suppress(LaminaError):
+                attempt()

@@ -19,7 +19,7 @@ from tests.servers import RegistryServer
 
 from lamina.remote.client import Client
 from lamina.remote.credentials import Credentials
-from lamina.remote.errors import LoginRefused, RegistryFailed
+from lamina.remote.errors import LoginRefused, LoginRequired, RegistryFailed
 from lamina.remote.login import check_login, login, logout
 from lamina.remote.repository import Repository
 from lamina.spec.digest import Digest
@@ -195,3 +195,17 @@ def test_what_is_no_registry_is_said_to_be_none(client: Client) -> None:
         pytest.raises(RegistryFailed, match="without a challenge"),
     ):
         login(client, server.address, USER, PASSWORD)
+
+
+def test_the_same_client_is_somebody_else_after_a_login_and_nobody_after_a_logout(
+    client: Client, private_image: str
+) -> None:
+    address = private_image.partition("/")[0]
+    repository = Repository(client, address, "private/image")
+    with pytest.raises(LoginRequired):
+        repository.manifest("v1")
+    login(client, address, USER, PASSWORD)
+    assert repository.manifest("v1")
+    logout(client, address)
+    with pytest.raises(LoginRequired):
+        repository.manifest("v1")

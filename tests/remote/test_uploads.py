@@ -2,11 +2,13 @@
 
 import io
 import os
+import ssl
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
 import pytest
+import trustme
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.remote.crooked import CrookedServer, CuttingProxy, Exchange, client_for
@@ -372,3 +374,15 @@ def test_any_cuts_give_the_same_blob(
     with client_for(tmp_path_factory.mktemp("cuts")) as client, registry.server as server:
         push(client, server)
     assert registry.blob == DATA
+
+
+def test_a_location_that_forgot_the_tls_before_it_is_corrected(client: Client) -> None:
+    def registry(exchange: Exchange) -> None:
+        status = {"HEAD": 404, "PUT": 201}.get(exchange.method, 202)
+        exchange.reply(status, b"", {"Location": f"http://{server.address}/up?x=1"})
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with CrookedServer(registry, tls=context) as server:
+        assert push(client, server).result is UploadResult.UPLOADED
+        assert server.asked("PATCH", "/up")

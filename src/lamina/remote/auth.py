@@ -172,6 +172,14 @@ class Authorizer:
                 self._found[key] = self._look_up(registry, repository)
             return self._found[key]
 
+    def forget(self, registry: str) -> None:
+        """Drop what is known of a registry: somebody logged in or out."""
+        with self._look_up_lock, self._lock:
+            for entry in [key for key in self._entries if key[0] == registry]:
+                del self._entries[entry]
+            for found in [key for key in self._found if key[0] == registry]:
+                del self._found[found]
+
     def scheme(self, registry: str) -> str:
         """Give the scheme the registry last asked for: `bearer`, `basic`, or empty."""
         with self._lock:
@@ -277,8 +285,12 @@ class Authorizer:
 
         Raises: LoginRefused (also for a realm that must not have our credentials), RegistryFailed.
         """
-        realm = urljoin(f"{endpoint.url}/v2/", challenge.parameters["realm"])
-        if refusal := self._realm_refusal(endpoint, realm):
+        try:
+            realm = urljoin(f"{endpoint.url}/v2/", challenge.parameters["realm"])
+            refusal = self._realm_refusal(endpoint, realm)
+        except ValueError as error:
+            raise ResponseInvalid(f"{endpoint.registry} names no usable realm: {error}") from error
+        if refusal:
             raise LoginRefused(
                 f"{endpoint.registry} sends us to {without_query(realm)} for a token, and {refusal}",
                 hint="the registry is set up wrongly, or somebody is listening in; ask its owner",

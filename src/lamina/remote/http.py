@@ -161,19 +161,24 @@ class Transport:
                 return response
             if response.status not in _METHOD_KEPT and request.method not in ("GET", "HEAD"):
                 return response
-            target = urljoin(url, location)
-            self.check_address(url, target)
+            target = self.resolve(url, location)
             if origin(target) != origin(url):
                 headers = {k: v for k, v in headers.items() if k.lower() not in _PRIVATE_HEADERS}
             url = target
         raise ResponseInvalid(f"{without_query(request.url)} redirects without end")
 
-    def check_address(self, url: str, target: str) -> None:
-        """Refuse to be sent from `url` to anything but the web, or to plain http.
+    def resolve(self, url: str, location: str) -> str:
+        """Give the address that the answer of `url` sends us to; relative ones are completed.
 
-        Raises: ResponseInvalid.
+        Raises: ResponseInvalid (no web address, or plain http where that is not allowed).
         """
-        scheme, host, port = origin(target)
+        try:
+            target = urljoin(url, location)
+            scheme, host, port = origin(target)
+        except ValueError as error:
+            raise ResponseInvalid(
+                f"{without_query(url)} sends us to no usable address: {error}"
+            ) from error
         if scheme not in ("http", "https") or not host:
             raise ResponseInvalid(
                 f"{without_query(url)} sends us to {without_query(target)!r}, which is no web address"
@@ -183,6 +188,7 @@ class Transport:
                 f"{without_query(url)} sends us to {without_query(target)}, which is not encrypted",
                 hint=f"if you trust the network to {host}, add it to LAMINA_INSECURE_REGISTRIES",
             )
+        return target
 
     def _exchange(self, request: Request, url: str, headers: Mapping[str, str]) -> Response:
         """Do one request and one response, without a second thought."""

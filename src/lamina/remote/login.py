@@ -35,11 +35,14 @@ def login(client: "Client", registry: str, username: str, password: str) -> Logi
     Raises: LoginRefused, RegistryUnreachable, HelperMissing, ConfigInvalid, ...
     """
     checked = check_login(client, registry, Credentials(username, password))
-    return LoginResult(registry, username, client.keychain.store(registry, checked))
+    stored = client.keychain.store(registry, checked)
+    client.authorizer.forget(registry)
+    return LoginResult(registry, username, stored)
 
 
 def logout(client: "Client", registry: str) -> bool:
     """Forget the registry's credentials; tell whether there were any."""
+    client.authorizer.forget(registry)
     return client.keychain.erase(registry)
 
 

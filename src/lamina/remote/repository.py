@@ -6,7 +6,7 @@ Hides challenge, token, retry, redirect, resume and mount.
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 
 from lamina.errors import Invalid, LaminaError
 from lamina.remote.blobs import BlobReader
@@ -101,7 +101,7 @@ class Repository:
         Raises: LoginRequired, AccessDenied, RequestRefused (the registry finds it invalid),
         DigestMismatch (it stored something else).
         """
-        url = self._url(f"manifests/{quote(target)}")
+        url = self._url(f"manifests/{quote(target, safe=':')}")
         response = self._push(Request("PUT", url, {"Content-Type": media_type}, raw))
         if not response.is_success:
             raise self._error(response, "push", target, "manifest")
@@ -118,13 +118,13 @@ class Repository:
 
         Raises: ManifestUnknown, AccessDenied, RegistryLacks.
         """
-        request = Request("DELETE", self._url(f"manifests/{quote(target)}"))
+        request = Request("DELETE", self._url(f"manifests/{quote(target, safe=':')}"))
         response = self._send(request, "pull", "delete")
         if not response.is_success:
             raise self._error(response, "delete", target, "manifest")
 
     def _manifest_request(self, method: str, target: str | Digest) -> Request:
-        url = self._url(f"manifests/{quote(target)}")
+        url = self._url(f"manifests/{quote(target, safe=':')}")
         return Request(method, url, {"Accept": ACCEPT}, limit=MANIFEST_LIMIT)
 
     # blobs
@@ -219,18 +219,21 @@ class Repository:
             documents: Iterable[Document] = self._tagged_referrers(digest)
         else:
             documents = self._pages(request.url, response)
-        found = []
-        for document in documents:
-            for row in document.get("manifests") or []:
-                try:
-                    found.append(Descriptor.from_json(row))
-                except Invalid as error:
-                    raise ResponseInvalid(f"{self.name}: malformed referrers: {error}") from error
+        found = [each for document in documents for each in self._read_referrers(document)]
         return tuple(each for each in found if artifact_type in ("", each.artifact_type))
+
+    def _read_referrers(self, document: Document) -> list[Descriptor]:
+        rows = document.get("manifests") or []
+        if not isinstance(rows, list):
+            raise ResponseInvalid(f"{self.name}: the registry's list of referrers is none")
+        try:
+            return [Descriptor.from_json(row) for row in rows if isinstance(row, dict)]
+        except Invalid as error:
+            raise ResponseInvalid(f"{self.name}: malformed referrers: {error}") from error
 
     def _tagged_referrers(self, digest: Digest) -> Iterator[Document]:
         try:
-            _, raw = self.manifest(f"{digest.algorithm}-{digest.hex}"[:128])
+            _, raw = self.manifest(f"{digest.algorithm[:32]}-{digest.hex[:64]}")
         except ManifestUnknown:
             return
         yield decode(raw, what="referrers index")
@@ -252,7 +255,7 @@ class Repository:
             link = _NEXT.search(response.header("Link"))
             if link is None:
                 return
-            url, response = urljoin(response.url, link[1]), None
+            url, response = self.client.transport.resolve(response.url, link[1]), None
 
     # sending
 

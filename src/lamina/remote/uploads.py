@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, BinaryIO, Protocol
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urlsplit
 
 from lamina.errors import LaminaError
 from lamina.remote.errors import (
@@ -190,12 +190,11 @@ class Upload:
             raise ResponseInvalid(
                 f"{response.method} {without_query(response.url)}: opened an upload and says not where"
             )
-        target = urljoin(response.url, location)
-        here, there = urlsplit(response.url), urlsplit(target)
-        if (here.scheme, there.scheme) == ("https", "http") and here.hostname == there.hostname:
+        here = urlsplit(response.url)
+        if here.scheme == "https" and location.lower().startswith(f"http://{here.netloc.lower()}/"):
             # A registry behind a TLS proxy that knows nothing of it; plain http would leak the login.
-            target = there._replace(scheme="https", netloc=here.netloc).geturl()
-        self._transport.check_address(response.url, target)
+            location = location.partition("://")[2].removeprefix(here.netloc)
+        target = self._transport.resolve(response.url, location)
         if target != self._location:
             self._location = target
             self._started(target)
