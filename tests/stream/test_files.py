@@ -29,6 +29,14 @@ def test_replace_shows_the_old_or_the_new_content_and_leaves_nothing_beside(tmp_
     assert os.listdir(tmp_path) == ["a"]
 
 
+def test_what_a_killed_writer_left_beside_is_overwritten(tmp_path):
+    path, beside = tmp_path / "a", tmp_path / "b"
+    beside.write_bytes(b"a half, and longer than the new content")
+    replace(str(path), b"whole", beside=str(beside))
+    assert path.read_bytes() == b"whole"
+    assert os.listdir(tmp_path) == ["a"]
+
+
 def test_a_failed_replace_keeps_the_old_content(tmp_path):
     path = tmp_path / "a"
     path.mkdir()  # a rename of a file over a directory fails

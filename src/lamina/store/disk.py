@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from lamina.errors import Invalid
 from lamina.spec.wire import decode, encode
-from lamina.stream.files import disk_errors, fresh_name, remove_tree, replace
+from lamina.stream.files import disk_errors, fresh_name, locked, remove_tree, replace
 
 __all__ = [
     "Disk",
@@ -150,10 +150,17 @@ def make(root: str) -> Disk:
         with disk_errors(f"making {root}"):
             os.makedirs(os.path.dirname(root), exist_ok=True)
             _make_tree(root)
-        fill_reserve(disk.reserve)
-        _replace_if_absent(disk.index, _INDEX)
-        _replace_if_absent(disk.layout, _LAYOUT)  # last: its presence says the rest is there
+        with locked(f"{disk.leases}/names"):
+            _fill_in(disk)
     return disk
+
+
+def _fill_in(disk: Disk) -> None:
+    """Write the files of a new root, unless another process has done so meanwhile."""
+    fill_reserve(disk.reserve)
+    for path, data in ((disk.index, _INDEX), (disk.layout, _LAYOUT)):
+        if not os.path.exists(path):  # the layout last: its presence says the rest is there
+            replace(path, data, beside=f"{disk.leases}/names.new")
 
 
 def _check_layout(root: str, raw: bytes) -> None:
@@ -195,18 +202,6 @@ def spend_reserve(path: str) -> bool:
     except FileNotFoundError:
         return False
     return True
-
-
-def _replace_if_absent(path: str, data: bytes) -> None:
-    """Make `path` hold `data` unless it is there: of several processes the first one wins."""
-    temporary = f"{path}.{fresh_name()}~"
-    replace(temporary, data)
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        return
-    finally:
-        os.unlink(temporary)
 
 
 @contextmanager

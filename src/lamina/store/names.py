@@ -159,12 +159,13 @@ class Names:
 
     def _write(self, raw: bytes) -> None:
         """Replace index.json; on a full disk use the reserve, or nothing could ever be removed."""
+        beside = f"{self._lock}.new"
         try:
-            replace(self._path, raw)
+            replace(self._path, raw, beside=beside)
         except DiskFull:
             if not spend_reserve(self._reserve):
                 raise
-            replace(self._path, raw)
+            replace(self._path, raw, beside=beside)
 
 
 def _rows(raw: bytes) -> tuple[Document, list[Document]]:

@@ -96,14 +96,17 @@ def publish(temporary: str, path: str) -> None:
     sync_directory(os.path.dirname(path))
 
 
-def replace(path: str, data: bytes, *, mode: int = 0o644) -> None:
+def replace(path: str, data: bytes, *, mode: int = 0o644, beside: str = "") -> None:
     """Make `path` hold exactly `data`, atomically and durably; a reader sees old or new.
 
+    The bytes are first written to `beside`, whose writers a lock of the caller's keeps apart: what
+    a killed one left is overwritten. Without it, to a new file `path.<random>~`.
     Raises: DiskFull, Denied; then `path` is as it was.
     """
-    temporary = f"{path}.{fresh_name()}~"
+    temporary = beside or f"{path}.{fresh_name()}~"
+    flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if beside else os.O_EXCL)
     with disk_errors(f"writing {path}"):
-        fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        fd = os.open(temporary, flags, mode)
         try:
             try:
                 write_all(fd, data)
