@@ -190,8 +190,9 @@ def _write_difference(low: Path | None, high: Path, target: Path) -> None:
                 sink.addfile(tarfile.TarInfo(f"{folder}/.wh.{name}"))
         for member in source:
             if member.name in changed:
-                member.pax_headers.pop("path", None)
-                member.pax_headers.pop("linkpath", None)
+                renamed = ("path", "linkpath")
+                kept = {k: v for k, v in member.pax_headers.items() if k not in renamed}
+                member.pax_headers = kept
                 member.name = member.name.removeprefix("./") or "."
                 member.linkname = (
                     member.linkname.removeprefix("./") if member.islnk() else member.linkname

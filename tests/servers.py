@@ -1,17 +1,20 @@
-"""Servers on loopback for tests: our hub and distribution's registry, each a real process."""
+"""Servers on loopback for tests: our hub and distribution's registry, each a real process; a relay."""
 
 import contextlib
 import http.client
 import os
 import re
 import selectors
+import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Self
 
-__all__ = ["HubServer", "RegistryServer"]
+__all__ = ["HubServer", "RegistryServer", "Relay"]
 
 _PATIENCE_S = 60.0
 
@@ -47,7 +50,10 @@ class _Server:
         )
         assert self._process.stdout is not None
         said, port = _read_port(self._process.stdout)
-        assert port, f"{argv} did not say where it listens: {said}"
+        if not port:
+            self._process.kill()
+            self._process.communicate()
+            raise AssertionError(f"{argv} did not say where it listens: {said}")
         self.address = f"127.0.0.1:{port}"
         self._log = (self.folder / "server.log").open("wb")
         # From here on the pipe only needs draining; a thread of `cat` does not share our GIL.
@@ -106,13 +112,13 @@ class HubServer(_Server):
 
     def command(self) -> tuple[list[str], dict[str, str]]:
         data = str(self.folder / "data")
-        serve = ["hub", "serve", "--listen", "127.0.0.1:0", "--data", data]
+        serve = ["hub", "serve", "--address", "127.0.0.1:0", "--root", data]
         return [sys.executable, "-m", "lamina", *serve], {"PYTHONUNBUFFERED": "1"}
 
     def register(self, name: str, password: str) -> None:
         """Make an account, as `lamina hub register` does."""
         done = subprocess.run(
-            [sys.executable, "-m", "lamina", "hub", "register", "--data", str(self.folder / "data"),
+            [sys.executable, "-m", "lamina", "hub", "register", "--hub", f"http://{self.address}",
              "--password-stdin", name],
             input=password.encode(), capture_output=True, check=False,
         )  # fmt: skip
@@ -150,3 +156,72 @@ def _read_port(stream: IO[bytes]) -> tuple[str, str]:
             if found and found[1] != b"0":
                 return said.decode(errors="replace"), found[1].decode()
     return said.decode(errors="replace"), ""
+
+
+class Relay:
+    """A loopback port that forwards to another, until so many bytes went one way; then it waits.
+
+    `down` counts bytes of answers, `up` bytes of requests; None lets everything through. Leaving the
+    context, or `open_up()`, lets what waits go on.
+    """
+
+    def __init__(self, address: str, *, down: int | None = None, up: int | None = None) -> None:
+        host, _, port = address.rpartition(":")
+        self._target = (host, int(port))
+        self._left = {"down": down, "up": up}
+        self._open = threading.Event()
+        self.full = threading.Event()
+        self.passed = {"down": 0, "up": 0}
+        self._lock = threading.Lock()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self._threads: list[threading.Thread] = []
+        self._sockets: list[socket.socket] = []
+
+    def __enter__(self) -> Self:
+        self._spawn(self._accept)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.open_up()
+        # shutdown, not close alone: it wakes the threads that wait in accept and recv
+        for one in [self._listener, *self._sockets]:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(20)
+        for one in [self._listener, *self._sockets]:
+            one.close()
+
+    def open_up(self) -> None:
+        """Let everything through from now on."""
+        self._open.set()
+
+    def _spawn(self, function: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=function, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+                far = socket.create_connection(self._target)
+            except OSError:
+                return
+            self._sockets += [near, far]
+            self._spawn(self._forward, near, far, "up")
+            self._spawn(self._forward, far, near, "down")
+
+    def _forward(self, source: socket.socket, sink: socket.socket, way: str) -> None:
+        with contextlib.suppress(OSError):
+            while piece := source.recv(16384):
+                with self._lock:
+                    self.passed[way] += len(piece)
+                    limit = self._left[way]
+                    waits = limit is not None and self.passed[way] > limit
+                if waits and not self._open.is_set():
+                    self.full.set()
+                    self._open.wait(_PATIENCE_S)
+                sink.sendall(piece)
+            sink.shutdown(socket.SHUT_WR)

@@ -82,16 +82,18 @@ class Demo:
 
     def hub_up(self) -> None:
         self.chapter("A hub on this machine, and an account")
-        print(f"{BOLD}$ lamina hub serve --listen 127.0.0.1:0 &{PLAIN}", flush=True)
+        print(f"{BOLD}$ lamina hub serve --address 127.0.0.1:0 &{PLAIN}", flush=True)
         self.hub = subprocess.Popen(
-            ["lamina", "hub", "serve", "--listen", "127.0.0.1:0"],
+            ["lamina", "hub", "serve", "--address", "127.0.0.1:0"],
             env=self.environ, cwd=self.folder, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=(self.folder / "hub.log").open("w"), text=True,
             start_new_session=True,
         )  # fmt: skip
         self.address = self.read_address()
         (self.folder / "password").write_text(secrets.token_urlsafe(15))
-        self.type("lamina hub register --password-stdin alice < password")
+        self.type(
+            f"lamina hub register --hub http://{self.address} --password-stdin alice < password"
+        )
 
     def read_address(self) -> str:
         assert self.hub is not None
