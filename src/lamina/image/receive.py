@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from threading import Event as Flag
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from lamina.errors import Corrupt, Invalid, LaminaError, Unavailable, Unsupported
 from lamina.events import LayerProgress, Listener, Phase
+from lamina.image.pump import Pump
 from lamina.image.source import ImageSource, choose_manifest
 from lamina.layer.pax import TarInvalid
 from lamina.spec.config import CONFIG_LIMIT, ImageConfig
@@ -182,31 +183,32 @@ class _LayerTask:
         with self._sealing() as layer, self.place.blobs.open(self.layer.digest) as stream:
             if layer.sealed:
                 return
-            flow = _Flow(None, layer)
             reader = VerifyingReader(stream, self.layer.digest, self.layer.size)
-            for piece in chunks(reader):
-                self._check()
-                flow.write(piece)
-            self._tell(Phase.EXTRACTING, self.layer.size)
-            flow.finish()
+            with _Flow(None, layer) as flow:
+                for piece in chunks(reader):
+                    self._check()
+                    flow.write(piece)
+                self._tell(Phase.EXTRACTING, self.layer.size)
+                flow.finish()
             layer.commit()
 
     def _download(self, blob: "BlobWriter", layer: "LayerWriter | None") -> None:
-        flow = _Flow(blob, layer)
         if blob.offset > self.layer.size:
             blob.truncate(0)
-        with blob.reader() as earlier:  # what an interrupted pull left behind
-            for piece in chunks(earlier):
-                self._check()
-                flow.replay(piece)
-        if blob.offset < self.layer.size:
-            self._stream(blob, flow)
-        self._tell(Phase.VERIFYING)
-        blob.commit(self.layer.digest, self.layer.size)
-        self._tell(Phase.DOWNLOADED)
+        with _Flow(blob, layer) as flow:
+            with blob.reader() as earlier:  # what an interrupted pull left behind
+                for piece in chunks(earlier):
+                    self._check()
+                    flow.replay(piece)
+            if blob.offset < self.layer.size:
+                self._stream(blob, flow)
+            self._tell(Phase.VERIFYING)
+            blob.commit(self.layer.digest, self.layer.size)
+            self._tell(Phase.DOWNLOADED)
+            if layer is not None:
+                self._tell(Phase.EXTRACTING, self.layer.size)
+                flow.finish()
         if layer is not None:
-            self._tell(Phase.EXTRACTING, self.layer.size)
-            flow.finish()
             layer.commit()
 
     def _stream(self, blob: "BlobWriter", flow: "_Flow") -> None:
@@ -251,10 +253,18 @@ class _Flow:
 
     def __init__(self, blob: "BlobWriter | None", layer: "LayerWriter | None") -> None:
         self._blob = blob
-        self._layer = layer
         self._machine: Decompressor | None = None
         self._head = b""
         self._failure: LaminaError | None = None
+        # Inflating and sealing (hash, write, parse) cost about the same: two threads, two cores.
+        self._pump = Pump(layer.write, name="seal") if layer is not None else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pump is not None:
+            self._pump.__exit__(None, None, None)
 
     def write(self, piece: bytes) -> None:
         """Take new bytes."""
@@ -264,7 +274,7 @@ class _Flow:
 
     def replay(self, piece: bytes) -> None:
         """Take bytes that the blob file has already."""
-        if self._layer is None or self._failure is not None:
+        if self._pump is None or self._failure is not None:
             return
         if self._machine is None:
             self._head += piece
@@ -274,14 +284,15 @@ class _Flow:
             piece, self._head = self._head, b""
         try:
             for plain in self._machine.feed(piece):
-                self._layer.write(plain)
+                self._pump.put(plain)
         except (Corrupt, Invalid) as error:
             self._failure = error
 
     def finish(self) -> None:
         """Say what was wrong, if anything was, now that the blob is known to be the right one."""
-        if self._layer is None:
+        if self._pump is None:
             return
+        self._pump.close()
         if self._failure is not None:
             raise self._failure
         if self._machine is None:

@@ -1,0 +1,67 @@
+"""One thread more for one stream: what comes next works while the next piece is made ready."""
+
+from collections.abc import Callable
+from queue import SimpleQueue
+from threading import Semaphore, Thread
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["Pump"]
+
+_DEPTH = 8
+
+
+class Pump:
+    """Hands pieces to `take` in order, in a thread of its own; at most eight wait.
+
+    Use as a context manager: leaving it ends the thread whatever happened. What `take` raises comes
+    out of the next `put` or of `close`. Made for C code that releases the GIL: hash, inflate, write.
+    """
+
+    def __init__(self, take: Callable[[bytes], object], *, name: str = "pump") -> None:
+        self._take = take
+        self._pieces: SimpleQueue[bytes | None] = SimpleQueue()
+        self._room = Semaphore(_DEPTH)
+        self._failure: BaseException | None = None
+        self._thread = Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: "TracebackType | None",
+    ) -> None:
+        self._end()
+
+    def put(self, piece: bytes) -> None:
+        """Pass one piece on; wait while eight wait already. Raises: what `take` raised."""
+        if self._failure is not None:
+            raise self._failure
+        self._room.acquire()
+        self._pieces.put(piece)
+
+    def close(self) -> None:
+        """Wait until every piece is taken. Raises: what `take` raised."""
+        self._end()
+        if self._failure is not None:
+            raise self._failure
+
+    def _end(self) -> None:
+        if self._thread.is_alive():
+            self._pieces.put(None)
+            self._thread.join()
+
+    def _run(self) -> None:
+        while (piece := self._pieces.get()) is not None:
+            self._room.release()
+            if self._failure is None:  # else drain, so that the other side never waits for ever
+                try:
+                    self._take(piece)
+                except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
+                    self._failure = error
