@@ -26,7 +26,9 @@ def layers(tmp_path):
 
 
 def snapshotter(layers, **more):
-    return Snapshotter(layers, Surroundings("/run/l", **more), SealedDriver(layers, "why"))
+    owners = os.geteuid() == 0
+    surroundings = Surroundings("/run/l", owners=owners, **more)
+    return Snapshotter(layers, surroundings, SealedDriver(layers, "why"))
 
 
 def test_sealed_layers_are_mounted_once_each_and_the_topmost_named_first(layers):
