@@ -104,12 +104,12 @@ def tree_of_folder(folder: Path) -> Tree:
     tree: Tree = {}
     inodes: dict[int, list[bytes]] = {}
     root = os.fsencode(folder)
-    device = os.lstat(root).st_dev
+    device = os.stat(root).st_dev  # /proc/PID/root is a link
     todo = [b""]
     while todo:
         path = todo.pop()
         full = os.path.join(root, path) if path else root
-        facts = os.lstat(full)
+        facts = os.lstat(full) if path else os.stat(full)
         kind = _KINDS[stat.S_IFMT(facts.st_mode)]
         tree[path] = Fact(
             kind=kind,
