@@ -16,6 +16,7 @@ from lamina.engine.records import ContainerRecord, ContainerState, Records, hold
 from lamina.errors import InUse
 
 if TYPE_CHECKING:
+    from lamina.engine.archive import PathStat
     from lamina.engine.engine import Engine
     from lamina.engine.listing import ContainerSummary
     from lamina.engine.requests import CreateRequest, ExecRequest
@@ -130,6 +131,14 @@ class Containers:
         """Give the process IDs, as the machine knows them, of everything inside."""
         answer = execution.send(self._engine, self.record(name), "processes")
         return tuple(sorted(int(pid) for pid in answer["pids"]))
+
+    def top(
+        self, name: str, options: Sequence[str] = ()
+    ) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+        """Give titles and rows of `ps` for everything inside. See `engine.processes`."""
+        from lamina.engine.processes import top
+
+        return top(self._engine, name, options)
 
     def logs(
         self, name: str, *, tail: int = -1, since: str = "", until: str = "", follow: bool = False
@@ -297,12 +306,19 @@ class Containers:
                 running=summary.state.is_running,
             )
 
-    def copy_out(self, name: str, path: str, write: Callable[[bytes], object]) -> None:
+    def path_stat(self, name: str, path: str) -> "PathStat":
+        """Look at one path inside. Raises: PathNotFound."""
+        from lamina.engine.archive import path_stat
+
+        self._privilege()
+        return path_stat(self._engine, self.record(name), path)
+
+    def copy_out(self, name: str, path: str, write: Callable[[bytes], object]) -> "PathStat":
         """Write the file or folder at `path` as a tar. See `engine.archive`."""
         from lamina.engine.archive import copy_out
 
         self._privilege()
-        copy_out(self._engine, self.record(name), path, write)
+        return copy_out(self._engine, self.record(name), path, write)
 
     def copy_in(self, name: str, path: str, stream: BinaryIO, *, keep_owner: bool = False) -> None:
         """Unpack a tar into the folder at `path`. See `engine.archive`."""

@@ -52,18 +52,15 @@ class Attachment:
 
     def started(self) -> int:
         """Wait until the process runs; give its pid. Raises: StartFailed, ShimLost."""
-        while True:
-            for stream, payload in self._frames():
-                if stream is Stream.STARTED:
-                    return int(decode(payload)["pid"])
-                if stream is Stream.FAILED:
-                    document = decode(payload)
-                    raise StartFailed(
-                        str(document["error"]),
-                        hint=str(document["hint"]),
-                        exit_code=int(document.get("exit_code", OURS)),
-                    )
-                self._early.append((stream, payload))
+        stream, payload = self.receive()
+        if stream is Stream.STARTED:
+            return int(decode(payload)["pid"])
+        document = decode(payload)
+        raise StartFailed(
+            str(document["error"]),
+            hint=str(document["hint"]),
+            exit_code=int(document.get("exit_code", OURS)),
+        )
 
     def _frames(self) -> list[tuple[Stream, bytes]]:
         if self._early:

@@ -48,6 +48,7 @@ def serve_exec(shim: "Shim", request: Document, client: Client) -> None:
     relay.run(pipes, started)
     code = reap(started.watched)
     served.record(exit_code=code)
+    served.tidy()
     relay.listener.close()
     relay.finish(frame(Stream.EXITED, encode({"exit_code": code})))
 
@@ -106,6 +107,12 @@ class _Exec:
         with suppress(FileNotFoundError), open(f"{path}.new", "wb") as file:
             file.write(encode(state))
             os.replace(f"{path}.new", path)
+
+    def tidy(self) -> None:
+        """Leave only the state of a process that has ended."""
+        for name in os.listdir(self.folder):
+            if name != "state.json":
+                os.unlink(f"{self.folder}/{name}")
 
     def operate(self, request: Document, client: Client) -> Answer:
         """Serve `resize` and `wait` for this exec alone."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Stream", "connect", "frame", "listen", "request", "split_frames"]
 
 _HEAD = struct.Struct(">BxxxI")
+_INT = struct.Struct("@i")
 _LIMIT = 1 << 20
 
 
@@ -104,15 +105,14 @@ def request(sock: socket.socket, document: "Document") -> "tuple[Document, tuple
     data = bytearray()
     found: list[int] = []
     while b"\n" not in data:
-        # One byte at a time would be exact; answers are one write, and frames wait for `go`.
-        piece, fds, _, _ = socket.recv_fds(sock, 65536, 4, socket.MSG_PEEK)
+        # Frames may follow at once: take the line alone. (`socket.recv_fds` drops its flags.)
+        size = len(sock.recv(65536, socket.MSG_PEEK).partition(b"\n")[0]) + 1
+        piece, rights, _, _ = sock.recvmsg(size, socket.CMSG_SPACE(4 * _INT.size))
         if not piece:
             raise Unavailable("the container's shim went away")
-        for fd in fds:  # a peek duplicates them
-            os.close(fd)
-        end = piece.find(b"\n")
-        take = len(piece) if end < 0 else end + 1
-        piece, fds, _, _ = socket.recv_fds(sock, take, 4)
-        found.extend(fds)
+        for level, kind, payload in rights:
+            if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+                whole = len(payload) - len(payload) % _INT.size
+                found += [fd for (fd,) in _INT.iter_unpack(payload[:whole])]
         data += piece
     return decode(bytes(data), what="shim's answer"), tuple(found)

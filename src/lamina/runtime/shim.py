@@ -45,6 +45,16 @@ _EXEC_GRACE_S = 2.0
 _ALL_STREAMS = frozenset(Stream)
 
 
+def _load() -> None:
+    """Import now what is needed later: an upgrade may change the files under a running shim."""
+    import shutil
+    import traceback
+
+    from lamina.runtime import console, execs, join
+
+    del shutil, traceback, console, execs, join
+
+
 def main() -> None:
     """Read the request, go into the background, run the container, record its end."""
     import socket
@@ -54,6 +64,7 @@ def main() -> None:
     with os.fdopen(REQUEST_FD, "rb") as stream:
         request = decode(stream.read(), what="request")
     starter = Client(socket.socket(fileno=ATTACH_FD))
+    _load()
     os.setsid()
     layers = SharedLayers(request["run_root"])
     host_mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)

@@ -1,0 +1,319 @@
+"""Files in and out of containers as tars: cp and export. The container's side may be hostile.
+
+Paths inside are resolved by the kernel with the container's root as the root (openat2), so no
+symlink leads outside. A running container is reached through its shim, which sees its volumes too;
+a stopped one through a mount that is attached nowhere and ends with this process.
+"""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from lamina.engine.unpack import unpack
+from lamina.errors import Invalid, NotFound
+from lamina.layer.entry import Entry, Kind
+from lamina.layer.tar import TarWriter
+from lamina.runtime import syscalls
+
+if TYPE_CHECKING:
+    from lamina.engine.engine import Engine
+    from lamina.engine.records import ContainerRecord
+
+__all__ = [
+    "PathNotFound",
+    "PathStat",
+    "copy_in",
+    "copy_out",
+    "export",
+    "path_stat",
+    "write_path",
+]
+
+_PIECE = 1 << 20
+_HIDDEN_XATTRS = ("trusted.overlay.", "user.overlay.", "system.")
+
+
+class PathNotFound(NotFound):
+    """The container has no such file."""
+
+
+@dataclass(frozen=True, slots=True)
+class PathStat:
+    """One path of a container: its name, size in bytes, `st_mode`, time, symlink target."""
+
+    name: str
+    size: int
+    mode: int
+    mtime_ns: int
+    target: str = ""
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether it is a folder itself, not a symlink to one."""
+        return stat.S_ISDIR(self.mode)
+
+
+@contextmanager
+def _root(engine: "Engine", record: "ContainerRecord") -> Iterator[int]:
+    """Open the container's root for the body, whether it runs or not."""
+    from lamina.engine.execution import ContainerNotRunning, shim_socket
+    from lamina.runtime import supervisor
+
+    if engine.containers.is_running(record.id):
+        with suppress(ContainerNotRunning, supervisor.NotRunning):
+            _, fds = supervisor.ask(shim_socket(engine, record), "root")
+            try:
+                yield fds[0]
+                return
+            finally:
+                for fd in fds:
+                    os.close(fd)
+    with _mounted(engine, record) as fd:
+        yield fd
+
+
+@contextmanager
+def _mounted(engine: "Engine", record: "ContainerRecord") -> Iterator[int]:
+    from lamina.runtime.mounts import SharedLayers, detached
+
+    stack = engine.snapshotter.stack(record.id)
+    *below, top = engine.snapshotter.mounts(stack, "/")
+    if top.type == "bind":
+        fd = os.open(top.source, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+        return
+    layers = SharedLayers(engine.settings.run_root)
+    layers.acquire(below)
+    try:
+        fd = detached(top)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
+    finally:
+        layers.release()
+
+
+def _place(record: "ContainerRecord", path: str, running: bool) -> tuple[str, str]:
+    """Tell which volume of a stopped container `path` lies in: its source and the rest, or none."""
+    clean = os.path.normpath("/" + path)
+    if not running:
+        for mount in sorted(record.mounts, key=lambda m: -len(m["Destination"])):
+            target = str(mount["Destination"])
+            if mount["Source"] and (clean == target or clean.startswith(f"{target}/")):
+                return str(mount["Source"]), clean[len(target) :]
+    return "", clean
+
+
+@contextmanager
+def _opened(engine: "Engine", record: "ContainerRecord", path: str) -> Iterator[tuple[int, str]]:
+    """Give the root in which `path` is to be resolved, and the path from there."""
+    source, rest = _place(record, path, engine.containers.is_running(record.id))
+    if source and os.path.isdir(source):
+        fd = os.open(source, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            yield fd, rest or "/"
+        finally:
+            os.close(fd)
+        return
+    with _root(engine, record) as fd:
+        yield fd, path
+
+
+def path_stat(engine: "Engine", record: "ContainerRecord", path: str) -> PathStat:
+    """Look at one path; a symlink is described itself. Raises: PathNotFound."""
+    with _opened(engine, record, path) as (root, inner):
+        parent, name = _split(record, path, root, inner)
+        try:
+            return _stat(parent, name, record, path)
+        finally:
+            os.close(parent)
+
+
+def _stat(parent: int, name: str, record: "ContainerRecord", path: str) -> PathStat:
+    try:
+        found = os.stat(name or ".", dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError as error:
+        raise _unknown(record, path) from error
+    target = os.readlink(name, dir_fd=parent) if stat.S_ISLNK(found.st_mode) else ""
+    if path.endswith(("/", "/.")) and not stat.S_ISDIR(found.st_mode) and not target:
+        raise Invalid(f"not a directory: {path}")
+    return PathStat(name or "/", found.st_size, found.st_mode, found.st_mtime_ns, target)
+
+
+def _unknown(record: "ContainerRecord", path: str) -> PathNotFound:
+    return PathNotFound(
+        f"Could not find the file {path} in container {record.name}",
+        hint=f"`lamina exec {record.name} ls` shows what is there",
+    )
+
+
+def _split(record: "ContainerRecord", path: str, root: int, inner: str) -> tuple[int, str]:
+    """Open the folder that holds `inner`; give it and the last name (empty for the root itself)."""
+    clean = os.path.normpath("/" + inner)
+    head, name = os.path.split(clean)
+    flags = os.O_RDONLY | os.O_DIRECTORY
+    try:
+        parent = syscalls.openat2(root, head, flags)
+        if inner.endswith(("/", "/.")) and name:
+            # A trailing slash follows a symlink to a folder; without one it is the link itself.
+            with suppress(NotADirectoryError, FileNotFoundError):
+                folder = syscalls.openat2(root, clean, flags)
+                os.close(parent)
+                return folder, ""
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise _unknown(record, path) from error
+    return parent, name
+
+
+def copy_out(
+    engine: "Engine", record: "ContainerRecord", path: str, write: Callable[[bytes], object]
+) -> PathStat:
+    """Write what is at `path` as a tar whose names begin with its last name; give what it is.
+
+    Raises: PathNotFound.
+    """
+    with _opened(engine, record, path) as (root, inner):
+        parent, name = _split(record, path, root, inner)
+        try:
+            found = _stat(parent, name, record, path)
+            shown = os.path.basename(os.path.normpath("/" + path))
+            write_path(parent, name, shown, write)
+            return found
+        finally:
+            os.close(parent)
+
+
+def write_path(parent: int, name: str, shown: str, write: Callable[[bytes], object]) -> None:
+    """Write `name` in the folder `parent` (itself for an empty name) as a tar, called `shown`."""
+    writer = TarWriter(write)
+    links: dict[tuple[int, int], bytes] = {}
+    _add(writer, parent, name or ".", os.fsencode(shown), links)
+    writer.close()
+
+
+def _add(
+    writer: TarWriter, parent: int, name: str, shown: bytes, links: dict[tuple[int, int], bytes]
+) -> None:
+    try:
+        found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+    except FileNotFoundError:  # gone since it was listed
+        return
+    kind = _kind(found.st_mode)
+    if kind is None:  # a socket: tars have none
+        return
+    entry = Entry(
+        path=shown,
+        kind=kind,
+        mode=stat.S_IMODE(found.st_mode),
+        uid=found.st_uid,
+        gid=found.st_gid,
+        mtime_ns=found.st_mtime_ns,
+        xattrs=_xattrs(parent, name),
+    )
+    if kind is Kind.SYMLINK:
+        entry = entry._replace(link=os.fsencode(os.readlink(name, dir_fd=parent)))
+    elif kind in (Kind.CHARACTER, Kind.BLOCK):
+        entry = entry._replace(device=(os.major(found.st_rdev), os.minor(found.st_rdev)))
+    if kind is not Kind.DIRECTORY and found.st_nlink > 1:
+        first = links.setdefault((found.st_dev, found.st_ino), shown)
+        if first != shown:
+            writer.add(entry._replace(kind=Kind.HARDLINK, link=first))
+            return
+    if kind is Kind.FILE:
+        with os.fdopen(_open_file(parent, name), "rb") as body:
+            size = os.fstat(body.fileno()).st_size
+            writer.add(entry._replace(size=size), iter(lambda: body.read(_PIECE), b""))
+        return
+    writer.add(entry)
+    if kind is Kind.DIRECTORY:
+        _add_children(writer, parent, name, shown, links)
+
+
+def _add_children(
+    writer: TarWriter, parent: int, name: str, shown: bytes, links: dict[tuple[int, int], bytes]
+) -> None:
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    folder = os.open(name, flags, dir_fd=parent)
+    try:
+        for child in sorted(os.listdir(folder)):
+            _add(writer, folder, child, os.path.join(shown, os.fsencode(child)), links)
+    finally:
+        os.close(folder)
+
+
+def _open_file(parent: int, name: str) -> int:
+    # O_NONBLOCK: a fifo put in the file's place meanwhile must not stop us.
+    return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
+
+
+def _kind(mode: int) -> Kind | None:
+    return {
+        stat.S_IFREG: Kind.FILE,
+        stat.S_IFDIR: Kind.DIRECTORY,
+        stat.S_IFLNK: Kind.SYMLINK,
+        stat.S_IFCHR: Kind.CHARACTER,
+        stat.S_IFBLK: Kind.BLOCK,
+        stat.S_IFIFO: Kind.FIFO,
+    }.get(stat.S_IFMT(mode))
+
+
+def _xattrs(parent: int, name: str) -> tuple[tuple[str, bytes], ...]:
+    path = f"/proc/self/fd/{parent}/{name}"
+    try:
+        names = os.listxattr(path, follow_symlinks=False)
+        return tuple(
+            (key, os.getxattr(path, key, follow_symlinks=False))
+            for key in sorted(names)
+            if not key.startswith(_HIDDEN_XATTRS)
+        )
+    except OSError:
+        return ()
+
+
+def copy_in(
+    engine: "Engine",
+    record: "ContainerRecord",
+    path: str,
+    stream: BinaryIO,
+    *,
+    keep_owner: bool = False,
+) -> int:
+    """Unpack a tar into the folder at `path`; give how many entries it had.
+
+    Owners are the container's root unless `keep_owner`. Raises: PathNotFound, Invalid (no folder).
+    """
+    with _opened(engine, record, path) as (root, inner):
+        try:
+            target = syscalls.openat2(root, inner, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError as error:
+            raise _unknown(record, path) from error
+        except NotADirectoryError as error:
+            raise Invalid(f"not a directory: {path}") from error
+        try:
+            owner = None if keep_owner else (0, 0)
+            return unpack(stream, target, root=root, base=inner, owner=owner, owners=True)
+        finally:
+            os.close(target)
+
+
+def export(engine: "Engine", record: "ContainerRecord", write: Callable[[bytes], object]) -> None:
+    """Write the container's file system, volumes left out, as a flat tar in one canonical order."""
+    from lamina.engine.points import excluded_paths
+    from lamina.layer.flat import write_tree
+    from lamina.layer.view import Tree
+
+    excluded = excluded_paths(engine, record)
+    layers = engine.layers.pile(record.diff_ids)
+    try:
+        with engine.snapshotter.changed(record.id) as upper:
+            write_tree(Tree.of(layers), write, upper=upper, exclude=excluded)
+    finally:
+        for layer in layers:
+            layer.close()

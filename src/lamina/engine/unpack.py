@@ -1,0 +1,232 @@
+"""Unpack a tar into a folder whose content nobody can trust, from a stream that cannot seek."""
+
+import os
+import stat
+from contextlib import suppress
+from typing import BinaryIO
+
+from lamina.errors import Invalid
+from lamina.layer.entry import Entry, Kind
+from lamina.layer.tar import TarParser
+from lamina.runtime import syscalls
+
+__all__ = ["unpack"]
+
+_PIECE = 1 << 20
+_IN_ROOT = 0x10
+_BENEATH_NO_SYMLINKS = 0x08 | 0x04
+
+
+def unpack(
+    stream: BinaryIO,
+    target: int,
+    *,
+    root: int = -1,
+    base: str = "",
+    owner: tuple[int, int] | None = None,
+    owners: bool = False,
+) -> int:
+    """Write the tar's entries into the folder `target`; give how many there were.
+
+    With `root`, symlinks among the folders on the way are followed as a process with that root
+    would; without, a symlink on the way is refused. `owner` replaces the owners in the tar, which
+    are set only with `owners`. Raises: TarInvalid, Invalid (a path that leaves the folder).
+    """
+    spool = _spool()
+    try:
+        place = _Place(target, root, base, owner, owners=owners)
+        count = 0
+        pending: list[Entry] = []
+        parser = TarParser()
+        while data := stream.read(_PIECE):
+            _write_all(spool, data)
+            pending += parser.feed(data)
+            # An entry's body is whole once the next entry has been seen.
+            for entry in pending[:-1]:
+                place.write(entry, spool)
+                count += 1
+            del pending[:-1]
+        parser.finish()
+        for entry in pending:
+            place.write(entry, spool)
+            count += 1
+        place.finish()
+        return count
+    finally:
+        os.close(spool)
+
+
+def _spool() -> int:
+    import tempfile
+
+    with tempfile.TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+class _Place:
+    """Where entries go."""
+
+    def __init__(
+        self,
+        target: int,
+        root: int,
+        base: str,
+        owner: tuple[int, int] | None,
+        *,
+        owners: bool,
+    ) -> None:
+        self._target = target
+        self._root = root
+        self._base = base
+        self._owner = owner
+        self._owners = owners
+        self._times: list[tuple[bytes, int]] = []
+
+    def _folder(self, path: bytes) -> int:
+        """Open the folder `path` of the tar, making what is missing."""
+        if not path:
+            return os.dup(self._target)
+        try:
+            return self._open(path)
+        except FileNotFoundError:
+            head, _, name = path.rpartition(b"/")
+            parent = self._folder(head)
+            try:
+                os.mkdir(name, 0o755, dir_fd=parent)
+            finally:
+                os.close(parent)
+            return self._open(path)
+
+    def _open(self, path: bytes) -> int:
+        flags = os.O_RDONLY | os.O_DIRECTORY
+        text = os.fsdecode(path)
+        try:
+            if self._root < 0:
+                return syscalls.openat2(self._target, text, flags, resolve=_BENEATH_NO_SYMLINKS)
+            return syscalls.openat2(
+                self._root, os.path.join(self._base, text), flags, resolve=_IN_ROOT
+            )
+        except (NotADirectoryError, OSError) as error:
+            if isinstance(error, FileNotFoundError):
+                raise
+            raise Invalid(f"cannot unpack into {text!r}: {error.strerror}") from error
+
+    def write(self, entry: Entry, spool: int) -> None:
+        """Write one entry, replacing what is there unless both are folders."""
+        if not entry.path:
+            return
+        head, _, name = entry.path.rpartition(b"/")
+        parent = self._folder(head)
+        try:
+            self._make(parent, name, entry, spool)
+        finally:
+            os.close(parent)
+
+    def _make(self, parent: int, name: bytes, entry: Entry, spool: int) -> None:
+        if entry.kind is Kind.DIRECTORY:
+            self._make_folder(parent, name, entry)
+            return
+        self._clear(parent, name)
+        if entry.kind is Kind.FILE:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            fd = os.open(name, flags, 0o600, dir_fd=parent)
+            try:
+                _copy_body(entry, spool, fd)
+            finally:
+                os.close(fd)
+        elif entry.kind is Kind.SYMLINK:
+            os.symlink(entry.link, name, dir_fd=parent)
+        elif entry.kind is Kind.HARDLINK:
+            self._link(parent, name, entry)
+            return
+        elif entry.kind is Kind.FIFO:
+            os.mkfifo(name, 0o600, dir_fd=parent)
+        else:
+            with suppress(PermissionError):  # devices need root; a file system without them is fine
+                kind = stat.S_IFCHR if entry.kind is Kind.CHARACTER else stat.S_IFBLK
+                os.mknod(name, 0o600 | kind, os.makedev(*entry.device), dir_fd=parent)
+        self._dress(parent, name, entry)
+
+    def _make_folder(self, parent: int, name: bytes, entry: Entry) -> None:
+        try:
+            found = os.stat(name, dir_fd=parent, follow_symlinks=False)
+        except FileNotFoundError:
+            found = None
+        if found is not None and stat.S_ISLNK(found.st_mode) and self._root >= 0:
+            with suppress(Invalid, FileNotFoundError):
+                os.close(self._open(entry.path))  # a symlink to a folder stays one
+                return
+        if found is not None and not stat.S_ISDIR(found.st_mode):
+            raise Invalid(
+                f"cannot overwrite non-directory {os.fsdecode(entry.path)!r} with directory"
+            )
+        if found is None:
+            os.mkdir(name, 0o700, dir_fd=parent)
+        self._dress(parent, name, entry)
+
+    def _clear(self, parent: int, name: bytes) -> None:
+        try:
+            os.unlink(name, dir_fd=parent)
+        except FileNotFoundError:
+            return
+        except (IsADirectoryError, PermissionError) as error:
+            raise Invalid(
+                f"cannot overwrite directory {os.fsdecode(name)!r} with non-directory"
+            ) from error
+
+    def _link(self, parent: int, name: bytes, entry: Entry) -> None:
+        head, _, source = entry.link.rpartition(b"/")
+        folder = self._folder(head)
+        try:
+            os.link(source, name, src_dir_fd=folder, dst_dir_fd=parent, follow_symlinks=False)
+        finally:
+            os.close(folder)
+
+    def _dress(self, parent: int, name: bytes, entry: Entry) -> None:
+        """Give owner, then mode (chown clears set-uid bits), xattrs, and last the times."""
+        if self._owners:
+            uid, gid = self._owner or (entry.uid, entry.gid)
+            with suppress(PermissionError):
+                os.chown(name, uid, gid, dir_fd=parent, follow_symlinks=False)
+        if entry.kind is not Kind.SYMLINK:
+            # Just made by us or a folder: no symlink stands here that chmod could follow.
+            os.chmod(name, entry.mode, dir_fd=parent)
+        path = os.path.join(f"/proc/self/fd/{parent}".encode(), name)
+        for key, value in entry.xattrs:
+            with suppress(OSError):
+                os.setxattr(path, key, value, follow_symlinks=False)
+        stamp = (entry.mtime_ns, entry.mtime_ns)
+        if entry.kind is Kind.DIRECTORY:
+            self._times.append((entry.path, entry.mtime_ns))
+        else:
+            os.utime(name, ns=stamp, dir_fd=parent, follow_symlinks=False)
+
+    def finish(self) -> None:
+        """Set the folders' times, deepest last touched first."""
+        for path, mtime_ns in reversed(self._times):
+            with suppress(Invalid, FileNotFoundError):
+                fd = self._open(path)
+                try:
+                    os.utime(fd, ns=(mtime_ns, mtime_ns))
+                finally:
+                    os.close(fd)
+
+
+def _copy_body(entry: Entry, spool: int, fd: int) -> None:
+    """Copy a file's bytes; the holes of a sparse one stay holes."""
+    segments = entry.segments or ((0, entry.offset, entry.size),)
+    for logical, offset, length in segments:
+        done = 0
+        while done < length:
+            data = os.pread(spool, min(_PIECE, length - done), offset + done)
+            if not data:
+                raise Invalid("the tar ended in the middle of a file")
+            os.pwrite(fd, data, logical + done)
+            done += len(data)
+    os.ftruncate(fd, entry.size)
