@@ -22,6 +22,7 @@ class MemorySource:
     def __init__(self, top: Descriptor, blobs: dict[Digest, bytes]) -> None:
         self.top = top
         self.blobs = blobs
+        self.stopped = False
         self.reads: list[tuple[Digest, int]] = []
 
     def manifest(self, digest: Digest | None) -> tuple[Descriptor, bytes]:
@@ -38,6 +39,9 @@ class MemorySource:
         if raw is None:
             raise NotFound(f"no {descriptor.digest}")
         yield io.BytesIO(raw[offset:])
+
+    def stop(self) -> None:
+        self.stopped = True
 
 
 def make_image(

@@ -42,6 +42,9 @@ class StoreSource:
             file.seek(offset)
             yield file
 
+    def stop(self) -> None:
+        """Do nothing: reads of files end by themselves."""
+
 
 def manifest_of(engine: "Engine", row: "Named") -> "Manifest":
     """Read what an entry stands for on this machine's platform; an index is resolved."""

@@ -54,6 +54,15 @@ class Engine:
         if client is not None:
             client.close()
 
+    def abort(self) -> None:
+        """Cut open connections, so that transfers in other threads fail at once.
+
+        The engine may be used again: it connects anew.
+        """
+        client = self.__dict__.pop("client", None)
+        if client is not None:
+            client.abort()
+
     @cached_property
     def store(self) -> "Store":
         """Blobs and names. Raises: Unavailable (the root cannot be made or read)."""

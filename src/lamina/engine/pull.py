@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lamina.engine.engine import Engine
-    from lamina.remote.repository import Repository
     from lamina.spec.descriptor import Descriptor
     from lamina.spec.digest import Digest
     from lamina.stream.verify import Readable
@@ -36,8 +35,11 @@ class PullOutcome:
 class RegistrySource:
     """One name of one repository, as an `ImageSource`."""
 
-    def __init__(self, repository: "Repository", reference: Reference) -> None:
-        self._repository = repository
+    def __init__(self, engine: "Engine", reference: Reference) -> None:
+        from lamina.remote.repository import Repository
+
+        self._engine = engine
+        self._repository: Repository = Repository.of(engine.client, reference)
         self._wanted = reference.digest or reference.tag
 
     def manifest(self, digest: "Digest | None") -> "tuple[Descriptor, bytes]":
@@ -50,6 +52,10 @@ class RegistrySource:
         with self._repository.blob(descriptor, offset=offset) as stream:
             yield stream
 
+    def stop(self) -> None:
+        """Cut the connections: a thread that waits for a silent server ends at once."""
+        self._engine.abort()
+
 
 def pull(
     engine: "Engine", name: str, *, platform: str = "", listener: Listener = silent
@@ -59,12 +65,10 @@ def pull(
     Nothing is visible before every byte is verified; after a failure a repeat continues.
     Raises: ReferenceInvalid, NotFound, Unauthorized, Denied, Unavailable, Corrupt.
     """
-    from lamina.remote.repository import Repository
-
     reference = Reference.parse(name)
     wanted = Platform.parse(platform) if platform else engine.platform
     shown = str(reference.digest) if reference.digest else reference.tag
-    source = RegistrySource(Repository.of(engine.client, reference), reference)
+    source = RegistrySource(engine, reference)
     place = Place(engine.store.blobs, engine.layers, engine.settings.layer_workers)
     with engine.store.lease():
         first = True

@@ -112,6 +112,9 @@ class _Sender:
             done, _ = wait(futures, return_when=FIRST_EXCEPTION)
             for future in done:
                 future.result()
+        except BaseException:
+            self.engine.abort()  # or a thread that waits for a silent server would hold us up
+            raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

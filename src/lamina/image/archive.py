@@ -159,6 +159,9 @@ class ArchiveSource:
         """Open a blob of the archive at `offset`."""
         yield self._archive.open(_blob_path(descriptor.digest), offset)
 
+    def stop(self) -> None:
+        """Do nothing: reads of files end by themselves."""
+
 
 class _Member:
     """One file of the archive; reads by position, so that threads may share the archive."""

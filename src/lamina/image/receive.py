@@ -121,9 +121,12 @@ def _receive_layers(
             waits = (repeats.get(layer.digest), firsts.get(pile[:-1]))
             task = _LayerTask(source, place, layer, pile, listener, stop, *waits)
             firsts[pile] = repeats[layer.digest] = pool.submit(task.run)
-        _finish(list(firsts.values()), stop)
-    finally:
+        _finish(list(firsts.values()))
+    except BaseException:
         stop.set()
+        source.stop()
+        raise
+    finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
@@ -131,17 +134,15 @@ def _piles(diff_ids: Sequence[Digest]) -> list[tuple[Digest, ...]]:
     return [tuple(diff_ids[: i + 1]) for i in range(len(diff_ids))]
 
 
-def _finish(futures: list["Future[None]"], stop: Flag) -> None:
-    """Wait for all; the first real failure stops the others and is raised."""
+def _finish(futures: list["Future[None]"]) -> None:
+    """Wait for all, or for the first failure. Raises: that failure."""
     done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-    stop.set() if any(future.exception() for future in done) else None
-    wait(futures)
-    failures = [error for future in futures if (error := future.exception())]
-    for error in failures:
-        if not isinstance(error, Cancelled):
+    for future in done:
+        error = future.exception()
+        if error is not None and not isinstance(error, Cancelled):
             raise error
-    if failures:
-        raise failures[0]
+    for future in done:
+        future.result()
 
 
 @dataclass(slots=True)

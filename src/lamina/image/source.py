@@ -36,6 +36,9 @@ class ImageSource(Protocol):
     def blob(self, descriptor: Descriptor, offset: int = 0) -> AbstractContextManager[Readable]:
         """Open a blob at `offset` bytes. The caller verifies and closes. Raises: NotFound."""
 
+    def stop(self) -> None:
+        """Make reads that are under way in other threads fail soon; the source is done with."""
+
 
 def choose_manifest(
     source: ImageSource, platform: "Platform", *, name: str

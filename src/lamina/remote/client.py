@@ -65,6 +65,10 @@ class Client:
         """Close the connections; waiting retries fail at once."""
         self.transport.close()
 
+    def abort(self) -> None:
+        """Cut the connections: transfers in other threads fail at once. Not to be used again."""
+        self.transport.abort()
+
     def send(
         self,
         endpoint: Endpoint,

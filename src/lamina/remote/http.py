@@ -26,6 +26,7 @@ from lamina.remote.errors import (
 from lamina.remote.messages import Body, Request, Response, origin, without_query
 from lamina.remote.proxies import proxy_for
 from lamina.remote.retry import RETRIED, Patience, Tries, delay_s, retry_after_s
+from lamina.remote.sockets import LiveSockets
 from lamina.remote.tls import context_for
 
 if TYPE_CHECKING:
@@ -74,6 +75,13 @@ class Transport:
         self._closed = threading.Event()
         self._managers: dict[tuple[str, str], PoolManager] = {}
         self._met: set[tuple[str, str, int]] = set()
+        self._sockets = LiveSockets()
+
+    def abort(self) -> None:
+        """Cut every connection, so that threads in the middle of a transfer fail at once."""
+        self._closed.set()
+        self._sockets.cut()
+        self.close()
 
     def close(self) -> None:
         """Close idle connections and wake everybody who waits to try again (they fail then)."""
@@ -195,6 +203,8 @@ class Transport:
         from urllib3 import Timeout
         from urllib3.exceptions import HTTPError
 
+        if self._closed.is_set():
+            raise ConnectionBroken("stopped: the client is closed")
         url = url or request.url
         body, sent = _outgoing(request, headers)
         timeout = Timeout(connect=self.patience.connect_s, read=self.patience.read_s)
@@ -239,15 +249,19 @@ class Transport:
             if not verify:  # whoever allowed plain http there knows; it is not said per request
                 disable_warnings(InsecureRequestWarning)
         if not proxy:
-            return PoolManager(ssl_context=context, maxsize=_CONNECTIONS, blocksize=BLOCK)
-        parsed = parse_url(proxy)
-        return ProxyManager(
-            parsed._replace(auth=None).url,
-            proxy_headers=make_headers(proxy_basic_auth=parsed.auth) if parsed.auth else None,
-            ssl_context=context,
-            maxsize=_CONNECTIONS,
-            blocksize=BLOCK,
-        )
+            manager = PoolManager(ssl_context=context, maxsize=_CONNECTIONS, blocksize=BLOCK)
+        else:
+            parsed = parse_url(proxy)
+            auth = make_headers(proxy_basic_auth=parsed.auth) if parsed.auth else None
+            manager = ProxyManager(
+                parsed._replace(auth=None).url,
+                proxy_headers=auth,
+                ssl_context=context,
+                maxsize=_CONNECTIONS,
+                blocksize=BLOCK,
+            )
+        manager.pool_classes_by_scheme = self._sockets.pool_classes()
+        return manager
 
 
 def _outgoing(
