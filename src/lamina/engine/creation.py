@@ -33,6 +33,11 @@ def create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
     request.check()
     if request.name:
         check_name(request.name)
+    with engine.store.lease():  # until the record is there, nothing else says the image is in use
+        return _create(engine, request)
+
+
+def _create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
     image = engine.images.resolve(request.image)
     container = secrets.token_hex(32)
     config = config_document(request, image.config.settings, container)
