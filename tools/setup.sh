@@ -82,6 +82,8 @@ install_python_packages() {
   local stamp=.venv/.stamp-$purpose wanted
   wanted="$extras $(cksum < pyproject.toml)"
   [ "$(cat "$stamp" 2> /dev/null)" != "$wanted" ] || return 0
+  # What the tests need holds all that the demo needs.
+  [ "$(cat .venv/.stamp-dev 2> /dev/null)" != "dev ${wanted#* }" ] || return 0
   echo "setup: installing lamina[$extras] into .venv" >&2
   # uv is several times faster; where it cannot be had or fails, pip does the same.
   .venv/bin/python -m pip install -q uv > /dev/null 2>&1 < /dev/null || true
