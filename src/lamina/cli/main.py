@@ -69,9 +69,14 @@ def main(argv: Sequence[str], context: Context | None = None) -> int:
 
 def _dispatch(words: list[str], context: Context) -> int:
     if not words or words[0].startswith("-"):
+        from lamina.cli.flags import FlagInvalid
         from lamina.cli.overview import take_globals
 
-        words = take_globals(words, context)
+        try:
+            words = take_globals(words, context)
+        except FlagInvalid as error:
+            context.say(error.message)
+            return _FLAG_WRONG
         if not words:
             return 0
     if words[0] == "help":

@@ -83,11 +83,12 @@ class _Execution:
             self._statements[node.kind](node, dot)
         del self.variables[known:]
 
-    def wrong(self, node: Node, message: str) -> TemplateInvalid:
+    def wrong(self, node: Node, message: str, *, at: int | None = None) -> TemplateInvalid:
         text = self.template.text
-        start = text.rfind("\n", 0, node.position) + 1
-        line = text.count("\n", 0, node.position) + 1
-        column = len(text[start : node.position].encode(errors="surrogateescape"))
+        position = node.position if at is None else at
+        start = text.rfind("\n", 0, position) + 1
+        line = text.count("\n", 0, position) + 1
+        column = len(text[start:position].encode(errors="surrogateescape"))
         return TemplateInvalid(
             f'template parsing error: template: :{line}:{column}: executing "" '
             f"at <{node.source}>: {message}"
@@ -210,8 +211,10 @@ class _Execution:
             value = next(v for name, v in reversed(self.variables) if name == node.value)
         elif node.kind == "chain":
             value = self._operand(node.parts[0], dot)
+        at = node.position + (len(str(node.value)) if node.kind == "variable" else 0)
         for name in node.names:
-            value = self._field(node, value, name)
+            value = self._field(node, value, name, at)
+            at += len(name) + 1
         if callable(value):
             try:
                 return value(*arguments)
@@ -222,11 +225,12 @@ class _Execution:
             raise self.wrong(node, f"{what} has arguments but cannot be invoked as function")
         return value
 
-    def _field(self, node: Node, value: object, name: str) -> object:
+    def _field(self, node: Node, value: object, name: str, at: int) -> object:
         if value is None:
             return None
         if not isinstance(value, dict):
-            raise self.wrong(node, f"can't evaluate field {name} in type {type_name(value)}")
+            message = f"can't evaluate field {name} in type {type_name(value)}"
+            raise self.wrong(node, message, at=at)
         if name in value:
             return value[name]
         plain = name.lower()
@@ -235,7 +239,7 @@ class _Execution:
                 return value[key]
         if self.strict and value is self.root:
             known = ", ".join(f".{key}" for key in value)
-            message = self.wrong(node, f"can't evaluate field {name}").message
+            message = self.wrong(node, f"can't evaluate field {name}", at=at).message
             raise TemplateInvalid(message, hint=f"there are {known}")
         return None
 

@@ -255,7 +255,8 @@ class _Parser:
         return node
 
     def _template(self, word: _Token) -> Node:
-        node = Node("template", word.position, self._name(word))
+        node = Node("template", self.tokens[self.next].position if self._peek() else word.position)
+        node.value = self._name(word)
         node.source = self.text[word.position - 2 : self.at]
         node.parts = [self._pipe("template")] if self._peek() is not None else []
         return node

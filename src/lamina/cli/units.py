@@ -38,9 +38,8 @@ def human_size(size: float, *, precision: int = 4, binary: bool = False) -> str:
         value /= step
         power += 1
     text = f"{value:.{precision}g}"
-    if "e" in text:  # 999.9 at three digits: Docker prints 1e+03MB, people read 1GB
-        text = "1" if power < len(names) - 1 else f"{value:.0f}"
-        power = min(power + 1, len(names) - 1)
+    if float(text) >= step and power < len(names) - 1:
+        text, power = "1", power + 1  # Docker prints 1000kB and 1e+03MB here; people read 1MB
     return text + names[power]
 
 

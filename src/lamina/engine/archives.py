@@ -236,7 +236,7 @@ def _named(
     names: Sequence[str],
     listener: Listener,
 ) -> Loaded:
-    references = [Reference.parse(name) for name in names]
+    references = list(dict.fromkeys(Reference.parse(name) for name in names))
     for reference in references:
         name_image(engine, str(reference), manifest, config)
         listener(Notice(f"Loaded image: {reference.familiar}"))

@@ -1,0 +1,20 @@
+"""`lamina system prune` asks, then removes what nothing needs."""
+
+from tests.archives import archive
+from tests.commands import Lamina
+
+
+def test_what_will_go_is_listed_before_the_question(lamina: Lamina):
+    text = lamina("system", "prune", stdin="n\n")
+    assert text == (
+        "WARNING! This will remove:\n  - all stopped containers\n  - all dangling images\n\n"
+        "Are you sure you want to continue? [y/N] "
+    )
+
+
+def test_images_go_with_all_and_the_space_is_told(lamina: Lamina):
+    lamina("load", stdin=archive("a:1"))
+    text = lamina("system", "prune", "--all", "--force")
+    assert "untagged: a:1\n" in text
+    assert text.splitlines()[-1].startswith("Total reclaimed space: ")
+    assert lamina("images", "-q") == ""
