@@ -25,8 +25,11 @@ def unpack(
     base: str = "",
     owner: tuple[int, int] | None = None,
     owners: bool = False,
+    rename: tuple[str, str | None] = ("", None),
 ) -> int:
     """Write the tar's entries into the folder `target`; give how many there were.
+
+    `rename` gives the first name of every path another one: (old, new), new None keeps it.
 
     With `root`, symlinks among the folders on the way are followed as a process with that root
     would; without, a symlink on the way is refused. `owner` replaces the owners in the tar, which
@@ -40,7 +43,7 @@ def unpack(
         parser = TarParser()
         while data := stream.read(_PIECE):
             _write_all(spool, data)
-            pending += parser.feed(data)
+            pending += _renamed(parser.feed(data), *rename)
             # An entry's body is whole once the next entry has been seen.
             for entry in pending[:-1]:
                 place.write(entry, spool)
@@ -54,6 +57,29 @@ def unpack(
         return count
     finally:
         os.close(spool)
+
+
+def _renamed(entries: list[Entry], old: str, new: str | None) -> list[Entry]:
+    if new is None or old == new:
+        return entries
+    return [
+        entry._replace(
+            path=_moved(entry.path, os.fsencode(old), os.fsencode(new)),
+            link=_moved(entry.link, os.fsencode(old), os.fsencode(new))
+            if entry.kind is Kind.HARDLINK
+            else entry.link,
+        )
+        for entry in entries
+    ]
+
+
+def _moved(path: bytes, old: bytes, new: bytes) -> bytes:
+    """Put `new` in the place of the leading name `old`; an empty `old` means before all."""
+    if not old:
+        return b"/".join(part for part in (new, path) if part)
+    if path != old and not path.startswith(old + b"/"):
+        return path
+    return (new + path[len(old) :]).lstrip(b"/")
 
 
 def _spool() -> int:

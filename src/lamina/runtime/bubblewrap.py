@@ -7,7 +7,9 @@ no-new-privileges); a process that is not root runs in a user namespace that kno
 
 import json
 import os
+import select
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 
 from lamina.runtime import syscalls
@@ -17,6 +19,12 @@ from lamina.spec.seccomp import program
 from lamina.spec.wire import Document
 
 __all__ = ["Bubblewrap", "become", "missing_program", "take_terminal"]
+
+
+_ALWAYS = (
+    "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--as-pid-1", "--die-with-parent",
+    "--clearenv",
+)  # fmt: skip
 
 
 class Bubblewrap:
@@ -30,64 +38,39 @@ class Bubblewrap:
     def start(self, launch: Launch) -> Started:
         """Start the container's first process. Raises: StartFailed."""
         config = launch.config
-        process = config["process"]
         _check_program(config)
-        user = process["user"]
         root = os.open(config["root"]["path"], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        read_info, write_info = os.pipe()
-        keep = [write_info]
+        status, status_write = os.pipe()
+        keep = [status_write]
         console, slave, stdio = _console(launch)
         try:
-            arguments = [f"--info-fd {write_info} --unshare-ipc --unshare-pid --unshare-uts"]
-            arguments += ["--as-pid-1 --die-with-parent --clearenv"]
-            words = " ".join(arguments).split()
+            _make_points(root, config["mounts"], config["process"]["cwd"])
+            words = [*_ALWAYS, "--json-status-fd", str(status_write)]
             words += ["--hostname", config["hostname"] or "container"]
-            if user["uid"] != 0:
-                words += ["--unshare-user", "--uid", str(user["uid"]), "--gid", str(user["gid"])]
-                words += ["--bind", f"/proc/self/fd/{root}", "/"]
-                keep.append(root)
-            else:
-                words += ["--bind", config["root"]["path"], "/"]
+            words += _root_words(config, root, keep)
             words += _mounts(config)
-            words += _identity(process)
+            words += _identity(config["process"])
             filter_fd = _filter(config)
             if filter_fd >= 0:
                 words += ["--seccomp", str(filter_fd)]
                 keep.append(filter_fd)
-            network = _network(config)
-            if network == "":
+            if _network(config) == "":
                 words.append("--unshare-net")
-            words_fd = os.memfd_create("bwrap-arguments", 0)
-            os.write(words_fd, b"\0".join(os.fsencode(word) for word in words) + b"\0")
-            os.lseek(words_fd, 0, os.SEEK_SET)
+            words_fd = _in_memory("bwrap", b"".join(os.fsencode(w) + b"\0" for w in words))
             keep.append(words_fd)
-
-            def before() -> None:
-                launch.enter()
-                if network.startswith("/"):
-                    with open(network, "rb") as file:
-                        syscalls.setns(file.fileno(), syscalls.CLONE_NEWNET)
-                if slave >= 0:
-                    take_terminal(slave)
-                if user["uid"] != 0:
-                    become(user["uid"], user["gid"], user["additionalGids"])
-
-            line = [self.path, "--args", str(words_fd), "--", *process["args"]]
-            child = spawn(line, stdio, keep=keep, before=before)
+            line = [self.path, "--args", str(words_fd), "--", *config["process"]["args"]]
+            child = spawn(line, stdio, keep=keep, before=_before(launch, slave))
         finally:
             for fd in {*keep, root, slave} - {-1}:
                 os.close(fd)
-        with os.fdopen(read_info, encoding="ascii") as file:
-            info = file.read()
-        if not info:
+        try:
+            pid = _wait_for_program(self.path, child, status)
+        except StartFailed:
             if console >= 0:
                 os.close(console)
-            _, status = os.waitpid(child, 0)
-            raise StartFailed(
-                f"bubblewrap ended with status {os.waitstatus_to_exitcode(status)}",
-                hint="its own words are in the container's log",
-            )
-        pid = int(json.loads(info)["child-pid"])
+            os.close(status)
+            raise
+        # `status` stays open: bubblewrap writes the exit code to it and would die of SIGPIPE.
         with open(f"{launch.folder}/init.pid", "w", encoding="ascii") as file:
             file.write(str(pid))
         return Started(pid, child, console)
@@ -112,6 +95,111 @@ class Bubblewrap:
 
     def delete(self, container: str, folder: str) -> None:
         """Forget the container: nothing is left of it."""
+
+
+def _root_words(config: Document, root: int, keep: list[int]) -> list[str]:
+    user = config["process"]["user"]
+    if user["uid"] == 0:
+        return ["--bind", config["root"]["path"], "/"]
+    keep.append(root)  # another user could not walk to the path; the descriptor leads there
+    identity = ["--unshare-user", "--uid", str(user["uid"]), "--gid", str(user["gid"])]
+    return [*identity, "--bind", f"/proc/self/fd/{root}", "/"]
+
+
+def _before(launch: Launch, slave: int) -> Callable[[], None]:
+    """Give what the child does before it becomes bubblewrap."""
+    user = launch.config["process"]["user"]
+    network = _network(launch.config)
+
+    def before() -> None:
+        launch.enter()
+        if network.startswith("/"):
+            with open(network, "rb") as file:
+                syscalls.setns(file.fileno(), syscalls.CLONE_NEWNET)
+        if slave >= 0:
+            take_terminal(slave)
+        if user["uid"] != 0:
+            become(user["uid"], user["gid"], user["additionalGids"])
+
+    return before
+
+
+def _in_memory(name: str, data: bytes) -> int:
+    fd = os.memfd_create(name)
+    os.write(fd, data)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
+
+
+def _make_points(root: int, mounts: list[Document], cwd: str) -> None:
+    """Make mount points in the rootfs, which a user who is not root could not, and the cwd."""
+    with suppress(OSError):
+        _make_point(root, cwd.strip("/"), is_file=False)
+    for mount in mounts:
+        target = mount["destination"].strip("/")
+        if target.startswith("dev/"):  # /dev is a file system of its own by then
+            continue
+        is_file = mount["type"] == "bind" and not os.path.isdir(mount["source"])
+        with suppress(OSError):  # what is really wrong bubblewrap will say
+            _make_point(root, target, is_file=is_file)
+
+
+def _make_point(root: int, target: str, *, is_file: bool) -> None:
+    parts = [part for part in target.split("/") if part]
+    folder = os.dup(root)
+    for depth, name in enumerate(parts):
+        last = depth == len(parts) - 1
+        path = "/".join(parts[: depth + 1])
+        try:
+            below = syscalls.openat2(root, path, os.O_PATH)
+        except FileNotFoundError:
+            if last and is_file:
+                os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644, dir_fd=folder))
+            else:
+                os.mkdir(name, 0o755, dir_fd=folder)
+            below = syscalls.openat2(root, path, os.O_PATH)
+        finally:
+            os.close(folder)
+        folder = below
+    os.close(folder)
+
+
+def _wait_for_program(bwrap: str, child: int, status: int) -> int:
+    """Wait until bubblewrap has become the program; give that one's pid. Raises: StartFailed."""
+    ended = os.pidfd_open(child)
+    poller = select.poll()
+    poller.register(ended, select.POLLIN)
+    said = b""
+    try:
+        os.set_blocking(status, False)
+        pid = 0
+        while True:
+            gone = bool(poller.poll(1))
+            with suppress(BlockingIOError):
+                said += os.read(status, 4096)
+            if not pid and b"child-pid" in said:
+                pid = int(json.loads(said.splitlines()[0])["child-pid"])
+            if gone:
+                break
+            if pid and _is_other(pid, bwrap):
+                return pid
+    finally:
+        os.close(ended)
+    if b"exit-code" in said:  # a quick program: it has ended already
+        return pid
+    _, code = os.waitpid(child, 0)
+    raise StartFailed(
+        f"bubblewrap could not set up the container (status {os.waitstatus_to_exitcode(code)})",
+        hint="its own words are in the container's log: `lamina logs`",
+    )
+
+
+def _is_other(pid: int, bwrap: str) -> bool:
+    """Tell whether process `pid` runs something else than bubblewrap by now."""
+    try:
+        return os.readlink(f"/proc/{pid}/exe") != os.path.realpath(bwrap)
+    except OSError:
+        return False
 
 
 def _read(path: str) -> str:
@@ -210,10 +298,7 @@ def _filter(config: Document) -> int:
     code = program(config["process"]["capabilities"]["bounding"], os.uname().machine)
     if not code:
         return -1
-    fd = os.memfd_create("seccomp", 0)
-    os.write(fd, code)
-    os.lseek(fd, 0, os.SEEK_SET)
-    return fd
+    return _in_memory("seccomp", code)
 
 
 def _check_program(config: Document) -> None:

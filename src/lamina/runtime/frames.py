@@ -101,18 +101,29 @@ def request(sock: socket.socket, document: "Document") -> "tuple[Document, tuple
     """
     from lamina.spec.wire import decode, encode
 
-    sock.sendall(encode(document) + b"\n")
-    data = bytearray()
     found: list[int] = []
-    while b"\n" not in data:
-        # Frames may follow at once: take the line alone. (`socket.recv_fds` drops its flags.)
+    try:
+        sock.sendall(encode(document) + b"\n")
+        data = _line(sock, found)
+    except (ConnectionError, EOFError) as error:
+        for fd in found:
+            os.close(fd)
+        raise Unavailable("the container's shim went away") from error
+    return decode(data, what="shim's answer"), tuple(found)
+
+
+def _line(sock: socket.socket, found: list[int]) -> bytes:
+    """Read one line and not a byte more, since frames may follow; put descriptors into `found`."""
+    data = b""
+    while not data.endswith(b"\n"):
+        # `socket.recv_fds` would drop its flags: look first, then take.
         size = len(sock.recv(65536, socket.MSG_PEEK).partition(b"\n")[0]) + 1
         piece, rights, _, _ = sock.recvmsg(size, socket.CMSG_SPACE(4 * _INT.size))
         if not piece:
-            raise Unavailable("the container's shim went away")
+            raise EOFError
         for level, kind, payload in rights:
             if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
                 whole = len(payload) - len(payload) % _INT.size
                 found += [fd for (fd,) in _INT.iter_unpack(payload[:whole])]
         data += piece
-    return decode(bytes(data), what="shim's answer"), tuple(found)
+    return data

@@ -1,6 +1,8 @@
 """Enter a running container by hand and start a process there: exec without an OCI runtime."""
 
+import fcntl
 import os
+import termios
 
 from lamina.runtime import syscalls
 from lamina.runtime.bubblewrap import become, missing_program, take_terminal
@@ -10,6 +12,9 @@ from lamina.spec.seccomp import program
 from lamina.spec.wire import Document
 
 __all__ = ["join"]
+
+# Loaded before the namespaces change: afterwards this machine's files are out of reach.
+_NEEDED = (fcntl, termios)
 
 _KINDS = (
     ("user", syscalls.CLONE_NEWUSER),

@@ -239,7 +239,10 @@ class Shim:
 
     def host_pid(self, pid: int) -> int:
         """Give the number that the rest of the machine knows process `pid` by."""
-        fd = os.pidfd_open(pid)
+        try:
+            fd = os.pidfd_open(pid)
+        except ProcessLookupError:  # ended already, and reaped by bubblewrap
+            return 0
         try:
             path = f"self/fdinfo/{fd}"
             info = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._host_proc)
