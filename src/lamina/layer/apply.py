@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from lamina.errors import Unsupported
 from lamina.layer.descent import Descent
 from lamina.layer.entry import Kind
+from lamina.stream.files import write_all
 
 if TYPE_CHECKING:
     from lamina.layer.node import Node
@@ -16,6 +17,8 @@ __all__ = ["dress", "unpack"]
 _TYPES = {Kind.CHARACTER: 0o020000, Kind.BLOCK: 0o060000, Kind.FIFO: 0o010000}
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _PRIVATE = 0o700
+_GRAIN = 4096
+_ZEROS = bytes(_GRAIN)
 
 
 def unpack(
@@ -122,18 +125,11 @@ class _Unpacking:
     def _write_file(self, directory: int, name: bytes, node: "Node") -> None:
         fd = os.open(name, _CREATE, 0o600, dir_fd=directory)
         try:
-            sparse = node.is_sparse
-            for offset, where, length in self._layer.extents(node):
-                if where < 0:
-                    continue
-                if sparse:
-                    os.lseek(fd, offset, os.SEEK_SET)
-                for piece in self._layer.pieces(node, offset, length):
-                    view = memoryview(piece)
-                    while view:
-                        view = view[os.write(fd, view) :]
-            if sparse:
-                os.ftruncate(fd, node.size)
+            if node.is_sparse:
+                self._write_holes(fd, node)
+            else:
+                for piece in self._layer.pieces(node):
+                    write_all(fd, piece)
             self._written += node.size
             if self._owners:
                 os.fchown(fd, node.uid, node.gid)  # before the mode: chown clears set-id bits
@@ -142,6 +138,18 @@ class _Unpacking:
             os.utime(fd, ns=(node.mtime_ns, node.mtime_ns))
         finally:
             os.close(fd)
+
+    def _write_holes(self, fd: int, node: "Node") -> None:
+        """Write a sparse file's data and leave its holes; a chunk may be mostly zeros itself."""
+        for offset, where, length in self._layer.extents(node):
+            at = offset
+            for piece in self._layer.pieces(node, offset, length) if where >= 0 else ():
+                for start in range(0, len(piece), _GRAIN):
+                    part = piece[start : start + _GRAIN]
+                    if part != _ZEROS[: len(part)]:
+                        os.pwrite(fd, part, at + start)
+                at += len(piece)
+        os.ftruncate(fd, node.size)
 
     def finish_directory(self, path: bytes, node: "Node") -> None:
         """Set what a directory's children would have changed or been hindered by."""

@@ -9,7 +9,7 @@ from lamina.layer.tree import INLINE, INLINE_LIMIT, Deferred, Directory, Shared,
 if TYPE_CHECKING:
     from lamina.layer.tree import Child
 
-__all__ = ["PackedIndex", "pack_index"]
+__all__ = ["PackedIndex"]
 
 _DIRECTORY = 2
 _FILE_TYPES = {0x8: 1, 0x4: _DIRECTORY, 0x2: 3, 0x6: 4, 0x1: 5, 0xC: 6, 0xA: 7}
@@ -22,9 +22,9 @@ _NLINK_LIMIT = (1 << 32) - 1
 
 
 class PackedIndex:
-    """The metadata area of one layer, and how many inodes it has."""
+    """The metadata area of one layer, how many inodes it has, and the nid of its root."""
 
-    __slots__ = ("_blocks", "_meta", "_shared", "_whiteout", "inodes")
+    __slots__ = ("_blocks", "_meta", "_shared", "_whiteout", "inodes", "root_nid")
 
     def __init__(self) -> None:
         self._meta = bytearray()
@@ -32,12 +32,14 @@ class PackedIndex:
         self._shared: list[tuple[int, Shared]] = []
         self._whiteout: Shared | None = None
         self.inodes = 0
+        self.root_nid = 0
 
     def pack(self, root: Directory, meta_block: int) -> list[bytes | bytearray]:
-        """Give the area's pieces; `root` is spent afterwards. The root's nid is 0."""
+        """Give the area's pieces; `root` is spent afterwards."""
         large: list[tuple[int, int]] = []
-        self._place_directory(root)
-        stack: list[tuple[Directory, int]] = [(root, 0)]
+        self._place_directory(root)  # first, because its nid has 16 bits only
+        self.root_nid = root.inode_at // _NID  # not always 0: its names must not cross a block
+        stack: list[tuple[Directory, int]] = [(root, self.root_nid)]
         while stack:
             directory, parent_nid = stack.pop()
             nid = directory.inode_at // _NID
@@ -177,9 +179,3 @@ class PackedIndex:
                 children[name] = self._whiteout
             elif type(child) is Directory:
                 child.opaque = True
-
-
-def pack_index(root: Directory, meta_block: int) -> tuple[list[bytes | bytearray], int]:
-    """Pack the tree below `root`: the pieces of the metadata area, and the number of inodes."""
-    index = PackedIndex()
-    return index.pack(root, meta_block), index.inodes

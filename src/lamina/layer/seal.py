@@ -21,7 +21,7 @@ from lamina.layer.erofs import (
     pack_xattrs,
     superblock,
 )
-from lamina.layer.index import pack_index
+from lamina.layer.index import PackedIndex
 from lamina.layer.parser import TarParser
 from lamina.layer.sparse import pieces_of, plan_chunks
 from lamina.layer.tree import CHUNKED, LayerTree, Shared, clean_xattrs, pack_inode
@@ -238,8 +238,8 @@ class Sealer:
     def _finish_index(self, diff_id: "Digest", size: int, *, needs_parents: bool) -> None:
         tail = self._tail
         meta_block = tail.place()
-        pieces, inodes = pack_index(self._tree.root, meta_block)
-        for piece in _joined(pieces):
+        index = PackedIndex()
+        for piece in _joined(index.pack(self._tree.root, meta_block)):
             tail.write(piece)
         meta_end = tail.at
         sums = tail.finish()
@@ -255,7 +255,7 @@ class Sealer:
             len(diff_id.hex) // 2, bytes.fromhex(diff_id.hex),
         )  # fmt: skip
         block = superblock(
-            root_nid=0, inodes=inodes, blocks=end // BLOCK, meta_block=meta_block,
+            root_nid=index.root_nid, inodes=index.inodes, blocks=end // BLOCK, meta_block=meta_block,
             uuid=sha256(b"lamina sealed layer 1\n" + name + b"\n" + sums).digest()[:16],
             chunked=any(item.entry.segments for item in self._tree.deferred),
         )  # fmt: skip

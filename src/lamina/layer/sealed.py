@@ -98,6 +98,7 @@ class SealedLayer:
             )
         self._tail = erofs.block_up(AREA + self.tar_size)
         count = (self._meta_end - self._tail + CHUNK_SIZE - 1) // CHUNK_SIZE
+        self._root_nid: int = fields[5]
         self.inodes: int = fields[6]
         in_order = AREA <= self._tail <= self.meta_at < self._meta_end
         if not in_order or self._meta_end + 4 * count > self._length:
@@ -177,7 +178,7 @@ class SealedLayer:
     @property
     def root(self) -> Node:
         """The layer's root directory."""
-        return self._directory(self.node(0))
+        return self._directory(self.node(self._root_nid))
 
     def lookup(self, path: bytes) -> Node | None:
         """Find `path` (relative, normal; the root is empty), following no symlink."""
