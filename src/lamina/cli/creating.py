@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lamina.engine.records import ContainerRecord
     from lamina.engine.requests import CreateRequest
 
-__all__ = ["FLAGS", "create", "read_env_files", "request_of"]
+__all__ = ["FLAGS", "as_ours", "create", "read_env_files", "request_of", "with_values"]
 
 FLAGS = (
     Flag("add-host", kind=LIST, help="Add a custom host-to-IP mapping (host:ip)"),

@@ -72,13 +72,13 @@ class Containers:
         self._privilege()
         return create(self._engine, request)
 
-    def start(self, name: str) -> "Attachment":
+    def start(self, name: str, *, stdin: bool = False) -> "Attachment":
         """Start the first process; give a connection to it, which the caller closes.
 
-        Raises: StartFailed (with Docker's exit code), ContainerRunning, ContainerUnknown.
+        Output is on it from the first byte; with `stdin` so is the input. Raises: StartFailed (with Docker's exit code), ContainerRunning, ContainerUnknown.
         """
         self._privilege()
-        return execution.start(self._engine, self.record(name), self.runtime)
+        return execution.start(self._engine, self.record(name), self.runtime, stdin=stdin)
 
     def stop(self, name: str, *, timeout_s: int | None = None, signal: str = "") -> None:
         """Ask it to end, kill it after `timeout_s` (10, or as created; -1 waits for ever)."""

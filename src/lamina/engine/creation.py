@@ -91,7 +91,7 @@ def _refuse_reserved(request: CreateRequest) -> None:
             raise MountInvalid(f"invalid mount: {target!r} belongs to the runtime")
     doubled = {target for target in targets if targets.count(target) > 1}
     if doubled:
-        raise MountInvalid(f"Duplicate mount point: {sorted(doubled)[0]}")
+        raise MountInvalid(f"Duplicate mount point: {min(doubled)}")
 
 
 def _mounts(engine: "Engine", request: CreateRequest, config: "Document") -> "tuple[Document, ...]":

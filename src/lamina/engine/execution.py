@@ -27,12 +27,15 @@ __all__ = [
     "ContainerNotRunning",
     "ContainerRunning",
     "attach",
+    "end",
     "execute",
     "freeze",
     "kill",
+    "not_running",
     "order_folder",
     "paused",
     "send",
+    "shim_socket",
     "start",
     "stop",
     "wait",
@@ -69,7 +72,9 @@ def shim_socket(engine: "Engine", record: ContainerRecord) -> str:
     return f"{order_folder(engine.settings.run_root, record.id)}/s"
 
 
-def start(engine: "Engine", record: ContainerRecord, choice: "Choice") -> "Attachment":
+def start(
+    engine: "Engine", record: ContainerRecord, choice: "Choice", *, stdin: bool = False
+) -> "Attachment":
     """Start the first process; give a connection to it, attached from before its first byte.
 
     Raises: StartFailed (its `exit_code` is Docker's), ContainerRunning, Unavailable.
@@ -100,6 +105,7 @@ def start(engine: "Engine", record: ContainerRecord, choice: "Choice") -> "Attac
             process=_process(record),
             open_stdin=bool(record.config.get("OpenStdin")),
             stdin_once=bool(record.config.get("StdinOnce")),
+            starter_types=stdin,
             log=record.host["LogConfig"]["Type"] != "none",
             doomed=_doomed(engine, record),
         )
@@ -185,7 +191,7 @@ def _bundle(engine: "Engine", record: ContainerRecord) -> Bundle:
         binds.append(_file_bind(_init_program(), "/sbin/docker-init", read_only=True))
     return Bundle(
         hostname=record.config["Hostname"],
-        network=_network(engine, host),
+        network=_network(host),
         read_only=bool(host.get("ReadonlyRootfs")),
         privileged=bool(host.get("Privileged")),
         seccomp="seccomp=unconfined" not in security,
@@ -200,7 +206,7 @@ def _bundle(engine: "Engine", record: ContainerRecord) -> Bundle:
     )
 
 
-def _network(engine: "Engine", host: "Document") -> str:
+def _network(host: "Document") -> str:
     """Give where the container's network comes from: `none`, `host` or `bridge`."""
     wanted = str(host.get("NetworkMode") or "default")
     return wanted if wanted in ("none", "host") else "host"

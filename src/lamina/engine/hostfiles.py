@@ -47,10 +47,8 @@ def write_host_files(record: "ContainerRecord") -> "list[Document]":
 
 
 def _hosts(record: "ContainerRecord") -> str:
-    if record.host.get("NetworkMode") == "none":
-        text = _LOCAL
-    else:
-        text = _read("/etc/hosts") or _LOCAL
+    alone = record.host.get("NetworkMode") == "none"
+    text = _LOCAL if alone else _read("/etc/hosts") or _LOCAL
     name = record.config["Hostname"]
     if record.config.get("Domainname"):
         name = f"{name}.{record.config['Domainname']} {name}"

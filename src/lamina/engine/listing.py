@@ -1,12 +1,13 @@
 """`ps`: which containers, in which order, with which words."""
 
-from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lamina.errors import Invalid
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
     from lamina.engine.engine import Engine
     from lamina.engine.records import ContainerRecord, ContainerState
 
@@ -103,8 +104,8 @@ class _Filter:
     def accepts(self, record: "ContainerRecord", state: "ContainerState") -> bool:
         """Tell whether the container passes every filter."""
         wanted = self._wanted
-        tests = {
-            "id": lambda value: record.id.startswith(value),
+        tests: dict[str, Callable[[str], bool]] = {
+            "id": record.id.startswith,
             "name": lambda value: (
                 value.lstrip("/^").rstrip("$") in record.name
                 if not value.startswith("^") and not value.startswith("/")

@@ -15,6 +15,7 @@ __all__ = [
     "VolumeMount",
     "config_document",
     "host_document",
+    "signal_number",
 ]
 
 _SHM = 64 << 20

@@ -47,7 +47,7 @@ def _fill(engine: "Engine", image: str, target: str, data: str) -> None:
         tree = Tree.of(layers)
         top = target.strip("/").encode()
         node = tree.lookup(top)
-        if node is None or not node.kind.value == "directory":
+        if node is None or node.kind.value != "directory":
             return
         _attributes(data, node)
         for path, child in tree.walk(top):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from typing import Self
 
 from lamina.errors import Unavailable
 from lamina.runtime import console
@@ -40,7 +41,7 @@ class Attachment:
         self._inbox = bytearray()
         self._early: list[tuple[Stream, bytes]] = []
 
-    def __enter__(self) -> "Attachment":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -187,7 +188,7 @@ class _Resizes:
         self._write = -1
         self._typing = typing and terminal >= 0
 
-    def __enter__(self) -> "_Resizes":
+    def __enter__(self) -> Self:
         import signal
 
         if self._typing:

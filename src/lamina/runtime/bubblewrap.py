@@ -8,17 +8,15 @@ no-new-privileges); a process that is not root runs in a user namespace that kno
 import json
 import os
 import select
-import stat
 from collections.abc import Callable
 from contextlib import suppress
 
 from lamina.runtime import syscalls
-from lamina.runtime.process import Launch, StartFailed, Started, Stdio, spawn
-from lamina.spec.bundle import DEFAULT_PATH
+from lamina.runtime.process import Launch, Started, StartFailed, Stdio, spawn
 from lamina.spec.seccomp import program
 from lamina.spec.wire import Document
 
-__all__ = ["Bubblewrap", "become", "missing_program", "take_terminal"]
+__all__ = ["Bubblewrap"]
 
 
 _ALWAYS = (
@@ -77,8 +75,6 @@ class Bubblewrap:
 
     def execute(self, launch: Launch) -> Started:
         """Start one more process in the container's namespaces. Raises: StartFailed."""
-        from lamina.runtime.join import join
-
         console, slave, stdio = _console(launch)
         try:
             pid = join(
@@ -215,23 +211,6 @@ def _console(launch: Launch) -> tuple[int, int, Stdio]:
     return ours, theirs, Stdio(theirs, theirs, theirs)
 
 
-def take_terminal(fd: int) -> None:
-    """Make the terminal `fd` the controlling one of a new session."""
-    import fcntl
-    import termios
-
-    os.setsid()
-    fcntl.ioctl(fd, termios.TIOCSCTTY, 0)
-
-
-def become(uid: int, gid: int, groups: list[int]) -> None:
-    """Become another user for good."""
-    with suppress(PermissionError):  # a single-ID map denies setgroups
-        os.setgroups(groups)
-    os.setresgid(gid, gid, gid)
-    os.setresuid(uid, uid, uid)
-
-
 def _network(config: Document) -> str:
     """Give the network namespace: a path, empty for a new one, a dash for the host's."""
     for row in config["linux"]["namespaces"]:
@@ -269,14 +248,11 @@ def _mounts(config: Document) -> list[str]:
 
 def _mount(mount: Document) -> list[str]:
     kind, target, options = mount["type"], mount["destination"], mount["options"]
-    if target == "/proc":
-        return ["--proc", target]
-    if target == "/dev" and kind == "tmpfs":
-        return ["--dev", target]
-    if kind == "mqueue":
-        return ["--mqueue", target]
     if kind == "devpts":  # comes with --dev
         return []
+    own = {"/proc": "--proc", "/dev": "--dev", "/dev/mqueue": "--mqueue"}
+    if target in own and kind in ("proc", "tmpfs", "mqueue"):
+        return [own[target], target]
     if kind == "sysfs":
         return ["--ro-bind" if "ro" in options else "--bind", "/sys", target]
     if kind == "tmpfs":
@@ -316,31 +292,3 @@ def _check_program(config: Document) -> None:
     bound = [m["destination"] for m in config["mounts"] if m["type"] == "bind"]
     if problem and not any(name.startswith(target) for target in bound):
         raise StartFailed.explain(problem, process["args"])
-
-
-def missing_program(root: int, name: str, env: list[str], cwd: str) -> str:
-    """Tell what is wrong with program `name` below `root`, or nothing."""
-    if "/" in name:
-        places = [name if name.startswith("/") else f"{cwd}/{name}"]
-    else:
-        path = next((row[5:] for row in env if row.startswith("PATH=")), DEFAULT_PATH)
-        places = [f"{folder}/{name}" for folder in path.split(":")]
-    problem = ""
-    for place in places:
-        try:
-            fd = syscalls.openat2(root, place, os.O_PATH)
-        except OSError:
-            continue
-        try:
-            mode = os.fstat(fd).st_mode
-        finally:
-            os.close(fd)
-        if stat.S_ISREG(mode) and mode & 0o111:
-            return ""
-        what = "is a directory" if stat.S_ISDIR(mode) else "permission denied"
-        problem = f'exec: "{name}": {what}'
-    if problem:
-        return problem
-    return f'exec: "{name}": ' + (
-        "no such file or directory" if "/" in name else "executable file not found in $PATH"
-    )

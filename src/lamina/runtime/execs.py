@@ -10,7 +10,7 @@ from lamina.errors import LaminaError
 from lamina.runtime import frames, syscalls
 from lamina.runtime.frames import Stream, frame
 from lamina.runtime.log import timestamp
-from lamina.runtime.process import OURS, Launch, StartFailed, Started, reap
+from lamina.runtime.process import OURS, Launch, Started, StartFailed, reap
 from lamina.runtime.relay import Answer, Client, Pipes, Relay
 from lamina.spec.bundle import ProcessSettings
 from lamina.spec.wire import Document, encode
@@ -60,7 +60,7 @@ def _refuse(client: Client, error: Exception) -> None:
         "hint": failure.hint,
         "exit_code": getattr(failure, "exit_code", OURS),
     }
-    client.sock.setblocking(True)
+    client.sock.settimeout(None)
     client.send(frame(Stream.FAILED, encode(document)))
 
 

@@ -5,8 +5,14 @@ import os
 import termios
 
 from lamina.runtime import syscalls
-from lamina.runtime.bubblewrap import become, missing_program, take_terminal
-from lamina.runtime.process import Launch, StartFailed, Stdio
+from lamina.runtime.process import (
+    Launch,
+    StartFailed,
+    Stdio,
+    become,
+    missing_program,
+    take_terminal,
+)
 from lamina.spec.bundle import CAPABILITIES, DEFAULT_PATH
 from lamina.spec.seccomp import program
 from lamina.spec.wire import Document
@@ -105,4 +111,4 @@ def _become_process(process: Document, stdio: Stdio, terminal: int) -> None:
     env = dict(row.split("=", 1) for row in process["env"])
     os.environ.clear()
     os.environ["PATH"] = env.get("PATH", DEFAULT_PATH)
-    os.execvpe(process["args"][0], process["args"], env)
+    os.execvpe(process["args"][0], process["args"], env)  # noqa: S606 - no shell is the point

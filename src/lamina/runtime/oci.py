@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from lamina.runtime import cgroups, frames, syscalls
 from lamina.runtime.process import (
     Launch,
-    StartFailed,
     Started,
+    StartFailed,
     Stdio,
     last_error,
     receive_console,
@@ -79,15 +79,7 @@ class OciRuntime:
             child = spawn([*arguments, launch.container], launch.stdio, keep=keep, before=before)
             if listener is not None:
                 console = receive_console(listener, child)
-            _, status = os.waitpid(child, 0)
-            if status != 0:
-                raise StartFailed.explain(
-                    last_error(f"{folder}/runtime.log")
-                    or f"{self.name} ended with status {status}",
-                    args,
-                )
-            with open(pid_file, encoding="ascii") as file:
-                pid = int(file.read())
+            pid = self._pid_of(child, folder, pid_file, args)
         except BaseException:
             if console >= 0:
                 os.close(console)
@@ -99,6 +91,15 @@ class OciRuntime:
                 listener.close()
                 os.unlink(f"{folder}/console")
         return Started(pid, pid, console)
+
+    def _pid_of(self, child: int, folder: str, pid_file: str, args: list[str]) -> int:
+        """Wait for the runtime's program; give the pid of the process that it started."""
+        _, status = os.waitpid(child, 0)
+        if status != 0:
+            said = last_error(f"{folder}/runtime.log")
+            raise StartFailed.explain(said or f"{self.name} ended with status {status}", args)
+        with open(pid_file, encoding="ascii") as file:
+            return int(file.read())
 
 
 def _write(path: str, data: bytes) -> None:

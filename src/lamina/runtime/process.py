@@ -1,15 +1,18 @@
 """What the shim and the runtimes hand each other about one process to start."""
 
-import errno
 import json
 import os
 import socket
+import stat
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from lamina.errors import LaminaError
+from lamina.runtime import syscalls
+from lamina.spec.bundle import DEFAULT_PATH
 from lamina.spec.wire import Document
 
 __all__ = [
@@ -20,7 +23,14 @@ __all__ = [
     "StartFailed",
     "Started",
     "Stdio",
+    "become",
+    "exit_code",
+    "last_error",
+    "missing_program",
+    "reap",
+    "receive_console",
     "spawn",
+    "take_terminal",
 ]
 
 OURS: Final = 125
@@ -123,8 +133,8 @@ def spawn(
             source = fd if fd >= 0 else os.open(os.devnull, os.O_RDWR)
             os.dup2(source, target)
         for fd in keep:
-            os.set_inheritable(fd, True)
-        os.execv(arguments[0], list(arguments))
+            os.set_inheritable(fd, True)  # noqa: FBT003 - positional only
+        os.execv(arguments[0], list(arguments))  # noqa: S606 - no shell is the point
     except BaseException as error:  # noqa: BLE001 - a forked child must never return
         text = f"cannot start {os.path.basename(arguments[0])}: {error}"
         os.write(write, text.encode()[:4000])
@@ -190,6 +200,46 @@ def reap(pid: int) -> int:
     return OURS
 
 
-def is_gone(error: OSError) -> bool:
-    """Tell whether the error only says that the process or peer is no more."""
-    return error.errno in {errno.ESRCH, errno.EPIPE, errno.ECONNRESET, errno.ENOENT}
+def become(uid: int, gid: int, groups: list[int]) -> None:
+    """Become another user for good."""
+    with suppress(PermissionError):  # a single-ID map denies setgroups
+        os.setgroups(groups)
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+
+
+def take_terminal(fd: int) -> None:
+    """Make the terminal `fd` the controlling one of a new session."""
+    import fcntl
+    import termios
+
+    os.setsid()
+    fcntl.ioctl(fd, termios.TIOCSCTTY, 0)
+
+
+def missing_program(root: int, name: str, env: list[str], cwd: str) -> str:
+    """Tell what is wrong with program `name` below `root`, or nothing."""
+    if "/" in name:
+        places = [name if name.startswith("/") else f"{cwd}/{name}"]
+    else:
+        path = next((row[5:] for row in env if row.startswith("PATH=")), DEFAULT_PATH)
+        places = [f"{folder}/{name}" for folder in path.split(":")]
+    problem = ""
+    for place in places:
+        try:
+            fd = syscalls.openat2(root, place, os.O_PATH)
+        except OSError:
+            continue
+        try:
+            mode = os.fstat(fd).st_mode
+        finally:
+            os.close(fd)
+        if stat.S_ISREG(mode) and mode & 0o111:
+            return ""
+        what = "is a directory" if stat.S_ISDIR(mode) else "permission denied"
+        problem = f'exec: "{name}": {what}'
+    if problem:
+        return problem
+    return f'exec: "{name}": ' + (
+        "no such file or directory" if "/" in name else "executable file not found in $PATH"
+    )

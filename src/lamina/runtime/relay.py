@@ -42,7 +42,7 @@ class Client:
         """From here on speak in frames, of these streams."""
         self.asked = True
         self.streams = streams
-        self.sock.setblocking(False)
+        self.sock.settimeout(0)
 
     def send(self, data: bytes) -> None:
         """Queue `data`, and send what goes at once."""

@@ -21,7 +21,7 @@ from lamina.runtime import cgroups, frames, syscalls, userns
 from lamina.runtime.frames import Stream, frame
 from lamina.runtime.log import LogWriter, timestamp
 from lamina.runtime.mounts import SharedLayers, perform
-from lamina.runtime.process import OURS, Launch, StartFailed, Started, exit_code, reap
+from lamina.runtime.process import OURS, Launch, Started, StartFailed, exit_code, reap
 from lamina.runtime.relay import Answer, Client, Pipes, Relay
 from lamina.runtime.runtime import Runtime, make
 from lamina.spec.bundle import (
@@ -35,7 +35,7 @@ from lamina.spec.bundle import (
 from lamina.spec.mount import Mount
 from lamina.spec.wire import Document, decode, encode
 
-__all__ = ["ATTACH_FD", "LOCK_FD", "REQUEST_FD", "Shim", "main"]
+__all__ = ["ATTACH_FD", "LOCK_FD", "REQUEST_FD", "Shim", "look_up", "main"]
 
 REQUEST_FD: Final = 200
 ATTACH_FD: Final = 201
@@ -60,7 +60,7 @@ def main() -> None:
     import socket
 
     for fd in (REQUEST_FD, ATTACH_FD, LOCK_FD):
-        os.set_inheritable(fd, False)
+        os.set_inheritable(fd, False)  # noqa: FBT003 - positional only
     with os.fdopen(REQUEST_FD, "rb") as stream:
         request = decode(stream.read(), what="request")
     starter = Client(socket.socket(fileno=ATTACH_FD))
@@ -101,7 +101,7 @@ def _refuse(client: Client, error: LaminaError) -> None:
         "hint": error.hint,
         "exit_code": getattr(error, "exit_code", OURS),
     }
-    client.sock.setblocking(True)
+    client.sock.settimeout(None)
     client.send(frame(Stream.FAILED, encode(document)))
 
 
@@ -195,7 +195,8 @@ class Shim:
             error="",
             paused=False,
         )
-        self._starter.attach(_ALL_STREAMS)
+        silent = frozenset() if self.request["starter_types"] else frozenset({Stream.STDIN})
+        self._starter.attach(_ALL_STREAMS - silent)
         relay.add(self._starter)
         self._starter.send(frame(Stream.STARTED, encode({"pid": self.state["pid"]})))
         return relay, pipes, started
@@ -318,25 +319,25 @@ class Shim:
         client.attach(frozenset(wanted | {Stream.EXITED}))
         return {"terminal": self.settings.terminal}, ()
 
-    def _do_wait(self, request: Document, client: Client) -> Answer:
+    def _do_wait(self, _request: Document, client: Client) -> Answer:
         client.attach(frozenset({Stream.EXITED}))
         return {}, ()
 
-    def _do_signal(self, request: Document, client: Client) -> Answer:
+    def _do_signal(self, request: Document, _client: Client) -> Answer:
         number = signal.Signals(int(request["number"]))
         if number is signal.SIGKILL and self.paused:
             self._freeze(frozen=False)
         os.kill(self._pid(), number)
         return {}, ()
 
-    def _do_resize(self, request: Document, client: Client) -> Answer:
+    def _do_resize(self, request: Document, _client: Client) -> Answer:
         from lamina.runtime import console
 
         if self._relay and self._relay.terminal >= 0:
             console.resize(self._relay.terminal, int(request["rows"]), int(request["columns"]))
         return {}, ()
 
-    def _do_freeze(self, request: Document, client: Client) -> Answer:
+    def _do_freeze(self, request: Document, _client: Client) -> Answer:
         frozen = bool(request["frozen"])
         if frozen == self.paused:
             word = "already" if frozen else "not"
@@ -362,10 +363,10 @@ class Shim:
                         found.append(int(name))
         return found
 
-    def _do_processes(self, request: Document, client: Client) -> Answer:
+    def _do_processes(self, _request: Document, _client: Client) -> Answer:
         return {"pids": [self.host_pid(pid) for pid in self._inside()]}, ()
 
-    def _do_root(self, request: Document, client: Client) -> Answer:
+    def _do_root(self, _request: Document, _client: Client) -> Answer:
         fd = os.open(f"/proc/{self._pid()}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         return {}, (fd,)
 

@@ -3,8 +3,8 @@
 import os
 import socket
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from lamina.errors import InUse, Invalid, Unavailable
 from lamina.runtime import frames
@@ -14,7 +14,7 @@ from lamina.spec.bundle import Bundle, ProcessSettings
 from lamina.spec.mount import Mount
 from lamina.spec.wire import Document, encode
 
-__all__ = ["NotRunning", "Order", "Shims", "ask"]
+__all__ = ["NotRunning", "Order", "Shims", "ask", "attach", "execute", "open_shim", "waiter"]
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -29,6 +29,7 @@ class Order:
 
     `folder` keeps log, lock and state; `run_folder` the socket, the bundle and the rootfs.
     `mounts` make `run_folder/rootfs`; those of type `erofs` are shared with other containers.
+    `starter_types` lets the starter's connection write to standard input.
     `doomed` lists folders and links to remove at the end (`--rm`).
     """
 
@@ -42,9 +43,9 @@ class Order:
     process: ProcessSettings
     open_stdin: bool = False
     stdin_once: bool = False
+    starter_types: bool = True
     log: bool = True
     doomed: Sequence[str] = ()
-    facts: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> Document:
         """Give the order as the shim reads it."""
@@ -61,6 +62,7 @@ class Order:
             "process": self.process.to_json(),
             "open_stdin": self.open_stdin,
             "stdin_once": self.stdin_once,
+            "starter_types": self.starter_types,
             "log": self.log,
             "doomed": list(self.doomed),
         }

@@ -52,7 +52,7 @@ def enter() -> bool:
     uids = ranges("/etc/subuid", name, uid)
     gids = ranges("/etc/subgid", name, uid)
     tools = shutil.which("newuidmap") and shutil.which("newgidmap")
-    helper = _Helper(uid, gid, uids if tools else (), gids if tools else ())
+    helper = _MapWriter(uid, gid, uids if tools else (), gids if tools else ())
     try:
         syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS)
     except OSError as error:
@@ -81,7 +81,7 @@ def refusal_hint() -> str:
     return "run as root; pull, images, inspect, history and push work without them"
 
 
-class _Helper:
+class _MapWriter:
     """A child that stays outside and writes the maps, which only a process out there may do."""
 
     def __init__(

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from lamina.cli.context import Context
     from lamina.cli.flags import Arguments
 
-__all__ = ["COMMAND", "main"]
+__all__ = ["COMMAND", "main", "moment"]
 
 COMMAND = Command(
     name="logs",

@@ -51,17 +51,14 @@ def _run(arguments: Arguments, context: Context) -> int:
     if not detach:
         need_terminal(context, terminal=arguments.flag("tty"), stdin=arguments.flag("interactive"))
     record = create(arguments, context, attached=not detach)
-    attachment = _start(context, record)
+    stdin = arguments.flag("interactive") and not detach
+    attachment = context.engine.containers.start(record.id, stdin=stdin)
     if detach:
         attachment.close()
         context.print(record.id)
         return 0
     with attachment:
         return _follow(arguments, context, record, attachment)
-
-
-def _start(context: Context, record: ContainerRecord) -> Attachment:
-    return context.engine.containers.start(record.id)
 
 
 def _follow(

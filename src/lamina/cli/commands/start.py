@@ -63,7 +63,7 @@ def _attached(arguments: Arguments, context: Context) -> int:
             containers.kill(record.id, str(number))
 
     try:
-        attachment = containers.start(record.id)
+        attachment = containers.start(record.id, stdin=stdin)
     except ContainerRunning:
         attachment = containers.attach(record.id, stdin=stdin)
     with attachment, proxied(send):

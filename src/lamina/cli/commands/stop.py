@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from lamina.cli.context import Context
     from lamina.cli.flags import Arguments
 
-__all__ = ["COMMAND", "main"]
+__all__ = ["COMMAND", "main", "stop_timeout"]
 
 COMMAND = Command(
     name="stop",
