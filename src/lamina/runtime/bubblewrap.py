@@ -12,7 +12,17 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from lamina.runtime import syscalls
-from lamina.runtime.process import Launch, Started, StartFailed, Stdio, spawn
+from lamina.runtime.join import join
+from lamina.runtime.process import (
+    Launch,
+    Started,
+    StartFailed,
+    Stdio,
+    become,
+    missing_program,
+    spawn,
+    take_terminal,
+)
 from lamina.spec.seccomp import program
 from lamina.spec.wire import Document
 
