@@ -8,6 +8,7 @@ ends is unmounted, so that neither a failure nor a container left running hurts 
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if not item.get_closest_marker("root")]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish() -> None:
+    # What is left of a test may be thousands of folders deep, and pytest's clean-up is recursive.
+    # Not earlier: some tests need documents nested too deeply to be refused.
+    sys.setrecursionlimit(50_000)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -133,11 +133,12 @@ class Demo:
     def patch_layer(self) -> None:
         self.chapter("A security patch, as one more layer")
         self.say("greet evaluates whatever it is given")
-        hole = shlex.quote("{'name': __import__('os').listdir('/etc')}")
+        hole = """\"{'name': __import__('os').listdir('/etc')}\""""
         self.type(f"lamina run --rm greet:python greet {hole}")
-        patch = "import sys\\nfrom ast import literal_eval"
-        command = f"sed -i 's/return eval/return literal_eval/; s/^import sys/{patch}/' /opt/greet/greet.py"
-        self.type(f"lamina run --name c2 greet:python sh -c {shlex.quote(command)}")
+        patch = (
+            "s/return eval/return literal_eval/; s/^import sys/from ast import literal_eval\\n&/"
+        )
+        self.type(f"lamina run --name c2 greet:python sed -i '{patch}' /opt/greet/greet.py")
         self.type("lamina diff c2")
         self.type('lamina commit -m "no more eval" -a alice c2 greet:patched')
         self.type(f"lamina run --rm greet:patched greet {hole} 2>&1 | tail -1")

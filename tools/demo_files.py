@@ -71,10 +71,13 @@ def assemble_package(folder: Path, *, base: Path | None) -> None:
     shutil.copy2(program, place / "bin/python3")
     for file in [program, *target.rglob("*.so")]:
         for library in _libraries(str(file)):
-            if base is None or not (base / library.lstrip("/")).exists():
+            if not library.startswith(("/usr/", "/lib")):  # a Python of one's own, in some home
+                _copy_as(library, place / "lib" / os.path.basename(library))
+            elif base is None or not (base / library.lstrip("/")).exists():
                 _copy(folder, library)
     (folder / "usr/bin").mkdir(parents=True, exist_ok=True)
-    _write_script(folder / "usr/bin/python3", 'exec /usr/lib/python3/bin/python3 "$@"')
+    run = 'LD_LIBRARY_PATH=/usr/lib/python3/lib exec /usr/lib/python3/bin/python3 "$@"'
+    _write_script(folder / "usr/bin/python3", run)
     _write_script(folder / "usr/bin/greet", 'exec python3 /opt/greet/greet.py "$@"')
     (folder / "opt/greet").mkdir(parents=True)
     (folder / "opt/greet/greet.py").write_text(GREET)
@@ -109,7 +112,10 @@ def _add_program(folder: Path, path: str) -> None:
 
 def _copy(folder: Path, path: str) -> None:
     """Copy the file to the same place below `folder`, through the folder's own links."""
-    target = folder / path.lstrip("/")
+    _copy_as(path, folder / path.lstrip("/"))
+
+
+def _copy_as(path: str, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.exists():
         shutil.copy2(path, target)

@@ -9,7 +9,7 @@ import os
 import subprocess
 import tarfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from tests.commands import Lamina
@@ -154,17 +154,23 @@ def test_skopeo_and_umoci_read_our_store_as_it_is(command: Lamina, published: st
 # Made by us, read elsewhere
 
 
-def apply_by_hand(lamina: Lamina, container: str, layer: Path) -> None:
+def apply_by_hand(lamina: Lamina, container: str, number: int) -> None:
     """Bring a layer's changes into a running container with `exec` and `cp`, as a person would.
 
-    What the layer hides, and what it puts in place of another kind of thing, is removed first.
+    What the layer hides, and what it puts in place of another kind of thing, is removed first. The
+    folders around each change come along, because changing what is in them changes their times.
     """
     kept = io.BytesIO()
     gone = []
     with (
-        tarfile.open(layer) as source,  # noqa: TID251 - the judge is not ours on purpose
+        tarfile.open(debian().layers[number]) as source,  # noqa: TID251 - a judge not ours
+        tarfile.open(debian().trees[number]) as whole,  # noqa: TID251
         tarfile.open(fileobj=kept, mode="w", format=tarfile.PAX_FORMAT) as sink,  # noqa: TID251
     ):
+        folders = {member.name: member for member in whole if member.isdir()}
+        around = {str(folder) for member in source for folder in PurePosixPath(member.name).parents}
+        for folder in sorted(around):
+            sink.addfile(folders[f"./{folder}" if folder != "." else "."])
         for member in source:
             folder, _, name = member.name.rpartition("/")
             if name.startswith(".wh."):
@@ -183,7 +189,7 @@ def test_three_layers_are_made_by_hand_and_each_gives_its_tree(command: Lamina):
     below = "base:1"
     for number, name in ((1, "python"), (2, "patch")):
         command("run", "-d", "--name", f"make-{name}", below, "sleep", "1000")
-        apply_by_hand(command, f"make-{name}", debian().layers[number])
+        apply_by_hand(command, f"make-{name}", number)
         image = command(
             "commit", "-m", f"added {name}", "-a", "alice", f"make-{name}", f"made:{name}"
         ).strip()
