@@ -69,10 +69,14 @@ def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.delenv(name, raising=False)
     patch.setenv("HOME", str(home))
     patch.setenv("DOCKER_CONFIG", str(home / ".docker"))
+    runtime = tempfile.mkdtemp(prefix="lamina-")  # short: sockets go there; skopeo's logins too
+    patch.setenv("XDG_RUNTIME_DIR", runtime)
     patch.setenv("LC_ALL", "C.UTF-8")
     patch.setenv("TZ", "UTC")
     yield
     unmount_below(tmp_path_factory.getbasetemp())
+    unmount_below(Path(runtime))
+    shutil.rmtree(runtime, ignore_errors=True)
     patch.undo()
 
 
