@@ -41,7 +41,8 @@ class Console:
     def run(self, *words: str, stdin: bytes = b"", encoding: str = "utf-8") -> Said:
         context = self.context(stdin, encoding)
         code = main(words, context)
-        return Said(code, text_of(context), context.err.getvalue())  # type: ignore[attr-defined]
+        assert isinstance(context.err, io.StringIO)
+        return Said(code, text_of(context), context.err.getvalue())
 
     def __call__(self, *words: str, stdin: bytes = b"") -> str:
         said = self.run(*words, stdin=stdin)
