@@ -20,7 +20,7 @@ from lamina.hub.access import Caller
 from lamina.hub.errors import CredentialsRefused
 from lamina.spec.wire import Document
 
-__all__ = ["ALGORITHM", "SERVICE", "Tokens", "fingerprint", "new_key", "opaque"]
+__all__ = ["ALGORITHM", "SERVICE", "Issued", "Tokens", "fingerprint", "new_key", "opaque"]
 
 ALGORITHM = "ES256"
 SERVICE = "lamina-hub"

@@ -71,7 +71,7 @@ class Transfers:
     async def _write_all(
         self,
         incoming: Incoming,
-        batches: AsyncGenerator[tuple[list[bytes], Exception | None], None],
+        batches: AsyncGenerator[tuple[list[bytes], BaseException | None], None],
     ) -> None:
         """Write one batch while the next one arrives."""
         writing: asyncio.Future[None] | None = None
@@ -91,11 +91,11 @@ class Transfers:
 
 async def _batches(
     body: StreamReader,
-) -> AsyncGenerator[tuple[list[bytes], Exception | None], None]:
+) -> AsyncGenerator[tuple[list[bytes], BaseException | None], None]:
     """Give pieces of about a mebibyte; at a broken connection, what came and why it ended."""
     pieces: list[bytes] = []
     size = 0
-    failure: Exception | None = None
+    failure: BaseException | None = None
     try:
         async for piece in body.iter_any():
             pieces.append(piece)
@@ -103,6 +103,6 @@ async def _batches(
             if size >= _BATCH or len(pieces) >= _PIECES:
                 yield pieces, None
                 pieces, size = [], 0
-    except Exception as error:  # noqa: BLE001 - what arrived is written before it goes on up
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - once all is written
         failure = error
     yield pieces, failure

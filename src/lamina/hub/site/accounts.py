@@ -6,7 +6,7 @@ from aiohttp import web
 
 from lamina.errors import Denied
 from lamina.hub.errors import CredentialsRefused, FormInvalid, NameTaken, TooManyAttempts
-from lamina.hub.site.render import render
+from lamina.hub.site.render import go_to, render
 from lamina.hub.site.sessions import Visit, begin, end, read_form
 from lamina.hub.web import SERVICES, client_address
 
@@ -22,7 +22,7 @@ def safe_next(target: str) -> str:
 async def register_page(request: web.Request, visit: Visit) -> web.Response:
     """Show the form to register."""
     if visit.account:
-        raise web.HTTPSeeOther(f"/{visit.account.name}")
+        return go_to(f"/{visit.account.name}")
     values = {
         "name": "",
         "fields": {},
@@ -49,7 +49,7 @@ async def register(request: web.Request, visit: Visit) -> web.Response:
     else:
         target = safe_next(form.get("next", "/"))
         where = f"/{account.name}" if target == "/" else target
-        return await begin(request, account, web.HTTPSeeOther(where))
+        return await begin(request, account, go_to(where))
     values = {
         "name": name,
         "fields": fields,
@@ -63,7 +63,7 @@ async def sign_in_page(request: web.Request, visit: Visit) -> web.Response:
     """Show the form to sign in."""
     target = safe_next(request.query.get("next", "/"))
     if visit.account:
-        raise web.HTTPSeeOther(target)
+        return go_to(target)
     return render(request, visit, "signin.html", {"name": "", "trouble": "", "next": target})
 
 
@@ -81,7 +81,7 @@ async def sign_in(request: web.Request, visit: Visit) -> web.Response:
     except TooManyAttempts as error:
         trouble, status = f"Too many wrong passwords: {error.hint}", HTTPStatus.TOO_MANY_REQUESTS
     else:
-        return await begin(request, account, web.HTTPSeeOther(target))
+        return await begin(request, account, go_to(target))
     values = {"name": name, "trouble": trouble, "next": target}
     return render(request, visit, "signin.html", values, status=status)
 
@@ -89,4 +89,4 @@ async def sign_in(request: web.Request, visit: Visit) -> web.Response:
 async def sign_out(request: web.Request, visit: Visit) -> web.Response:
     """End this session."""
     await read_form(request, visit)
-    return await end(request, visit, web.HTTPSeeOther("/"))
+    return await end(request, visit, go_to("/"))

@@ -12,7 +12,7 @@ from lamina.hub.site import words
 from lamina.hub.site.sessions import Visit
 from lamina.hub.web import SERVICES, host_of, is_secure
 
-__all__ = ["SECURITY", "markdown", "render"]
+__all__ = ["SECURITY", "go_to", "markdown", "render"]
 
 SECURITY = {
     "Content-Security-Policy": (
@@ -64,6 +64,11 @@ def render(
         content_type="text/html",
         headers={"Cache-Control": "no-store" if visit.account else "no-cache", "Vary": "Cookie"},
     )
+
+
+def go_to(path: str) -> web.Response:
+    """Answer with where to go on, by GET."""
+    return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": path})
 
 
 def markdown(text: str) -> Markup:

@@ -10,12 +10,12 @@ from lamina.errors import LaminaError
 from lamina.hub.access import Caller, rights
 from lamina.hub.database import Connection
 from lamina.hub.documents import CONFIG_LIMIT
-from lamina.hub.errors import BlobUnknown, ManifestUnknown, PushDenied
+from lamina.hub.errors import BlobUnknown, LoginRequired, ManifestUnknown, PushDenied
 from lamina.hub.registry import check_reference, visible
 from lamina.hub.services import Services
 from lamina.hub.site.image import Picture, picture
 from lamina.hub.site.lists import page_number
-from lamina.hub.site.render import markdown, render
+from lamina.hub.site.render import go_to, markdown, render
 from lamina.hub.site.sessions import Visit, read_form
 from lamina.hub.tables import manifests, repositories
 from lamina.hub.tables.manifests import StoredManifest, Tag
@@ -24,8 +24,16 @@ from lamina.hub.web import SERVICES
 from lamina.spec.descriptor import MediaType
 from lamina.spec.digest import Digest
 
-__all__ = ["delete", "delete_tag", "edit", "edit_page", "image", "repository", "settings"]
-__all__ += ["settings_page"]
+__all__ = [
+    "delete",
+    "delete_tag",
+    "edit",
+    "edit_page",
+    "image",
+    "repository",
+    "settings",
+    "settings_page",
+]
 
 _PAGE = 50
 _SUMMARY_LIMIT, _README_LIMIT = 160, 100_000
@@ -149,6 +157,8 @@ def _picture(services: Services, manifest: StoredManifest) -> Picture:
 def _own(connection: Connection, caller: Caller, name: str) -> Repository:
     """Give a repository its visitor may change. Raises: what `visible` does, PushDenied."""
     found = visible(connection, caller, name)
+    if not caller.name:
+        raise LoginRequired("sign in first")
     if "delete" not in rights(caller, name, found):
         raise PushDenied(f"{name} is not yours to change")
     return found
@@ -191,7 +201,7 @@ async def edit(request: web.Request, visit: Visit, name: str) -> web.Response:
             connection, _own(connection, visit.caller, name), summary=summary, readme=readme
         ),
     )
-    return web.HTTPSeeOther(f"/{name}")
+    return go_to(f"/{name}")
 
 
 async def settings_page(request: web.Request, visit: Visit, name: str) -> web.Response:
@@ -223,7 +233,7 @@ async def settings(request: web.Request, visit: Visit, name: str) -> web.Respons
             connection, _own(connection, visit.caller, name), is_private=is_private
         ),
     )
-    return web.HTTPSeeOther(f"/{name}/-/settings")
+    return go_to(f"/{name}/-/settings")
 
 
 async def delete_tag(request: web.Request, visit: Visit, name: str) -> web.Response:
@@ -232,7 +242,7 @@ async def delete_tag(request: web.Request, visit: Visit, name: str) -> web.Respo
     form = await read_form(request, visit)
     tag = form.get("tag", "")
     await services.threads.call(services.registry.delete_reference, visit.caller, name, tag)
-    return web.HTTPSeeOther(f"/{name}/-/settings")
+    return go_to(f"/{name}/-/settings")
 
 
 async def delete(request: web.Request, visit: Visit, name: str) -> web.Response:
@@ -255,4 +265,4 @@ async def delete(request: web.Request, visit: Visit, name: str) -> web.Response:
             connection, _own(connection, visit.caller, name), now=now
         ),
     )
-    return web.HTTPSeeOther(f"/{visit.caller.name}")
+    return go_to(f"/{visit.caller.name}")

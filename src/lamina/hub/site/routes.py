@@ -13,7 +13,7 @@ from aiohttp import web
 from lamina.errors import Denied, Invalid, LaminaError, NotFound, Unauthorized
 from lamina.hub.names import is_repository
 from lamina.hub.site import accounts, lists, repository
-from lamina.hub.site.render import SECURITY, render
+from lamina.hub.site.render import SECURITY, go_to, render
 from lamina.hub.site.sessions import Visit, visit_of, with_cookies
 from lamina.hub.web import is_secure
 
@@ -94,8 +94,6 @@ def _page(page: _Page) -> Callable[[web.Request], Awaitable[web.StreamResponse]]
         visit = await visit_of(request)
         try:
             response: web.StreamResponse = await page(request, visit)
-        except web.HTTPRedirection as redirect:
-            response = redirect
         except Exception as error:  # noqa: BLE001 - becomes a page, and our own faults are logged
             response = _trouble(request, visit, error)
         with_cookies(request, visit, response)
@@ -111,7 +109,7 @@ def _trouble(request: web.Request, visit: Visit, error: Exception) -> web.Respon
     """Give the page that says what went wrong."""
     if isinstance(error, Unauthorized):
         if request.method == "GET" and "/-/" in request.path and "/-/tag" not in request.path:
-            return web.HTTPSeeOther(f"/signin?next={quote(request.path_qs)}")
+            return go_to(f"/signin?next={quote(request.path_qs)}")
         error = NotFound("there is no such page, or it is private")
     if not isinstance(error, LaminaError):
         logging.getLogger("lamina.hub").error(

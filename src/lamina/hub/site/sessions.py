@@ -19,7 +19,7 @@ from lamina.hub.access import ANONYMOUS, Caller
 from lamina.hub.tables.accounts import Account
 from lamina.hub.web import SERVICES, host_of, is_secure
 
-__all__ = ["Visit", "begin", "end", "read_form", "visit_of", "with_cookies"]
+__all__ = ["FormForged", "Visit", "begin", "end", "read_form", "visit_of", "with_cookies"]
 
 _SESSION, _FORM = "lamina_session", "lamina_form"
 _FORM_LIFE_S = 30 * 86400

@@ -27,8 +27,11 @@ _PIECE = 1024 * 1024
 class _Hash(Protocol):
     """What hashlib gives; its own type has no public name."""
 
-    def update(self, data: bytes, /) -> None: ...
-    def hexdigest(self) -> str: ...
+    def update(self, data: bytes, /) -> None:
+        """Take in the next bytes."""
+
+    def hexdigest(self) -> str:
+        """Give the digest of everything so far."""
 
 
 class _DiskIncoming:

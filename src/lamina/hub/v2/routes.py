@@ -54,7 +54,8 @@ async def dispatch(request: web.Request) -> web.StreamResponse:
         response = await _route(request)
     except Exception as error:
         response = error_response(request, error)
-        if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        is_ours = response.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        if is_ours and not isinstance(error, ConnectionError):  # else the client went away
             import logging
 
             logging.getLogger("lamina.hub").exception("%s %s failed", request.method, request.path)

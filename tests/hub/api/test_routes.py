@@ -1,0 +1,33 @@
+"""The hub's own JSON interface."""
+
+import json
+
+from tests.hub.clients import PASSWORD
+
+
+def register(client, body, kind="application/json"):
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return client.request("POST", "/api/v1/register", raw, Content_Type=kind)
+
+
+def test_registering_by_json_makes_an_account(nobody):
+    answer = register(nobody, {"name": "json-user", "password": PASSWORD})
+    assert (answer.status, answer.json) == (201, {"name": "json-user", "admin": False})
+    again = register(nobody, {"name": "json-user", "password": PASSWORD})
+    assert (again.status, list(again.json["fields"])) == (409, ["name"])
+
+
+def test_what_is_wrong_is_said_by_field(nobody):
+    answer = register(nobody, {"name": "X", "password": "y"})
+    assert (answer.status, set(answer.json["fields"])) == (400, {"name", "password"})
+
+
+def test_what_is_no_request_is_refused(nobody):
+    for body in (b"", b"[]", b"{", b'{"name": 1, "password": 2}', b'{"name": "x"}'):
+        assert register(nobody, body).status == 400
+    assert register(nobody, {"name": "ok-name", "password": PASSWORD}, "text/plain").status == 400
+
+
+def test_health_is_plain_text(nobody):
+    answer = nobody.get("/healthz")
+    assert (answer.status, answer.body) == (200, b"ok\n")

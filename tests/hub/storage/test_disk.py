@@ -1,0 +1,87 @@
+"""Bytes on a local disk."""
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.hub.clients import digest
+
+from lamina.hub.errors import BlobUnknown, DigestDisagrees, UploadUnknown
+from lamina.hub.storage.disk import DiskStorage
+from lamina.spec.digest import Digest
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory) -> DiskStorage:
+    return DiskStorage(str(tmp_path_factory.mktemp("storage")))
+
+
+def write(storage: DiskStorage, upload: str, *pieces: bytes) -> int:
+    incoming = storage.resume(upload)
+    incoming.write(list(pieces))
+    incoming.close()
+    return incoming.offset
+
+
+def test_pieces_become_a_blob(storage):
+    storage.begin("a")
+    assert write(storage, "a", b"one ", b"two ") == 8
+    assert write(storage, "a", b"three") == storage.received("a") == 13
+    named = Digest(digest(b"one two three"))
+    assert storage.commit("a", named) == 13
+    with storage.open(named) as file:
+        assert file.read() == b"one two three"
+    with pytest.raises(UploadUnknown):
+        storage.received("a")
+
+
+def test_an_upload_goes_on_in_another_process(storage, tmp_path):
+    first = DiskStorage(str(tmp_path))
+    first.begin("b")
+    write(first, "b", b"before ")
+    second = DiskStorage(str(tmp_path))
+    assert write(second, "b", b"after") == 12
+    assert second.commit("b", Digest(digest(b"before after"))) == 12
+
+
+def test_a_torn_file_is_found_out_by_its_digest(tmp_path):
+    storage = DiskStorage(str(tmp_path))
+    storage.begin("torn")
+    write(storage, "torn", b"good bytes")
+    os.truncate(tmp_path / "uploads" / "torn", 4)
+    with pytest.raises(DigestDisagrees):
+        storage.commit("torn", Digest(digest(b"good bytes")))
+    with pytest.raises(UploadUnknown):
+        storage.resume("torn")
+
+
+def test_the_same_blob_again_replaces_a_damaged_one(tmp_path):
+    storage = DiskStorage(str(tmp_path))
+    named = Digest(digest(b"healthy"))
+    for upload in ("one", "two"):
+        storage.begin(upload)
+        write(storage, upload, b"healthy")
+        storage.commit(upload, named)
+        path = tmp_path / "blobs" / "sha256" / named.hex[:2] / named.hex
+        assert path.read_bytes() == b"healthy"
+        path.write_bytes(b"damaged") if upload == "one" else None
+
+
+def test_unknown_things_are_said_to_be_unknown_and_gone_ones_may_go_again(storage):
+    with pytest.raises(BlobUnknown):
+        storage.open(Digest(digest(b"never")))
+    with pytest.raises(UploadUnknown):
+        storage.commit("never", Digest(digest(b"never")))
+    storage.delete(Digest(digest(b"never")))
+    storage.discard("never")
+
+
+@given(st.lists(st.lists(st.binary(max_size=50), max_size=4), min_size=1, max_size=5))
+def test_any_batches_give_the_digest_of_the_whole(storage, batches):
+    storage.begin("p")
+    for pieces in batches:
+        if any(pieces):
+            write(storage, "p", *pieces)
+    whole = b"".join(b"".join(pieces) for pieces in batches)
+    assert storage.commit("p", Digest(digest(whole, "sha512"))) == len(whole)

@@ -1,0 +1,110 @@
+"""Accounts: registering, passwords, sessions."""
+
+import pytest
+from tests.hub.clients import PASSWORD
+
+from lamina.hub.accounts import Accounts
+from lamina.hub.database import Database
+from lamina.hub.errors import (
+    AccountUnknown,
+    CredentialsRefused,
+    FormInvalid,
+    NameTaken,
+    TooManyAttempts,
+)
+from lamina.hub.settings import HubSettings
+
+
+class Time:
+    now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def accounts(tmp_path, time):
+    database = Database(str(tmp_path / "hub.db"))
+    yield Accounts(database, HubSettings(root=str(tmp_path)), clock=time)
+    database.close()
+
+
+def test_the_first_account_is_the_admin_and_the_next_are_not(accounts):
+    assert accounts.register("alice", PASSWORD).is_admin
+    assert not accounts.register("bob", PASSWORD).is_admin
+    assert [account.name for account in accounts.all()] == ["alice", "bob"]
+
+
+def test_a_taken_or_bad_name_is_refused(accounts):
+    accounts.register("alice", PASSWORD)
+    with pytest.raises(NameTaken):
+        accounts.register("alice", PASSWORD)
+    with pytest.raises(FormInvalid):
+        accounts.register("Alice", PASSWORD)
+
+
+def test_passwords_are_kept_as_argon2id_with_owasps_settings(accounts):
+    assert accounts.register("alice", PASSWORD).password.startswith(
+        "$argon2id$v=19$m=19456,t=2,p=1$"
+    )
+
+
+def test_login_takes_the_right_password_only(accounts):
+    accounts.register("alice", PASSWORD)
+    assert accounts.login("Alice ", PASSWORD, "here").name == "alice"
+    for name, password in (("alice", PASSWORD + "x"), ("nobody", PASSWORD), ("", "")):
+        with pytest.raises(CredentialsRefused):
+            accounts.login(name, password, "here")
+
+
+def test_a_checked_login_is_remembered_until_the_password_changes(accounts, time):
+    accounts.register("alice", PASSWORD)
+    assert accounts.recall("alice", PASSWORD) is None
+    accounts.login("alice", PASSWORD, "here")
+    assert accounts.recall("alice", PASSWORD) is not None
+    assert accounts.recall("alice", "other") is None
+    accounts.set_password("alice", "a new long password")
+    assert accounts.recall("alice", PASSWORD) is None
+    accounts.login("alice", "a new long password", "here")
+    time.now += 301
+    assert accounts.recall("alice", "a new long password") is None
+
+
+def test_too_many_wrong_passwords_have_to_wait_and_then_may_try_again(accounts, time):
+    accounts.register("alice", PASSWORD)
+    for _ in range(8):
+        with pytest.raises(CredentialsRefused):
+            accounts.login("alice", "wrong one", "here")
+    with pytest.raises(TooManyAttempts) as caught:
+        accounts.login("alice", PASSWORD, "here")
+    assert 0 < caught.value.retry_after_s <= 301
+    assert accounts.login("alice", PASSWORD, "elsewhere").name == "alice"
+    time.now += 301
+    assert accounts.login("alice", PASSWORD, "here").name == "alice"
+
+
+def test_a_session_lasts_until_it_ends_or_expires(accounts, time):
+    alice = accounts.register("alice", PASSWORD)
+    token = accounts.begin_session(alice)
+    assert accounts.of_session(token).name == "alice"
+    assert accounts.of_session(token + "x") is None
+    accounts.end_session(token)
+    assert accounts.of_session(token) is None
+    token = accounts.begin_session(alice)
+    time.now += 15 * 86400
+    assert accounts.of_session(token) is None
+
+
+def test_a_new_password_signs_everyone_out(accounts):
+    token = accounts.begin_session(accounts.register("alice", PASSWORD))
+    accounts.set_password("alice", "a new long password")
+    assert accounts.of_session(token) is None
+    with pytest.raises(AccountUnknown):
+        accounts.set_password("nobody", "a new long password")
+    with pytest.raises(FormInvalid):
+        accounts.set_password("alice", "short")

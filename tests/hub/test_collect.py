@@ -1,0 +1,176 @@
+"""Garbage collection: what nobody names goes after its grace, what is in flight never does."""
+
+import os
+import threading
+
+import pytest
+from tests.hub.clients import INDEX, MANIFEST, PASSWORD, Client, digest, document
+
+from lamina.hub import Hub
+
+
+@pytest.fixture
+def hub(tmp_path):
+    with Hub(root=str(tmp_path)) as hub:
+        hub.register("alice", PASSWORD)
+        yield hub
+
+
+@pytest.fixture
+def alice(hub) -> Client:
+    return Client(hub.address, "alice")
+
+
+def files(hub) -> set[str]:
+    return {
+        f"sha256:{name}"
+        for _, _, names in os.walk(os.path.join(hub.root, "blobs"))
+        for name in names
+    }
+
+
+def test_a_deleted_image_frees_its_blobs_after_the_grace_and_no_others(hub, alice):
+    alice.image("alice/a", "v1", seed="first")
+    alice.image("alice/a", "v2", seed="second")
+    alice.request("DELETE", "/v2/alice/a/manifests/v1")
+    assert hub.collect(grace_s=3600).blobs == 0
+    found = hub.collect()
+    assert (found.manifests, found.blobs) == (1, 2)  # its top layer and its config
+    assert digest(b"first top" * 20) not in files(hub)
+    assert alice.get(f"/v2/alice/a/blobs/{digest(b'second top' * 20)}").status == 200
+    assert hub.collect().blobs == 0
+
+
+def test_a_manifest_deleted_by_digest_frees_its_blobs(hub, alice):
+    named = alice.image("alice/a")
+    alice.request("DELETE", f"/v2/alice/a/manifests/{named}")
+    assert hub.collect().blobs == 3
+    assert files(hub) == set()
+
+
+def test_a_blob_two_repositories_show_stays_until_both_let_go(hub, alice):
+    one, two = alice.push_blob("alice/a", b"shared"), alice.push_blob("alice/b", b"shared")
+    assert one == two
+    alice.request("DELETE", f"/v2/alice/a/blobs/{one}")
+    hub.collect(grace_s=3600)
+    assert alice.get(f"/v2/alice/b/blobs/{one}").body == b"shared"
+    alice.request("DELETE", f"/v2/alice/b/blobs/{one}")
+    assert hub.collect().blobs == 1
+
+
+def test_a_moved_tag_keeps_the_image_people_may_have_pinned(hub, alice):
+    old = alice.image("alice/a", seed="old")
+    alice.image("alice/a", seed="new")
+    assert hub.collect().blobs == 0
+    assert alice.get(f"/v2/alice/a/manifests/{old}").status == 200
+
+
+def test_children_of_a_live_index_and_referrers_of_a_live_subject_are_live(hub, alice):
+    raw = alice.manifest("alice/a")
+    alice.put_manifest("alice/a", "child", raw)
+    row = {"mediaType": MANIFEST, "digest": digest(raw), "size": len(raw)}
+    index = document({"schemaVersion": 2, "mediaType": INDEX, "manifests": [row]})
+    alice.put_manifest("alice/a", "all", index, INDEX)
+    subject = {"mediaType": INDEX, "digest": digest(index), "size": len(index)}
+    signature = alice.manifest("alice/a", seed="signature", subject=subject)
+    alice.put_manifest("alice/a", "sig", signature)
+    for tag in ("child", "sig"):
+        alice.request("DELETE", f"/v2/alice/a/manifests/{tag}")
+    assert hub.collect().manifests == 0
+    assert alice.get(f"/v2/alice/a/manifests/{digest(raw)}").status == 200
+    alice.request("DELETE", "/v2/alice/a/manifests/all")
+    assert hub.collect().manifests == 3
+    assert files(hub) == set()
+
+
+def test_a_tag_that_comes_back_within_the_grace_saves_the_image(hub, alice):
+    alice.image("alice/a")
+    alice.request("DELETE", "/v2/alice/a/manifests/v1")
+    hub.collect(grace_s=3600)
+    alice.image("alice/a")
+    hub.collect()
+    assert alice.get("/v2/alice/a/manifests/v1").status == 200
+
+
+def test_blobs_pushed_before_their_manifest_are_kept_for_the_grace(hub, alice):
+    raw = alice.manifest("alice/a")
+    hub.collect(grace_s=3600)
+    assert alice.put_manifest("alice/a", "v1", raw).status == 201
+    hub.collect()
+    assert alice.get("/v2/alice/a/manifests/v1").status == 200
+
+
+def test_asking_for_a_loose_blob_renews_its_lease(hub, alice):
+    named = alice.push_blob("alice/a", b"pushed long ago")
+    age_links(hub, 3000)
+    assert alice.head(f"/v2/alice/a/blobs/{named}").status == 200
+    age_links(hub, 3000)
+    hub.collect(grace_s=3600)
+    assert alice.head(f"/v2/alice/a/blobs/{named}").status == 200
+
+
+def test_an_upload_that_rested_too_long_is_dropped(hub, alice):
+    place = alice.begin("alice/a")
+    alice.request("PATCH", place, b"half")
+    assert hub.collect(upload_grace_s=3600).uploads == 0
+    assert hub.collect(upload_grace_s=0).uploads == 1
+    assert alice.get(place).status == 404
+    assert os.listdir(os.path.join(hub.root, "uploads")) == []
+
+
+def test_a_deleted_repository_frees_its_blobs(hub, alice):
+    from lamina.hub.tables import repositories
+
+    alice.image("alice/a")
+    alice.image("alice/b")
+    hub.services.database.write(
+        lambda connection: repositories.remove(
+            connection, repositories.find(connection, "alice/a"), now=hub.services.clock()
+        )
+    )
+    assert alice.get("/v2/alice/a/tags/list").status == 404
+    hub.collect()
+    assert alice.get("/v2/alice/b/manifests/v1").status == 200
+    assert digest(b"alice/a base" * 500) not in files(hub)
+
+
+def test_sweeps_during_pushes_never_lose_a_blob(hub):
+    done = threading.Event()
+    failures: list[object] = []
+
+    def push(number: int) -> None:
+        client = Client(hub.address, "alice")
+        try:
+            for turn in range(6):
+                client.image(f"alice/r{number % 2}", f"t{number}", seed=f"seed {turn % 2}")
+                answer = client.get(f"/v2/alice/r{number % 2}/manifests/t{number}")
+                for row in answer.json["layers"]:
+                    blob = client.get(f"/v2/alice/r{number % 2}/blobs/{row['digest']}")
+                    assert digest(blob.body) == row["digest"]
+                client.request("DELETE", f"/v2/alice/r{number % 2}/manifests/t{number}")
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    def sweep() -> None:
+        while not done.is_set():
+            # one second: longer than any step of a push here, far shorter than real graces
+            hub.collect(grace_s=1.0)
+
+    sweeper = threading.Thread(target=sweep)
+    pushers = [threading.Thread(target=push, args=(number,)) for number in range(4)]
+    for thread in (sweeper, *pushers):
+        thread.start()
+    for thread in pushers:
+        thread.join()
+    done.set()
+    sweeper.join()
+    assert failures == []
+
+
+def age_links(hub, seconds: float) -> None:
+    hub.services.database.write(
+        lambda connection: (
+            connection.execute("UPDATE links SET loose_at = loose_at - ?", (seconds,)).rowcount
+        )
+    )

@@ -1,0 +1,103 @@
+"""One writer, many readers, each write alone in its failure."""
+
+import sqlite3
+import threading
+
+import pytest
+
+from lamina.errors import Corrupt, Unavailable
+from lamina.hub.database import Database
+
+
+@pytest.fixture
+def database(tmp_path):
+    database = Database(str(tmp_path / "hub.db"))
+    yield database
+    database.close()
+
+
+def put(name: str):
+    return lambda connection: (
+        connection.execute("INSERT INTO secrets VALUES (?, 'x')", (name,)).rowcount
+    )
+
+
+def names(connection) -> list[str]:
+    return [row[0] for row in connection.execute("SELECT name FROM secrets ORDER BY name")]
+
+
+def test_a_write_is_seen_by_readers_once_it_returned(database):
+    assert database.write(put("a")) == 1
+    assert database.read(names) == ["a"]
+
+
+def test_a_failing_write_undoes_itself_and_no_other(database):
+    gate = threading.Event()
+    first = database.submit(
+        lambda _: gate.wait(20)
+    )  # holds the writer, so that the next wait together
+
+    def fail(connection) -> None:
+        put("lost")(connection)
+        raise ValueError("on purpose")
+
+    waiting = [database.submit(put("a")), database.submit(fail), database.submit(put("b"))]
+    gate.set()
+    assert first.result(20)
+    assert waiting[0].result(20) == waiting[2].result(20) == 1
+    with pytest.raises(ValueError, match="on purpose"):
+        waiting[1].result(20)
+    assert database.read(names) == ["a", "b"]
+
+
+def test_what_comes_after_runs_once_the_write_is_durable(database, tmp_path):
+    seen: list[list[str]] = []
+
+    def after(_: int) -> None:
+        other = sqlite3.connect(tmp_path / "hub.db")
+        seen.append(names(other))
+        other.close()
+
+    database.write(put("a"), after=after)
+    assert seen == [["a"]]
+
+
+def test_readers_cannot_write(database):
+    with pytest.raises(sqlite3.OperationalError):
+        database.read(put("a"))
+
+
+def test_many_writers_lose_nothing(database):
+    threads = [
+        threading.Thread(target=lambda n=n: [database.write(put(f"{n}-{i}")) for i in range(20)])
+        for n in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(database.read(names)) == 160
+
+
+def test_it_opens_again_and_beside_another_process(tmp_path):
+    first = Database(str(tmp_path / "hub.db"))
+    second = Database(str(tmp_path / "hub.db"))
+    first.write(put("a"))
+    second.write(put("b"))
+    first.close()
+    second.close()
+    first.close()
+    third = Database(str(tmp_path / "hub.db"))
+    assert third.read(names) == ["a", "b"]
+    third.close()
+    with pytest.raises(Unavailable):
+        third.write(put("c"))
+
+
+def test_a_database_of_a_newer_version_is_left_alone(tmp_path):
+    Database(str(tmp_path / "hub.db")).close()
+    connection = sqlite3.connect(tmp_path / "hub.db")
+    connection.execute("PRAGMA user_version = 999")
+    connection.close()
+    with pytest.raises(Corrupt, match="schema 999"):
+        Database(str(tmp_path / "hub.db"))

@@ -1,0 +1,166 @@
+"""A hub that runs: in a thread, as a process, across kill -9."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+
+import pytest
+from tests.hub.clients import PASSWORD, Client, digest
+
+from lamina.hub import Hub
+from lamina.hub.running import AddressUnavailable
+
+DATA = os.urandom(1 << 20) * 3
+
+
+class Process:
+    """`lamina hub serve` as a person runs it."""
+
+    def __init__(self, root) -> None:
+        words = ["-m", "lamina", "hub", "serve", "--address", "127.0.0.1:0", "--root", str(root)]
+        self.process = subprocess.Popen(
+            [sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        self.line = self.process.stdout.readline()
+        self.address = self.line.partition("http://")[2].split(" ")[0]
+
+    def stop(self, number: int) -> tuple[int, str]:
+        self.process.send_signal(number)
+        rest = self.process.stdout.read()
+        self.process.stdout.close()
+        return self.process.wait(30), rest
+
+
+@pytest.fixture
+def served(tmp_path):
+    running: list[Process] = []
+
+    def serve() -> Process:
+        running.append(Process(tmp_path / "hub"))
+        return running[-1]
+
+    yield serve
+    for each in running:
+        if each.process.poll() is None:
+            each.stop(signal.SIGKILL)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_line_says_where_and_a_signal_ends_it_quietly(served, tmp_path, number):
+    hub = served()
+    assert hub.line == (
+        f"Hub ready at http://{hub.address} (images in {tmp_path / 'hub'}, stop with Ctrl-C)\n"
+    )
+    assert Client(hub.address).get("/healthz").text == "ok\n"
+    assert hub.stop(number) == (0, "")
+
+
+def test_an_upload_goes_on_after_kill_9_and_a_restart(served):
+    hub = served()
+    Client(hub.address).request(
+        "POST", "/api/v1/register", f'{{"name": "alice", "password": "{PASSWORD}"}}',
+        Content_Type="application/json",
+    )  # fmt: skip
+    alice = Client(hub.address, "alice")
+    kept = alice.image("alice/kept")
+    place = alice.begin("alice/app")
+    half = len(DATA) // 2
+    assert alice.request("PATCH", place, DATA[:half]).status == 202
+    hub.stop(signal.SIGKILL)
+
+    alice = Client(served().address, "alice")
+    assert alice.get("/v2/alice/kept/manifests/v1").headers["docker-content-digest"] == kept
+    assert alice.get(place).headers["range"] == f"0-{half - 1}"
+    span = f"{half}-{len(DATA) - 1}"
+    assert alice.request("PATCH", place, DATA[half:], Content_Range=span).status == 202
+    assert alice.request("PUT", f"{place}?digest={digest(DATA)}").status == 201
+    assert alice.get(f"/v2/alice/app/blobs/{digest(DATA)}").body == DATA
+
+
+def test_kill_9_during_many_pushes_loses_nothing_acknowledged(served):
+    hub = served()
+    Client(hub.address).request(
+        "POST", "/api/v1/register", f'{{"name": "alice", "password": "{PASSWORD}"}}',
+        Content_Type="application/json",
+    )  # fmt: skip
+    acknowledged: list[tuple[str, str]] = []
+    enough = threading.Event()
+
+    def push(number: int) -> None:
+        client = Client(hub.address, "alice")
+        for turn in range(1000):
+            repository = f"alice/r{number}"
+            try:
+                named = client.image(repository, f"t{turn}", seed=f"{number} {turn}")
+            except (OSError, AssertionError, Exception):
+                return
+            acknowledged.append((repository, named))
+            if len(acknowledged) >= 40:
+                enough.set()
+
+    threads = [threading.Thread(target=push, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    assert enough.wait(60)
+    hub.stop(signal.SIGKILL)
+    for thread in threads:
+        thread.join()
+
+    hub = served()
+    alice = Client(hub.address, "alice")
+    for repository, named in acknowledged:
+        answer = alice.get(f"/v2/{repository}/manifests/{named}")
+        assert digest(answer.body) == named
+        for row in (answer.json["config"], *answer.json["layers"]):
+            blob = alice.get(f"/v2/{repository}/blobs/{row['digest']}")
+            assert digest(blob.body) == row["digest"]
+
+
+def test_a_hub_in_this_process_keeps_its_folder_across_restarts(tmp_path):
+    with Hub(root=str(tmp_path)) as hub:
+        hub.register("alice", PASSWORD)
+        named = Client(hub.address, "alice").image("alice/app")
+        assert hub.url == f"http://{hub.address}"
+    with Hub(root=str(tmp_path)) as hub:
+        answer = Client(hub.address).get("/v2/alice/app/manifests/v1")
+        assert answer.headers["docker-content-digest"] == named
+
+
+def test_a_hub_without_a_folder_leaves_nothing_behind():
+    with Hub() as hub:
+        assert os.path.isdir(hub.root)
+        root = hub.root
+    assert not os.path.exists(root)
+    hub.stop()
+
+
+def test_a_port_that_is_taken_is_said_to_be_taken(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(AddressUnavailable, match=f"cannot listen on 127.0.0.1:{port}"):
+            Hub(root=str(tmp_path), port=port).start()
+
+
+def test_with_a_certificate_it_speaks_tls(tmp_path):
+    import ssl
+    import urllib.request
+
+    import trustme
+
+    from lamina.hub import HubSettings
+
+    authority = trustme.CA()
+    issued = authority.issue_cert("127.0.0.1")
+    issued.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "hub.pem"))
+    settings = HubSettings(
+        root=str(tmp_path / "hub"), port=0, certificate=str(tmp_path / "hub.pem"), shutdown_s=1.0
+    )
+    with Hub(settings=settings) as hub:
+        context = ssl.create_default_context()
+        authority.configure_trust(context)
+        with urllib.request.urlopen(f"{hub.url}/healthz", context=context, timeout=20) as answer:
+            assert answer.read() == b"ok\n"
+        assert hub.url.startswith("https://")

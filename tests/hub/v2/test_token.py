@@ -1,0 +1,147 @@
+"""Docker's token service."""
+
+import time
+from urllib.parse import urlencode
+
+import jwt
+import pytest
+from tests.hub.clients import PASSWORD, Client
+
+from lamina.hub.access import Caller
+
+
+def claims(token: str) -> dict:
+    return jwt.decode(token, options={"verify_signature": False})
+
+
+def post(client: Client, **fields: str):
+    body = urlencode(fields).encode()
+    return client.request("POST", "/token", body, Content_Type="application/x-www-form-urlencoded")
+
+
+def test_several_scopes_are_answered_each_by_what_one_may(alice, bob):
+    bob.image("bob/public")
+    answer = alice.get_token(
+        "repository:alice/app:pull,push",
+        "repository:bob/public:pull,push",
+        "repository:bob/no:pull",
+    )
+    assert answer.status == 200
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.json["token"] == answer.json["access_token"]
+    assert answer.json["expires_in"] >= 60
+    access = {row["name"]: row["actions"] for row in claims(answer.json["token"])["access"]}
+    assert access == {"alice/app": ["pull", "push"], "bob/public": ["pull"], "bob/no": []}
+
+
+def test_a_token_lets_one_push_and_pull(alice):
+    token = alice.get_token("repository:alice/tok:pull,push").json["token"]
+    bearer = alice.with_token(token)
+    assert bearer.image("alice/tok")
+    assert bearer.get("/v2/alice/tok/manifests/v1").status == 200
+
+
+def test_a_token_for_one_repository_does_not_push_to_another(alice):
+    bearer = alice.with_token(alice.get_token("repository:alice/one:pull,push").json["token"])
+    answer = bearer.request("POST", "/v2/alice/two/blobs/uploads/")
+    assert answer.status == 401
+    assert 'scope="repository:alice/two:pull,push"' in answer.headers["www-authenticate"]
+    assert 'error="insufficient_scope"' in answer.headers["www-authenticate"]
+
+
+def test_nobody_gets_a_token_that_pulls_public_images_only(alice, nobody):
+    alice.image("alice/pub")
+    answer = nobody.get_token("repository:alice/pub:pull,push")
+    assert claims(answer.json["token"])["access"][0]["actions"] == ["pull"]
+    bearer = nobody.with_token(answer.json["token"])
+    assert bearer.get("/v2/alice/pub/manifests/v1").status == 200
+    assert bearer.request("POST", "/v2/alice/pub/blobs/uploads/").status == 401
+
+
+def test_a_wrong_password_is_said_to_be_wrong(hub):
+    answer = Client(hub.address, "alice", "not the password").get_token()
+    assert (answer.status, answer.code) == (401, "UNAUTHORIZED")
+    assert "incorrect username or password" in answer.text
+    assert (
+        post(Client(hub.address), grant_type="password", username="alice", password="x").status
+        == 401
+    )
+
+
+def test_a_refresh_token_takes_the_place_of_the_password(nobody):
+    answer = post(
+        nobody, grant_type="password", username="alice", password=PASSWORD,
+        access_type="offline", client_id="docker", scope="repository:alice/r:pull,push",
+    )  # fmt: skip
+    refresh = answer.json["refresh_token"]
+    assert nobody.with_token(answer.json["access_token"]).image("alice/r")
+    again = post(
+        nobody, grant_type="refresh_token", refresh_token=refresh, client_id="docker",
+        scope="repository:alice/r:pull",
+    )  # fmt: skip
+    assert (again.status, again.json["refresh_token"]) == (200, refresh)
+    bearer = nobody.with_token(again.json["access_token"])
+    assert bearer.get("/v2/alice/r/manifests/v1").status == 200
+    assert bearer.request("POST", "/v2/alice/r/blobs/uploads/").status == 401
+
+
+def test_offline_token_by_get_gives_a_refresh_token_to_those_who_are_somebody(alice, nobody):
+    assert alice.get_token(offline_token="true", client_id="podman").json["refresh_token"]
+    assert "refresh_token" not in nobody.get_token(offline_token="true").json
+
+
+def test_a_changed_password_ends_refresh_tokens(hub, nobody):
+    hub.register("changer", PASSWORD)
+    refresh = Client(hub.address, "changer").get_token(offline_token="true").json["refresh_token"]
+    hub.services.accounts.set_password("changer", "another long password")
+    assert post(nobody, grant_type="refresh_token", refresh_token=refresh).status == 401
+    assert Client(hub.address, "changer").get_token().status == 401
+    assert Client(hub.address, "changer", "another long password").get_token().status == 200
+
+
+def test_other_grants_and_large_forms_are_refused(nobody):
+    assert post(nobody, grant_type="client_credentials").status == 405
+    assert post(nobody, grant_type="password", username="x" * 100_000).status == 400
+
+
+def test_strange_scopes_are_left_out(alice):
+    answer = alice.get_token(
+        "repository:../etc:pull", "registry:catalog:*", "x", "repository::pull"
+    )
+    assert claims(answer.json["token"])["access"] == []
+
+
+@pytest.mark.parametrize("token", ["", "x", "a.b.c", "eyJhbGciOiJub25lIn0.e30."])
+def test_what_is_no_token_of_ours_is_refused(nobody, token):
+    assert nobody.request("GET", "/v2/", Authorization=f"Bearer {token}").status == 401
+
+
+def test_tokens_of_other_algorithms_and_too_old_ones_are_refused(hub, nobody):
+    payload = {
+        "iss": "lamina-hub", "aud": "lamina-hub", "sub": "alice", "iat": int(time.time()),
+        "exp": int(time.time()) + 60, "access": [], "admin": True,
+    }  # fmt: skip
+    key = nobody.get("/.well-known/jwks.json").json["keys"][0]
+    public = jwt.PyJWK(key).key
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    import base64
+    import hashlib
+    import hmac
+    import json
+
+    def part(value: dict) -> bytes:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
+
+    text = part({"alg": "HS256", "kid": key["kid"]}) + b"." + part(payload)
+    mark = base64.urlsafe_b64encode(hmac.new(pem, text, hashlib.sha256).digest()).rstrip(b"=")
+    for forged in ((text + b"." + mark).decode(), jwt.encode(payload, None, algorithm="none")):
+        assert nobody.with_token(forged).get("/v2/").status == 401
+    tokens = hub.services.tokens
+    old = type(tokens).__new__(type(tokens))
+    for name, value in vars(tokens).items():
+        setattr(old, name, value)
+    old._clock = lambda: time.time() - 3600
+    stale = old.issue(Caller("alice"), {}).token
+    assert nobody.with_token(stale).get("/v2/").status == 401
