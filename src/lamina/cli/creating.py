@@ -87,7 +87,7 @@ def create(arguments: Arguments, context: Context, *, attached: bool = True) -> 
 def _create(
     arguments: Arguments, context: Context, request: CreateRequest, *, may_pull: bool
 ) -> ContainerRecord:
-    from lamina.engine.images import ImageUnknown
+    from lamina.engine.local import ImageUnknown
 
     try:
         return context.engine.containers.create(request)

@@ -193,6 +193,7 @@ class Containers:
         return record
 
     def _take_away(self, record: ContainerRecord, *, volumes: bool) -> None:
+        from lamina.runtime.cgroups import discard
         from lamina.stream.files import remove_tree
 
         try:
@@ -207,6 +208,8 @@ class Containers:
                 if mount.get("Anonymous"):
                     remove_tree(mount["Folder"])
             run_folder = execution.order_folder(self._engine.settings.run_root, record.id)
+            if os.path.isdir(run_folder):  # left by a shim that was killed
+                discard(record.id)
             for folder in (run_folder, record.folder):
                 if os.path.isdir(folder):
                     remove_tree(folder)

@@ -92,7 +92,7 @@ def start(
             raise Unavailable(f"container {record.name} is busy") from error
     try:
         folder = order_folder(engine.settings.run_root, record.id)
-        _make_run_folder(engine, folder)
+        _make_run_folder(engine, folder, record.id)
         stack = engine.snapshotter.stack(record.id)
         order = Order(
             id=record.id,
@@ -120,10 +120,12 @@ def start(
     return attachment
 
 
-def _make_run_folder(engine: "Engine", folder: str) -> None:
+def _make_run_folder(engine: "Engine", folder: str, container: str) -> None:
+    from lamina.runtime.cgroups import discard
     from lamina.stream.files import remove_tree
 
     if os.path.isdir(folder):  # left by a shim that was killed
+        discard(container)
         remove_tree(folder)
     # A process that is not root must be able to pass through, to its own root alone.
     os.makedirs(engine.settings.run_root, mode=0o711, exist_ok=True)

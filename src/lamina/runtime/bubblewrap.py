@@ -8,6 +8,7 @@ no-new-privileges); a process that is not root runs in a user namespace that kno
 import json
 import os
 import select
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -29,6 +30,7 @@ from lamina.spec.wire import Document
 __all__ = ["Bubblewrap"]
 
 
+_PLACE = "/tmp"  # noqa: S108 - covered in a mount namespace of its own
 _ALWAYS = (
     "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--as-pid-1", "--die-with-parent",
     "--clearenv",
@@ -55,8 +57,10 @@ class Bubblewrap:
             _make_points(root, config["mounts"], config["process"]["cwd"])
             words = [*_ALWAYS, "--json-status-fd", str(status_write)]
             words += ["--hostname", config["hostname"] or "container"]
-            words += _root_words(config, root, keep)
-            words += _mounts(config)
+            near = _sources(config)
+            words += _identity_words(config["process"]["user"])
+            words += ["--bind", near.get(config["root"]["path"], config["root"]["path"]), "/"]
+            words += _mounts(config, near)
             words += _identity(config["process"])
             filter_fd = _filter(config)
             if filter_fd >= 0:
@@ -67,7 +71,7 @@ class Bubblewrap:
             words_fd = _in_memory("bwrap", b"".join(os.fsencode(w) + b"\0" for w in words))
             keep.append(words_fd)
             line = [self.path, "--args", str(words_fd), "--", *config["process"]["args"]]
-            child = spawn(line, stdio, keep=keep, before=_before(launch, slave))
+            child = spawn(line, stdio, keep=keep, before=_before(launch, slave, near))
         finally:
             for fd in {*keep, root, slave} - {-1}:
                 os.close(fd)
@@ -103,16 +107,41 @@ class Bubblewrap:
         """Forget the container: nothing is left of it."""
 
 
-def _root_words(config: Document, root: int, keep: list[int]) -> list[str]:
-    user = config["process"]["user"]
+def _sources(config: Document) -> dict[str, str]:
+    """Map what is bound from this machine to places that every user can walk to.
+
+    bubblewrap runs as the container's user, who may not be let through to the container's folder.
+    Empty for root, who can walk anywhere.
+    """
+    if config["process"]["user"]["uid"] == 0:
+        return {}
+    sources = [config["root"]["path"]]
+    sources += [mount["source"] for mount in config["mounts"] if mount["type"] == "bind"]
+    return {source: f"{_PLACE}/{number}" for number, source in enumerate(dict.fromkeys(sources))}
+
+
+def _bring_near(sources: dict[str, str]) -> None:
+    """Bind `sources` to their places, in a mount namespace that only bubblewrap will see."""
+    syscalls.unshare(syscalls.CLONE_NEWNS)
+    syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_PRIVATE)
+    opened = {target: os.open(path, os.O_PATH | os.O_CLOEXEC) for path, target in sources.items()}
+    syscalls.mount("tmpfs", _PLACE, "tmpfs", 0, "mode=755")
+    for target, fd in opened.items():
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            os.mkdir(target)
+        else:
+            os.close(os.open(target, os.O_CREAT | os.O_WRONLY))
+        flags = syscalls.MS_BIND | syscalls.MS_REC
+        syscalls.mount(f"/proc/self/fd/{fd}", target, "", flags)
+
+
+def _identity_words(user: Document) -> list[str]:
     if user["uid"] == 0:
-        return ["--bind", config["root"]["path"], "/"]
-    keep.append(root)  # another user could not walk to the path; the descriptor leads there
-    identity = ["--unshare-user", "--uid", str(user["uid"]), "--gid", str(user["gid"])]
-    return [*identity, "--bind", f"/proc/self/fd/{root}", "/"]
+        return []
+    return ["--unshare-user", "--uid", str(user["uid"]), "--gid", str(user["gid"])]
 
 
-def _before(launch: Launch, slave: int) -> Callable[[], None]:
+def _before(launch: Launch, slave: int, near: dict[str, str]) -> Callable[[], None]:
     """Give what the child does before it becomes bubblewrap."""
     user = launch.config["process"]["user"]
     network = _network(launch.config)
@@ -124,6 +153,8 @@ def _before(launch: Launch, slave: int) -> Callable[[], None]:
                 syscalls.setns(file.fileno(), syscalls.CLONE_NEWNET)
         if slave >= 0:
             take_terminal(slave)
+        if near:
+            _bring_near(near)
         if user["uid"] != 0:
             become(user["uid"], user["gid"], user["additionalGids"])
 
@@ -195,8 +226,7 @@ def _wait_for_program(bwrap: str, child: int, status: int) -> int:
         return pid
     _, code = os.waitpid(child, 0)
     raise StartFailed(
-        f"bubblewrap could not set up the container (status {os.waitstatus_to_exitcode(code)})",
-        hint="its own words are in the container's log: `lamina logs`",
+        f"bubblewrap could not set up the container (status {os.waitstatus_to_exitcode(code)})"
     )
 
 
@@ -242,10 +272,13 @@ def _identity(process: Document) -> list[str]:
     return words
 
 
-def _mounts(config: Document) -> list[str]:
+def _mounts(config: Document, near: dict[str, str]) -> list[str]:
     words: list[str] = []
     for mount in config["mounts"]:
-        words += _mount(mount)
+        words += _mount({**mount, "source": near.get(mount["source"], mount["source"])})
+    for path in config["linux"]["readonlyPaths"]:
+        if os.path.exists(path):  # bubblewrap leaves /proc/sys writable to root: a way out
+            words += ["--ro-bind", path, path]
     for path in config["linux"]["maskedPaths"]:
         if os.path.isdir(path):
             words += ["--tmpfs", path, "--remount-ro", path]
@@ -270,11 +303,17 @@ def _mount(mount: Document) -> list[str]:
         values = dict(option.split("=", 1) for option in options if "=" in option)
         if "mode" in values:
             words += ["--perms", values["mode"].zfill(4)]
-        size = values.get("size", "")
-        if size.isdigit():
-            words += ["--size", size]
+        if size := _bytes(values.get("size", "")):
+            words += ["--size", str(size)]
         return [*words, "--tmpfs", target]
     return ["--ro-bind" if "ro" in options else "--bind", mount["source"], target]
+
+
+def _bytes(text: str) -> int:
+    """Read a tmpfs size: bytes, or with k, m, g; 0 for what bubblewrap cannot say (percents)."""
+    unit = {"k": 10, "m": 20, "g": 30}.get(text[-1:].lower(), 0)
+    digits = text[:-1] if unit else text
+    return int(digits) << unit if digits.isdigit() else 0
 
 
 def _filter(config: Document) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-__all__ = ["Cgroup", "create", "layout", "signal_all"]
+__all__ = ["Cgroup", "create", "discard", "layout", "signal_all"]
 
 _ROOT = "/sys/fs/cgroup"
 _FOLDER = "lamina"
@@ -84,16 +84,28 @@ class Cgroup:
                     break
 
 
+def _folders(container: str) -> list[str]:
+    """List the folders of a container's group: where it is paused first, then its devices."""
+    roots = {
+        "unified": [_ROOT],
+        "hybrid": [f"{_ROOT}/unified", f"{_ROOT}/devices"],
+        "legacy": [f"{_ROOT}/freezer", f"{_ROOT}/devices"],
+    }.get(layout(), [])
+    return [f"{root}/{_FOLDER}/{container}" for root in roots]
+
+
+def discard(container: str) -> None:
+    """Remove what a shim that was killed left of its container's group."""
+    Cgroup(tuple(folder for folder in _folders(container) if os.path.isdir(folder))).remove()
+
+
 def create(container: str, *, privileged: bool) -> Cgroup:
     """Make the group of `container`; an empty one where this process may not."""
-    kind = layout()
-    if kind == "unified":
-        return _make([f"{_ROOT}/{_FOLDER}/{container}"], freezer=0, confined=False)
-    if kind == "none":
-        return Cgroup()
-    devices = f"{_ROOT}/devices/{_FOLDER}/{container}"
-    freezer = f"{_ROOT}/{'unified' if kind == 'hybrid' else 'freezer'}/{_FOLDER}/{container}"
-    group = _make([freezer, devices], freezer=0, confined=True)
+    folders = _folders(container)
+    if len(folders) < 2:  # noqa: PLR2004 - the unified layout confines devices by programs only
+        return _make(folders, confined=False)
+    group = _make(folders, confined=True)
+    devices = folders[1]
     if group.confined and not privileged:
         with suppress(OSError):
             _write(f"{devices}/devices.deny", "a")
@@ -104,7 +116,7 @@ def create(container: str, *, privileged: bool) -> Cgroup:
     return group
 
 
-def _make(folders: Sequence[str], *, freezer: int, confined: bool) -> Cgroup:
+def _make(folders: Sequence[str], *, confined: bool) -> Cgroup:
     try:
         for folder in folders:
             os.makedirs(folder, exist_ok=True)
@@ -112,7 +124,7 @@ def _make(folders: Sequence[str], *, freezer: int, confined: bool) -> Cgroup:
                 return Cgroup()
     except OSError:
         return Cgroup()
-    return Cgroup(tuple(folders), folders[freezer], confined)
+    return Cgroup(tuple(folders), folders[0], confined) if folders else Cgroup()
 
 
 def _write(path: str, text: str) -> None:

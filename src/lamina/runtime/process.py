@@ -45,6 +45,12 @@ class StartFailed(LaminaError):
         super().__init__(message, hint=hint)
         self.exit_code = exit_code
 
+    def with_words(self, words: str) -> "StartFailed":
+        """Give this failure with what the runtime's program itself said of it."""
+        if not words:
+            return self
+        return StartFailed(f"{self.message}: {words}", hint=self.hint, exit_code=self.exit_code)
+
     @classmethod
     def explain(cls, message: str, args: Sequence[str]) -> "StartFailed":
         """Turn a runtime's words into Docker's, and choose the exit code by them."""

@@ -95,6 +95,18 @@ class Pipes:
             self.outputs = {started.console: Stream.STDOUT}
             self.input = started.console if stdin else -1
 
+    def last_words(self) -> str:
+        """Give what was written to standard error by a program that could not start."""
+        for fd in self._ends:
+            os.close(fd)
+        self._ends = ()
+        for fd, stream in self.outputs.items():
+            if stream is Stream.STDERR:
+                os.set_blocking(fd, False)
+                with suppress(BlockingIOError):
+                    return os.read(fd, _PIECE).decode("utf-8", "replace").strip()
+        return ""
+
     def close(self) -> None:
         """Close everything that is open still."""
         for fd in {*self._ends, *self.outputs, self.input} - {-1}:

@@ -25,6 +25,7 @@ from lamina.runtime.process import OURS, Launch, Started, StartFailed, exit_code
 from lamina.runtime.relay import Answer, Client, Pipes, Relay
 from lamina.runtime.runtime import Runtime, make
 from lamina.spec.bundle import (
+    CAPABILITIES,
     Account,
     Bundle,
     ProcessSettings,
@@ -170,16 +171,18 @@ class Shim:
         stdin = self.request["open_stdin"]
         pipes = Pipes(terminal=self.settings.terminal, stdin=stdin)
         listener = frames.listen(f"{self.run_folder}/s")
-        started = self.runtime.start(
-            Launch(
-                self.id,
-                self.run_folder,
-                config,
-                pipes.theirs,
-                self.group.enter,
-                self.settings.terminal,
-            )
+        launch = Launch(
+            self.id,
+            self.run_folder,
+            config,
+            pipes.theirs,
+            self.group.enter,
+            self.settings.terminal,
         )
+        try:
+            started = self.runtime.start(launch)
+        except StartFailed as error:
+            raise error.with_words(pipes.last_words()) from error
         self.started = started
         pipes.started(started, stdin=stdin)
         log = LogWriter(f"{self.folder}/log") if self.request["log"] else None
@@ -202,10 +205,18 @@ class Shim:
         return relay, pipes, started
 
     def _trusted(self, settings: ProcessSettings) -> ProcessSettings:
-        """Take CAP_MKNOD away where nothing keeps device files from opening the host's disks."""
-        if self.group.confined or self.bundle.privileged or self.runtime.name == "runc":
-            return settings
-        kept = tuple(name for name in settings.capabilities if name != "CAP_MKNOD")
+        """Leave the capabilities that can be given here.
+
+        Not those that we lack ourselves; and not CAP_MKNOD where nothing keeps device files from
+        opening the host's disks.
+        """
+        own = syscalls.own_capabilities()
+        safe = self.group.confined or self.bundle.privileged or self.runtime.name == "runc"
+        kept = tuple(
+            name
+            for name in settings.capabilities
+            if own >> CAPABILITIES.index(name) & 1 and (safe or name != "CAP_MKNOD")
+        )
         return ProcessSettings.from_json({**settings.to_json(), "capabilities": kept})
 
     def _fail(self, error: LaminaError) -> None:
@@ -372,10 +383,9 @@ class Shim:
 
     def _do_exec(self, request: Document, client: Client) -> Answer:
         if self.paused:
-            raise InUse(
-                f"Container {self.id} is paused, unpause the container before exec",
-                hint="`lamina unpause` it first",
-            )
+            words = f"Container {self.id} is paused, unpause the container before exec"
+            _refuse(client, StartFailed(words, hint="`lamina unpause` it first", exit_code=1))
+            return None
         pid = os.fork()
         if pid:
             self._execs.add(pid)

@@ -40,6 +40,7 @@ __all__ = [
     "move_mount",
     "name_process",
     "openat2",
+    "own_capabilities",
     "set_capabilities",
     "setns",
     "umount",
@@ -203,6 +204,15 @@ def install_filter(program: bytes) -> None:
 
     value = Program(len(program) // 8, program)
     _prctl(_PR_SET_SECCOMP, ctypes.c_ulong(2), ctypes.byref(value))
+
+
+def own_capabilities() -> int:
+    """Give this process's permitted capabilities, a bit mask."""
+    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        for line in file:
+            if line.startswith("CapPrm:"):
+                return int(line.split()[1], 16)
+    return 0
 
 
 def set_capabilities(effective: int, permitted: int, inheritable: int) -> None:

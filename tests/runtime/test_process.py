@@ -1,0 +1,87 @@
+import os
+import sys
+import time
+
+import pytest
+
+from lamina.runtime.process import (
+    StartFailed,
+    Stdio,
+    exit_code,
+    last_error,
+    missing_program,
+    reap,
+    spawn,
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "args", "words", "code"),
+    [
+        ("executable file `x` not found in $PATH: No such file", ["x"], "executable file not found in $PATH", 127),
+        ('exec: "x": executable file not found in $PATH', ["x"], "executable file not found in $PATH", 127),
+        ("open executable: Permission denied", ["/a"], "permission denied", 126),
+        ('exec: "/etc": is a directory', ["/etc"], "is a directory", 126),
+        ("chdir: No such file or directory", ["x"], "no such file or directory", 127),
+        ("setrlimit: Operation not permitted", ["x"], "setrlimit", 125),
+        ("", [], "said nothing", 125),
+    ],
+)  # fmt: skip
+def test_a_runtimes_words_become_dockers(said: str, args: list, words: str, code: int):
+    error = StartFailed.explain(said, args)
+    assert words in error.message.lower() or words in error.message
+    assert error.exit_code == code
+
+
+def test_a_program_gets_the_descriptors_it_is_given():
+    read, write = os.pipe()
+    pid = spawn([sys.executable, "-c", "import os; os.write(1, os.read(0, 9))"], Stdio(-1, write))
+    os.close(write)
+    assert os.read(read, 9) == b""
+    os.close(read)
+    assert reap(pid) == 0
+
+
+def test_a_program_that_is_not_there_says_so_at_once(tmp_path):
+    with pytest.raises(StartFailed, match="cannot start none"):
+        spawn([str(tmp_path / "none")], Stdio())
+
+
+def test_a_signals_exit_code_is_128_and_its_number():
+    pid = spawn(["/bin/sh", "-c", "kill -9 $$"], Stdio())
+    assert reap(pid) == 137
+
+
+def test_waiting_for_a_stranger_ends(monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    assert reap(1) == 125
+
+
+def test_the_last_error_of_a_runtimes_log_is_read(tmp_path):
+    log = tmp_path / "log"
+    log.write_text('{"level":"warning","msg":"a"}\n{"level":"error","msg":"b"}\n')
+    assert last_error(str(log)) == "b"
+    log.write_text("plain words\n")
+    assert last_error(str(log)) == "plain words"
+    assert last_error(str(tmp_path / "none")) == ""
+
+
+def test_a_program_is_looked_for_as_the_container_will(tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "good").write_text("")
+    (tmp_path / "bin" / "good").chmod(0o755)
+    (tmp_path / "bin" / "plain").write_text("")
+    root = os.open(tmp_path, os.O_PATH)
+    env = ["PATH=/none:/bin"]
+    assert missing_program(root, "good", env, "/") == ""
+    assert missing_program(root, "./good", env, "/bin") == ""
+    assert "permission denied" in missing_program(root, "plain", env, "/")
+    assert "is a directory" in missing_program(root, "/bin", env, "/")
+    assert "no such file or directory" in missing_program(root, "/x", env, "/")
+    assert "not found in $PATH" in missing_program(root, "x", env, "/")
+    os.close(root)
+
+
+def test_wait_statuses_are_shell_codes():
+    assert exit_code(3 << 8) == 3
+    assert exit_code(15) == 143

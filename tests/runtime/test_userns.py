@@ -1,0 +1,56 @@
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from tests.containers import plain_python
+
+import lamina
+from lamina.runtime import userns
+
+SOURCE = str(Path(lamina.__file__).parent.parent)
+PROGRAM = """
+import os, sys
+sys.path.insert(0, {source!r})
+from lamina.runtime import userns
+print(userns.enter(), os.geteuid(), os.environ["LAMINA_ROOTLESS_UID"], userns.mapped())
+print(userns.enter())
+"""
+
+
+def as_user(uid: int, program: str) -> str:
+    python = plain_python()
+    words = ["setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", python, "-c", program]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd="/")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_subordinate_ranges_are_read_by_name_and_by_number(tmp_path):
+    file = tmp_path / "subuid"
+    file.write_text("me:100000:65536\nother:1:2\n1000:5:6\nbroken\n")
+    assert userns.ranges(str(file), "me", 1000) == ((100000, 65536), (5, 6))
+    assert userns.ranges(str(tmp_path / "none"), "me", 1000) == ()
+
+
+def test_outside_there_is_no_outer_user(monkeypatch):
+    monkeypatch.delenv("LAMINA_ROOTLESS_UID", raising=False)
+    assert userns.rootless_uid() is None
+    assert userns.rootless_uid({"LAMINA_ROOTLESS_UID": "1000"}) == 1000
+
+
+def test_a_hint_is_always_given():
+    assert userns.refusal_hint()
+
+
+@pytest.mark.root
+def test_root_stays_root():
+    assert not userns.enter()
+    assert os.geteuid() == 0
+
+
+@pytest.mark.root
+def test_a_user_without_subordinate_ids_becomes_root_of_one_id():
+    assert as_user(54321, PROGRAM.format(source=SOURCE)).split() == [
+        "True", "0", "54321", "1", "False",
+    ]  # fmt: skip
