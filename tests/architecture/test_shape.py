@@ -29,6 +29,8 @@ ELSEWHERE: dict[str, str] = {
     "spec.mount": "a value without behaviour; performed and checked in tests/runtime",
     "engine.engine": "holds the parts together; every test of the engine goes through it",
     "engine.clock": "reads the clock; whoever takes a clock argument is tested with a fixed one",
+    "engine.local": "values without behaviour; tests/engine/test_images.py makes them",
+    "engine.naming": "names and facts in the index; tests/engine/test_images.py and test_pull.py read them",
 }
 
 

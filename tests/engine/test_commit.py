@@ -1,52 +1,19 @@
 """Commit: one new layer with just what changed, and the documents that tell of it."""
 
-import io
-
 import pytest
-from tests.engine.worlds import import_image
-from tests.images import Piece, tiny
+from tests.engine.worlds import merged, ran
 
-from lamina.engine.archives import ImportRequest
-from lamina.engine.images import ImageInUse, ImageUnknown, Removed
 from lamina.engine.requests import CreateRequest
 from lamina.image.edit import ChangeInvalid
-from lamina.layer.view import Tree
 from lamina.spec.reference import ReferenceInvalid
 
 pytestmark = pytest.mark.root
-
-
-@pytest.fixture
-def base(engine):
-    changes = ('CMD ["sh"]', "ENV A=base", "WORKDIR /etc")
-    return engine.images.import_(io.BytesIO(tiny()), ImportRequest(name="base", changes=changes))
-
-
-def ran(engine, script: str, image: str = "base", **choices: object) -> str:
-    """Run a script to its end in a new container; give the container's ID."""
-    words = ("sh", "-c", script) if script else ()
-    record = engine.containers.create(CreateRequest(image, command=words, **choices))  # type: ignore[arg-type]
-    if script:
-        engine.containers.start(record.id).close()
-        assert engine.containers.wait(record.id) == 0
-    return record.id
 
 
 def top_entries(engine, name: str) -> dict[bytes, object]:
     image = engine.images.resolve(name)
     with engine.layers.open(image.config.diff_ids) as layer:
         return {path: node for path, node in layer.walk() if path}
-
-
-def merged(engine, name: str) -> dict[bytes, bytes]:
-    image = engine.images.resolve(name)
-    with engine.layers.opened(image.config.diff_ids) as pile:
-        tree = Tree.of(pile)
-        return {
-            path: tree.read(node)
-            for path, node in tree.walk()
-            if node.kind.value == "file" and path
-        }
 
 
 def test_commit_writes_one_layer_with_just_what_changed(engine, base):
@@ -138,74 +105,3 @@ def test_bad_request_makes_nothing(engine, base, name, changes, error):
     with pytest.raises(error):
         engine.commit(container, name, changes=changes)
     assert [row.id for row in engine.images.list()] == [base]
-
-
-def test_image_of_a_container_is_not_removed_without_force(engine, base):
-    container = ran(engine, "true")
-    with pytest.raises(ImageInUse, match="must force"):
-        engine.images.remove("base")
-    removed = engine.images.remove("base", force=True)
-    assert removed == (Removed(untagged="base:latest"),)
-    engine.commit(container, "saved")  # what it stands on is still there
-    engine.containers.remove(container)
-    assert merged(engine, "saved")
-
-
-def test_removed_image_frees_its_layers_and_keeps_shared_ones(engine, base):
-    container = ran(engine, "echo x > /f")
-    made = engine.commit(container, "app")
-    engine.containers.remove(container)
-    diff_ids = engine.images.resolve("app").config.diff_ids
-    removed = engine.images.remove("app")
-    assert removed[0] == Removed(untagged="app:latest")
-    assert removed[1] == Removed(deleted=str(made))
-    assert len(removed) == 3
-    assert not engine.layers.has(diff_ids)
-    assert engine.layers.has(diff_ids[:1])
-    assert merged(engine, "base")
-    engine.images.remove("base")
-    assert list(engine.store.blobs) == []
-    assert list(engine.layers) == []
-    with pytest.raises(ImageUnknown):
-        engine.images.remove("base")
-
-
-def test_removing_one_of_two_names_only_untags(engine, base):
-    engine.images.tag("base", "other")
-    assert engine.images.remove("other") == (Removed(untagged="other:latest"),)
-    assert engine.images.resolve("base").id == base
-
-
-def test_id_with_names_in_two_repositories_needs_force(engine, base):
-    engine.images.tag("base", "elsewhere/base")
-    with pytest.raises(ImageInUse, match="multiple repositories"):
-        engine.images.remove(base.short)
-    names = {row.untagged for row in engine.images.remove(base.short, force=True) if row.untagged}
-    assert names == {"base:latest", "elsewhere/base:latest"}
-
-
-def test_prune_removes_dangling_images_and_on_demand_the_unused(engine, base):
-    old = import_image(engine, "moving", [Piece("f", b"1" * 5000)])
-    import_image(engine, "moving", [Piece("f", b"2")])
-    container = ran(engine, "")
-    removed, freed = engine.images.prune()
-    assert Removed(deleted=str(old)) in removed
-    assert freed > 0
-    removed, _ = engine.images.prune(all_unused=True)
-    assert {row.untagged for row in removed if row.untagged} == {"moving:latest"}
-    assert [row.id for row in engine.images.list()] == [base]
-    engine.containers.remove(container)
-
-
-def test_disk_use_counts_shared_layers_once(engine, base):
-    container = ran(engine, "echo x > /f")
-    engine.commit(container, "app")
-    use = engine.system.df()
-    sizes = {image.names[0].rpartition("/")[2]: image for image in use.images}
-    app, lower = sizes["app:latest"], sizes["base:latest"]
-    assert app.shared == lower.shared > 0
-    assert use.layers_size == app.shared + app.unique + lower.unique
-    assert lower.containers == 1
-    assert app.containers == 0
-    assert use.images_reclaimable == app.unique
-    assert [row.id for row in use.containers] == [container]

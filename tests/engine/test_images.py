@@ -1,13 +1,10 @@
 """Images here: found by name and ID, listed, tagged, described."""
 
-import shutil
-import subprocess
-
 import pytest
 from tests.engine.worlds import import_image, make_engine
-from tests.images import Piece, tar, write_layout
+from tests.images import Piece
 
-from lamina.engine.images import ImageUnknown
+from lamina.engine.local import ImageUnknown
 from lamina.errors import Invalid
 from lamina.spec.reference import ReferenceInvalid
 
@@ -78,50 +75,3 @@ def test_tag_with_a_digest_is_refused(engine):
     made = import_image(engine, "app")
     with pytest.raises(ReferenceInvalid, match="digest"):
         engine.images.tag("app", f"app@{made}")
-
-
-def test_inspect_has_every_field_that_docker_shows(engine):
-    made = import_image(engine, "app", [Piece("f", b"1")], 'CMD ["sh"]', "ENV A=b", "LABEL l=m")
-    document = engine.images.inspect("app")
-    assert document["Id"] == str(made)
-    assert document["RepoTags"] == ["app:latest"]
-    assert document["Comment"] == "Imported from -"
-    assert document["Config"]["Env"] == ["A=b"]
-    assert document["Config"]["Labels"] == {"l": "m"}
-    assert list(document["Config"])[:3] == ["Hostname", "Domainname", "User"]
-    assert document["RootFS"]["Layers"] == [
-        str(d) for d in engine.images.resolve("app").config.diff_ids
-    ]
-    assert document["Size"] == 1
-    for field in ("Parent", "Created", "Author", "Architecture", "Os", "GraphDriver", "Metadata"):
-        assert field in document
-
-
-def test_history_gives_sizes_to_the_steps_that_made_layers(engine):
-    import_image(engine, "app", [Piece("f", b"12345")])
-    rows = engine.images.history("app")
-    assert [(row.size, row.comment) for row in rows] == [(5, "Imported from -")]
-    assert rows[0].id == str(engine.images.resolve("app").id)
-
-
-def test_layers_tell_who_shares_them(engine):
-    import_image(engine, "app")
-    engine.images.tag("app", "also")
-    import_image(engine, "other", [Piece("etc", directory=True)])
-    import_image(engine, "same-layer", [Piece("etc", directory=True)], 'CMD ["sh"]')
-    rows = {name: engine.images.stack(name) for name in ("app", "other", "same-layer")}
-    assert rows["app"][0].shared_with == ()
-    assert rows["other"][0].shared_with == ("same-layer:latest",)
-    assert rows["same-layer"][0].shared_with == ("other:latest",)
-    assert rows["app"][0].size == 70006
-
-
-def test_image_that_skopeo_put_into_the_store_is_listed_and_read(engine, tmp_path):
-    """The store is an OCI layout: what other tools write into it counts."""
-    write_layout(tmp_path / "layout", [tar([Piece("f", b"1")])], tag="x")
-    engine.store.names.all()
-    assert shutil.which("skopeo")
-    target = f"oci:{engine.settings.root}:docker.io/library/foreign:v1"
-    subprocess.run(["skopeo", "copy", "-q", f"oci:{tmp_path}/layout:x", target], check=True)
-    assert engine.images.resolve("foreign:v1").names == ("docker.io/library/foreign:v1",)
-    assert [row.names for row in engine.images.list()] == [("docker.io/library/foreign:v1",)]

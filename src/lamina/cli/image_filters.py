@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from lamina.cli.context import Context
-    from lamina.engine.images import ImageSummary
+    from lamina.engine.local import ImageSummary
 
     Chosen = tuple[tuple[ImageSummary, tuple[str, ...]], ...]
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from lamina.cli.context import Context
     from lamina.cli.flags import Arguments
-    from lamina.engine.images import Removed
+    from lamina.engine.local import Removed
 
 __all__ = ["FORCE", "agreed", "tell_images", "tell_space"]
 

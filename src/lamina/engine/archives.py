@@ -25,7 +25,7 @@ from lamina.stream.verify import CHUNK, chunks
 
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
-    from lamina.engine.images import LocalImage
+    from lamina.engine.local import LocalImage
     from lamina.spec.digest import Digest
     from lamina.spec.manifest import Manifest
 

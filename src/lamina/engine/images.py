@@ -1,11 +1,11 @@
 """Images on this machine: find, list, tag, remove; pull and push are next door."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from lamina.engine import naming
-from lamina.errors import InUse, Invalid, NotFound
+from lamina.engine.local import ImageSummary, ImageUnknown, LocalImage, Removed
+from lamina.errors import Invalid
 from lamina.events import Listener, silent
 from lamina.spec.digest import Digest, chain_id
 from lamina.spec.reference import Reference, ReferenceInvalid
@@ -16,57 +16,12 @@ if TYPE_CHECKING:
     from lamina.engine.inspect import HistoryRow, LayerRow
     from lamina.engine.pull import PullOutcome
     from lamina.engine.push import PushOutcome
-    from lamina.spec.config import ImageConfig
-    from lamina.spec.manifest import Manifest
     from lamina.spec.wire import Document
     from lamina.store.names import Named
 
-__all__ = ["ImageInUse", "ImageSummary", "ImageUnknown", "Images", "LocalImage", "Removed"]
+__all__ = ["Images"]
 
 _ID_LENGTH = 64
-
-
-class ImageUnknown(NotFound):
-    """No local image has that name or ID."""
-
-
-class ImageInUse(InUse):
-    """A container or another name still needs the image."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImageSummary:
-    """One image of a listing. Names and digested names are canonical; `created` is RFC 3339."""
-
-    id: Digest
-    names: tuple[str, ...]
-    digests: tuple[str, ...]
-    created: str
-    size: int
-    parent: str
-
-
-@dataclass(frozen=True, slots=True)
-class LocalImage:
-    """One image, whole: its documents, and every name it has. `size` is bytes of content."""
-
-    id: Digest
-    manifest: "Manifest"
-    config: "ImageConfig"
-    names: tuple[str, ...]
-    digests: tuple[str, ...]
-    size: int
-    layer_sizes: tuple[int, ...]
-    parent: str
-    tagged: str
-
-
-@dataclass(frozen=True, slots=True)
-class Removed:
-    """One line of what `remove` did: a familiar name that went, or an ID that is gone."""
-
-    untagged: str = ""
-    deleted: str = ""
 
 
 class Images:

@@ -9,7 +9,7 @@ from lamina.spec.reference import Reference
 
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
-    from lamina.engine.images import LocalImage
+    from lamina.engine.local import LocalImage
     from lamina.spec.wire import Document
 
 __all__ = ["HistoryRow", "LayerRow", "config_document", "history", "image_document", "stack"]

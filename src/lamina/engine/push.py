@@ -12,7 +12,7 @@ from lamina.spec.reference import Reference
 
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
-    from lamina.engine.images import LocalImage
+    from lamina.engine.local import LocalImage
     from lamina.remote.repository import Repository
     from lamina.spec.descriptor import Descriptor
     from lamina.spec.digest import Digest

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from lamina.engine.images import ImageInUse, LocalImage, Removed
+from lamina.engine.local import ImageInUse, LocalImage, Removed
 from lamina.errors import LaminaError
 from lamina.spec.config import ImageConfig
 from lamina.spec.digest import Digest, chain_id

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lamina.engine.engine import Engine
-    from lamina.engine.images import LocalImage
+    from lamina.engine.local import LocalImage
     from lamina.spec.wire import Document
 
 __all__ = ["ContainerUse", "DiskUse", "ImageUse", "System"]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from lamina.cli.context import Context
     from lamina.cli.flags import Arguments
-    from lamina.engine.images import ImageSummary
+    from lamina.engine.local import ImageSummary
 
 __all__ = ["COMMAND", "main"]
 

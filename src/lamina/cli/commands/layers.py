@@ -11,8 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.cli.context import Context
     from lamina.cli.flags import Arguments
-    from lamina.engine.images import LocalImage
     from lamina.engine.inspect import LayerRow
+    from lamina.engine.local import LocalImage
 
 __all__ = ["COMMAND", "main"]
 

@@ -1,48 +1,14 @@
-"""Pull and push between engines by way of a hub in this process."""
+"""Pull, by way of a hub in this process."""
 
 import threading
-from collections.abc import Iterator
 
 import pytest
-from tests.engine.worlds import import_image, make_engine
+from tests.engine.worlds import import_image, notices, phases
 from tests.images import Piece
 
 from lamina.engine.engine import Engine
-from lamina.engine.push import NotTagged
-from lamina.errors import Denied, LaminaError, NotFound, Unauthorized, Unavailable
-from lamina.events import Event, LayerProgress, Notice, Phase
-from lamina.hub import Hub
-from lamina.remote.login import login
-
-PASSWORD = "correct horse battery"
-
-
-@pytest.fixture(scope="module")
-def hub() -> Iterator[Hub]:
-    with Hub() as hub:
-        hub.register("carol", PASSWORD)
-        hub.register("alice", PASSWORD)
-        yield hub
-
-
-@pytest.fixture
-def alice(tmp_path, hub) -> Engine:
-    engine = make_engine(tmp_path / "alice")
-    login(engine.client, hub.address, "alice", PASSWORD)
-    return engine
-
-
-@pytest.fixture
-def bob(tmp_path) -> Engine:
-    return make_engine(tmp_path / "bob")
-
-
-def phases(events: list[Event]) -> list[Phase]:
-    return [event.phase for event in events if isinstance(event, LayerProgress)]
-
-
-def notices(events: list[Event]) -> list[str]:
-    return [f"{e.id}: {e.text}" if e.id else e.text for e in events if isinstance(e, Notice)]
+from lamina.errors import Denied, NotFound, Unauthorized, Unavailable
+from lamina.events import Event, Phase
 
 
 def test_pushed_image_is_pulled_back_bit_for_bit(hub, alice, bob):
@@ -70,21 +36,6 @@ def test_pushed_image_is_pulled_back_bit_for_bit(hub, alice, bob):
     assert alice.images.inspect(name)["RepoDigests"] == bob.images.inspect(name)["RepoDigests"]
 
 
-def test_second_pull_is_up_to_date_and_second_push_sends_nothing(hub, alice, bob):
-    name = f"{hub.address}/alice/again"
-    import_image(alice, name)
-    alice.images.push(name)
-    events: list[Event] = []
-    alice.images.push(name, listener=events.append)
-    assert phases(events) == [Phase.PREPARING, Phase.PRESENT]
-    bob.images.pull(name)
-    events.clear()
-    (outcome,) = bob.images.pull(name, listener=events.append)
-    assert not outcome.downloaded
-    assert phases(events) == []
-    assert notices(events)[-1] == f"Status: Image is up to date for {name}:latest"
-
-
 def test_moved_tag_is_downloaded_and_the_old_image_loses_its_name(hub, alice, bob):
     name = f"{hub.address}/alice/moving:v1"
     old = import_image(alice, name, [Piece("f", b"1")])
@@ -104,46 +55,6 @@ def test_pull_by_digest_gets_no_tag(hub, alice, bob):
     bob.images.pull(f"{name}@{pushed.digest}")
     (row,) = bob.images.list()
     assert (row.id, row.names, row.digests) == (made, (), (f"{name}@{pushed.digest}",))
-
-
-def test_all_tags_are_pushed_and_pulled(hub, alice, bob):
-    name = f"{hub.address}/alice/many"
-    for tag in ("a", "b", "c"):
-        import_image(alice, f"{name}:{tag}", [Piece("f", tag.encode())])
-    assert [o.reference.tag for o in alice.images.push(name, all_tags=True)] == ["a", "b", "c"]
-    assert sorted(o.reference.tag for o in bob.images.pull(name, all_tags=True)) == ["a", "b", "c"]
-    with pytest.raises((NotFound, Unauthorized)):
-        bob.images.pull(f"{hub.address}/alice/nothing", all_tags=True)
-
-
-def test_layer_known_in_another_repository_is_mounted_not_sent(hub, alice):
-    first, second = f"{hub.address}/alice/first", f"{hub.address}/alice/second"
-    import_image(alice, first)
-    alice.images.push(first)
-    alice.images.tag(first, second)
-    events: list[Event] = []
-    alice.images.push(second, listener=events.append)
-    (mounted,) = [e for e in events if isinstance(e, LayerProgress) and e.phase is Phase.MOUNTED]
-    assert mounted.detail == "alice/first"
-
-
-def test_push_of_what_is_not_here_names_it(alice, hub):
-    with pytest.raises(NotTagged, match="does not exist locally with the tag") as caught:
-        alice.images.push(f"{hub.address}/alice/ghost:v9")
-    assert "lamina tag" in caught.value.hint
-
-
-def test_push_without_a_login_and_to_a_stranger_is_refused(hub, alice, bob):
-    name = f"{hub.address}/alice/closed"
-    import_image(bob, name)
-    with pytest.raises((Unauthorized, Denied)):
-        bob.images.push(name)
-    foreign = f"{hub.address}/carol/closed"
-    import_image(alice, foreign)
-    with pytest.raises((Unauthorized, Denied)):
-        alice.images.push(foreign)
-    with pytest.raises(LaminaError):
-        bob.images.pull(name)
 
 
 @pytest.mark.parametrize("tail", ["alice/none", "alice/app-tags:nope", "ghost/none:v1"])

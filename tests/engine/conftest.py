@@ -1,0 +1,42 @@
+"""A hub in this process and engines logged in to it, as fixtures."""
+
+import io
+from collections.abc import Iterator
+
+import pytest
+from tests.engine.worlds import PASSWORD, make_engine
+from tests.images import tiny
+
+from lamina.engine.archives import ImportRequest
+from lamina.engine.engine import Engine
+from lamina.hub import Hub
+from lamina.remote.login import login
+from lamina.spec.digest import Digest
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[Hub]:
+    with Hub() as hub:
+        hub.register("carol", PASSWORD)
+        hub.register("alice", PASSWORD)
+        yield hub
+
+
+@pytest.fixture
+def alice(tmp_path, hub) -> Engine:
+    engine = make_engine(tmp_path / "alice")
+    login(engine.client, hub.address, "alice", PASSWORD)
+    return engine
+
+
+@pytest.fixture
+def bob(tmp_path) -> Engine:
+    return make_engine(tmp_path / "bob")
+
+
+@pytest.fixture
+def base(engine: Engine) -> Digest:
+    """A small image that runs, named `base`."""
+    changes = ('CMD ["sh"]', "ENV A=base", "WORKDIR /etc")
+    request = ImportRequest(name="base", changes=changes)
+    return engine.images.import_(io.BytesIO(tiny()), request)
