@@ -4,8 +4,8 @@ Formats: POSIX.1-2017 pax "ustar Interchange Format" and "Extended Header"; GNU 
 Tar" and "Storing Sparse Files".
 """
 
+import re
 from typing import TYPE_CHECKING
-from urllib.parse import unquote_to_bytes
 
 from lamina.layer.entry import Entry, EntryInvalid, Kind
 
@@ -47,6 +47,7 @@ _MAX_DIGITS = 20  # of 2**64; longer is an attack on int()
 _DIGITS = 9  # of a nanosecond
 _NANO = 10**9
 _SCHILY = b"SCHILY.xattr."
+_PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 _LIBARCHIVE = b"LIBARCHIVE.xattr."
 
 
@@ -124,7 +125,9 @@ def xattrs_of(records: "dict[bytes, bytes]") -> tuple[tuple[str, bytes], ...]:
     found: dict[str, bytes] = {}
     for key, value in records.items():
         if key.startswith(_LIBARCHIVE):
-            raw = unquote_to_bytes(key[len(_LIBARCHIVE) :])
+            raw = _PERCENT.sub(
+                lambda found: bytes.fromhex(found[1].decode()), key[len(_LIBARCHIVE) :]
+            )
             found.setdefault(_xattr_name(raw), _base64(value))
         elif key.startswith(_SCHILY):
             raw = key[len(_SCHILY) :]
