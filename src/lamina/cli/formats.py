@@ -43,7 +43,8 @@ class Row:
         self, cells: Mapping[str, object], document: Mapping[str, object] | None = None
     ) -> None:
         self.cells = dict(cells)
-        self.document = dict(cells if document is None else document)
+        plain = {name: cell for name, cell in cells.items() if not callable(cell)}
+        self.document = plain if document is None else dict(document)
 
 
 class Listing:

@@ -17,6 +17,7 @@ _ESCAPES = {
     "\n": "\\n", "\t": "\\t", "\r": "\\r", "\a": "\\a", "\b": "\\b", "\f": "\\f", "\v": "\\v",
     "\\": "\\\\",
 }  # fmt: skip
+_WIDEST = 1_000_000  # Go's limit too: a template must not eat all memory
 _ASCII_END = 0x80
 _BMP_END = 0x10000
 
@@ -95,7 +96,10 @@ def printf(form: str, values: Sequence[object]) -> str:
 
 
 def _star(text: str | None, rest: list[object]) -> str | None:
-    return str(rest.pop(0)) if text == "*" and rest else text
+    if text != "*":
+        return text
+    value = rest.pop(0) if rest else None
+    return str(abs(value)) if isinstance(value, int) else "0"
 
 
 def _one(flags: str, width: str | None, places: str | None, verb: str, rest: list[object]) -> str:
@@ -103,7 +107,7 @@ def _one(flags: str, width: str | None, places: str | None, verb: str, rest: lis
         return f"%!{verb}(MISSING)"
     value = rest.pop(0)
     text = _verb(verb, value, flags, places)
-    size = int(width or 0)
+    size = min(int(width or 0), _WIDEST)
     if "-" in flags:
         return text.ljust(size)
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -136,7 +140,7 @@ def _verb(verb: str, value: object, flags: str, places: str | None) -> str:
 
 def _text_verb(verb: str, value: str, places: str | None) -> str | None:
     if places is not None:
-        value = value[: int(places or 0)]
+        value = value[: _places(places)]
     if verb in ("x", "X"):
         digits = value.encode(errors="surrogateescape").hex()
         return digits.upper() if verb == "X" else digits
@@ -160,10 +164,14 @@ def _int_verb(verb: str, value: int, flags: str) -> str | None:
 def _float_verb(verb: str, value: float, flags: str, places: str | None) -> str | None:
     sign = "+" if "+" in flags else " " if " " in flags else "-"
     if verb in "eEfF":
-        return f"{value:{sign}.{6 if places is None else int(places or 0)}{verb}}"
+        return f"{value:{sign}.{6 if places is None else _places(places)}{verb}}"
     if verb in "gG":
-        return format_float(value) if places is None else f"{value:{sign}.{int(places or 0)}{verb}}"
+        return format_float(value) if places is None else f"{value:{sign}.{_places(places)}{verb}}"
     return None
+
+
+def _places(text: str | None) -> int:
+    return min(int(text or 0), _WIDEST)
 
 
 def _typed(value: object) -> str:

@@ -1,0 +1,83 @@
+"""Filters choose images as docker's do."""
+
+import pytest
+from tests.consoles import Console
+
+from lamina.cli.image_filters import FilterInvalid, choose, moment
+from lamina.cli.units import since_epoch
+from lamina.engine.local import ImageSummary
+from lamina.spec.digest import Digest
+
+NOW = since_epoch("2026-06-01T00:00:00Z")
+
+
+def image(number: int, created: str, *names: str, digests: tuple[str, ...] = ()) -> ImageSummary:
+    return ImageSummary(
+        id=Digest(f"sha256:{number:064x}"),
+        names=names,
+        digests=digests,
+        created=created,
+        size=1,
+        parent="",
+    )
+
+
+IMAGES = (
+    image(3, "2026-05-31T23:00:00Z", "docker.io/library/debian:12", "docker.io/me/deb:latest"),
+    image(2, "2026-05-01T00:00:00Z", "example.com:5000/app:v1"),
+    image(1, "2026-04-01T00:00:00Z"),
+)
+
+
+def chosen(**filters: tuple[str, ...]) -> list[tuple[int, tuple[str, ...]]]:
+    context = Console(now=NOW).context()
+    return [(int(row.id.hex, 16), names) for row, names in choose(context, IMAGES, filters)]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "numbers"),
+    [
+        ("debian", [3]), ("debian:12", [3]), ("debian:1?", [3]), ("deb*", [3]), ("deb*:*", [3]),
+        ("me/*", [3]), ("*", [3]), ("*/*", [3, 2]), ("example.com:5000/a[op]p", [2]),
+        ("nosuch", []), ("docker.io/library/debian", [3]), ("debian:1", []), ("[", []),
+    ],
+)  # fmt: skip
+def test_references_are_shell_patterns_that_stop_at_slashes(pattern: str, numbers: list[int]):
+    assert [number for number, _ in chosen(reference=(pattern,))] == numbers
+
+
+def test_only_the_names_that_fit_are_kept():
+    assert chosen(reference=("deb*",)) == [(3, ("docker.io/library/debian:12",))]
+
+
+def test_dangling_images_have_no_name():
+    assert [number for number, _ in chosen(dangling=("true",))] == [1]
+    assert [number for number, _ in chosen(dangling=("0",))] == [3, 2]
+
+
+def test_until_takes_ages_and_moments():
+    assert [number for number, _ in chosen(until=("24h",))] == [2, 1]
+    assert [number for number, _ in chosen(until=("2026-04-15",))] == [1]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("1h30m", NOW - 5400),
+        ("1700000000", 1_700_000_000.0),
+        ("1700000000.5", 1_700_000_000.5),
+        ("2026-01-31", since_epoch("2026-01-31T00:00:00Z")),
+        ("2026-01-31T12:00:00", since_epoch("2026-01-31T12:00:00Z")),
+        ("2026-01-31T12:00:00+02:00", since_epoch("2026-01-31T10:00:00Z")),
+    ],
+)
+def test_a_moment_is_read_in_every_form_docker_takes(text: str, expected: float):
+    assert moment(text, NOW) == expected
+
+
+@pytest.mark.parametrize(
+    "filters", [{"nosuch": ("x",)}, {"dangling": ("maybe",)}, {"until": ("soon",)}]
+)
+def test_what_is_no_filter_is_refused(filters: dict[str, tuple[str, ...]]):
+    with pytest.raises(FilterInvalid):
+        chosen(**filters)

@@ -1,0 +1,44 @@
+"""A postponed module is the real one as soon as anybody looks."""
+
+import subprocess
+import sys
+
+
+def run(code: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
+    )
+    return done.stdout
+
+
+POSTPONE = "import sys; from lamina.cli.startup import postpone; postpone('inspect'); "
+
+
+def test_dataclasses_do_not_need_inspect():
+    code = (
+        "from dataclasses import dataclass\n"
+        "@dataclass(frozen=True, slots=True)\nclass A:\n    'Doc.'\n    x: int = 1\n"
+        "print(A().x, 'ast' in sys.modules)"
+    )
+    loaded = sys.version_info >= (3, 12)  # there, classes ask it for their annotations
+    assert run(POSTPONE + "\n" + code) == f"1 {loaded}\n"
+
+
+def test_the_first_use_makes_it_real():
+    code = (
+        "import inspect; print(inspect.signature(len), sys.modules['inspect'].__spec__ is not None)"
+    )
+    assert run(POSTPONE + code) == "(obj, /) True\n"
+    assert (
+        run(POSTPONE + "from inspect import Parameter; print(Parameter.empty.__name__)")
+        == "_empty\n"
+    )
+
+
+def test_a_module_already_loaded_is_left_alone():
+    code = "import inspect, sys; from lamina.cli.startup import postpone; postpone('inspect'); print(sys.modules['inspect'] is inspect)"
+    assert run(code) == "True\n"
