@@ -31,7 +31,9 @@ def run() -> None:
     postpone("inspect")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="surrogateescape")  # names of files may be any bytes
+            # Names of files may be any bytes; other alphabets than UTF-8 lack most of our signs.
+            utf8 = stream.encoding.lower() in ("utf-8", "utf8")
+            stream.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
     code = main(sys.argv[1:])
     try:
         sys.stdout.flush()

@@ -18,6 +18,7 @@ COMMAND = Command(
     flags=(
         Flag("all-tags", "a", kind=BOOL, help="Download all tagged images in the repository"),
         Flag("platform", help="Choose the platform of a multi-platform image"),
+        Flag("disable-content-trust", kind=BOOL, default=True, hidden=True),  # scripts give it
         Flag("quiet", "q", kind=BOOL, help="Suppress verbose output"),
     ),
     arity=(1, 1),

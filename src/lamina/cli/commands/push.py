@@ -17,6 +17,7 @@ COMMAND = Command(
     summary="Upload an image to a registry",
     flags=(
         Flag("all-tags", "a", kind=BOOL, help="Push all tags of an image to the repository"),
+        Flag("disable-content-trust", kind=BOOL, default=True, hidden=True),  # scripts give it
         Flag("quiet", "q", kind=BOOL, help="Suppress verbose output"),
     ),
     arity=(1, 1),
