@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlencode
 
+from lamina.spec.wire import encode
+
 __all__ = [
     "CONFIG",
     "DOCKER_MANIFEST",
@@ -35,7 +37,7 @@ def digest(data: bytes, algorithm: str = "sha256") -> str:
 
 
 def document(value: object) -> bytes:
-    return json.dumps(value).encode()
+    return encode(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,13 @@ from typing import BinaryIO
 
 from lamina.hub.access import Caller, require
 from lamina.hub.database import Connection, Database
-from lamina.hub.errors import BlobUnknown, DigestDisagrees, UploadUnknown
+from lamina.hub.errors import BlobUnknown, DigestDisagrees, LoginRequired, UploadUnknown
 from lamina.hub.names import check_repository
 from lamina.hub.registry import visible
 from lamina.hub.storage.protocol import Storage
 from lamina.hub.tables import blobs, repositories
 from lamina.hub.tables.blobs import Upload
+from lamina.hub.tables.repositories import Repository
 from lamina.spec.digest import Digest
 
 __all__ = ["Blob", "Uploads"]
@@ -50,7 +51,7 @@ class Uploads:
         """
 
         def work(connection: Connection) -> tuple[int, int, float | None]:
-            repository = visible(connection, caller, name)
+            repository = _visible_to_pusher(connection, caller, name)
             found = blobs.find(connection, repository.id, digest)
             if found is None:
                 raise BlobUnknown(f"blob {digest} is not in {name}")
@@ -170,3 +171,19 @@ class Uploads:
 
     def _forget(self, upload: Upload) -> None:
         self._database.write(lambda connection: blobs.remove_upload(connection, upload.id))
+
+
+def _visible_to_pusher(connection: Connection, caller: Caller, name: str) -> Repository:
+    """Give the repository; a login that is missing is asked for pushing at once.
+
+    Asking for a blob's size is how a push begins, and some clients keep their first token for
+    the whole push whatever later challenges say.
+    """
+    try:
+        return visible(connection, caller, name)
+    except LoginRequired as error:
+        raise LoginRequired(
+            error.message,
+            scope=f"repository:{name}:pull,push",
+            insufficient=error.insufficient,
+        ) from error

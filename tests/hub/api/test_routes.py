@@ -1,12 +1,10 @@
 """The hub's own JSON interface."""
 
-import json
-
-from tests.hub.clients import PASSWORD
+from tests.hub.clients import PASSWORD, document
 
 
 def register(client, body, kind="application/json"):
-    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    raw = body if isinstance(body, bytes) else document(body)
     return client.request("POST", "/api/v1/register", raw, Content_Type=kind)
 
 

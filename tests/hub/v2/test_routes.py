@@ -41,6 +41,11 @@ def test_a_plain_push_by_a_stranger_is_denied_and_by_nobody_challenged(nobody, b
     assert answer.headers["www-authenticate"].endswith(',scope="repository:alice/app:pull,push"')
 
 
+def test_a_head_of_a_blob_asks_for_a_token_that_can_push_too(nobody):
+    answer = nobody.head(f"/v2/alice/new/blobs/{digest(b'x')}")
+    assert answer.headers["www-authenticate"].endswith(',scope="repository:alice/new:pull,push"')
+
+
 def test_the_admin_may_push_anywhere(chief):
     assert chief.image("alice/given")
 

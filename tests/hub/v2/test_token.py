@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 import jwt
 import pytest
-from tests.hub.clients import PASSWORD, Client
+from tests.hub.clients import PASSWORD, Client, document
 
 from lamina.hub.access import Caller
 
@@ -129,10 +129,9 @@ def test_tokens_of_other_algorithms_and_too_old_ones_are_refused(hub, nobody):
     import base64
     import hashlib
     import hmac
-    import json
 
     def part(value: dict) -> bytes:
-        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
+        return base64.urlsafe_b64encode(document(value)).rstrip(b"=")
 
     text = part({"alg": "HS256", "kid": key["kid"]}) + b"." + part(payload)
     mark = base64.urlsafe_b64encode(hmac.new(pem, text, hashlib.sha256).digest()).rstrip(b"=")

@@ -1,0 +1,123 @@
+"""The pages in a real browser, as a person uses them."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from tests.hub.clients import PASSWORD
+
+ARGUMENTS = (
+    "--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--no-first-run",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium, hub) -> Iterator[Page]:
+    """A fresh visitor on the front page; nothing may break the policy or fail in a script."""
+    context = chromium.new_context(
+        base_url=hub.url, permissions=["clipboard-read", "clipboard-write"]
+    )
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on(
+        "console", lambda line: wrong.append(line.text) if "Content Security" in line.text else None
+    )
+    page.goto("/")
+    yield page
+    context.close()
+    assert wrong == []
+
+
+def test_a_person_registers_after_being_told_what_is_wrong(page):
+    page.get_by_role("link", name="Register", exact=True).first.click()
+    page.get_by_label("Name").fill("Bad Name")
+    page.get_by_label("Password").fill("short")
+    page.get_by_role("button", name="Register").click()
+    expect(page.get_by_text("Use lower-case letters only")).to_be_visible()
+    expect(page.get_by_text("at least 8 characters")).to_be_visible()
+    expect(page.get_by_label("Name")).to_be_focused()
+    page.get_by_label("Name").fill("carol")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/carol$"))
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("link", name="Sign in").click()
+    page.get_by_label("Name").fill("carol")
+    page.get_by_label("Password").fill("not the password")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("do not match")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("link", name="carol")).to_be_visible()
+
+
+def test_a_person_finds_an_image_reads_its_layers_and_copies_the_command(page, hub, alice):
+    alice.image("alice/webapp", "v1")
+    page.keyboard.press("/")
+    page.keyboard.type("webapp")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="alice/webapp").click()
+    page.get_by_role("button", name="Copy: lamina pull").click()
+    expect(page.get_by_role("button", name="Copy: lamina pull")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == (
+        f"lamina pull {hub.address}/alice/webapp:v1"
+    )
+    page.get_by_role("link", name="v1").click()
+    expect(page.get_by_role("heading", name="Layers")).to_be_visible()
+    expect(page.get_by_text("RUN apt-get install -y <python3>")).to_be_visible()
+    expect(page.get_by_role("img", name="2 layers as a stack")).to_be_visible()
+
+
+def test_an_owner_describes_hides_and_deletes_an_image(page, alice):
+    alice.image("alice/owned", "v1")
+    page.goto("/signin?next=/alice/owned")
+    page.get_by_label("Name").fill("alice")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("link", name="Edit text").click()
+    page.get_by_label("In one line").fill("Mine")
+    page.get_by_label("Description").fill("# Title\n\n- point\n\n<img src=x onerror=alert(1)>")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_role("heading", name="Title")).to_be_visible()
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_label("Only alice").check()
+    page.get_by_role("button", name="Save").click()
+    page.goto("/alice/owned")
+    expect(page.get_by_text("private", exact=True)).to_be_visible()
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_role("button", name="Delete tag v1").click()
+    page.get_by_label("Type alice/owned to confirm").fill("alice/owned")
+    page.get_by_role("button", name="Delete alice/owned").click()
+    expect(page).to_have_url(re.compile("/alice$"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1200])
+def test_no_page_is_wider_than_its_window(chromium, hub, alice, scheme, width):
+    alice.image("alice/a-rather-long-name-for-an-image-of-someone", "v1.2.3-with-a-long-tag-name")
+    context = chromium.new_context(
+        base_url=hub.url, color_scheme=scheme, viewport={"width": width, "height": 800}
+    )
+    page = context.new_page()
+    repository = "/alice/a-rather-long-name-for-an-image-of-someone"
+    for path in (
+        "/",
+        "/register",
+        "/alice",
+        repository,
+        f"{repository}/-/tag/v1.2.3-with-a-long-tag-name",
+    ):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    context.close()
