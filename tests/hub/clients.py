@@ -3,12 +3,11 @@
 import base64
 import hashlib
 import http.client
-import json
 from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import urlencode
 
-from lamina.spec.wire import encode
+from lamina.spec.wire import Document, decode, encode
 
 __all__ = [
     "CONFIG",
@@ -49,13 +48,13 @@ class Answer:
     body: bytes
 
     @property
-    def json(self) -> dict:
-        return json.loads(self.body)
+    def json(self) -> Document:
+        return decode(self.body)
 
     @property
     def code(self) -> str:
         """The first error's code."""
-        return self.json["errors"][0]["code"]
+        return str(self.json["errors"][0]["code"])
 
     @property
     def text(self) -> str:
@@ -123,9 +122,11 @@ class Client:
         path = f"/v2/{repository}/manifests/{reference}"
         return self.request("PUT", path, raw, Content_Type=media_type)
 
-    def image(self, repository: str, reference: str = "v1", **more: object) -> str:
+    def image(
+        self, repository: str, reference: str = "v1", *, seed: str = "one", arch: str = "amd64"
+    ) -> str:
         """Push a small image of two layers made of `seed`; give its digest."""
-        raw = self.manifest(repository, **more)
+        raw = self.manifest(repository, seed=seed, arch=arch)
         answer = self.put_manifest(repository, reference or digest(raw), raw)
         assert answer.status == 201, answer
         return answer.headers["docker-content-digest"]

@@ -5,6 +5,7 @@ import threading
 
 import pytest
 from tests.hub.clients import INDEX, MANIFEST, PASSWORD, Client, digest, document
+from tests.hub.repositories import find
 
 from lamina.hub import Hub
 
@@ -125,7 +126,7 @@ def test_a_deleted_repository_frees_its_blobs(hub, alice):
     alice.image("alice/b")
     hub.services.database.write(
         lambda connection: repositories.remove(
-            connection, repositories.find(connection, "alice/a"), now=hub.services.clock()
+            connection, find(connection, "alice/a"), now=hub.services.clock()
         )
     )
     assert alice.get("/v2/alice/a/tags/list").status == 404

@@ -2,15 +2,15 @@
 
 import pytest
 from tests.hub.clients import INDEX, MANIFEST, digest, document
+from tests.hub.repositories import repository
 
 from lamina.errors import Invalid
 from lamina.hub.registry import check_reference
-from lamina.hub.tables import manifests, repositories
+from lamina.hub.tables import manifests
 
 
 def pulls(hub, name: str) -> int:
-    hub.services.registry.flush_pulls()
-    return hub.services.database.read(lambda c: repositories.find(c, name)).pulls
+    return repository(hub, name).pulls
 
 
 def test_a_manifest_that_is_fetched_counts_as_a_pull_and_a_head_does_not(hub, alice, nobody):
@@ -36,11 +36,10 @@ def test_an_index_and_its_child_are_one_pull(hub, alice, nobody):
 def test_a_push_notes_who_when_for_which_platform_and_how_large(hub, alice):
     alice.image("alice/noted", arch="arm64")
 
-    def work(connection):
-        repository = repositories.find(connection, "alice/noted")
-        return manifests.tags(connection, repository.id, limit=10)
-
-    (tag,) = hub.services.database.read(work)
+    found = repository(hub, "alice/noted")
+    (tag,) = hub.services.database.read(
+        lambda connection: manifests.tags(connection, found.id, limit=10)
+    )
     assert (tag.name, tag.pushed_by, tag.platforms) == ("v1", "alice", ("linux/arm64",))
     assert tag.content_size > 5000
     assert abs(tag.pushed_at - hub.services.clock()) < 60

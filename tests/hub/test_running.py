@@ -25,13 +25,15 @@ class Process:
         self.process = subprocess.Popen(
             [sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
-        self.line = self.process.stdout.readline()
+        assert self.process.stdout is not None
+        self.out = self.process.stdout
+        self.line = self.out.readline()
         self.address = self.line.partition("http://")[2].split(" ")[0]
 
     def stop(self, number: int) -> tuple[int, str]:
         self.process.send_signal(number)
-        rest = self.process.stdout.read()
-        self.process.stdout.close()
+        rest = self.out.read()
+        self.out.close()
         return self.process.wait(30), rest
 
 

@@ -21,7 +21,7 @@ def test_a_token_says_who_may_do_what_and_ends():
     for _ in range(2):  # the second time from memory
         caller = tokens.verify(issued.token)
         assert (caller.name, caller.is_admin) == ("alice", True)
-        assert caller.grants == {"alice/a": {"pull", "push"}}
+        assert caller.grants == {"alice/a": frozenset({"pull", "push"})}
     time.now += 61
     with pytest.raises(CredentialsRefused, match="too old"):
         tokens.verify(issued.token)

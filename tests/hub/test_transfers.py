@@ -37,7 +37,7 @@ def parts(tmp_path):
 def test_many_small_pieces_arrive_in_order(parts):
     storage, transfers = parts
 
-    async def run() -> int:
+    async def run() -> object:
         storage.begin("u")
         return await transfers.receive("u", Body(*[b"%04d" % n for n in range(3000)]))
 

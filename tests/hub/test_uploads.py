@@ -2,6 +2,7 @@
 
 import pytest
 from tests.hub.clients import digest
+from tests.hub.repositories import hide
 
 from lamina.hub.access import Caller
 from lamina.hub.errors import UploadUnknown
@@ -9,12 +10,8 @@ from lamina.spec.digest import Digest
 
 
 def test_a_token_must_cover_the_source_of_a_mount_unless_everyone_may_pull_it(hub, alice):
-    from lamina.hub.tables import repositories
-
     named = Digest(alice.push_blob("alice/inner", b"inner"))
-    hub.services.database.write(
-        lambda c: repositories.set_private(c, repositories.find(c, "alice/inner"), is_private=True)
-    )
+    hide(hub, "alice/inner")
     push = frozenset({"pull", "push"})
     narrow = Caller("alice", grants={"alice/outer": push})
     wide = Caller("alice", grants={"alice/outer": push, "alice/inner": frozenset({"pull"})})

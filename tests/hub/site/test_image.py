@@ -9,7 +9,9 @@ def layer(name: str, size: int, **more: object) -> dict[str, object]:
     return {"mediaType": LAYER, "digest": digest(name.encode()), "size": size, **more}
 
 
-def image(layers: list[dict], config: dict, kind: str = CONFIG) -> tuple[bytes, bytes]:
+def image(
+    layers: list[dict[str, object]], config: dict[str, object], kind: str = CONFIG
+) -> tuple[bytes, bytes]:
     raw = document(config)
     pointer = {"mediaType": kind, "digest": digest(raw), "size": len(raw)}
     return document(
@@ -17,7 +19,7 @@ def image(layers: list[dict], config: dict, kind: str = CONFIG) -> tuple[bytes, 
     ), raw
 
 
-CONFIGURATION = {
+CONFIGURATION: dict[str, object] = {
     "os": "linux", "architecture": "amd64", "created": "2026-11-20T10:00:00Z", "author": "me",
     "config": {
         "Entrypoint": ["/bin/tini", "--"], "Cmd": ["sh", "-c", "echo hi"], "Env": ["A=b"],

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from tests.hub.repositories import find
 
 from lamina.hub.tables import repositories
 
@@ -14,9 +15,9 @@ def published(hub, alice, bob):
     bob.image("bob/hidden")
 
     def work(connection) -> None:
-        hidden = repositories.find(connection, "bob/hidden")
+        hidden = find(connection, "bob/hidden")
         repositories.set_private(connection, hidden, is_private=True)
-        tools = repositories.find(connection, "bob/tools")
+        tools = find(connection, "bob/tools")
         repositories.describe(connection, tools, summary="Things for 100% of people", readme="")
 
     hub.services.database.write(work)

@@ -2,6 +2,7 @@
 
 import pytest
 from tests.hub.clients import MANIFEST, Client, digest
+from tests.hub.repositories import hide
 
 
 def test_base_asks_nobody_for_a_token_on_the_same_host_and_port(hub, nobody):
@@ -58,7 +59,7 @@ def test_public_images_are_pulled_without_login_and_without_token(alice, nobody)
 
 def test_a_private_repository_looks_like_none_to_everyone_else(hub, alice, bob, nobody):
     alice.image("alice/secret")
-    make_private(hub, "alice/secret")
+    hide(hub, "alice/secret")
     assert alice.get("/v2/alice/secret/manifests/v1").status == 200
     for path in ("manifests/v1", "tags/list", f"blobs/{digest(b'')}", f"referrers/{digest(b'')}"):
         for who, status in ((bob, 404), (nobody, 401)):
@@ -72,7 +73,7 @@ def test_a_private_repository_looks_like_none_to_everyone_else(hub, alice, bob, 
 
 def test_a_blob_of_a_private_repository_cannot_be_mounted_by_a_stranger(hub, alice, bob):
     named = alice.push_blob("alice/vault", b"private bytes")
-    make_private(hub, "alice/vault")
+    hide(hub, "alice/vault")
     for source in ("&from=alice/vault", ""):
         answer = bob.request("POST", f"/v2/bob/copy/blobs/uploads/?mount={named}{source}")
         assert answer.status == 202
@@ -109,13 +110,3 @@ def test_many_accept_headers_still_give_the_manifest(hub, alice):
     assert (answer.status, answer.getheader("Content-Type")) == (200, MANIFEST)
     answer.read()
     connection.close()
-
-
-def make_private(hub, name):
-    from lamina.hub.tables import repositories
-
-    hub.services.database.write(
-        lambda connection: repositories.set_private(
-            connection, repositories.find(connection, name), is_private=True
-        )
-    )
