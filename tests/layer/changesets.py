@@ -127,7 +127,7 @@ def _is_plain(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
 
 
-def _change(verb: str, path: Path, other: Path, number: int) -> None:
+def _change(verb: str, path: Path, other: Path, number: int) -> None:  # noqa: PLR0912 - a verb, a branch
     match verb:
         case "write":
             path.write_bytes(b"w" * number * 300)

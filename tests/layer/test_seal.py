@@ -256,6 +256,7 @@ def test_a_whiteout_becomes_a_device_and_an_opaque_mark_an_attribute(tmp_path: P
 
 @pytest.mark.parametrize("order", [1, -1])
 def test_a_whiteout_never_hides_an_entry_of_its_own_layer(tmp_path: Path, order: int):
+    items: list[Entry | tuple[Entry, bytes]]
     items = [(file(b"f"), b"mine"), file(b".wh.f"), (file(b"d/f"), b""), file(b".wh.d")]
     data = tar_of([ROOT, *items[::order]])
     with sealed(tmp_path / "layer", data) as layer:
@@ -292,7 +293,9 @@ def test_a_path_through_a_symlink_of_the_layer_follows_it_within_the_root(tmp_pa
     ],
     ids=str,
 )
-def test_what_no_file_system_can_hold_is_refused(tmp_path: Path, items: list[Entry]):
+def test_what_no_file_system_can_hold_is_refused(
+    tmp_path: Path, items: list[Entry | tuple[Entry, bytes]]
+):
     with pytest.raises(EntryInvalid):
         sealed(tmp_path / "layer", tar_of([ROOT, *items]))
 
@@ -404,8 +407,9 @@ def test_sparse_files_mount_with_their_holes(tmp_path: Path):
 @pytest.mark.root
 def test_large_directories_and_deep_ones_mount(tmp_path: Path):
     deep = b"/".join([b"d"] * 1000)
-    many = [(file(b"many/%d" % number), b"") for number in range(5000)]
-    data = tar_of([ROOT, directory(b"many"), *many, (file(deep), b"deep")])
+    many: list[Entry | tuple[Entry, bytes]]
+    many = [file(b"many/%d" % number) for number in range(5000)]
+    data = tar_of([ROOT, directory(b"many"), (file(deep), b"deep"), *many])
     with sealed(tmp_path / "layer", data) as layer, erofs(layer, tmp_path / "mount") as mount:
         assert content(layer, deep) == b"deep"
         assert sorted(os.listdir(mount / "many")) == sorted(str(n) for n in range(5000))

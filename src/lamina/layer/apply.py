@@ -65,7 +65,7 @@ class _Unpacking:
         self._layer = layer
         self._descent = descent
         self._privileged = privileged
-        self._opaque = f"{xattr_prefix}.overlay.opaque"
+        self._prefix = xattr_prefix
         self._owners = owners
         self._links: dict[int, bytes] = {}
         self._written = 0
@@ -159,7 +159,9 @@ class _Unpacking:
         os.fchmod(fd, node.mode)
         self._set_xattrs(fd, node)
         if node.opaque and path:
-            os.setxattr(fd, self._opaque, b"y")
+            os.setxattr(fd, f"{self._prefix}.overlay.opaque", b"y")
+        if node.has_whiteouts and path:
+            os.setxattr(fd, f"{self._prefix}.overlay.origin", b"")  # as the index has it
         os.utime(fd, ns=(node.mtime_ns, node.mtime_ns))
 
     def _set_xattrs(self, place: int | bytes, node: "Node") -> None:

@@ -43,22 +43,31 @@ class Descent:
 
         Raises: OSError (ELOOP or ENOTDIR where a component is no directory).
         """
-        if path == self._path:
+        here = self._path
+        if path == here:
             return self._fds[-1] if self._fds else self._root
-        parts = path.split(b"/") if path else []
-        same = 0
-        for mine, wanted in zip(self._names, parts, strict=False):
-            if mine != wanted:
-                break
-            same += 1
-        self._leave(same)
+        if here and not path.startswith(here + b"/"):
+            self._leave(self._shared(path))
         if self._fds and self._fds[-1] < 0:
             self._leave(0)
         fd = self._fds[-1] if self._fds else self._root
-        for part in parts[len(self._names) :]:
+        rest = path[len(self._path) :].lstrip(b"/")
+        for part in rest.split(b"/") if rest else ():
             fd = self._enter(fd, part)
-        self._path = path
         return fd
+
+    def _shared(self, path: bytes) -> int:
+        """Count the leading components that `path` has in common with where we are."""
+        if not path:
+            return 0
+        if self._path.startswith(path + b"/"):
+            return len(self._names) - self._path.count(b"/", len(path))
+        same = 0
+        for mine, wanted in zip(self._names, path.split(b"/"), strict=False):
+            if mine != wanted:
+                break
+            same += 1
+        return same
 
     def split(self, path: bytes) -> tuple[int, bytes]:
         """Give a descriptor of the directory that holds `path`, and the name in it."""
@@ -77,6 +86,7 @@ class Descent:
             raise
         self._names.append(name)
         self._fds.append(below)
+        self._path = self._path + b"/" + name if self._path else name
         if len(self._fds) > _KEPT and self._fds[-_KEPT - 1] >= 0:
             os.close(self._fds[-_KEPT - 1])
             self._fds[-_KEPT - 1] = -1
@@ -85,7 +95,7 @@ class Descent:
     def _leave(self, depth: int) -> None:
         while len(self._fds) > depth:
             fd = self._fds.pop()
-            self._names.pop()
+            name = self._names.pop()
+            self._path = self._path[: max(0, len(self._path) - len(name) - 1)]
             if fd >= 0:
                 os.close(fd)
-        self._path = b"/".join(self._names)

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
 
     from lamina.layer.node import Node
 
-__all__ = ["Change", "LayerStats", "changes", "changeset", "write_layer"]
+__all__ = [
+    "Body",
+    "Change",
+    "LayerStats",
+    "changes",
+    "changeset",
+    "write_entries",
+    "write_layer",
+]
 
 Body = Callable[[], Iterator[bytes]]
 _Pile = tuple["Node", ...]

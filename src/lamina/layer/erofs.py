@@ -28,6 +28,7 @@ __all__ = [
     "chunk_format",
     "crc32c",
     "directory_blocks",
+    "pack_block",
     "pack_xattrs",
     "superblock",
     "xattr_name",

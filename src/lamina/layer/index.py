@@ -18,6 +18,10 @@ _NLINK_AT = 44
 _WHERE_AT = 16
 _NID = 32
 _OPAQUE = (("trusted.overlay.opaque", b"y"),)
+# overlayfs looks for whiteouts in a directory that only one layer has if this mark is there, empty
+# or not (ovl_get_inode, "non-merge dir that may have whiteouts"). Without it, a whiteout of
+# something that no lower layer has would be listed as a name that cannot be opened.
+_WHITEOUTS = (("trusted.overlay.origin", b""),)
 _NLINK_LIMIT = (1 << 32) - 1
 
 
@@ -151,13 +155,16 @@ class PackedIndex:
     def _place_directory(self, directory: Directory) -> None:
         """Lay out the names of `directory` and place its inode; the names are written later."""
         children = directory.children
-        if directory.whiteouts:
-            self._white_out(directory)
+        marks: tuple[tuple[str, bytes], ...] = ()
+        if directory.whiteouts and self._white_out(directory):
+            marks = _WHITEOUTS
+        if directory.opaque:
+            marks = _OPAQUE
         directory.names = names = sorted([*children, b".", b".."])
         ends, size = directory_blocks(names)
         links = 2 + sum(1 for child in children.values() if type(child) is Directory)
-        attributes = directory.xattrs + _OPAQUE if directory.opaque else directory.xattrs
-        xattrs = pack_xattrs(tuple(sorted(attributes)), b"") if attributes else b""
+        attributes = tuple(sorted(directory.xattrs + marks)) if marks else directory.xattrs
+        xattrs = pack_xattrs(attributes, b"") if attributes else b""
         inline = len(ends) == 1 and size <= INLINE_LIMIT
         inode = bytearray(
             pack_inode(
@@ -168,14 +175,21 @@ class PackedIndex:
         inode[_NLINK_AT : _NLINK_AT + 4] = links.to_bytes(4, "little")
         directory.inode_at = self._place(bytes(inode) + bytes(size) if inline else bytes(inode))
 
-    def _white_out(self, directory: Directory) -> None:
-        """Turn whiteouts into devices; one that names a directory of this layer makes it opaque."""
+    def _white_out(self, directory: Directory) -> bool:
+        """Turn whiteouts into devices; tell whether there are any.
+
+        One that names a directory of this layer makes it opaque instead. In an opaque directory
+        there is nothing to take away.
+        """
         children = directory.children
+        marked = False
         for name in directory.whiteouts or ():
             child = children.get(name)
-            if child is None:
+            if type(child) is Directory:
+                child.opaque = True
+            elif child is None and not directory.opaque:
                 if self._whiteout is None:
                     self._whiteout = Shared(pack_inode(Kind.CHARACTER, 0, 0, 0, 0, 0, 0, b""))
                 children[name] = self._whiteout
-            elif type(child) is Directory:
-                child.opaque = True
+                marked = True
+        return marked

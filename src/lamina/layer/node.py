@@ -23,6 +23,7 @@ _KINDS = {
     0o1: Kind.FIFO,
 }
 _OPAQUE = "trusted.overlay.opaque"
+_ORIGIN = "trusted.overlay.origin"
 
 
 class Node:
@@ -97,11 +98,17 @@ class Node:
         return bool(self._icount) and any(name == _OPAQUE for name, _ in self._xattrs())
 
     @property
+    def has_whiteouts(self) -> bool:
+        """Whether this directory, which is not opaque, holds whiteouts."""
+        return bool(self._icount) and any(name == _ORIGIN for name, _ in self._xattrs())
+
+    @property
     def xattrs(self) -> tuple[tuple[str, bytes], ...]:
-        """The extended attributes, sorted, without the opaque mark."""
+        """The extended attributes, sorted, without those that are overlayfs's."""
         if not self._icount:
             return ()
-        return tuple(sorted(item for item in self._xattrs() if item[0] != _OPAQUE))
+        own = (_OPAQUE, _ORIGIN)
+        return tuple(sorted(item for item in self._xattrs() if item[0] not in own))
 
     @property
     def target(self) -> bytes:

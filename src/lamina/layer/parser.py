@@ -271,7 +271,8 @@ class TarParser:
             return True
         signed = sum(block) - sum(check) + _SPACES
         signed -= 256 * sum(1 for byte in block[:148] + block[156:] if byte > _SIGN)
-        if number(check) != signed:  # some old writers summed signed bytes
+        # Some old writers summed signed bytes.
+        if self._expect(check) != (1 + signed - _SPACES + sum(check)) % _ADLER:
             raise TarInvalid(
                 f"no tar header at offset {at}: its checksum does not match",
                 hint="the layer is damaged or is not a tar archive",

@@ -147,7 +147,7 @@ def _base64(value: bytes) -> bytes:
     from binascii import Error, a2b_base64
 
     try:
-        return a2b_base64(value + b"=" * (-len(value) % 4))
+        return a2b_base64(value + b"=" * (-len(value) % 4), strict_mode=True)
     except Error as error:
         raise TarInvalid(f"extended attribute is not base64: {error}") from error
 

@@ -14,7 +14,21 @@ from lamina.layer.whiteout import PREFIX, Whiteout, is_union_xattr, parse_whiteo
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-__all__ = ["Child", "Deferred", "Directory", "LayerTree", "Shared", "pack_inode"]
+__all__ = [
+    "CHUNKED",
+    "INLINE",
+    "INLINE_LIMIT",
+    "MODE_TYPE",
+    "PLAIN",
+    "Child",
+    "Deferred",
+    "Directory",
+    "LayerTree",
+    "Shared",
+    "clean_xattrs",
+    "device_number",
+    "pack_inode",
+]
 
 MODE_TYPE = {
     Kind.FILE: 0o100000,

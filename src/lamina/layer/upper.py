@@ -85,7 +85,14 @@ class Upper:
 
     def is_opaque(self, path: bytes) -> bool:
         """Tell whether a directory hides what lies below it in the union."""
-        return any(name in _OPAQUE and value == b"y" for name, value in self._xattrs(path))
+        fd = self._walking.open(path)
+        for name in _OPAQUE:
+            try:
+                if os.getxattr(fd, name) == b"y":
+                    return True
+            except OSError:
+                continue
+        return False
 
     def entry(self, path: bytes, status: os.stat_result) -> Entry | None:
         """Give the record of `path`; None for a socket, which no layer holds."""

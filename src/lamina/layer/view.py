@@ -8,7 +8,13 @@ from lamina.layer.entry import Kind
 from lamina.layer.node import Node
 from lamina.layer.sealed import SealedLayer
 
-__all__ = ["PathUnknown", "SymlinkLoop", "Tree"]
+__all__ = [
+    "PathUnknown",
+    "SymlinkLoop",
+    "Tree",
+    "merged_child",
+    "merged_children",
+]
 
 _HOPS = 40
 _CACHE_LIMIT = 4096
