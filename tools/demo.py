@@ -26,6 +26,7 @@ from demo_files import assemble_base, assemble_package
 
 PROBE_S = 4
 HUB_PATIENCE_S = 30
+KEPT = ("LAMINA_RUNTIME", "LAMINA_STORAGE_DRIVER")  # to see the story on another runtime or driver
 BOLD, DIM, PLAIN = ("\033[1m", "\033[2m", "\033[0m") if sys.stdout.isatty() else ("", "", "")
 
 
@@ -40,7 +41,7 @@ class Demo:
         self.address = ""
         self.chapter_number = 0
         self.environ = {
-            **{k: v for k, v in os.environ.items() if not k.startswith("LAMINA_")},
+            **{k: v for k, v in os.environ.items() if k in KEPT or not k.startswith("LAMINA_")},
             "LAMINA_ROOT": str(self.folder / "root"),
             "LAMINA_HUB_ROOT": str(self.folder / "hub"),
             "DOCKER_CONFIG": str(self.folder / "docker"),
@@ -213,8 +214,11 @@ class Demo:
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
         shutil.rmtree(self.folder, ignore_errors=True)
+        run_root = Path(self.run_root())
         with contextlib.suppress(OSError):
-            shutil.rmtree(self.run_root())
+            shutil.rmtree(run_root)
+            if run_root.parent.name == f"lamina-{os.geteuid()}":
+                run_root.parent.rmdir()  # a plain user's, where nothing else of theirs is running
 
     def run_root(self) -> str:
         from lamina.settings import Settings
