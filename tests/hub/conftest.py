@@ -1,11 +1,21 @@
 """A hub inside the test's process, and people who use it."""
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
 from tests.hub.clients import PASSWORD, Client
 
 from lamina.hub import Hub, HubSettings
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what needs docker's own command where nobody installed it: apt's may be older."""
+    if shutil.which("docker"):
+        return
+    left_out = [item for item in items if item.name.startswith("test_docker_logs_in")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
 @pytest.fixture(scope="module")
