@@ -32,7 +32,7 @@ def test_a_socket_may_lie_deeper_than_an_address_is_long(tmp_path):
     folder = tmp_path / ("d" * 100) / ("e" * 100)
     folder.mkdir(parents=True)
     with listen(f"{folder}/s") as server, connect(f"{folder}/s"):
-        server.setblocking(True)
+        server.settimeout(None)
         server.accept()[0].close()
     assert os.stat(f"{folder}/s").st_mode & 0o777 == 0o600
 

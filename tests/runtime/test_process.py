@@ -27,7 +27,7 @@ from lamina.runtime.process import (
         ("", [], "said nothing", 125),
     ],
 )  # fmt: skip
-def test_a_runtimes_words_become_dockers(said: str, args: list, words: str, code: int):
+def test_a_runtimes_words_become_dockers(said: str, args: list[str], words: str, code: int):
     error = StartFailed.explain(said, args)
     assert words in error.message.lower() or words in error.message
     assert error.exit_code == code

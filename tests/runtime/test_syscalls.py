@@ -24,6 +24,6 @@ def test_what_the_kernel_refuses_is_an_oserror_with_its_number(tmp_path):
     with pytest.raises(FileNotFoundError):
         syscalls.openat2(root, "none", os.O_RDONLY)
     os.close(root)
-    with pytest.raises(OSError) as caught:
+    with pytest.raises(OSError, match=str(tmp_path)) as caught:
         syscalls.umount(str(tmp_path))
     assert caught.value.errno in (errno.EINVAL, errno.EPERM)

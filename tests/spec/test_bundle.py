@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from lamina.spec.bundle import (
@@ -19,7 +21,7 @@ PASSWD = "root:x:0:0:root:/root:/bin/sh\nwww:x:33:33::/var/www:/bin/sh\nshort:x\
 GROUP = "root:x:0:\nwww:x:33:\naudio:x:29:www,root\nvideo:x:44:www\n"
 
 
-def config(bundle: Bundle, **facts: object) -> dict:
+def config(bundle: Bundle, **facts: object) -> dict[str, Any]:
     process = ProcessSettings(("true",))
     return runtime_config(bundle, process, Account(), rootfs="/r", **facts)  # type: ignore[arg-type]
 
@@ -116,7 +118,9 @@ def test_a_privileged_container_sees_everything():
         ("/run/n", [{"type": "network", "path": "/run/n"}]),
     ],
 )
-def test_the_network_is_the_hosts_a_new_one_or_a_given_one(network: str, rows: list):
+def test_the_network_is_the_hosts_a_new_one_or_a_given_one(
+    network: str, rows: list[dict[str, str]]
+):
     found = config(Bundle(network=network))["linux"]["namespaces"]
     assert [row for row in found if row["type"] == "network"] == rows
 
@@ -154,7 +158,9 @@ def test_mounts_come_parents_first_and_replace_the_default_ones():
 
 
 def test_settings_go_to_the_shim_and_back():
-    process = ProcessSettings(("a", "b"), ("X=1",), "/w", "u", True, ("CAP_CHOWN",), True)
+    process = ProcessSettings(
+        ("a", "b"), ("X=1",), "/w", "u", terminal=True, no_new_privileges=True
+    )
     assert ProcessSettings.from_json(process.to_json()) == process
     bundle = Bundle(hostname="h", tmpfs={"/t": ""}, binds=({"a": 1},), sysctl={"k": "v"})
     assert Bundle.from_json(bundle.to_json()) == bundle

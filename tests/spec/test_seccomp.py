@@ -7,7 +7,7 @@ EPERM, ENOSYS, ALLOW, ERRNO = 1, 38, 0x7FFF0000, 0x00050000
 X86, ARM = 0xC000003E, 0xC00000B7
 
 
-def run(code: bytes, number: int, *, arch: int = X86, flags: int = 0) -> int:
+def run(code: bytes, number: int, *, arch: int = X86, flags: int = 0):
     """Interpret the filter as the kernel does; give what it returns."""
     data = struct.pack("<IIQQ", number, arch, 0, flags)
     rows = list(struct.iter_unpack("<HBBI", code))

@@ -100,9 +100,14 @@ def _mounted(engine: "Engine", record: "ContainerRecord") -> Iterator[int]:
         layers.release()
 
 
+def _clean(path: str) -> str:
+    """Make `path` absolute and plain; two leading slashes are one here."""
+    return os.path.normpath("/" + path.lstrip("/"))
+
+
 def _place(record: "ContainerRecord", path: str, running: bool) -> tuple[str, str]:
     """Tell which volume of a stopped container `path` lies in: its source and the rest, or none."""
-    clean = os.path.normpath("/" + path)
+    clean = _clean(path)
     if not running:
         for mount in sorted(record.mounts, key=lambda m: -len(m["Destination"])):
             target = str(mount["Destination"])
@@ -156,7 +161,7 @@ def _unknown(record: "ContainerRecord", path: str) -> PathNotFound:
 
 def _split(record: "ContainerRecord", path: str, root: int, inner: str) -> tuple[int, str]:
     """Open the folder that holds `inner`; give it and the last name (empty for the root itself)."""
-    clean = os.path.normpath("/" + inner)
+    clean = _clean(inner)
     head, name = os.path.split(clean)
     flags = os.O_RDONLY | os.O_DIRECTORY
     try:
@@ -183,7 +188,7 @@ def copy_out(
         parent, name = _split(record, path, root, inner)
         try:
             found = _stat(parent, name, record, path)
-            shown = os.path.basename(os.path.normpath("/" + path))
+            shown = os.path.basename(_clean(path))
             write_path(parent, name, shown, write)
             return found
         finally:

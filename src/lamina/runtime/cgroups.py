@@ -51,7 +51,7 @@ class Cgroup:
         for folder in self.folders:
             _write(f"{folder}/cgroup.procs", "0")
 
-    def freeze(self, frozen: bool) -> bool:
+    def freeze(self, *, frozen: bool) -> bool:
         """Stop or go on with everything inside; False where the group cannot."""
         if not self.freezer:
             return False

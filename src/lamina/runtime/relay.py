@@ -283,20 +283,20 @@ class Relay:
             return
         client.inbox += data
         try:
-            if not client.asked and not self._ask(client):
-                return
+            while not client.asked:
+                if b"\n" not in client.inbox[:_REQUEST_LIMIT]:
+                    client.gone = len(client.inbox) > _REQUEST_LIMIT
+                    return
+                if not self._ask(client):
+                    return
             for stream, payload in split_frames(client.inbox):
                 self._take(client, stream, payload)
         except ValueError:
             client.gone = True
 
     def _ask(self, client: Client) -> bool:
-        """Serve a request once its line is whole; True when frames may follow in the inbox."""
-        line, end, rest = bytes(client.inbox).partition(b"\n")
-        if not end:
-            if len(line) > _REQUEST_LIMIT:
-                raise ValueError("a request without an end")
-            return False
+        """Serve the request that is whole in the inbox; False when the client is not ours now."""
+        line, _, rest = bytes(client.inbox).partition(b"\n")
         client.inbox = bytearray(rest)
         fds: tuple[int, ...] = ()
         try:
@@ -317,7 +317,7 @@ class Relay:
         finally:
             for fd in fds:
                 os.close(fd)
-        return client.asked
+        return not client.gone
 
     def _take(self, client: Client, stream: Stream, payload: bytes) -> None:
         if stream is Stream.RESIZE and self.terminal >= 0:

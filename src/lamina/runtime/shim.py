@@ -357,7 +357,7 @@ class Shim:
         return {}, ()
 
     def _freeze(self, *, frozen: bool) -> None:
-        if not self.group.freeze(frozen):
+        if not self.group.freeze(frozen=frozen):
             number = signal.SIGSTOP if frozen else signal.SIGCONT
             cgroups.signal_all(self._inside(), number)
         self.paused = frozen

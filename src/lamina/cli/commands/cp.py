@@ -69,7 +69,7 @@ def _out(arguments: Arguments, context: Context, name: str, path: str, target: s
 
     from lamina.engine.unpack import unpack
 
-    first = os.path.basename(os.path.normpath("/" + path))
+    first = os.path.basename(os.path.normpath("/" + path.lstrip("/")))
     with TemporaryFile() as spool:
         containers.copy_out(name, path, spool.write)
         size = spool.tell()
@@ -155,7 +155,7 @@ def _inside(context: Context, name: str, target: str, *, is_folder: bool) -> tup
         return target, None
     if target.endswith("/") and not is_folder:
         raise NotFound(f"no such directory: {name}:{target}")
-    head, last = os.path.split(os.path.normpath("/" + target))
+    head, last = os.path.split(os.path.normpath("/" + target.lstrip("/")))
     try:
         existing = containers.path_stat(name, target.rstrip("/"))
     except PathNotFound:

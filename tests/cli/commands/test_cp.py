@@ -1,0 +1,70 @@
+from collections.abc import Iterator
+
+import pytest
+from tests.commands import Lamina
+from tests.containers import world
+from tests.images import Piece, tar
+
+
+@pytest.fixture(scope="module")
+def lamina(tmp_path_factory) -> Iterator[Lamina]:
+    with world(tmp_path_factory.mktemp("cp")) as lamina:
+        yield lamina
+
+
+@pytest.fixture(scope="module")
+def box(lamina: Lamina) -> str:
+    lamina("run", "-d", "--name", "box", "tiny", "sleep", "1000")
+    return "box"
+
+
+def test_files_and_folders_go_in_by_dockers_rules(lamina: Lamina, box: str, tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "f").write_text("body")
+    lamina("cp", f"{tmp_path}/d/f", f"{box}:/home")
+    lamina("cp", f"{tmp_path}/d/f", f"{box}:/home/other")
+    lamina("cp", f"{tmp_path}/d", f"{box}:/home")
+    lamina("cp", f"{tmp_path}/d", f"{box}:/home/new")
+    lamina("cp", f"{tmp_path}/d/.", f"{box}:/tmp")
+    out = lamina("exec", box, "find", "/home", "/tmp", "-type", "f")
+    assert sorted(out.split()) == ["/home/d/f", "/home/f", "/home/new/f", "/home/other", "/tmp/f"]
+    assert lamina("exec", box, "stat", "-c", "%u", "/home/f") == "0\n"
+
+
+def test_files_and_folders_come_out_by_dockers_rules(lamina: Lamina, box: str, tmp_path):
+    lamina("exec", box, "sh", "-c", "mkdir -p /out/sub; echo x > /out/sub/f; ln -s sub/f /out/s")
+    lamina("cp", f"{box}:/out", str(tmp_path))
+    lamina("cp", f"{box}:/out", f"{tmp_path}/named")
+    lamina("cp", f"{box}:/out/.", str(tmp_path))
+    lamina("cp", f"{box}:/out/sub/f", f"{tmp_path}/file")
+    lamina("cp", "-L", f"{box}:/out/s", f"{tmp_path}/followed")
+    lamina("cp", f"{box}:/out/s", f"{tmp_path}/link")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "file", "followed", "link", "named", "out", "s", "sub",
+    ]  # fmt: skip
+    assert (tmp_path / "followed").read_text() == (tmp_path / "sub" / "f").read_text() == "x\n"
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_a_dash_is_a_tar_both_ways(lamina: Lamina, box: str):
+    data = tar([Piece("piped", b"through", uid=7)])
+    lamina("cp", "-", f"{box}:/home", stdin=data)
+    assert lamina("exec", box, "stat", "-c", "%u", "/home/piped") == "7\n"
+    assert "through" in lamina("cp", f"{box}:/home/piped", "-")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("box:/nosuch", "."), "Could not find the file /nosuch in container box"),
+        (("/nosuch", "box:/"), "no such file or directory"),
+        (("a", "b"), "must specify at least one container source"),
+        (("box:/a", "box:/b"), "copying between containers is not supported"),
+        (("none:/a", "."), "No such container: none"),
+        (("box:/etc/passwd", "/nosuch/folder/x"), "does not exist"),
+    ],
+)
+def test_what_cannot_be_copied_is_said(lamina: Lamina, box: str, words: tuple[str, str], said: str):
+    outcome = lamina.attempt("cp", *words)
+    assert outcome.code == 1
+    assert said in outcome.err

@@ -1,0 +1,97 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from lamina.engine.records import ContainerRecord, Records, hold
+from lamina.spec.digest import Digest
+
+ID = "a" * 64
+
+
+def record(**facts) -> ContainerRecord:
+    values = {
+        "id": ID, "name": "n", "created": "2026-01-01T00:00:00Z", "image_id": Digest.of(b""),
+        "image_name": "i", "diff_ids": (Digest.of(b"x"),), "config": {"Tty": True}, "host": {},
+        "path": "sh", "args": ("-c", "echo 'a b'"), "driver": "sealed", **facts,
+    }  # fmt: skip
+    return ContainerRecord(**values)
+
+
+@pytest.fixture
+def records(tmp_path) -> Records:
+    (tmp_path / ID).mkdir()
+    return Records(str(tmp_path))
+
+
+def write_state(records: Records, **facts: object) -> None:
+    Path(records.folder, ID, "state.json").write_text(json.dumps(facts))  # noqa: TID251
+
+
+def test_a_record_is_read_as_it_was_written(records: Records):
+    records.save(record())
+    found = records.load(ID)
+    assert found == record()
+    assert found.folder == f"{records.folder}/{ID}"
+    assert found.terminal
+
+
+def test_a_record_half_made_is_none(records: Records):
+    assert records.load(ID) is None
+    Path(records.folder, ID, "container.json").write_text('{"id": 1}')
+    assert records.load(ID) is None
+    assert records.load("b" * 64) is None
+
+
+def test_the_command_is_quoted_where_a_shell_would_need_it():
+    assert record().command == "sh -c 'echo '\\''a b'\\'''"
+    assert record(args=("",)).command == "sh ''"
+
+
+def test_records_come_newest_first(records: Records):
+    other = "b" * 64
+    os.mkdir(f"{records.folder}/{other}")
+    records.save(record())
+    records.save(record(id=other, created="2026-02-01T00:00:00Z"))
+    assert [one.id for one in records.all([ID, other])] == [other, ID]
+
+
+def test_a_container_without_a_state_was_only_created(records: Records):
+    assert records.state(ID).status == "created"
+    assert not records.is_held(ID)
+
+
+def test_asking_about_the_lock_does_not_take_it(records: Records):
+    path = f"{records.folder}/{ID}/lock"
+    fd = hold(path)
+    assert records.is_held(ID)
+    with pytest.raises(BlockingIOError):
+        hold(path, wait_s=0.01)
+    os.close(fd)
+    assert not records.is_held(ID)
+    os.close(hold(path))
+
+
+def test_running_is_what_somebody_watches(records: Records):
+    write_state(records, status="running", pid=7, started="2026-01-01T00:00:00Z")
+    fd = hold(f"{records.folder}/{ID}/lock")
+    state = records.state(ID)
+    assert (state.status, state.pid, state.is_running) == ("running", 7, True)
+    write_state(records, status="running", paused=True)
+    assert records.state(ID).status == "paused"
+    os.close(fd)
+
+
+def test_running_without_anybody_watching_has_ended_and_is_written_down(records: Records):
+    write_state(records, status="running", pid=7)
+    state = records.state(ID)
+    assert (state.status, state.exit_code, state.pid) == ("exited", 137, 0)
+    assert state.finished
+    assert "shim was killed" in state.error
+    assert records.state(ID) == state
+
+
+def test_a_damaged_state_is_a_container_that_never_ran(records: Records):
+    Path(records.folder, ID, "state.json").write_text("{")
+    assert records.state(ID).status == "created"

@@ -1,0 +1,41 @@
+import pytest
+
+from lamina.runtime.oci import OciRuntime
+from lamina.runtime.process import Launch, StartFailed, Stdio
+
+CONFIG = {"process": {"args": ["x"]}}
+
+
+def launch(tmp_path, **facts) -> Launch:
+    values = {"config": CONFIG, "stdio": Stdio(), "enter": lambda: None, "terminal": False, **facts}
+    return Launch("c", str(tmp_path), **values)
+
+
+def script(tmp_path, body: str) -> str:
+    path = tmp_path / "runtime"
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_the_words_of_the_log_become_the_error(tmp_path):
+    said = '{"level":"error","msg":"exec: permission denied"}'
+    program = script(tmp_path, f"echo '{said}' > {tmp_path}/runtime.log; exit 1")
+    with pytest.raises(StartFailed, match="permission denied") as caught:
+        OciRuntime("runc", program).start(launch(tmp_path))
+    assert caught.value.exit_code == 126
+
+
+def test_a_runtime_that_says_nothing_is_named_with_its_status(tmp_path):
+    with pytest.raises(StartFailed, match="runc ended with status"):
+        OciRuntime("runc", script(tmp_path, "exit 3")).start(launch(tmp_path))
+
+
+def test_a_runtime_that_never_sends_the_terminal_does_not_hold_us(tmp_path):
+    with pytest.raises(StartFailed):
+        OciRuntime("runc", script(tmp_path, "exit 3")).start(launch(tmp_path, terminal=True))
+
+
+def test_deleting_needs_no_program_to_be_there(tmp_path):
+    OciRuntime("runc", "/nosuch").delete("c", str(tmp_path))
+    OciRuntime("crun", "/nosuch").delete("c", str(tmp_path))

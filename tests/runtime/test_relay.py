@@ -1,0 +1,125 @@
+import os
+import socket
+import subprocess
+import threading
+
+from lamina.runtime.frames import Stream, frame, listen
+from lamina.runtime.log import LogWriter, read_log
+from lamina.runtime.process import Started
+from lamina.runtime.relay import Client, Pipes, Relay
+
+
+def serve(tmp_path, program: str, *, operate=None, stdin: bool = True):
+    """Run `program` behind a relay; give our end of an attached connection and the thread."""
+    ours, theirs = socket.socketpair()
+    pipes = Pipes(terminal=False, stdin=stdin)
+    child = subprocess.Popen(
+        ["/bin/sh", "-c", program],
+        stdin=pipes.theirs.stdin if stdin else subprocess.DEVNULL,
+        stdout=pipes.theirs.stdout,
+        stderr=pipes.theirs.stderr,
+    )
+    started = Started(child.pid, child.pid)
+    pipes.started(started, stdin=stdin)
+    relay = Relay(
+        listen(f"{tmp_path}/s"), operate, log=LogWriter(f"{tmp_path}/log"), stdin_once=True
+    )
+    client = Client(theirs)
+    client.attach(frozenset(Stream))
+    relay.add(client)
+
+    def run() -> None:
+        relay.run(pipes, started)
+        relay.finish(frame(Stream.EXITED, b"%d" % child.wait()))
+        relay.release()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return ours, thread
+
+
+def collect(ours: socket.socket) -> dict[Stream, bytes]:
+    from lamina.runtime.frames import split_frames
+
+    got: dict[Stream, bytes] = {}
+    buffer = bytearray()
+    while Stream.EXITED not in got:
+        data = ours.recv(65536)
+        assert data
+        buffer += data
+        for stream, payload in split_frames(buffer):
+            got[stream] = got.get(stream, b"") + payload
+    return got
+
+
+def test_what_is_typed_comes_back_and_is_logged(tmp_path):
+    ours, thread = serve(tmp_path, "cat; echo err >&2; exit 3")
+    ours.sendall(frame(Stream.STDIN, b"typed\n") + frame(Stream.STDIN, b""))
+    got = collect(ours)
+    thread.join()
+    assert got == {Stream.STDOUT: b"typed\n", Stream.STDERR: b"err\n", Stream.EXITED: b"3"}
+    assert [line.text for line in read_log(f"{tmp_path}/log")] == ["typed\n", "err\n"]
+    ours.close()
+
+
+def test_output_is_whole_however_slowly_it_is_read(tmp_path):
+    ours, thread = serve(tmp_path, "head -c 3000000 /dev/zero | tr '\\0' x; echo", stdin=False)
+    got = collect(ours)
+    thread.join()
+    assert len(got[Stream.STDOUT]) == 3_000_001
+    ours.close()
+
+
+def test_a_lot_of_input_waits_for_its_reader(tmp_path):
+    ours, thread = serve(tmp_path, "sleep 0.2; wc -c")
+    for _ in range(100):
+        ours.sendall(frame(Stream.STDIN, b"y" * 10_000))
+    ours.sendall(frame(Stream.STDIN, b""))
+    assert collect(ours)[Stream.STDOUT].strip() == b"1000000"
+    thread.join()
+    ours.close()
+
+
+def test_a_client_that_leaves_ends_the_input_it_gave(tmp_path):
+    ours, thread = serve(tmp_path, "cat")
+    ours.close()
+    thread.join(timeout=30)
+    assert not thread.is_alive()
+
+
+def test_a_child_that_keeps_the_pipe_open_does_not_hold_the_end_back(tmp_path):
+    ours, thread = serve(tmp_path, "sleep 3 & echo done", stdin=False)
+    assert collect(ours)[Stream.STDOUT] == b"done\n"
+    thread.join()
+    ours.close()
+
+
+def test_requests_are_answered_one_by_one_and_nonsense_is_cut_off(tmp_path):
+    from lamina.errors import InUse
+    from lamina.runtime.frames import connect
+
+    def operate(request, client):
+        if request["op"] == "busy":
+            raise InUse("it is busy", hint="later")
+        return {"got": request["op"]}, ()
+
+    ours, thread = serve(tmp_path, "cat", operate=operate)
+    with connect(f"{tmp_path}/s") as sock:
+        sock.sendall(b'{"op":')
+        sock.sendall(b'"x"}\n')
+        assert sock.recv(100) == b'{"got":"x"}\n'
+        sock.sendall(b'{"op":"busy"}\n{"op":"none"')
+        assert sock.recv(100) == b'{"error":"it is busy","hint":"later"}\n'
+        sock.sendall(b"}\n[]\n")
+        assert b'"got":"none"' in sock.recv(100)
+        assert b"error" in sock.recv(200)
+    ours.close()
+    thread.join()
+
+
+def test_last_words_are_those_on_standard_error():
+    pipes = Pipes(terminal=False, stdin=True)
+    os.write(pipes.theirs.stderr, b"bwrap: no\n")
+    assert pipes.last_words() == "bwrap: no"
+    pipes.close()
+    assert Pipes(terminal=True, stdin=True).last_words() == ""

@@ -1,0 +1,104 @@
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.commands import Lamina
+from tests.containers import eventually, world
+
+from lamina.runtime.shim import look_up
+
+
+@pytest.fixture(scope="module")
+def lamina(tmp_path_factory) -> Iterator[Lamina]:
+    with world(tmp_path_factory.mktemp("shim")) as lamina:
+        yield lamina
+
+
+def state(lamina: Lamina, name: str):
+    container = lamina("inspect", "--format", "{{.Id}}", name).strip()
+    path = Path(lamina.settings.root, "containers", container, "state.json")
+    return json.loads(path.read_text())
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def test_a_killed_shim_takes_everything_in_the_container_with_it(lamina: Lamina):
+    lamina("run", "-d", "--name", "lost", "tiny", "sh", "-c", "sleep 1000 & sleep 1000")
+    lamina("exec", "-d", "lost", "sleep", "1000")
+    facts = state(lamina, "lost")
+    pids = [int(row.split()[1]) for row in lamina("top", "lost").splitlines()[1:]]
+    assert facts["pid"] in pids
+    assert len(pids) == 3
+    os.kill(facts["shim"], signal.SIGKILL)
+    eventually(lambda: not any(is_alive(pid) for pid in pids))
+    assert "Exited (137)" in lamina("ps", "-a")
+    assert "shim was killed" in lamina("inspect", "--format", "{{.State.Error}}", "lost")
+    assert lamina("wait", "lost") == "137\n"
+    lamina("start", "lost")
+    assert state(lamina, "lost")["status"] == "running"
+    lamina("rm", "-f", "lost")
+
+
+def test_the_container_goes_on_when_the_command_is_killed(lamina: Lamina):
+    command = lamina.start(
+        "run", "--name", "orphan", "tiny", "sh", "-c", "sleep 1; echo late; sleep 100"
+    )
+    eventually(lambda: "orphan" in lamina("ps"))
+    command.kill()
+    command.wait()
+    eventually(lambda: "late" in lamina("logs", "orphan"))
+    assert "Up " in lamina("ps")
+    lamina("rm", "-f", "orphan")
+    for stream in (command.stdout, command.stderr):
+        if stream:
+            stream.close()
+
+
+def test_signals_to_the_command_reach_the_process(lamina: Lamina):
+    trap = "trap 'echo got; exit 5' TERM; echo ready; while :; do sleep 0.1; done"
+    command = lamina.start("run", "--rm", "--name", "trap", "tiny", "sh", "-c", trap)
+    eventually(lambda: "ready" in lamina("logs", "trap") if "trap" in lamina("ps") else False)
+    command.send_signal(signal.SIGTERM)
+    out, _ = command.communicate(timeout=60)
+    assert command.returncode == 5
+    assert out == b"ready\ngot\n"
+
+
+def test_a_shim_is_small_and_holds_no_terminal(lamina: Lamina):
+    lamina("run", "-d", "--name", "idle", "tiny", "sleep", "1000")
+    shim = state(lamina, "idle")["shim"]
+    status = Path(f"/proc/{shim}/status").read_text()
+    facts = dict(line.split(":", 1) for line in status.splitlines())
+    assert facts["Name"].strip() == "lamina-shim"
+    assert int(facts["RssAnon"].split()[0]) < 15_000
+    lamina("rm", "-f", "idle")
+
+
+def test_a_shim_in_the_way_of_nobody_is_gone_with_its_container(lamina: Lamina):
+    lamina("run", "-d", "--name", "short", "tiny", "sleep", "1000")
+    shim = state(lamina, "short")["shim"]
+    lamina("stop", "-t", "0", "short")
+    eventually(lambda: not is_alive(shim))
+    assert "Exited (137)" in lamina("ps", "-a")
+    lamina("rm", "short")
+
+
+def test_users_are_looked_up_without_leaving_the_root(tmp_path):
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "passwd").symlink_to("/etc/own")
+    (tmp_path / "etc" / "own").write_text("me:x:5:6::/home/me:/bin/sh\n")
+    root = os.open(tmp_path, os.O_PATH)
+    account = look_up(root, "me")
+    os.close(root)
+    assert (account.uid, account.gid, account.home) == (5, 6, "/home/me")

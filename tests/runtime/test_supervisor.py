@@ -1,0 +1,74 @@
+import pytest
+
+from lamina.errors import InUse, Invalid, Unavailable
+from lamina.runtime import supervisor
+from lamina.runtime.runtime import Choice
+from lamina.runtime.supervisor import NotRunning, Order, Shims
+from lamina.spec.bundle import Bundle, ProcessSettings
+from lamina.spec.mount import Mount
+
+
+def order(**facts) -> Order:
+    return Order(
+        id="a" * 64,
+        folder="/f",
+        run_folder="/r",
+        run_root="/run",
+        choice=Choice("crun", "/usr/bin/crun", ""),
+        mounts=(Mount("erofs", "s", "t", ("ro",)), Mount("overlay", "overlay", "r")),
+        bundle=Bundle(),
+        process=ProcessSettings(("true",)),
+        **facts,
+    )
+
+
+def test_an_order_keeps_shared_layers_apart_from_the_containers_own_mounts():
+    document = order(doomed=("/x",)).to_json()
+    assert [row["source"] for row in document["layers"]] == ["s"]
+    assert [row["type"] for row in document["mounts"]] == ["overlay"]
+    assert document["doomed"] == ["/x"]
+
+
+@pytest.mark.parametrize("deed", [supervisor.waiter, supervisor.open_shim])
+def test_nobody_listening_means_not_running(tmp_path, deed):
+    with pytest.raises(NotRunning, match="not running"):
+        deed(f"{tmp_path}/s")
+    with pytest.raises(NotRunning):
+        supervisor.ask(f"{tmp_path}/s", "root")
+    with pytest.raises(NotRunning):
+        supervisor.attach(f"{tmp_path}/s", ["stdout"], terminal=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [("it is paused", InUse), ("unknown operation 'x'", Invalid), ("broken", Unavailable)],
+)
+def test_a_shims_refusal_is_the_matching_error(words: str, kind: type, tmp_path):
+    import threading
+
+    from lamina.runtime.frames import listen
+
+    server = listen(f"{tmp_path}/s")
+    server.settimeout(None)
+
+    def answer() -> None:
+        sock, _ = server.accept()
+        with sock:
+            sock.recv(100)
+            sock.sendall(f'{{"error":"{words}","hint":"h"}}\n'.encode())
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    with pytest.raises(kind, match=words.split(maxsplit=1)[0]):
+        supervisor.ask(f"{tmp_path}/s", "x")
+    thread.join()
+    server.close()
+
+
+def test_an_interpreter_that_is_not_there_is_an_error_at_once(tmp_path):
+    import os
+
+    lock = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
+    with pytest.raises(FileNotFoundError):
+        Shims(str(tmp_path / "python")).start(order(), lock)
+    os.close(lock)
