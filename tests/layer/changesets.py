@@ -124,7 +124,7 @@ def change_anything(root: Path, change: Change) -> None:
 
 
 def _is_plain(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink()
+    return not path.is_symlink() and path.is_file()
 
 
 def _change(verb: str, path: Path, other: Path, number: int) -> None:  # noqa: PLR0912 - a verb, a branch

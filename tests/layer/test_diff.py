@@ -230,6 +230,14 @@ def test_links_made_in_the_container_stay_links(box: Union):
 
 
 @pytest.mark.root
+def test_a_link_that_copying_up_broke_is_broken_in_the_layer_too(box: Union):
+    (box.root / "a" / "b" / "d").chmod(0o4755)
+    assert (box.root / "a" / "b" / "d").stat().st_nlink == 1
+    assert box.changes() == []
+    check_round_trip(box)
+
+
+@pytest.mark.root
 def test_owners_are_translated_and_times_clamped(box: Union):
     (box.root / "new").touch()
     data = box.layer(owners=lambda uid, gid: (uid + 7, gid + 8), clamp_ns=1_000)

@@ -53,7 +53,10 @@ class LayerStats:
 
 
 class _Difference(NamedTuple):
-    """One path of the upper directory. Kinds: A, C, D; T only a directory's time; = nothing."""
+    """One path of the upper directory. Kinds: A, C, D; = nothing; T what Docker does not list.
+
+    That is a directory's time, and a file that is as it was but no longer one with its other names.
+    """
 
     path: bytes
     kind: str
@@ -237,7 +240,9 @@ class _Walk:
         if not below:
             return _Difference(path, "A", status, is_directory=False)
         if below[0].kind is not Kind.DIRECTORY and self._same(path, status, below[0]):
-            return None
+            if below[0].nlink == 1:
+                return None
+            return _Difference(path, "T", status, is_directory=False)  # copied up: link broken
         return _Difference(path, "C", status, is_directory=False)
 
     def _compare_directory(self, path: bytes, status: "os.stat_result", below: _Pile) -> str:

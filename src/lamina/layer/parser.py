@@ -42,6 +42,9 @@ _KINDS = {
 }
 _PLAIN = {key: _KINDS[key] for key in (b"0", b"5", b"2", b"1")}
 _LINKS = (Kind.HARDLINK, Kind.SYMLINK)
+_NEAR = (b"x", b"L", b"K")
+_NEAR_LIMIT = 64 * 1024  # bytes of an extended header that is read on the way
+_COMMON = frozenset((b"path", b"linkpath", b"mtime", b"atime", b"ctime"))
 _SPECIAL_NAMES = (b"", b".", b"..")
 
 _State = Callable[[bytes, int], "Entry | None"]
@@ -139,37 +142,52 @@ class TarParser:
         total = len(data)
         position = self._next - base
         plain = _PLAIN
-        if self._records or self._long or self._globals:
+        if self._globals:
             return
+        pending = bool(self._records or self._long)
         while position + _BLOCK <= total:
             name, owner, size_field, time_field, check, letter, link, magic, _, prefix = unpack(
                 data, position
             )
-            kind = plain.get(letter)
-            if kind is None:
-                break
             wanted = sums.get(check)
             if wanted is None:
                 wanted = self._expect(check)
             if adler32(view[position : position + _BLOCK]) & 0xFFFF != wanted:
                 break
-            permissions = owners.get(owner) or self._owner(owner)
             size = numbers.get(size_field)
             if size is None:
                 size = self._number(size_field)
+            kind = plain.get(letter)
+            if kind is None:
+                start = position + _BLOCK
+                end = start + (size + 511 & -512)
+                if letter not in _NEAR or not 0 < size <= _NEAR_LIMIT or end > total:
+                    break
+                self._extend(letter, data[start : start + size])
+                position, pending = end, True
+                continue
+            permissions = owners.get(owner) or self._owner(owner)
             time = times.get(time_field)
             if time is None:
                 time = self._time(time_field)
             path = name.split(b"\0", 1)[0]
             if prefix[0] and magic == b"ustar\x0000":
                 path = prefix.split(b"\0", 1)[0] + b"/" + path
+            if pending:
+                common = self._common()
+                if common is None:
+                    break
+                path = common.get(b"path", path)
+                link = common.get(b"linkpath", link)
+                if b"mtime" in common:
+                    time = pax.pax_time(common[b"mtime"])
             if path[-1:] == b"/":
                 if letter == b"0":  # v7's way of writing a directory
                     break
                 path = path[:-1]
             head, _, last = path.rpartition(b"/")
             parent = heads.get(head)
-            if last in _SPECIAL_NAMES:
+            if last in _SPECIAL_NAMES or len(last) > NAME_MAX:
                 break
             if parent is None:
                 parent = self._head(head)
@@ -194,6 +212,8 @@ class TarParser:
                     break
                 else:
                     link = b""
+            if pending:
+                pending, self._records, self._long = False, [], {}
             mode, uid, gid = permissions
             append(
                 _new_entry(
@@ -202,6 +222,14 @@ class TarParser:
                 )
             )
         self._next = base + position
+
+    def _common(self) -> dict[bytes, bytes] | None:
+        """Give the records before this entry, if they are only of the common kinds."""
+        records = {**self._long, **dict(self._records)}
+        for key, value in records.items():
+            if key not in _COMMON or not value or b"\0" in value:
+                return None
+        return records
 
     def _number(self, field: bytes) -> int:
         value = number(field)
