@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 here=$PWD
 plain=/var/tmp/lamina-plain
-awk '{print $5}' /proc/self/mountinfo | grep -E "^($here/\.(cache|demo)|$plain)(/|$)" | sort -r \
+{ awk '{print $5}' /proc/self/mountinfo | grep -E "^($here/\.(cache|demo)|$plain)(/|$)" || true; } | sort -r \
   | while read -r target; do umount -l "$target" || true; done
 rm -rf .venv .cache .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
 find . -name __pycache__ -type d -prune -exec rm -rf {} +
