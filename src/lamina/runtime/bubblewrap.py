@@ -214,7 +214,7 @@ def _wait_for_program(bwrap: str, child: int, status: int) -> int:
             gone = bool(poller.poll(1))
             with suppress(BlockingIOError):
                 said += os.read(status, 4096)
-            if not pid and b"child-pid" in said:
+            if not pid and b"\n" in said:  # it writes the line in pieces
                 pid = int(json.loads(said.splitlines()[0])["child-pid"])
             if gone:
                 break

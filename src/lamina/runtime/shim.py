@@ -133,7 +133,9 @@ class Shim:
         os.umask(0o022)
         try:
             relay, pipes, started = self._start()
-        except (LaminaError, OSError) as error:
+        except (LaminaError, OSError, ValueError, KeyError) as error:
+            if not isinstance(error, (LaminaError, OSError)):
+                self.report_crash()
             failure = error if isinstance(error, LaminaError) else StartFailed(str(error))
             self._fail(failure)
             return

@@ -15,7 +15,9 @@ def lamina(tmp_path_factory) -> Iterator[Lamina]:
 
 
 def test_both_streams_come_back_where_they_belong(lamina: Lamina):
-    lamina("run", "--name", "ll", "tiny", "sh", "-c", "echo one; echo two >&2; echo three")
+    lamina(
+        "run", "--name", "ll", "tiny", "sh", "-c", "echo one; echo two >&2; sleep 0.3; echo three"
+    )
     outcome = lamina.attempt("logs", "ll")
     assert (outcome.out, outcome.err) == ("one\nthree\n", "two\n")
     assert lamina("logs", "--tail", "1", "ll") == "three\n"
