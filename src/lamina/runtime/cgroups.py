@@ -11,7 +11,7 @@ import signal
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["Cgroup", "create", "discard", "layout", "signal_all"]
 
@@ -34,8 +34,7 @@ def layout() -> str:
     return "legacy" if os.path.isdir(f"{_ROOT}/devices") else "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Cgroup:
+class Cgroup(NamedTuple):
     """One container's folders in the hierarchies; `freezer` is where it can be paused, or empty.
 
     `confined` tells that the group keeps device files from working; without it CAP_MKNOD would

@@ -1,7 +1,6 @@
 """One exec: a child of the shim starts a further process, serves it, and tells its end."""
 
 import os
-import shutil
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from lamina.runtime.process import OURS, Launch, Started, StartFailed, reap
 from lamina.runtime.relay import Answer, Client, Pipes, Relay
 from lamina.spec.bundle import ProcessSettings
 from lamina.spec.wire import Document, encode
+from lamina.stream.files import remove_tree
 
 if TYPE_CHECKING:
     import socket
@@ -38,7 +38,7 @@ def serve_exec(shim: "Shim", request: Document, client: Client) -> None:
         started, pipes, listener = served.start()
     except (LaminaError, OSError) as error:
         _refuse(client, error)
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
         return
     relay = Relay(listener, served.operate, log=None, stdin_once=True)
     served.relay = relay

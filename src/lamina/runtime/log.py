@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lamina.spec.wire import encode
 
@@ -56,8 +56,7 @@ class LogWriter:
         os.close(self._fd)
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(NamedTuple):
     """One line of the log: text with its line end, `stdout` or `stderr`, RFC 3339 time."""
 
     text: str

@@ -7,8 +7,7 @@ import stat
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from lamina.errors import LaminaError
 from lamina.runtime import syscalls
@@ -75,8 +74,7 @@ class StartFailed(LaminaError):
         return cls(text)
 
 
-@dataclass(frozen=True, slots=True)
-class Stdio:
+class Stdio(NamedTuple):
     """Descriptors for a process; all are -1 where it gets a terminal of its own."""
 
     stdin: int = -1
@@ -84,8 +82,7 @@ class Stdio:
     stderr: int = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
+class Launch(NamedTuple):
     """One process to start. `config` is runtime-spec `config.json` for a first process.
 
     For an exec it is the `process` object. `folder` is where the runtime may keep its files.
@@ -100,8 +97,7 @@ class Launch:
     terminal: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(NamedTuple):
     """A running process: `pid` gets the signals, `watched` is the child whose end is its end.
 
     Both are numbers in the caller's PID namespace. `console` is its terminal's other side, or -1.

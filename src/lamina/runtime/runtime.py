@@ -1,9 +1,7 @@
 """The seam between a bundle and processes, and the choice among what this machine has."""
 
 import os
-import shutil
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from lamina.errors import Invalid, Unsupported
 from lamina.runtime.process import Launch, Started
@@ -36,8 +34,7 @@ class Runtime(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """A runtime that was found: its name, its program, and why it was taken."""
 
     name: str
@@ -47,6 +44,8 @@ class Choice:
 
 def find(name: str) -> str:
     """Give the path of one runtime's program, or nothing."""
+    import shutil  # not above: the shim has no use for it
+
     folders = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin:/usr/local/sbin"
     found = shutil.which(name, path=folders) or ""
     if not found and name == "bwrap":

@@ -35,6 +35,7 @@ from lamina.spec.bundle import (
 )
 from lamina.spec.mount import Mount
 from lamina.spec.wire import Document, decode, encode
+from lamina.stream.files import remove_tree
 
 __all__ = ["ATTACH_FD", "LOCK_FD", "REQUEST_FD", "Shim", "look_up", "main"]
 
@@ -48,12 +49,9 @@ _ALL_STREAMS = frozenset(Stream)
 
 def _load() -> None:
     """Import now what is needed later: an upgrade may change the files under a running shim."""
-    import shutil
-    import traceback
-
     from lamina.runtime import console, execs, join
 
-    del shutil, traceback, console, execs, join
+    del console, execs, join
 
 
 def main() -> None:
@@ -94,6 +92,11 @@ def main() -> None:
 
 def _mount(row: Document) -> Mount:
     return Mount(row["type"], row["source"], row["target"], tuple(row["options"]))
+
+
+def _remove(path: str) -> None:
+    with suppress(OSError, LaminaError):  # what is left the next command removes
+        remove_tree(path)
 
 
 def _refuse(client: Client, error: LaminaError) -> None:
@@ -287,19 +290,17 @@ class Shim:
                 time.sleep(0.005)
 
     def _clean(self, *, remove: bool) -> None:
-        import shutil
-
         self.runtime.delete(self.id, self.run_folder)
         self.group.remove()
         with suppress(OSError):
             syscalls.umount(f"{self.run_folder}/rootfs", syscalls.MNT_DETACH)
-        shutil.rmtree(self.run_folder, ignore_errors=True)
+        _remove(self.run_folder)
         for path in self.request["doomed"] if remove else ():
             if os.path.islink(path):
                 with suppress(OSError):
                     os.unlink(path)
             else:
-                shutil.rmtree(path, ignore_errors=True)
+                _remove(path)
 
     def _operate(self, request: Document, client: Client) -> Answer:
         """Serve one request of a client. Raises: LaminaError, OSError (sent to the client)."""

@@ -6,7 +6,6 @@ on as uid 0 of a new user and mount namespace; LAMINA_ROOTLESS_UID remembers who
 """
 
 import os
-import shutil
 from collections.abc import Sequence
 
 from lamina.errors import Denied, Unavailable
@@ -45,6 +44,8 @@ def enter() -> bool:
     """
     if os.geteuid() == 0:
         return False
+    import shutil
+
     from lamina.runtime import syscalls
 
     uid, gid = os.getuid(), os.getgid()

@@ -5,7 +5,7 @@ paths, mounts, devices) are those that Docker gives its containers.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from lamina.errors import Invalid
 from lamina.spec.seccomp import profile
@@ -103,6 +103,7 @@ _MASKED = (
     "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap",
 )  # fmt: skip
 _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+_NOTHING: Mapping[str, str] = {}
 _TTY_GROUP = 5
 _DEFAULT_SHM = 64 << 20
 
@@ -115,8 +116,7 @@ class CapabilityUnknown(Invalid):
     """The kernel has no such capability."""
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(NamedTuple):
     """Who a process runs as, in numbers of the container, and where that user lives."""
 
     uid: int = 0
@@ -200,8 +200,7 @@ def environment(
     return tuple(f"{name}={value}" for name, value in values.items())
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessSettings:
+class ProcessSettings(NamedTuple):
     """One process to start, first or exec. `user` is as a person writes it, not looked up yet."""
 
     args: tuple[str, ...]
@@ -227,11 +226,10 @@ class ProcessSettings:
 
     def to_json(self) -> Document:
         """Give the settings as a document, for the shim."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return self._asdict()
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle:
+class Bundle(NamedTuple):
     """What a container is, beyond its first process.
 
     `network` is `host`, `none` or the path of a network namespace. `binds` are finished
@@ -250,20 +248,20 @@ class Bundle:
     host_ipc: bool = False
     masked: bool = True
     binds: tuple[Document, ...] = ()
-    tmpfs: Mapping[str, str] = field(default_factory=dict)
-    sysctl: Mapping[str, str] = field(default_factory=dict)
-    resources: Mapping[str, object] = field(default_factory=dict)
+    tmpfs: Mapping[str, str] = _NOTHING
+    sysctl: Mapping[str, str] = _NOTHING
+    resources: Mapping[str, object] = _NOTHING
 
     @classmethod
     def from_json(cls, document: Document) -> "Bundle":
         """Read what `to_json` gave."""
-        values = {name: document[name] for name in cls.__dataclass_fields__}
+        values = {name: document[name] for name in cls._fields}
         values["binds"] = tuple(values["binds"])
         return cls(**values)
 
     def to_json(self) -> Document:
         """Give the bundle as a document, for the shim."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return self._asdict()
 
 
 def runtime_process(process: ProcessSettings, account: Account) -> Document:

@@ -1,12 +1,11 @@
 """Mounts as values: decided by `snapshot` and `engine`, performed by `runtime` alone."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 __all__ = ["Mount"]
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(NamedTuple):
     """One mount to make: file system type, source, mount point, options in order.
 
     Options are spelled as `mount -o` has them; flags (`ro`, `nosuid`) stand among them. Making the
