@@ -295,6 +295,8 @@ class Containers:
         """Give what each container's writable layer takes."""
         from lamina.engine.system import ContainerUse
 
+        if not self.records():  # nothing whose owners a plain user could not read
+            return
         self._privilege()
         for summary in self.list(all=True, size=True):
             record = summary.record
