@@ -29,6 +29,7 @@ ELSEWHERE: dict[str, str] = {
     "spec.mount": "a value without behaviour; performed and checked in tests/runtime",
     "engine.engine": "holds the parts together; every test of the engine goes through it",
     "engine.clock": "reads the clock; whoever takes a clock argument is tested with a fixed one",
+    "engine.local": "values without behaviour; tests/engine/test_images.py makes and reads them",
     "hub.errors": "classes without behaviour; raised and translated in tests/hub and tests/hub/v2",
     "hub.services": "holds the parts together; every test of the hub goes through it",
     "hub.storage.protocol": "a Protocol; tests/hub/storage/test_disk.py runs its suite",

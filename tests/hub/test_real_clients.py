@@ -2,7 +2,9 @@
 
 import os
 import subprocess
+import tempfile
 import threading
+from collections.abc import Iterator
 
 import pytest
 from tests.hub.clients import PASSWORD
@@ -109,10 +111,17 @@ def test_skopeo_is_told_why_a_login_or_a_push_is_refused(hub, run, layout):
     assert "bob may not push alice/not-mine" in said
 
 
+@pytest.fixture
+def short_folder() -> Iterator[str]:
+    """A folder with a short name: podman takes no run root of more than 50 characters."""
+    with tempfile.TemporaryDirectory(prefix="p-") as folder:
+        yield folder
+
+
 @pytest.mark.root
-def test_podman_pushes_and_pulls_back(hub, run, layout, tmp_path):
+def test_podman_pushes_and_pulls_back(hub, run, layout, short_folder):
     podman = (
-        "podman", "--root", str(tmp_path / "store"), "--runroot", str(tmp_path / "run"),
+        "podman", "--root", f"{short_folder}/store", "--runroot", f"{short_folder}/run",
         "--storage-driver", "vfs", "--cgroup-manager", "cgroupfs",
     )  # fmt: skip
     name = f"{hub.address}/alice/podman:v1"
