@@ -46,7 +46,8 @@ def main(arguments: Arguments, context: Context) -> int:
         message=arguments.text("message"),
         changes=arguments.texts("change"),
         platform=arguments.text("platform"),
-        source=source,
+        # Docker tells a web address and keeps a path of this machine to itself; so do we.
+        source=source if source.startswith(("http://", "https://")) else "-",
     )
     with _opened(context, source) as stream:
         context.print(str(context.engine.images.import_(stream, request)))
