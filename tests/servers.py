@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Self
@@ -19,7 +20,7 @@ __all__ = ["HubServer", "RegistryServer", "Relay"]
 _PATIENCE_S = 60.0
 
 
-class _Server:
+class _Server(ABC):
     """A process that says where it listens. A context manager: leaving it ends the process."""
 
     def __init__(self, folder: Path) -> None:
@@ -34,9 +35,9 @@ class _Server:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    @abstractmethod
     def command(self) -> tuple[list[str], dict[str, str]]:
         """The words that start it, and what to add to the environment."""
-        raise NotImplementedError
 
     def start(self) -> None:
         """Start it and wait until it answers; `address` is `127.0.0.1:PORT` then."""

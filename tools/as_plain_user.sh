@@ -10,7 +10,10 @@ if ! id "$user" > /dev/null 2>&1; then
   command -v useradd > /dev/null || { echo "test: no useradd here, not run as a plain user" >&2; exit 0; }
   useradd --create-home --home-dir "$base/home" --shell /bin/bash "$user" 2> /dev/null
 fi
-mkdir -p "$base/tree"
+# A temporary folder of the run's own: one below /tmp may belong to an earlier user of this name.
+rm -rf "$base/t"
+mkdir -p "$base/tree" "$base/t"
+chown "$user:$user" "$base/t"
 chmod 755 "$base"
 
 as_user() {  # a clean environment, of which only what says where packages come from is kept
@@ -21,7 +24,8 @@ as_user() {  # a clean environment, of which only what says where packages come 
   done
   setpriv --reuid "$user" --regid "$user" --init-groups \
     env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME="$base/home" \
-    USER="$user" LOGNAME="$user" LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 "${kept[@]}" "$@"
+    USER="$user" LOGNAME="$user" LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 \
+    PYTEST_DEBUG_TEMPROOT="$base/t" "${kept[@]}" "$@"
 }
 
 # The copy: exactly what is tracked or about to be, nothing that was generated.

@@ -15,7 +15,6 @@ from lamina.stream.verify import DigestMismatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import TracebackType
 
     from lamina.image.receive import Place
 
@@ -57,13 +56,8 @@ class Intake:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: "TracebackType | None",
-    ) -> None:
-        self._packing.__exit__(kind, error, trace)
+    def __exit__(self, *_: object) -> None:
+        self._packing.__exit__()
         self._blob.discard()  # its key is ours alone: nobody could continue it
         self._blob.close()
         self._sealing.discard()

@@ -265,7 +265,7 @@ class _Flow:
 
     def __exit__(self, *_: object) -> None:
         if self._pump is not None:
-            self._pump.__exit__(None, None, None)
+            self._pump.__exit__()
 
     def write(self, piece: bytes) -> None:
         """Take new bytes."""

@@ -19,8 +19,6 @@ from lamina.stream.files import (
 from lamina.stream.verify import CHUNK, DigestMismatch, Hasher, SizeMismatch
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from lamina.store.disk import Disk
 
 __all__ = ["BlobStore", "BlobTooLarge", "BlobUnknown", "BlobWriter", "Partial", "PartialReader"]
@@ -223,12 +221,7 @@ class BlobWriter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: "TracebackType | None",
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property
@@ -339,12 +332,7 @@ class PartialReader:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: "TracebackType | None",
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def read(self, size: int = -1, /) -> bytes:
