@@ -52,7 +52,7 @@ def changesets(draw: st.DrawFn) -> list[Piece]:
             if path not in missing:
                 continue  # GNU tar mixes the attributes of both
             kind = Kind.DIRECTORY  # nor does it put a file where a full directory stands
-        elif model.get(path) is Kind.SYMLINK and kind is Kind.DIRECTORY:
+        elif model.get(path) in (Kind.SYMLINK, Kind.HARDLINK):
             continue  # it makes some symlinks last of all
         for parent in parents:
             if parent not in model:
