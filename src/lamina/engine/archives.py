@@ -74,7 +74,11 @@ def save(engine: "Engine", names: Sequence[str], out: BinaryIO, *, form: str) ->
         _put(writer, "index.json", encode({**index, "manifests": _index_rows(images)}))
         if form == "docker":
             _put(writer, "manifest.json", encode([_docker_row(*image) for image in images]))
-        for digest in _blobs_of(image for image, _ in images):
+        digests = _blobs_of(image for image, _ in images)
+        # A plain user's skopeo fails at folders that the tar does not list: it gives them to root.
+        for folder in ("blobs", *sorted({f"blobs/{digest.algorithm}" for digest in digests})):
+            writer.add(Entry(folder.encode(), Kind.DIRECTORY, 0o755))
+        for digest in digests:
             size = engine.store.blobs.size(digest)
             entry = _file(f"blobs/{digest.algorithm}/{digest.hex}", size)
             with engine.store.blobs.open(digest) as blob:
