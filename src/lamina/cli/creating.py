@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from lamina.cli import unready
 from lamina.cli.flags import BOOL, BYTES, INT, LIST, MAP, STRING, Flag, FlagInvalid
 from lamina.errors import Invalid, LaminaError
 
@@ -58,12 +59,14 @@ FLAGS = (
     Flag("user", "u", help="Username or UID (format: <name|uid>[:<group|gid>])"),
     Flag("volume", "v", kind=LIST, help="Bind mount a volume"),
     Flag("workdir", "w", kind=STRING, help="Working directory inside the container"),
+    *unready.FLAGS,
 )
 _SECURITY = ("no-new-privileges", "seccomp", "systempaths", "apparmor", "label")
 
 
 def create(arguments: Arguments, context: Context, *, attached: bool = True) -> ContainerRecord:
     """Make the container that the words ask for, its image pulled first where it is missing."""
+    unready.check(arguments, context)
     request = request_of(arguments, context, attached=attached)
     if request.cidfile and os.path.exists(request.cidfile):
         raise Invalid(

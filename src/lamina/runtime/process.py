@@ -46,7 +46,7 @@ class StartFailed(LaminaError):
 
     def with_words(self, words: str) -> "StartFailed":
         """Give this failure with what the runtime's program itself said of it."""
-        if not words:
+        if not words or words in self.message:
             return self
         return StartFailed(f"{self.message}: {words}", hint=self.hint, exit_code=self.exit_code)
 
@@ -66,6 +66,12 @@ class StartFailed(LaminaError):
                 f'exec: "{program}": {kind}',
                 hint="is the program in the image, and spelled right?",
                 exit_code=NOT_FOUND,
+            )
+        if "open executable: operation not permitted" in lower:  # crun's words for a folder
+            return cls(
+                f'exec: "{program}": permission denied',
+                hint="the program must be an executable file",
+                exit_code=NOT_STARTABLE,
             )
         if "no such file or directory" in lower:
             return cls(text, exit_code=NOT_FOUND)
