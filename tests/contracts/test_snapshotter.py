@@ -288,6 +288,17 @@ def test_a_hundred_layers_are_one_tree(place):
         assert sorted(os.listdir(top)) == sorted(f"f{i}" for i in range(100))
 
 
+def test_an_opaque_whiteout_in_the_root_hides_every_layer_below(place):
+    wipe = tar([directory("."), Piece(".wh..wh..opq"), Piece("new", b"1")])
+    pile = seal(place.layers, LOW, HIGH, wipe, tar([directory("."), Piece("newer", b"2")]))
+    for stack, name in (
+        (place.snapshotter.prepare("c1", pile), "m"),
+        (place.snapshotter.view(pile), "v"),
+    ):
+        with place.mounted(stack, name) as top:
+            assert sorted(os.listdir(top)) == ["new", "newer"]
+
+
 def test_a_key_is_taken_once_even_by_many_processes_at_once(place):
     pile = seal(place.layers, LOW)
     log = f"{place.settings.root}/log"

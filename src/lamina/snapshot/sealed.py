@@ -24,7 +24,7 @@ class SealedDriver:
 
     def lowers(self, diff_ids: "Sequence[Digest]") -> tuple[Lower, ...]:
         """Give the sealed files, lowest first. Raises: LayerUnknown."""
-        piles = [diff_ids[: i + 1] for i in range(len(diff_ids))]
+        piles = self.layers.showing(diff_ids)
         return tuple(Lower(self.layers.path(pile), sealed=True, diff_id=pile[-1]) for pile in piles)
 
     def view(self, diff_ids: "Sequence[Digest]") -> tuple[Lower, ...]:

@@ -35,7 +35,7 @@ class UnpackedDriver:
 
         Raises: LayerUnknown, Corrupt, DiskFull.
         """
-        piles = [diff_ids[: i + 1] for i in range(len(diff_ids))]
+        piles = self.layers.showing(diff_ids)
         return tuple(Lower(self._directory(pile), sealed=False, diff_id=pile[-1]) for pile in piles)
 
     def view(self, diff_ids: "Sequence[Digest]") -> tuple[Lower, ...]:
