@@ -5,7 +5,15 @@ import io
 
 import pytest
 
-from lamina.cli.errors import BROKEN_PIPE, INTERRUPTED, CommandFailed, exit_code, report, words
+from lamina.cli.errors import (
+    BROKEN_PIPE,
+    INTERRUPTED,
+    CommandFailed,
+    Interrupted,
+    exit_code,
+    report,
+    words,
+)
 from lamina.cli.flags import FlagInvalid
 from lamina.errors import LaminaError, NotFound
 
@@ -60,3 +68,10 @@ def test_a_bug_is_called_one():
     assert said(ZeroDivisionError("x")).startswith(
         "lamina: ZeroDivisionError: x\nhint: this is a bug"
     )
+
+
+def test_an_interrupted_transfer_says_what_became_of_it():
+    assert said(Interrupted("what was downloaded is kept")) == (
+        "lamina: interrupted; what was downloaded is kept\n"
+    )
+    assert exit_code(Interrupted("x")) == INTERRUPTED

@@ -55,6 +55,13 @@ def test_dangling_images_have_no_name():
     assert [number for number, _ in chosen(dangling=("0",))] == [3, 2]
 
 
+def test_an_image_known_by_digest_alone_is_dangling_as_prune_sees_it():
+    lone = image(7, "2026-04-02T00:00:00Z", digests=("docker.io/me/deb@sha256:0",))
+    for asked in ("true", "false"):
+        found = choose(Console(now=NOW).context(), (lone,), {"dangling": (asked,)})
+        assert [row.id for row, _ in found] == [lone.id], asked
+
+
 def test_until_takes_ages_and_moments():
     assert [number for number, _ in chosen(until=("24h",))] == [2, 1]
     assert [number for number, _ in chosen(until=("2026-04-15",))] == [1]

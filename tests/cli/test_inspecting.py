@@ -36,3 +36,21 @@ def test_the_first_kind_that_knows_the_name_answers():
     assert first_of({"x": nothing, "y": lookup}, "a") == THINGS["a"]
     with pytest.raises(NotFound, match="No such object: c"):
         first_of({"x": nothing, "y": lookup}, "c")
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{{.Config.Labels}}|{{.Config.Volumes}}|{{.Config.ExposedPorts}}", "map[]|map[]|map[]"),
+        ("{{.Config.Cmd}}|{{.Config.Entrypoint}}", "[]|[]"),
+        ("{{json .Config.Labels}}|{{json .Config.Cmd}}", "null|null"),
+        ('{{index .Config.Labels "a"}}|{{len .Config.Labels}}', "|0"),
+        ("{{range .Config.Cmd}}x{{end}}{{if .Config.Labels}}y{{end}}", ""),
+        ("{{.Config.Healthcheck}}", "<no value>"),
+    ],
+)
+def test_null_maps_and_lists_print_as_docker_prints_its_own(template: str, expected: str):
+    nulls = dict.fromkeys(("Labels", "Volumes", "Cmd", "Entrypoint", "Healthcheck"))
+    context = Console().context()
+    assert inspect_all(context, ["x"], lambda _: {"Config": nulls}, form=template) == 0
+    assert text_of(context) == expected + "\n"

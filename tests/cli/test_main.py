@@ -115,3 +115,15 @@ def wait_for_the_handler(pid: int) -> None:
             if "pipe" in file.read():
                 return
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("closed", [0, 1, 2])
+def test_a_closed_stream_is_taken_for_the_null_device(closed: int, settings: Settings):
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" -m lamina images {closed}>&-', sys.executable],
+        env={**os.environ, "LAMINA_ROOT": settings.root, "LAMINA_RUN_ROOT": settings.run_root},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == b"" if closed == 1 else done.stdout.startswith(b"REPOSITORY")

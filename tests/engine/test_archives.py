@@ -213,3 +213,13 @@ def test_import_of_no_tar_leaves_nothing(engine):
         engine.images.import_(io.BytesIO(b"no tar" * 1000), ImportRequest(name="x"))
     assert engine.images.list() == ()
     assert list(engine.store.blobs) == []
+
+
+def test_a_file_that_is_no_archive_is_called_that(tmp_path):
+    with make_engine(tmp_path) as engine:
+        import_image(engine, "a:1")
+        whole = io.BytesIO()
+        engine.images.save(["a:1"], whole)
+        for junk in (b"root:x:0:0:root:/root:/bin/bash\n" * 40, whole.getvalue()[:-3000]):
+            with pytest.raises(ArchiveInvalid, match="the file is no whole tar archive"):
+                engine.images.load(io.BytesIO(junk))

@@ -198,6 +198,7 @@ def test_ctrl_c_in_a_pull_leaves_nothing_visible_and_the_repeat_goes_on_from_the
         outcome = interrupt(process)
         assert outcome.code == 130, outcome
         assert "Traceback" not in outcome.err
+        assert outcome.err.startswith("lamina: interrupted; "), outcome
         assert_store_is_sound(lamina)
         relay.open_up()
         before = relay.passed["down"]
@@ -218,6 +219,7 @@ def test_ctrl_c_in_a_push_leaves_no_tag_and_the_repeat_works(
         outcome = interrupt(process)
         assert outcome.code == 130, outcome
         assert "Traceback" not in outcome.err
+        assert outcome.err.startswith("lamina: interrupted; "), outcome
         status, _, _ = registry.request("GET", "/v2/test/pushed/manifests/latest")
         assert status == 404
         relay.open_up()

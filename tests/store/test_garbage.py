@@ -30,7 +30,7 @@ def parts(manifest):
 def test_a_named_image_stays_whole_and_everything_else_goes(store):
     one = put_image(store, {"a": b"1"}, {"b": b"2"})
     two = put_image(store, {"a": b"1"}, {"c": b"3"})
-    store.names.set("x/one:1", one.descriptor, {})
+    store.names.set("x.io/one:1", one.descriptor, {})
     only_two = parts(two) - parts(one)
     size = sum(store.blobs.size(row) for row in only_two)
     collected = store.collect()
@@ -51,8 +51,8 @@ def test_untagged_entries_and_given_roots_stay(store):
 
 def test_removing_everything_leaves_no_byte_of_content(store):
     one = put_image(store, {"a": b"1" * 1000})
-    store.names.set("x/one:1", one.descriptor, {})
-    store.names.remove("x/one:1")
+    store.names.set("x.io/one:1", one.descriptor, {})
+    store.names.remove("x.io/one:1")
     store.collect()
     assert list(store.blobs) == []
     for folder in (store.disk.uploads, store.disk.blobs + "/sha256"):
@@ -71,7 +71,7 @@ def test_an_index_keeps_the_children_that_are_here(store):
     )
     index = Index(MediaType.OCI_INDEX, (absent, one.descriptor), raw)
     store.blobs.put(raw)
-    store.names.set("x/many:1", index.descriptor, {})
+    store.names.set("x.io/many:1", index.descriptor, {})
     assert store.collect().count == 0
     assert set(store.blobs) == parts(one) | {index.digest}
 
@@ -90,14 +90,14 @@ def test_a_damaged_manifest_in_use_stops_the_collection(store, damage):
     one = put_image(store, {"a": b"1"})
     raw = encode({"schemaVersion": 2, "manifests": [one.descriptor.to_json()]})
     store.blobs.put(raw)
-    store.names.set("x/i:1", Descriptor(MediaType.OCI_INDEX, Digest.of(raw), len(raw)), {})
+    store.names.set("x.io/i:1", Descriptor(MediaType.OCI_INDEX, Digest.of(raw), len(raw)), {})
     with open(store.blobs.path(one.digest), "wb") as file:
         file.write(damage)
     with pytest.raises(ManifestDamaged, match=str(one.digest)) as error:
         store.collect()
     assert "rmi" in error.value.hint
     assert store.blobs.has(one.layers[0].digest)
-    store.names.remove("x/i:1")
+    store.names.remove("x.io/i:1")
     assert store.collect().count == 4
 
 
@@ -149,13 +149,13 @@ def test_pulls_tags_removals_and_collections_at_once_break_no_named_image(store)
         chance = random.Random(seed)
         mine = Store.open(store.root)
         for _ in range(12):
-            name = f"x/n:{chance.randrange(4)}"
+            name = f"x.io/n:{chance.randrange(4)}"
             act = chance.randrange(5)
             if act <= 1:
                 with mine.lease():
                     _pull(mine, name, chance.randrange(5))
             elif act == 2:
-                _tag(mine, name, f"x/n:{chance.randrange(4)}")
+                _tag(mine, name, f"x.io/n:{chance.randrange(4)}")
             elif act == 3:
                 mine.names.remove(name)
                 mine.collect()

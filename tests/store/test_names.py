@@ -76,18 +76,18 @@ def test_a_moved_tag_leaves_its_old_target_dangling(store):
 
 def test_a_moved_tag_leaves_nothing_where_another_name_holds_the_target(store):
     one, two = target(store, "one"), target(store, "two")
-    store.names.set("x/a:1", one, {})
-    store.names.set("x/b:1", one, {})
-    store.names.set("x/a:1", two, {})
-    assert listed(store) == [("x/b:1", one.digest), ("x/a:1", two.digest)]
+    store.names.set("x.io/a:1", one, {})
+    store.names.set("x.io/b:1", one, {})
+    store.names.set("x.io/a:1", two, {})
+    assert listed(store) == [("x.io/b:1", one.digest), ("x.io/a:1", two.digest)]
 
 
 def test_naming_a_dangling_target_takes_it_up_again(store):
     one, two = target(store, "one"), target(store, "two")
     store.names.set(DEBIAN, one, {})
     store.names.set(DEBIAN, two, {})
-    store.names.set("x/old:1", one, {})
-    assert listed(store) == [(DEBIAN, two.digest), ("x/old:1", one.digest)]
+    store.names.set("x.io/old:1", one, {})
+    assert listed(store) == [(DEBIAN, two.digest), ("x.io/old:1", one.digest)]
 
 
 def test_setting_the_same_again_changes_nothing_on_disk(store):
@@ -188,13 +188,13 @@ def test_names_set_by_many_processes_at_once_are_all_there(store):
     def run(number):
         mine = Store.open(store.root)
         for i in range(10):
-            mine.names.set(f"x/p{number}:{i}", target(mine, f"{number} {i}"), {})
+            mine.names.set(f"x.io/p{number}:{i}", target(mine, f"{number} {i}"), {})
         for i in range(0, 10, 2):
-            mine.names.remove(f"x/p{number}:{i}")
+            mine.names.remove(f"x.io/p{number}:{i}")
 
     together(run, *[(number,) for number in range(20)])
     assert sorted(name for name, _ in listed(store)) == sorted(
-        f"x/p{number}:{i}" for number in range(20) for i in range(1, 10, 2)
+        f"x.io/p{number}:{i}" for number in range(20) for i in range(1, 10, 2)
     )
 
 
@@ -211,18 +211,18 @@ def test_a_tag_that_many_processes_move_loses_no_target(store):
 
 def test_readers_never_see_less_than_what_was_there(store):
     for i in range(50):
-        store.names.set(f"x/fixed:{i}", target(store, f"{i}"), {})
+        store.names.set(f"x.io/fixed:{i}", target(store, f"{i}"), {})
 
     def write(number):
         mine = Store.open(store.root)
         for i in range(15):
-            mine.names.set(f"x/w{number}:moving", target(mine, f"{number} {i}"), {})
+            mine.names.set(f"x.io/w{number}:moving", target(mine, f"{number} {i}"), {})
 
     def read(number):
         mine = Store.open(store.root)
         for _ in range(100):
             names = {row.name for row in mine.names.all()}
-            assert {f"x/fixed:{i}" for i in range(50)} <= names
+            assert {f"x.io/fixed:{i}" for i in range(50)} <= names
 
     together(lambda act, number: act(number), (write, 1), (write, 2), (read, 3), (read, 4))
 
@@ -234,7 +234,7 @@ def test_kill_9_at_random_moments_never_damages_the_index(store):
     def run(root, stop, told):
         mine = Store.open(root)
         for i in range(1000):
-            mine.names.set(f"x/k:{i % 7}", targets[i % 4], {"round": str(i)})
+            mine.names.set(f"x.io/k:{i % 7}", targets[i % 4], {"round": str(i)})
             if i == stop:
                 told()
 
@@ -249,12 +249,53 @@ def test_kill_9_at_random_moments_never_damages_the_index(store):
 def test_on_a_full_disk_names_can_still_be_removed(tiny_disk):
     store = Store.open(str(tiny_disk / "root"))
     for i in range(100):
-        store.names.set(f"x/a:{i}", target(store, str(i)), {})
+        store.names.set(f"x.io/a:{i}", target(store, str(i)), {})
     data = bytes(100_000)
     fill(tiny_disk / "ballast", len(data))
     with pytest.raises(DiskFull):
         store.blobs.put(data)
     for i in range(50):
-        store.names.remove(f"x/a:{i}")
+        store.names.remove(f"x.io/a:{i}")
     assert len(listed(store)) == 50
     assert store.collect().count == 50
+
+
+def write_index(store, *rows):
+    document = {
+        "schemaVersion": 2,
+        "manifests": [
+            {**row.to_json(), "annotations": {"org.opencontainers.image.ref.name": name}}
+            for name, row in rows
+        ],
+    }
+    with open(os.path.join(store.root, "index.json"), "wb") as file:
+        file.write(encode(document))
+
+
+def test_short_names_that_other_tools_wrote_are_completed(store):
+    one, two = target(store, "one"), target(store, "two")
+    write_index(store, ("alpine:3", one), ("me/app:v1", two), ("localhost/a:1", one))
+    assert listed(store) == [
+        ("docker.io/library/alpine:3", one.digest),
+        ("docker.io/me/app:v1", two.digest),
+        ("localhost/a:1", one.digest),
+    ]
+    store.names.set("docker.io/library/alpine:3", two, {})
+    assert store.names.remove("docker.io/me/app:v1") is not None
+    assert sorted(listed(store)) == [
+        ("docker.io/library/alpine:3", two.digest),
+        ("localhost/a:1", one.digest),
+    ]
+
+
+def test_a_bare_tag_of_another_tool_is_no_name_and_stays_for_that_tool(store):
+    one = target(store, "one")
+    write_index(store, ("latest", one), ("NOT/valid name", one))
+    assert listed(store) == [("", one.digest), ("", one.digest)]
+    store.names.set(DEBIAN, one, {})
+    with open(os.path.join(store.root, "index.json"), encoding="utf-8") as file:
+        names = [
+            row["annotations"]["org.opencontainers.image.ref.name"]
+            for row in json.load(file)["manifests"]
+        ]
+    assert names == ["latest", "NOT/valid name", DEBIAN]

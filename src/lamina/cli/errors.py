@@ -14,7 +14,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TextIO
 
-__all__ = ["BROKEN_PIPE", "INTERRUPTED", "CommandFailed", "exit_code", "report", "words"]
+__all__ = [
+    "BROKEN_PIPE",
+    "INTERRUPTED",
+    "CommandFailed",
+    "Interrupted",
+    "exit_code",
+    "report",
+    "words",
+]
 
 INTERRUPTED = 130
 BROKEN_PIPE = 141
@@ -36,6 +44,10 @@ class CommandFailed(LaminaError):
     def __init__(self, code: int) -> None:
         super().__init__("")
         self.exit_code = code
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in a long command; the text says what became of what was done so far."""
 
 
 def exit_code(error: BaseException) -> int:
@@ -67,7 +79,10 @@ def report(error: BaseException, stream: TextIO | None = None) -> int:
     Says nothing for a closed pipe and for `CommandFailed`; ends the line the terminal's ^C began.
     """
     stream = stream or sys.stderr
-    if isinstance(error, KeyboardInterrupt):
+    if isinstance(error, Interrupted):
+        start = "\n" if stream.isatty() else ""
+        print(f"{start}lamina: interrupted; {error}", file=stream)
+    elif isinstance(error, KeyboardInterrupt):
         print(file=stream)
     elif not isinstance(error, (BrokenPipeError, CommandFailed)):
         what, hint = words(error)

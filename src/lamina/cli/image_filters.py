@@ -90,7 +90,8 @@ def _names(image: ImageSummary, filters: Mapping[str, tuple[str, ...]]) -> tuple
             dangling = parse_bool(text)
         except ValueError:
             raise FilterInvalid(f"invalid filter 'dangling={text}'") from None
-        if dangling == bool(image.names or image.digests):
+        # As docker: an image known by digest alone is dangling, and is not left out without it.
+        if image.names if dangling else not (image.names or image.digests):
             return None
     patterns = filters.get("reference", ())
     if not patterns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lamina.cli.template_values import NIL_LIST, NIL_MAP
 from lamina.errors import LaminaError, NotFound
 
 TYPE_CHECKING = False
@@ -13,6 +14,14 @@ if TYPE_CHECKING:
     Lookup = Callable[[str], Mapping[str, object]]
 
 __all__ = ["first_of", "inspect_all"]
+
+_MAPS = frozenset(("Data", "ExposedPorts", "Labels", "LogOpts", "PortBindings", "Ports", "Volumes"))
+_LISTS = frozenset(
+    (
+        *("Binds", "CapAdd", "CapDrop", "Cmd", "Dns", "DnsOptions", "DnsSearch", "Entrypoint"),
+        *("Env", "ExtraHosts", "GroupAdd", "OnBuild", "RepoDigests", "RepoTags", "Shell"),
+    )
+)
 
 
 def inspect_all(context: Context, names: Sequence[str], lookup: Lookup, *, form: str) -> int:
@@ -35,7 +44,7 @@ def inspect_all(context: Context, names: Sequence[str], lookup: Lookup, *, form:
             failures.append(error)
     if template is not None:
         for document in documents:
-            context.print(template.render(document, strict=True))
+            context.print(template.render(_typed(document), strict=True))
     elif form == "json":
         from lamina.cli.template_functions import to_json
 
@@ -46,6 +55,28 @@ def inspect_all(context: Context, names: Sequence[str], lookup: Lookup, *, form:
     for failure in failures:
         context.say(f"lamina: {failure}" + (f"\nhint: {failure.hint}" if failure.hint else ""))
     return 1 if failures else 0
+
+
+def _typed(document: Mapping[str, object]) -> Mapping[str, object]:
+    """Give the document with null as Go's types print it: `map[]` for labels, `[]` for lists.
+
+    Exposed ports, left out where there are none, are such a map, too.
+    """
+    typed = {key: _typed_value(key, value) for key, value in document.items()}
+    settings = typed.get("Config")
+    if isinstance(settings, dict):
+        settings.setdefault("ExposedPorts", NIL_MAP)
+    return typed
+
+
+def _typed_value(key: str, value: object) -> object:
+    if isinstance(value, dict):
+        return {inner: _typed_value(inner, item) for inner, item in value.items()}
+    if value is not None:
+        return value
+    if key in _MAPS:
+        return NIL_MAP
+    return NIL_LIST if key in _LISTS else None
 
 
 def first_of(lookups: Mapping[str, Lookup], name: str) -> Mapping[str, object]:

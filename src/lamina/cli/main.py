@@ -29,6 +29,7 @@ def run() -> None:
     from lamina.cli.startup import postpone
 
     postpone("inspect")
+    _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             # Names of files may be any bytes; other alphabets than UTF-8 lack most of our signs.
@@ -42,7 +43,24 @@ def run() -> None:
         _forget_output()
     if "threading" not in sys.modules and "atexit" not in sys.modules:
         os._exit(code)  # nobody wants to be told: tearing the interpreter down costs 2 ms
+    from signal import SIG_IGN, SIGINT, signal
+
+    signal(SIGINT, SIG_IGN)  # all is done: a late Ctrl-C would only interrupt the tidying-up
     sys.exit(code)
+
+
+def _open_missing_streams() -> None:
+    """Put the null device where a standard stream was closed (`>&-`).
+
+    Otherwise the next file opened would take its number, and get what is written to it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            setattr(sys, name, open(number, "w" if number else "r"))  # noqa: SIM115 - lives as long as the process
 
 
 def main(argv: Sequence[str], context: Context | None = None) -> int:

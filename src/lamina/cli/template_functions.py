@@ -6,7 +6,7 @@ argument is a `WrongArgument`, blamed on the argument itself.
 
 from __future__ import annotations
 
-from lamina.cli.template_values import format_value, printf, type_name
+from lamina.cli.template_values import NIL_LIST, NIL_MAP, format_value, printf, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def to_json(value: object) -> str:
 
 def _plain(value: object) -> object:
     """Give `value` without methods, floats that are whole as Go writes them."""
+    if value is NIL_MAP or value is NIL_LIST:
+        return None
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items() if not callable(item)}
     if isinstance(value, (list, tuple)):

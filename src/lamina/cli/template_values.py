@@ -8,9 +8,20 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["NO_VALUE", "format_float", "format_value", "printf", "quote", "type_name"]
+__all__ = [
+    "NIL_LIST",
+    "NIL_MAP",
+    "NO_VALUE",
+    "format_float",
+    "format_value",
+    "printf",
+    "quote",
+    "type_name",
+]
 
 NO_VALUE = "<no value>"
+NIL_MAP: dict[str, object] = {}  # Go's nil map and slice: told by identity, printed as empty
+NIL_LIST: list[object] = []
 _VERB = re.compile(r"%([-+# 0]*)(\*|\d+)?(\.(?:\*|\d+)?)?(.)?", re.DOTALL)
 _FIXED_BELOW, _FIXED_FROM = 6, -4
 _ESCAPES = {

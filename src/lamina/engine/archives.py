@@ -14,7 +14,7 @@ from lamina.image.archive import Archive, ArchiveSource, LegacyImage
 from lamina.image.edit import append_layer, apply_changes, new_manifest
 from lamina.image.intake import Intake
 from lamina.image.receive import Place, receive
-from lamina.layer.entry import Entry, Kind
+from lamina.layer.entry import Entry, EntryInvalid, Kind
 from lamina.layer.tar import TarWriter
 from lamina.spec.config import History, ImageConfig
 from lamina.spec.platform import Platform
@@ -147,7 +147,7 @@ def load(engine: "Engine", stream: BinaryIO, *, listener: Listener) -> tuple[Loa
     Raises: ArchiveInvalid (no image in it), Corrupt (damaged), Unavailable (disk).
     """
     with engine.store.lease(), _seekable(engine, stream) as file:
-        archive = Archive(file)
+        archive = _opened(file)
         place = Place(engine.store.blobs, engine.layers, engine.settings.layer_workers)
         loaded = []
         for image in archive.images():
@@ -166,6 +166,16 @@ def load(engine: "Engine", stream: BinaryIO, *, listener: Listener) -> tuple[Loa
             hint="a tar of a root file system is read by `lamina import`",
         )
     return tuple(loaded)
+
+
+def _opened(file: BinaryIO) -> Archive:
+    try:
+        return Archive(file)
+    except EntryInvalid as error:
+        raise ArchiveInvalid(
+            f"the file is no whole tar archive: {error}",
+            hint="it may have been cut short on its way here; save it again",
+        ) from error
 
 
 def _as_loading(listener: Listener) -> Listener:

@@ -111,6 +111,13 @@ class System:
                 continue
         return sizes
 
+    def drop_downloads(self) -> int:
+        """Forget what interrupted pulls and loads left behind; give the bytes freed.
+
+        Running ones are untouched; an interrupted one begins anew when it is repeated.
+        """
+        return self._engine.store.blobs.drop_partials(before=float("inf"))
+
     def info(self) -> "Document":
         """Say which parts serve here, and why those."""
         from lamina import __version__

@@ -101,7 +101,9 @@ class Names:
             with self._changing() as rows:
                 old = next((row for row in rows if _name(row) == name), None)
                 kept = [row for row in rows if _name(row) != name]
-                kept = [row for row in kept if _name(row) or row.get("digest") != target.digest]
+                kept = [
+                    row for row in kept if _written_name(row) or row.get("digest") != target.digest
+                ]
                 kept.append(new)
                 if old is not None and _is_lost(old, kept):
                     kept.append(_without_name(old))
@@ -189,12 +191,32 @@ def _named(number: int, row: Document) -> Named:
         ) from error
     start = len(_FACT)
     facts = {key[start:]: text for key, text in target.annotations.items() if key.startswith(_FACT)}
-    return Named(target.annotations.get(_NAME, ""), target, facts)
+    return Named(_complete(target.annotations.get(_NAME, "")), target, facts)
 
 
 def _name(row: Document) -> str:
+    return _complete(_written_name(row))
+
+
+def _written_name(row: Document) -> str:
     annotations = row.get("annotations")
     return str(annotations.get(_NAME, "")) if isinstance(annotations, dict) else ""
+
+
+def _complete(text: str) -> str:
+    """Complete a name as other tools write it: `alpine:3` is one, a bare `latest` is none."""
+    registry, slash, path = text.partition("/")
+    tagged = ":" in path.rpartition("/")[2]
+    if slash and tagged and (registry == "localhost" or "." in registry or ":" in registry):
+        return text  # ours are complete: a listing parses none of them
+    if not slash and ":" not in text:
+        return ""
+    from lamina.spec.reference import Reference, ReferenceInvalid
+
+    try:
+        return str(Reference.parse(text))
+    except ReferenceInvalid:
+        return ""
 
 
 def _row(name: str, target: Descriptor, facts: Mapping[str, str]) -> Document:

@@ -1,5 +1,7 @@
 """`lamina system prune` asks, then removes what nothing needs."""
 
+from pathlib import Path
+
 from tests.archives import archive
 from tests.commands import Lamina
 
@@ -7,7 +9,8 @@ from tests.commands import Lamina
 def test_what_will_go_is_listed_before_the_question(lamina: Lamina):
     text = lamina("system", "prune", stdin="n\n")
     assert text == (
-        "WARNING! This will remove:\n  - all stopped containers\n  - all dangling images\n\n"
+        "WARNING! This will remove:\n  - all stopped containers\n  - all dangling images\n"
+        "  - what interrupted downloads left behind\n\n"
         "Are you sure you want to continue? [y/N] "
     )
 
@@ -18,3 +21,12 @@ def test_images_go_with_all_and_the_space_is_told(lamina: Lamina):
     assert "untagged: a:1\n" in text
     assert text.splitlines()[-1].startswith("Total reclaimed space: ")
     assert lamina("images", "-q") == ""
+
+
+def test_what_an_interrupted_download_left_goes_too(lamina: Lamina):
+    lamina("load", stdin=archive("a:1"))
+    partial = Path(lamina.settings.root, "uploads", "sha256-" + "0" * 64)
+    partial.write_bytes(b"x" * 5000)
+    assert "Total reclaimed space: 5kB\n" in lamina("system", "prune", "--force")
+    assert not partial.exists()
+    assert lamina("images", "-q") != ""

@@ -25,12 +25,16 @@ COMMAND = Command(
 
 def main(arguments: Arguments, context: Context) -> int:
     """Load; elsewhere than on a terminal only the names are told."""
+    from lamina.cli.errors import Interrupted
     from lamina.cli.files import input_file
     from lamina.cli.progress import Progress
 
     context.enter_namespace()
     with input_file(context, arguments.text("input"), command="load") as stream:
         layers = context.is_terminal and not arguments.flag("quiet")
-        with Progress(context, layers=layers) as listener:
-            context.engine.images.load(stream, listener=listener)
+        try:
+            with Progress(context, layers=layers) as listener:
+                context.engine.images.load(stream, listener=listener)
+        except KeyboardInterrupt:
+            raise Interrupted("repeat the load for the images not listed above") from None
     return 0

@@ -27,6 +27,7 @@ COMMAND = Command(
 
 def main(arguments: Arguments, context: Context) -> int:
     """Pull, drawing the layers as they come; the last line is the full name."""
+    from lamina.cli.errors import Interrupted
     from lamina.cli.progress import Progress
     from lamina.errors import Invalid
     from lamina.spec.reference import Reference
@@ -41,9 +42,13 @@ def main(arguments: Arguments, context: Context) -> int:
     if not all_tags and not bare.tag and bare.digest is None and not quiet:
         context.print(f"Using default tag: {reference.tag}")
         context.out.flush()
-    with Progress(context, quiet=quiet) as listener:
-        context.engine.images.pull(
-            name, platform=arguments.text("platform"), all_tags=all_tags, listener=listener
-        )
+    platform = arguments.text("platform")
+    try:
+        with Progress(context, quiet=quiet) as listener:
+            context.engine.images.pull(
+                name, platform=platform, all_tags=all_tags, listener=listener
+            )
+    except KeyboardInterrupt:
+        raise Interrupted("what was downloaded is kept and the next pull continues") from None
     context.print(bare.name if all_tags else str(reference))
     return 0

@@ -26,6 +26,7 @@ COMMAND = Command(
 
 def main(arguments: Arguments, context: Context) -> int:
     """Push, drawing the layers as they go; quiet says the full name alone."""
+    from lamina.cli.errors import Interrupted
     from lamina.cli.progress import Progress
     from lamina.errors import Invalid
     from lamina.spec.reference import Reference
@@ -39,8 +40,11 @@ def main(arguments: Arguments, context: Context) -> int:
     if not all_tags and not bare.tag and bare.digest is None and not quiet:
         context.print(f"Using default tag: {reference.tag}")
         context.out.flush()
-    with Progress(context, quiet=quiet) as listener:
-        context.engine.images.push(name, all_tags=all_tags, listener=listener)
+    try:
+        with Progress(context, quiet=quiet) as listener:
+            context.engine.images.push(name, all_tags=all_tags, listener=listener)
+    except KeyboardInterrupt:
+        raise Interrupted("what arrived whole is kept there and the next push continues") from None
     if quiet:
         context.print(bare.name if all_tags else str(reference))
     return 0

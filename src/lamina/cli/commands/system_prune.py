@@ -31,6 +31,7 @@ def main(arguments: Arguments, context: Context) -> int:
     warning = (
         "This will remove:\n  - all stopped containers\n"
         f"  - all {images if everything else 'dangling images'}\n"
+        "  - what interrupted downloads left behind\n"
     )
     if not agreed(context, arguments, warning):
         return 0
@@ -43,5 +44,5 @@ def main(arguments: Arguments, context: Context) -> int:
         context.print()
     removed, from_images = context.engine.images.prune(all_unused=everything)
     tell_images(context, removed)
-    tell_space(context, freed + from_images)
+    tell_space(context, freed + from_images + context.engine.system.drop_downloads())
     return 0
