@@ -137,6 +137,7 @@ class System:
             "DriverReason": engine.snapshotter.reason,
             "DefaultRuntime": runtime.name,
             "RuntimeReason": runtime.reason,
+            "Network": "the host's, or none (--network none)",
             "KernelVersion": uname.release,
             "OSType": "linux",
             "Architecture": uname.machine,

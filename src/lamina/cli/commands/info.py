@@ -30,6 +30,7 @@ _LINES = (
     (" Chosen Because", "DriverReason"),
     ("Default Runtime", "DefaultRuntime"),
     (" Chosen Because", "RuntimeReason"),
+    ("Network", "Network"),
     ("Kernel Version", "KernelVersion"),
     ("OSType", "OSType"),
     ("Architecture", "Architecture"),
