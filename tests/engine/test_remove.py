@@ -5,6 +5,8 @@ from tests.engine.worlds import import_image, merged, ran
 from tests.images import Piece
 
 from lamina.engine.local import ImageInUse, ImageUnknown, Removed
+from lamina.engine.naming import name_image
+from lamina.spec.manifest import Manifest
 
 pytestmark = pytest.mark.root
 
@@ -64,3 +66,21 @@ def test_prune_removes_dangling_images_and_on_demand_the_unused(engine, base):
     assert {row.untagged for row in removed if row.untagged} == {"moving:latest"}
     assert [row.id for row in engine.images.list()] == [base]
     engine.containers.remove(container)
+
+
+@pytest.mark.parametrize("how", ["name", "id", "prune"])
+def test_an_image_with_two_manifests_goes_whole(engine, base, how):
+    """Two archives of one image: same configuration, layers packed differently."""
+    image = engine.images.resolve("base")
+    other = Manifest.build(
+        image.manifest.config, image.manifest.layers, annotations={"by": "other"}
+    )
+    engine.store.blobs.put(other.raw)
+    name_image(engine, "docker.io/library/base:latest", other, image.config)
+    assert len(engine.store.names.all()) == 2
+    if how == "prune":
+        engine.images.prune(all_unused=True)
+    else:
+        engine.images.remove("base" if how == "name" else base.hex[:12])
+    assert engine.images.list() == ()
+    assert engine.store.names.all() == ()

@@ -86,5 +86,5 @@ def adopt(engine: "Engine", rows: "Sequence[Named]") -> dict[str, str]:
         facts = naming.facts_of(engine, received.config)
         for row in rows:
             if row.name:
-                engine.store.names.set(row.name, received.manifest.descriptor, facts)
+                engine.store.names.set(row.name, row.target, facts)
     return facts

@@ -1,11 +1,11 @@
 """Images on this machine: find, list, tag, remove; pull and push are next door."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 from lamina.engine import naming
 from lamina.engine.local import ImageSummary, ImageUnknown, LocalImage, Removed
-from lamina.errors import Invalid
+from lamina.errors import Invalid, NotFound, Unsupported
 from lamina.events import Listener, silent
 from lamina.spec.digest import Digest, chain_id
 from lamina.spec.reference import Reference, ReferenceInvalid
@@ -33,8 +33,7 @@ class Images:
     def list(self) -> tuple[ImageSummary, ...]:
         """Give every image, newest first. Costs one read of `index.json`."""
         groups: dict[str, list[tuple[str, Mapping[str, str]]]] = {}
-        for row in self._engine.store.names.all():
-            facts = self._facts_of(row)
+        for row, facts in self.rows():
             groups.setdefault(facts[naming.IMAGE_ID], []).append((row.name, facts))
         images = [
             ImageSummary(
@@ -51,6 +50,17 @@ class Images:
         images.sort(key=lambda image: image.created, reverse=True)
         return tuple(images)
 
+    def rows(self) -> "Iterator[tuple[Named, Mapping[str, str]]]":
+        """Give every index entry that is an image for this machine, with its facts.
+
+        Other tools keep artifacts and other platforms' images in a layout, too; these stay theirs.
+        """
+        for row in self._engine.store.names.all():
+            try:
+                yield row, self._facts_of(row)
+            except (NotFound, Invalid, Unsupported):
+                continue
+
     def _facts_of(self, row: "Named") -> "Mapping[str, str]":
         if naming.IMAGE_ID in row.facts:
             return row.facts
@@ -58,31 +68,28 @@ class Images:
 
         return describe(self._engine, row)
 
-    def _id_of(self, row: "Named") -> str:
-        return self._facts_of(row)[naming.IMAGE_ID]
-
     def find(self, name_or_id: str) -> tuple["Named", ...]:
         """Give the index entries of one image, the asked name's first.
 
         A name wins over an ID; an ID may be cut short where it stays unique.
         Raises: ImageUnknown, Invalid (the short ID fits several images).
         """
-        rows = self._engine.store.names.all()
+        rows = [(row, facts[naming.IMAGE_ID]) for row, facts in self.rows()]
         named = self._by_name(name_or_id)
         if named is not None:
-            image_id = self._id_of(named)
-            others = [r for r in rows if r.name != named.name and self._id_of(r) == image_id]
+            image_id = self._facts_of(named)[naming.IMAGE_ID]
+            others = [row for row, i in rows if row.name != named.name and i == image_id]
             return (named, *others)
         wanted = name_or_id.removeprefix("sha256:")
         if wanted and len(wanted) <= _ID_LENGTH and all(c in "0123456789abcdef" for c in wanted):
-            fitting = {i for row in rows if (i := self._id_of(row)).startswith(f"sha256:{wanted}")}
+            fitting = {i for _, i in rows if i.startswith(f"sha256:{wanted}")}
             if len(fitting) > 1:
                 raise Invalid(
                     f"image ID {name_or_id} is ambiguous", hint="give more characters of the ID"
                 )
             if fitting:
                 found = fitting.pop()
-                return tuple(row for row in rows if self._id_of(row) == found)
+                return tuple(row for row, i in rows if i == found)
         raise self._unknown(name_or_id)
 
     def _by_name(self, text: str) -> "Named | None":

@@ -6,7 +6,6 @@ from lamina.engine.local import ImageInUse, LocalImage, Removed
 from lamina.errors import LaminaError
 from lamina.spec.config import ImageConfig
 from lamina.spec.digest import Digest, chain_id
-from lamina.spec.manifest import Manifest, parse_manifest
 from lamina.spec.reference import Reference
 
 if TYPE_CHECKING:
@@ -14,6 +13,7 @@ if TYPE_CHECKING:
 
     from lamina.engine.containers import ContainerRecord
     from lamina.engine.engine import Engine
+    from lamina.store.names import Named
 
 __all__ = ["collect", "prune", "remove"]
 
@@ -46,7 +46,7 @@ def remove(engine: "Engine", name_or_id: str, *, force: bool = False) -> tuple[R
     if users:  # forced: the containers keep what they stand on
         engine.store.names.keep(image.manifest.descriptor, dict(rows[0].facts))
         return tuple(removed)
-    engine.store.names.drop(image.manifest.digest)
+    _drop(engine, rows)
     return (*removed, *_deleted(engine, image))
 
 
@@ -58,12 +58,19 @@ def prune(engine: "Engine", *, all_unused: bool) -> tuple[tuple[Removed, ...], i
         if summary.id in used or (summary.names and not all_unused):
             continue
         image = engine.images.resolve(str(summary.id))
+        rows = engine.images.find(str(summary.id))
         for name in (*image.names, *image.digests):
             engine.store.names.remove(name)
             removed.append(Removed(untagged=Reference.parse(name).familiar))
-        engine.store.names.drop(image.manifest.digest)
+        _drop(engine, rows)
         removed.append(Removed(deleted=str(image.id)))
     return tuple(removed), collect(engine)
+
+
+def _drop(engine: "Engine", rows: "Sequence[Named]") -> None:
+    """Forget the image's entries without a name: one image may have several manifests."""
+    for digest in {row.target.digest for row in rows}:
+        engine.store.names.drop(digest)
 
 
 def _is_name_of(text: str, name: str) -> bool:
@@ -154,12 +161,13 @@ def _piles_in_use(engine: "Engine") -> set[str]:
 
 def _stacks(engine: "Engine") -> list[tuple[Digest, ...]]:
     """Give the pile of every image and container that is left."""
+    from lamina.engine.adopt import manifest_of
+
     stacks = [record.diff_ids for record in engine.containers.records()]
     blobs = engine.store.blobs
-    for digest in {row.target.digest for row in engine.store.names.all()}:
-        manifest = parse_manifest(blobs.read(digest))
-        if isinstance(manifest, Manifest):
-            stacks.append(ImageConfig.from_json(blobs.read(manifest.config.digest)).diff_ids)
+    for row in {row.target.digest: row for row, _ in engine.images.rows()}.values():
+        manifest = manifest_of(engine, row)
+        stacks.append(ImageConfig.from_json(blobs.read(manifest.config.digest)).diff_ids)
     return [tuple(stack) for stack in stacks]
 
 
