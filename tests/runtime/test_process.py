@@ -20,7 +20,9 @@ from lamina.runtime.process import (
     [
         ("executable file `x` not found in $PATH: No such file", ["x"], "executable file not found in $PATH", 127),
         ('exec: "x": executable file not found in $PATH', ["x"], "executable file not found in $PATH", 127),
-        ("open executable: Permission denied", ["/a"], "permission denied", 126),
+        ("open executable: Permission denied", ["/a"], 'exec: "/a": permission denied', 126),
+        ("open executable: Operation not permitted", ["/etc"], 'exec: "/etc": permission denied', 126),
+        ('runc run failed: x: exec: "/etc": permission denied', ["/etc"], 'exec: "/etc": permission denied', 126),
         ('exec: "/etc": is a directory', ["/etc"], "is a directory", 126),
         ("chdir: No such file or directory", ["x"], "no such file or directory", 127),
         ("setrlimit: Operation not permitted", ["x"], "setrlimit", 125),
@@ -31,6 +33,13 @@ def test_a_runtimes_words_become_dockers(said: str, args: list[str], words: str,
     error = StartFailed.explain(said, args)
     assert words in error.message.lower() or words in error.message
     assert error.exit_code == code
+
+
+def test_what_a_failure_says_already_is_not_said_twice():
+    known = StartFailed.explain("executable file `x` not found in $PATH: No such file", ["x"])
+    assert known.with_words("executable file `x` not found in $PATH").message == known.message
+    other = StartFailed.explain("", ["x"])
+    assert other.with_words("out of luck").message == f"{other.message}: out of luck"
 
 
 def test_a_program_gets_the_descriptors_it_is_given():

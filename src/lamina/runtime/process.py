@@ -46,8 +46,8 @@ class StartFailed(LaminaError):
 
     def with_words(self, words: str) -> "StartFailed":
         """Give this failure with what the runtime's program itself said of it."""
-        if not words or words in self.message:
-            return self
+        if not words or self.exit_code != OURS or words in self.message:
+            return self  # what went wrong is said already, and shorter
         return StartFailed(f"{self.message}: {words}", hint=self.hint, exit_code=self.exit_code)
 
     @classmethod
@@ -67,7 +67,8 @@ class StartFailed(LaminaError):
                 hint="is the program in the image, and spelled right?",
                 exit_code=NOT_FOUND,
             )
-        if "open executable: operation not permitted" in lower:  # crun's words for a folder
+        # crun names no program here, and calls a folder "not permitted"; runc puts its own steps first.
+        if "open executable: " in lower or f'exec: "{program}": permission denied'.lower() in lower:
             return cls(
                 f'exec: "{program}": permission denied',
                 hint="the program must be an executable file",

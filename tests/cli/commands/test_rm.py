@@ -27,6 +27,12 @@ def test_names_that_are_not_there_are_told_and_the_rest_removed(lamina: Lamina):
     assert "No such container: nosuch" in outcome.err
 
 
+def test_by_force_a_name_that_is_not_there_is_told_and_no_failure(lamina: Lamina):
+    outcome = lamina.attempt("rm", "-f", "nosuch")
+    assert (outcome.code, outcome.out) == (0, "")
+    assert "No such container: nosuch" in outcome.err
+
+
 def test_a_container_that_hides_its_files_is_removed_all_the_same(lamina: Lamina):
     lamina("run", "--name", "deep", "tiny", "sh", "-c", "mkdir -p /a/b/c; chmod 0 /a/b /a")
     lamina("rm", "deep")

@@ -29,11 +29,11 @@ COMMAND = Command(
 
 
 def main(arguments: Arguments, context: Context) -> int:
-    """Remove each; with --force one that is not there is no failure."""
+    """Remove each; with --force one that is not there is told, and no failure (as Docker's)."""
     force, volumes = arguments.flag("force"), arguments.flag("volumes")
     context.enter_namespace()
 
     def remove(name: str) -> None:
         context.engine.containers.remove(name, force=force, volumes=volumes)
 
-    return for_each(context, arguments.positional, remove)
+    return for_each(context, arguments.positional, remove, missing_is_failure=not force)
