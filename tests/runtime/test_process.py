@@ -25,6 +25,8 @@ from lamina.runtime.process import (
         ('runc run failed: x: exec: "/etc": permission denied', ["/etc"], 'exec: "/etc": permission denied', 126),
         ('exec: "/etc": is a directory', ["/etc"], "is a directory", 126),
         ("chdir: No such file or directory", ["x"], "no such file or directory", 127),
+        ("cannot setresgid to 33: Invalid argument", ["x"], "not among the user ids you have", 125),
+        ("unable to setup user: invalid argument", ["x"], "not among the user ids you have", 125),
         ("setrlimit: Operation not permitted", ["x"], "setrlimit", 125),
         ("", [], "said nothing", 125),
     ],

@@ -38,7 +38,8 @@ def test_streams_and_the_exit_code_come_through(lamina: Lamina):
     [
         ("nosuch", 127, "executable file not found in $PATH"),
         ("/nosuch", 127, "no such file or directory"),
-        ("/etc/passwd", 126, "permission denied"),
+        ("/etc/passwd", 126, 'exec: "/etc/passwd": permission denied'),
+        ("/etc", 126, 'exec: "/etc": '),
     ],
 )
 def test_a_program_that_cannot_start_has_dockers_code_and_words(
@@ -113,6 +114,8 @@ def test_an_exec_is_in_the_same_container_with_its_own_user_and_environment(lami
     assert lamina.attempt("exec", "host", "sh", "-c", "exit 9").code == 9
     outcome = lamina.attempt("exec", "host", "nosuch")
     assert (outcome.code, "executable file not found in $PATH" in outcome.err) == (127, True)
+    outcome = lamina.attempt("exec", "-w", "/nosuch", "host", "id")
+    assert (outcome.code, "/nosuch" in outcome.err, "Errno" in outcome.err) == (127, True, False)
     assert lamina("exec", "-i", "host", "cat", stdin="typed") == "typed"
     lamina("exec", "-d", "host", "sh", "-c", "sleep 200")
     assert eventually(lambda: "sleep 200" in lamina("top", "host"))

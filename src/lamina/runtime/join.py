@@ -94,7 +94,10 @@ def _become_process(process: Document, stdio: Stdio, terminal: int) -> None:
         os.setsid()
     for target, fd in enumerate((stdio.stdin, stdio.stdout, stdio.stderr)):
         os.dup2(fd if fd >= 0 else os.open("/dev/null", os.O_RDWR), target)
-    os.chdir(process["cwd"])
+    try:
+        os.chdir(process["cwd"])
+    except OSError as error:
+        raise OSError(f"chdir to {process['cwd']}: {error.strerror}") from None
     held = {CAPABILITIES.index(name) for name in process["capabilities"]["bounding"]}
     for number in range(len(CAPABILITIES)):
         if number not in held:

@@ -35,6 +35,7 @@ __all__ = [
 OURS: Final = 125
 NOT_STARTABLE: Final = 126
 NOT_FOUND: Final = 127
+_BECOMING = ("setresgid", "setresuid", "setgroups", "setup user")
 
 
 class StartFailed(LaminaError):
@@ -49,6 +50,15 @@ class StartFailed(LaminaError):
         if not words or self.exit_code != OURS or words in self.message:
             return self  # what went wrong is said already, and shorter
         return StartFailed(f"{self.message}: {words}", hint=self.hint, exit_code=self.exit_code)
+
+    @classmethod
+    def unmapped(cls, words: str) -> "StartFailed":
+        """Tell that the user asked for is not among those that this person's namespace maps."""
+        return cls(
+            f"the container's user is not among the user IDs you have here: {words}",
+            hint="root gives you more with "
+            "`usermod --add-subuids 100000-165535 --add-subgids 100000-165535 YOU`",
+        )
 
     @classmethod
     def explain(cls, message: str, args: Sequence[str]) -> "StartFailed":
@@ -74,6 +84,8 @@ class StartFailed(LaminaError):
                 hint="the program must be an executable file",
                 exit_code=NOT_STARTABLE,
             )
+        if "invalid argument" in lower and any(word in lower for word in _BECOMING):
+            return cls.unmapped(text)
         if "no such file or directory" in lower:
             return cls(text, exit_code=NOT_FOUND)
         if "permission denied" in lower or "is a directory" in lower:
@@ -134,7 +146,8 @@ def spawn(
             message = stream.read()
         if message:
             os.waitpid(pid, 0)
-            raise StartFailed(message.decode("utf-8", "replace"))
+            words = message.decode("utf-8", "replace")
+            raise StartFailed.unmapped(words) if "setresgid" in words else StartFailed(words)
         return pid
     try:
         before()
@@ -213,8 +226,11 @@ def become(uid: int, gid: int, groups: list[int]) -> None:
     """Become another user for good."""
     with suppress(PermissionError):  # a single-ID map denies setgroups
         os.setgroups(groups)
-    os.setresgid(gid, gid, gid)
-    os.setresuid(uid, uid, uid)
+    try:
+        os.setresgid(gid, gid, gid)
+        os.setresuid(uid, uid, uid)
+    except OSError as error:
+        raise OSError(f"setresgid to {uid}:{gid}: {error.strerror}") from None
 
 
 def take_terminal(fd: int) -> None:
