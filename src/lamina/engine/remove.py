@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from lamina.engine.local import ImageInUse, LocalImage, Removed
 from lamina.errors import LaminaError
-from lamina.spec.config import ImageConfig
+from lamina.spec.config import CONFIG_LIMIT, ImageConfig
 from lamina.spec.digest import Digest, chain_id
 from lamina.spec.reference import Reference
 
@@ -167,7 +167,8 @@ def _stacks(engine: "Engine") -> list[tuple[Digest, ...]]:
     blobs = engine.store.blobs
     for row in {row.target.digest: row for row, _ in engine.images.rows()}.values():
         manifest = manifest_of(engine, row)
-        stacks.append(ImageConfig.from_json(blobs.read(manifest.config.digest)).diff_ids)
+        raw = blobs.read(manifest.config.digest, limit=CONFIG_LIMIT)
+        stacks.append(ImageConfig.from_json(raw).diff_ids)
     return [tuple(stack) for stack in stacks]
 
 
