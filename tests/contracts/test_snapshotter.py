@@ -299,6 +299,16 @@ def test_an_opaque_whiteout_in_the_root_hides_every_layer_below(place):
             assert sorted(os.listdir(top)) == ["new", "newer"]
 
 
+def test_a_layer_that_does_not_list_its_root_leaves_the_root_as_the_image_has_it(place):
+    pile = seal(place.layers, LOW, tar([Piece("new", b"1")]))
+    stacks = [place.snapshotter.prepare("c1", pile), place.snapshotter.view(pile)]
+    for number, stack in enumerate(stacks):
+        with place.mounted(stack, f"m{number}") as top:
+            assert facts(top)["."] == ("d", 0o711, 5, 6, TIME, b"")
+            assert os.path.exists(f"{top}/new")
+            assert os.path.exists(f"{top}/bin/tool")
+
+
 def test_a_key_is_taken_once_even_by_many_processes_at_once(place):
     pile = seal(place.layers, LOW)
     log = f"{place.settings.root}/log"

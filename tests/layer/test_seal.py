@@ -169,7 +169,21 @@ def test_a_parent_that_is_not_listed_takes_what_lower_layers_give_it(tmp_path: P
         assert (known.mode, known.uid, known.gid, known.mtime_ns) == (0o1777, 3, 4, 7)
         assert known.xattrs == (("user.x", b"y"),)
         assert (unknown.mode, unknown.uid, unknown.mtime_ns) == (0o755, 0, 0)
-        assert layer.root.mode == 0o711
+        assert layer.implied_root
+        assert not parent.implied_root
+
+
+def test_a_root_that_is_not_listed_needs_no_parents(tmp_path: Path):
+    def never() -> list[SealedLayer]:
+        raise AssertionError
+
+    data = tar_of([directory(b"d"), (file(b"d/f"), b"")])
+    with Sealer(str(tmp_path / "layer")) as sealer:
+        sealer.write(data)
+        assert not sealer.finish(Digest.of(data), never).needs_parents
+    with SealedLayer.open(str(tmp_path / "layer")) as layer:
+        assert (layer.implied_root, layer.needs_parents) == (True, False)
+        layer.verify()
 
 
 def test_parents_are_not_asked_for_when_everything_is_listed(tmp_path: Path):

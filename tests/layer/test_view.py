@@ -141,3 +141,22 @@ def test_an_opaque_root_hides_all_below(tmp_path: Path):
     low = sealed(tmp_path / "low", tar_of([ROOT, file(b"a")]))
     high = sealed(tmp_path / "high", tar_of([ROOT, file(b".wh..wh..opq"), file(b"b")]))
     assert [path for path, _ in Tree.of([low, high]).walk()] == [b"", b"b"]
+
+
+def test_the_root_is_what_the_topmost_layer_that_lists_it_says(tmp_path: Path):
+    listed = Entry(b"", Kind.DIRECTORY, 0o1711, 3, 4, mtime_ns=5, xattrs=(("user.k", b"v"),))
+    low = tar_of([listed, file(b"a")])
+    with (
+        sealed(tmp_path / "low", low) as one,
+        sealed(tmp_path / "middle", tar_of([file(b"b")])) as two,
+        sealed(tmp_path / "opaque", tar_of([file(b".wh..wh..opq"), file(b"c")])) as three,
+    ):
+        for layers, names in (([one, two], [b"a", b"b"]), ([one, two, three], [b"c"])):
+            tree = Tree.of(layers)
+            root = tree.lookup(b"")
+            assert root is not None
+            assert root.entry(b"") == listed
+            assert [name for name, _ in tree.listdir(b"")] == names
+        bare = Tree.of([two]).lookup(b"")
+        assert bare is not None
+        assert bare.entry(b"") == ROOT

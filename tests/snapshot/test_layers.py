@@ -62,6 +62,13 @@ def test_a_layer_that_lists_its_directories_serves_every_pile(layers):
     assert layers.path([whole]) == layers.path([base, whole])
 
 
+def test_a_layer_that_leaves_only_its_root_open_serves_every_pile(layers):
+    rootless = tar([Piece("bin/", directory=True), Piece("bin/tool", b"1")])
+    base, whole = seal(layers, BASE, rootless)
+    assert layers.has([whole])
+    assert layers.path([whole]) == layers.path([base, whole])
+
+
 def test_a_layer_that_needs_its_parents_is_sealed_for_its_pile_only(layers):
     other = tar([ROOT, Piece("etc/", directory=True, mode=0o711)])
     pile = seal(layers, BASE, IMPLIED)

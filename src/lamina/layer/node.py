@@ -1,5 +1,6 @@
 """One file of a sealed layer, as its inode says."""
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 from lamina.layer.entry import Entry, Kind
@@ -30,10 +31,11 @@ class Node:
     """What a layer says of one inode. Extended attributes and targets are read when asked for.
 
     `mode` holds the 07777 bits. `nlink` counts the names in this layer. Valid while `layer` is open.
+    `dress` is the directory that this one shows the attributes of, if not its own.
     """
 
     __slots__ = (
-        "_icount", "_where", "gid", "kind", "layer", "layout", "mode", "mtime_ns", "nid",
+        "_icount", "_where", "dress", "gid", "kind", "layer", "layout", "mode", "mtime_ns", "nid",
         "nlink", "size", "uid",
     )  # fmt: skip
 
@@ -48,6 +50,7 @@ class Node:
             raise ValueError("no inode")
         self.layer = layer
         self.nid = nid
+        self.dress: Node | None = None
         self.kind: Kind = kind
         self.mode = mode & 0o7777
         self.mtime_ns = seconds * _NANO + nanoseconds
@@ -105,6 +108,8 @@ class Node:
     @property
     def xattrs(self) -> tuple[tuple[str, bytes], ...]:
         """The extended attributes, sorted, without those that are overlayfs's."""
+        if self.dress is not None:
+            return self.dress.xattrs
         if not self._icount:
             return ()
         own = (_OPAQUE, _ORIGIN)
@@ -114,6 +119,14 @@ class Node:
     def target(self) -> bytes:
         """Where a symlink points, as written."""
         return self.layer.symlink_target(self)
+
+    def dressed_as(self, other: "Node") -> "Node":
+        """Give this directory with the mode, owner, time and extended attributes of `other`."""
+        node = copy(self)
+        node.mode, node.uid, node.gid = other.mode, other.uid, other.gid
+        node.mtime_ns = other.mtime_ns
+        node.dress = other
+        return node
 
     def entry(self, path: bytes) -> Entry:
         """Give the record of this node under the name `path`."""

@@ -38,7 +38,7 @@ __all__ = ["SealResult", "Sealer", "no_parents"]
 
 _PIECE = 1024 * 1024
 _BLOCK_LIMIT = 0xFFFFFFF0
-_NEEDS_PARENTS = 1
+_NEEDS_PARENTS, _IMPLIED_ROOT = 1, 2
 
 
 def no_parents() -> "Sequence[SealedLayer]":
@@ -51,8 +51,8 @@ class SealResult:
     """What was sealed: entries in the tar, its bytes, bytes of all its files.
 
     `needs_parents` says that the index took something from the layers below (a hard link's
-    target, or the attributes of a directory the tar does not list), so that the same tar on other
-    layers may need another index.
+    target, or the attributes of a directory below the root that the tar does not list), so that the
+    same tar on other layers may need another index.
     """
 
     entries: int
@@ -131,7 +131,10 @@ class Sealer:
 
     def _ask_parents(self, parents: "Callable[[], Sequence[SealedLayer]]") -> bool:
         """Fill in what the tar leaves open; tell whether there was any such thing."""
-        implied = [item for item in self._tree.directories() if not item[1].listed]
+        # Not the root: most builders do not list it, and its layer must still serve every pile. The
+        # header says so, and whoever stacks layers gives the root what a lower one lists.
+        directories = self._tree.directories()
+        implied = [(path, item) for path, item in directories if path and not item.listed]
         lost = [shared for shared in self._tree.pending if not self._find_later(shared)]
         if not (implied or lost):
             return False
@@ -251,7 +254,8 @@ class Sealer:
         name = diff_id.encode()
         header = HEADER.pack(
             SEAL_MAGIC, size, meta_block * BLOCK, meta_end, self._tree.entries,
-            self._tree.content_size, crc32(sums), _NEEDS_PARENTS if needs_parents else 0,
+            self._tree.content_size, crc32(sums),
+            _NEEDS_PARENTS * needs_parents | _IMPLIED_ROOT * (not self._tree.root.listed),
             len(diff_id.hex) // 2, bytes.fromhex(diff_id.hex),
         )  # fmt: skip
         block = superblock(

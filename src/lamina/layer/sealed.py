@@ -21,7 +21,7 @@ __all__ = ["Node", "SealedLayer", "SealedLayerCorrupt"]
 _PIECE = 1024 * 1024
 _WORD = Struct("<I")
 _DIRENTS = Struct("<QHBB")
-_NEEDS_PARENTS = 1
+_NEEDS_PARENTS, _IMPLIED_ROOT = 1, 2
 _ALGORITHM = {32: "sha256", 64: "sha512"}
 _ZEROS = bytes(_PIECE)
 _TARGET_LIMIT = 4095
@@ -40,7 +40,8 @@ class SealedLayer:
     """One sealed layer, open for reading; a context manager.
 
     Each 64 KiB of the index is checked against its sum when it is first touched. Several threads
-    may read at once.
+    may read at once. `implied_root` says that the tar does not list its root: in a pile, the root's
+    attributes are those of the topmost layer that does.
     """
 
     meta_at: int
@@ -109,6 +110,7 @@ class SealedLayer:
         self._sums = Struct(f"<{count}I").unpack(sums)
         self._checked = bytearray(count)
         self.needs_parents = bool(flags & _NEEDS_PARENTS)
+        self.implied_root = bool(flags & _IMPLIED_ROOT)
         self.diff_id = Digest(f"{_ALGORITHM[digest_size]}:{raw_digest[:digest_size].hex()}")
 
     # Bytes of the index, checked.

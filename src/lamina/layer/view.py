@@ -37,13 +37,7 @@ class Tree:
 
     def __init__(self, layers: Sequence[SealedLayer]) -> None:
         self.layers = tuple(layers)
-        piles: list[Node] = []
-        for layer in reversed(self.layers):
-            root = layer.root
-            piles.append(root)
-            if root.opaque:
-                break
-        self._root = tuple(piles)
+        self._root = _roots(self.layers)
         self._known: dict[bytes, tuple[Node, ...]] = {b"": self._root}
 
     @classmethod
@@ -159,6 +153,23 @@ class Tree:
         elif node.kind is not Kind.FILE:
             raise Invalid(f"not a file but a {node.kind}")
         return node
+
+
+def _roots(layers: tuple[SealedLayer, ...]) -> tuple[Node, ...]:
+    """Lay the layers' roots over each other, topmost first.
+
+    The first has the attributes of the topmost that a tar lists, as far down as there are layers:
+    an opaque root hides what lower layers have in theirs, not what theirs is.
+    """
+    pile: list[Node] = []
+    for layer in reversed(layers):
+        pile.append(layer.root)
+        if pile[-1].opaque:
+            break
+    listed = next((layer for layer in reversed(layers) if not layer.implied_root), None)
+    if listed is not None and layers[-1].implied_root:
+        pile[0] = pile[0].dressed_as(listed.root)
+    return tuple(pile)
 
 
 def merged_child(pile: tuple[Node, ...], name: bytes) -> tuple[Node, ...]:

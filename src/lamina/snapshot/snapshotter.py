@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from lamina.errors import AlreadyExists, Corrupt, Invalid, LaminaError, NotFound
 from lamina.layer.stack import Lower, Stack
-from lamina.spec.digest import Digest
+from lamina.spec.digest import Digest, chain_id
 from lamina.spec.mount import Mount
 from lamina.spec.wire import decode, encode
 from lamina.stream.files import disk_errors, publish, replace
@@ -144,7 +144,14 @@ class Snapshotter:
     def view(self, diff_ids: Sequence[Digest]) -> Stack:
         """Give a read-only stack of the pile; nothing needs to be removed afterwards."""
         self._make_empty()
-        return Stack(self._chosen.view(tuple(diff_ids)))
+        pile = tuple(diff_ids)
+        lowers = self._chosen.view(pile)
+        if pile and self._has_implied_root(pile):  # the kernel shows the topmost root: give it one
+            folder = self._layers.directory(
+                f"root-{chain_id(pile).hex}", lambda place: self._copy_root(place, pile)
+            )
+            lowers += (Lower(folder, sealed=False, diff_id=pile[-1]),)
+        return Stack(lowers)
 
     def mounts(self, stack: Stack, target: str) -> tuple[Mount, ...]:
         """Say how `stack` gets to `target`: the sealed layers first, then what joins them.
@@ -222,6 +229,10 @@ class Snapshotter:
     def _stack(self, path: str, lowers: tuple[Lower, ...]) -> Stack:
         work = f"{path}/work"
         return Stack(lowers, f"{path}/upper", work if os.path.isdir(work) else "")
+
+    def _has_implied_root(self, pile: Sequence[Digest]) -> bool:
+        with self._layers.open(pile) as layer:
+            return layer.implied_root
 
     def _copy_root(self, upper: str, pile: Sequence[Digest]) -> None:
         """Give `upper` what the image's `/` has: overlayfs shows the topmost directory's own."""
