@@ -1,8 +1,11 @@
 import os
+import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lamina.errors import Invalid
 from lamina.settings import Settings
 
 PLAIN = {"HOME": "/home/me", "LAMINA_ROOTLESS_UID": "1000"}
@@ -43,6 +46,32 @@ def test_choices_come_from_the_environment():
     )  # fmt: skip
     assert (settings.storage_driver, settings.runtime) == ("unpacked", "runc")
     assert (settings.run_root, settings.docker_config) == ("/tmp/run", "/cfg")
+
+
+def test_storage_options_are_pairs_separated_by_commas():
+    def read(text):
+        return Settings.from_environment({**PLAIN, "LAMINA_STORAGE_OPT": text})
+
+    plain = read("")
+    assert (plain.erofs, plain.directio, plain.max_lowers) == ("", True, 500)
+    found = read(" erofs = loop,directio=off,,max-lowers=8")
+    assert (found.erofs, found.directio, found.max_lowers) == ("loop", False, 8)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("size=10G", "unknown storage option 'size'"),
+        ("erofs=fuse", "erofs=fuse: it takes file or loop or none"),
+        ("max-lowers=1", "max-lowers=1: it takes a number from 2 to 500"),
+        ("max-lowers=501", "a number from 2 to 500"),
+        ("max-lowers=\u0664\u0662", "a number"),
+        ("directio", "directio=: it takes on or off"),
+    ],
+)
+def test_a_storage_option_that_does_not_exist_is_refused(text: str, said: str):
+    with pytest.raises(Invalid, match=re.escape(said)):
+        Settings.from_environment({**PLAIN, "LAMINA_STORAGE_OPT": text})
 
 
 def test_an_environment_left_out_is_the_processs_own(monkeypatch):

@@ -4,10 +4,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["DEFAULT_REGISTRY", "HUB_ADDRESS", "Settings"]
+from lamina.errors import Invalid
+
+__all__ = ["DEFAULT_REGISTRY", "HUB_ADDRESS", "MAX_LOWERS", "Settings"]
 
 DEFAULT_REGISTRY = "docker.io"
 HUB_ADDRESS = ("127.0.0.1", 5000)
+MAX_LOWERS = 500
+"""Read-only layers that overlayfs stacks under one mount (OVL_MAX_STACK)."""
+
+_WORDS = {"erofs": ("file", "loop", "none"), "directio": ("on", "off")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +22,10 @@ class Settings:
 
     `root` keeps images and containers across reboots; `run_root` keeps sockets and mount points
     and may vanish at a reboot. `docker_config` is the folder of docker's own config.json.
+
+    Of the storage options, `erofs` says how sealed layers are mounted: `file`, `loop` (by a loop
+    device) or `none`; empty: the best that the kernel has. `directio` reads them around the page
+    cache of the file. Images of more than `max_lowers` layers have their lowest ones merged.
     """
 
     root: str
@@ -24,13 +34,18 @@ class Settings:
     storage_driver: str = ""
     runtime: str = ""
     layer_workers: int = 3
+    erofs: str = ""
+    directio: bool = True
+    max_lowers: int = MAX_LOWERS
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Read LAMINA_ROOT, LAMINA_RUN_ROOT, LAMINA_STORAGE_DRIVER, LAMINA_RUNTIME, DOCKER_CONFIG.
 
+        LAMINA_STORAGE_OPT has the storage options: `erofs=loop,directio=off,max-lowers=100`.
         Unset: root uses /var/lib/lamina and /run/lamina; others use the XDG folders. A root of
         one's own gets a run root of its own, so that two roots never share mounts or sockets.
+        Raises: Invalid (an option that does not exist).
         """
         env = os.environ if environ is None else environ
         uid = os.geteuid()
@@ -47,13 +62,39 @@ class Settings:
         if env.get("LAMINA_ROOT"):
             root = os.path.abspath(env["LAMINA_ROOT"])
             run_root = f"{run_base}-{_short_name(root)}"
+        options = _storage_options(env.get("LAMINA_STORAGE_OPT", ""))
         return cls(
             root=root,
             run_root=env.get("LAMINA_RUN_ROOT") or run_root,
             docker_config=env.get("DOCKER_CONFIG") or os.path.join(home, ".docker"),
             storage_driver=env.get("LAMINA_STORAGE_DRIVER", ""),
             runtime=env.get("LAMINA_RUNTIME", ""),
+            erofs=options.get("erofs", ""),
+            directio=options.get("directio") != "off",
+            max_lowers=int(options.get("max-lowers", MAX_LOWERS)),
         )
+
+
+def _storage_options(text: str) -> dict[str, str]:
+    """Read `key=value` pairs separated by commas. Raises: Invalid."""
+    found = {}
+    for pair in filter(None, text.split(",")):
+        key, _, value = (part.strip() for part in pair.partition("="))
+        if key == "max-lowers":
+            good = value.isascii() and value.isdigit() and 2 <= int(value) <= MAX_LOWERS  # noqa: PLR2004 - one would be a copy
+            allowed = f"a number from 2 to {MAX_LOWERS}"
+        elif key in _WORDS:
+            good = value in _WORDS[key]
+            allowed = " or ".join(_WORDS[key])
+        else:
+            raise Invalid(
+                f"unknown storage option {key!r}",
+                hint=f"there are {', '.join(_WORDS)} and max-lowers",
+            )
+        if not good:
+            raise Invalid(f"storage option {key}={value}: it takes {allowed}")
+        found[key] = value
+    return found
 
 
 def _short_name(path: str) -> str:

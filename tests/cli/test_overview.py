@@ -33,6 +33,27 @@ def test_the_root_can_be_given_before_the_command(tmp_path):
     assert (tmp_path / "r" / "index.json").exists() or (tmp_path / "r").exists()
 
 
+def test_the_storage_driver_can_be_given_before_the_command(tmp_path):
+    root = ("--root", str(tmp_path / "r"), "--runroot", str(tmp_path / "run"))
+    chosen = ("--storage-driver", "copied", "--storage-opt", "erofs=none")
+    form = ("info", "--format", "{{.Driver}} {{.LaminaRunDir}}")
+    said = Console({"LAMINA_STORAGE_DRIVER": "unpacked"}).run(*root, *chosen, *form)
+    assert (said.code, said.out) == (0, f"copied {tmp_path}/run\n")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--storage-driver", "zfs"), "unknown storage driver 'zfs'"),
+        (("--storage-opt", "erofs=loop", "--storage-opt=size=1"), "unknown storage option 'size'"),
+    ],
+)
+def test_a_storage_choice_that_does_not_exist_is_refused(tmp_path, flags, message: str):
+    said = Console().run("--root", str(tmp_path / "r"), *flags, "info")
+    assert said.code == 1
+    assert message in said.err
+
+
 def test_debug_shows_where_a_failure_came_from(tmp_path):
     said = Console().run("--debug", f"--root={tmp_path}", "image", "inspect", "nosuch")
     assert said.code == 1

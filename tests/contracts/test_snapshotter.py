@@ -135,11 +135,12 @@ class Situation:
             unmount_below(Path(target))
 
 
-@pytest.fixture(params=DRIVERS)
+@pytest.fixture(params=[*DRIVERS, "sealed by loop"])
 def place(request, settings):
-    chosen = Settings(settings.root, settings.run_root, "", storage_driver=request.param)
+    driver, _, way = request.param.partition(" by ")
+    chosen = Settings(settings.root, settings.run_root, "", storage_driver=driver, erofs=way)
     situation = Situation(chosen)
-    assert situation.snapshotter.name == request.param
+    assert situation.snapshotter.name == driver
     return situation
 
 

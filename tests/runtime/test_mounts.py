@@ -4,11 +4,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.containers import mounts_below
+from tests.containers import eventually, mounts_below
+from tests.store.processes import together
 
 import lamina
-from lamina.runtime import syscalls
-from lamina.runtime.mounts import MountFailed, SharedLayers, detached, perform
+from lamina.runtime.loop import backing_file
+from lamina.runtime.mounts import MountFailed, SharedLayers
 from lamina.spec.mount import Mount
 
 pytestmark = pytest.mark.root
@@ -75,38 +76,132 @@ def test_a_damaged_layer_is_refused_by_name_and_not_held(sealed, tmp_path):
     assert os.listdir(f"{tmp_path}/run/layers") == ["lock"]
 
 
-def overlay(tmp_path: Path, lowers: int, depth: int = 0) -> Mount:
-    folders = []
-    for number in range(lowers):
-        folder = tmp_path / ("d" * depth or "l") / str(number)
-        folder.mkdir(parents=True)
-        (folder / f"f{number}").write_text("x")
-        folders.append(str(folder))
-    for name in ("upper", "work"):
-        (tmp_path / name).mkdir()
-    options = (
-        f"lowerdir={':'.join(folders)}",
-        f"upperdir={tmp_path}/upper",
-        f"workdir={tmp_path}/work",
-    )
-    return Mount("overlay", "overlay", f"{tmp_path}/merged", options)
+def test_a_loop_device_is_taken_where_asked_for_and_freed_with_its_last_user(sealed, tmp_path):
+    mount = sealed._replace(options=("ro", "loop", "directio"))
+    users = [SharedLayers(f"{tmp_path}/run") for _ in range(3)]
+    for user in users:
+        user.acquire([mount])
+    assert [device for device, kind in devices_in(tmp_path)] == loops_of(mount.source)
+    assert len(loops_of(mount.source)) == 1
+    assert Path(mount.target, "etc/motd").read_bytes() == b"hello\n"
+    for user in users[1:]:
+        user.release()
+    assert len(loops_of(mount.source)) == 1
+    users[0].release()
+    eventually(lambda: not loops_of(mount.source))
+    assert mounts_below(str(tmp_path)) == []
 
 
-@pytest.mark.parametrize(("lowers", "depth"), [(2, 0), (60, 100)])
-def test_an_overlay_may_have_more_lowers_than_a_page_can_name(tmp_path, lowers: int, depth: int):
-    mount = overlay(tmp_path, lowers, depth)
-    perform(mount)
-    try:
-        assert len(os.listdir(mount.target)) == lowers
-    finally:
-        syscalls.umount(mount.target)
+def devices_in(folder: Path) -> list[tuple[str, str]]:
+    """Device and type of each mount below `folder`."""
+    with open("/proc/self/mountinfo", encoding="utf-8") as table:
+        rows = [line.split() for line in table]
+    return [(row[-2], row[-3]) for row in rows if row[4].startswith(str(folder))]
 
 
-def test_a_detached_mount_is_seen_by_its_descriptor_alone(tmp_path):
-    fd = detached(overlay(tmp_path, 2))
-    made = os.open("new", os.O_CREAT | os.O_WRONLY, dir_fd=fd)
-    os.close(made)
-    assert sorted(os.listdir(f"/proc/self/fd/{fd}")) == ["f0", "f1", "new"]
-    os.close(fd)
+def loops_of(path: str) -> list[str]:
+    """The loop devices that the file `path` is behind."""
+    numbers = [name[4:] for name in os.listdir("/sys/block") if name.startswith("loop")]
+    return [f"/dev/loop{number}" for number in numbers if backing_file(int(number)) == path]
+
+
+@pytest.mark.parametrize("moment", ["attached", "mounted"])
+def test_kill_9_leaves_no_loop_device_without_a_mount(sealed, tmp_path, moment: str):
+    program = f"""
+import os, sys
+sys.path.insert(0, {SOURCE!r})
+from lamina.runtime import loop
+from lamina.runtime.mounts import SharedLayers
+from lamina.spec.mount import Mount
+if {moment!r} == "attached":
+    with loop.attached({sealed.source!r}):
+        os.kill(os.getpid(), 9)
+mount = Mount("erofs", {sealed.source!r}, {sealed.target!r}, ("ro", "loop"))
+SharedLayers({str(tmp_path / "run")!r}).acquire([mount])
+os.kill(os.getpid(), 9)
+"""
+    done = subprocess.run([sys.executable, "-c", program], check=False)
+    assert done.returncode == -9
+    assert len(mounts_in(tmp_path)) == (moment == "mounted")
+    SharedLayers(f"{tmp_path}/run").release()
     assert mounts_in(tmp_path) == []
-    assert os.listdir(tmp_path / "upper") == ["new"]
+    eventually(lambda: not loops_of(sealed.source))
+
+
+def test_a_damaged_layer_leaves_no_loop_device(sealed, tmp_path):
+    Path(sealed.source).write_bytes(b"\0" * 8192)
+    layers = SharedLayers(f"{tmp_path}/run")
+    with pytest.raises(MountFailed, match="cannot mount erofs on"):
+        layers.acquire([sealed._replace(options=("ro", "loop"))])
+    layers.release()
+    eventually(lambda: not loops_of(sealed.source))
+    assert os.listdir(f"{tmp_path}/run/layers") == ["lock"]
+
+
+@pytest.mark.parametrize("options", [("ro",), ("ro", "loop")])
+def test_processes_that_mount_the_same_layer_at_once_share_one_mount(sealed, tmp_path, options):
+    mount = sealed._replace(options=options)
+
+    def run(number: int) -> None:
+        for _ in range(8):
+            layers = SharedLayers(f"{tmp_path}/run")
+            layers.acquire([mount])
+            assert Path(mount.target, "etc/motd").read_bytes() == b"hello\n"
+            assert len(mounts_in(tmp_path)) == 1
+            layers.release()
+
+    together(run, *[(number,) for number in range(4)])
+    assert mounts_below(str(tmp_path)) == []
+    assert os.listdir(f"{tmp_path}/run/layers") == ["lock"]
+    eventually(lambda: not loops_of(mount.source))
+
+
+@pytest.mark.parametrize("propagation", ["private", "slave"])
+def test_a_mount_namespace_of_ones_own_has_mounts_of_its_own(sealed, tmp_path, propagation: str):
+    """A service with PrivateMounts, or `unshare -m`, works beside everyone else on the same root."""
+    program = f"""
+import os, sys
+sys.path.insert(0, {SOURCE!r})
+from lamina.runtime.mounts import SharedLayers
+from lamina.spec.mount import Mount
+mount = Mount("erofs", {sealed.source!r}, {sealed.target!r}, ("ro",))
+layers = SharedLayers({str(tmp_path / "run")!r})
+def say(word):
+    print(word, flush=True)
+    sys.stdin.readline()
+say("ready")
+layers.acquire([mount])
+say(open({sealed.target!r} + "/etc/motd").read().strip())
+say(open({sealed.target!r} + "/etc/motd").read().strip())
+layers.release()
+print("gone" if not os.path.exists({sealed.target!r}) else "left", flush=True)
+"""
+    inside = subprocess.Popen(
+        ["unshare", "-m", "--propagation", propagation, sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    words, answers = inside.stdin, inside.stdout
+    assert words
+    assert answers
+
+    def answer() -> str:
+        words.write("\n")
+        words.flush()
+        return answers.readline()
+
+    assert answers.readline() == "ready\n"
+    outside = SharedLayers(f"{tmp_path}/run")
+    assert answer() == "hello\n"  # it mounts first, where we do not see it
+    outside.acquire([sealed])
+    assert Path(sealed.target, "etc/motd").read_bytes() == b"hello\n"
+    outside.release()  # others still hold it: what we see stays, and so does what they see
+    assert answer() == "hello\n"
+    assert answer() == "gone\n"
+    assert inside.wait() == 0
+    words.close()
+    answers.close()
+    SharedLayers(f"{tmp_path}/run").release()
+    assert mounts_below(str(tmp_path)) == []
+    assert os.listdir(f"{tmp_path}/run/layers") == ["lock"]

@@ -10,9 +10,11 @@ import pytest
 from tests.store.disks import mounted
 
 from lamina.errors import Invalid, Unsupported
+from lamina.layer.stack import Lower
 from lamina.settings import Settings
-from lamina.snapshot.choose import Probe, _disk_type, choose
+from lamina.snapshot.choose import Probe, _disk_type, choose, survey
 from lamina.snapshot.layers import Layers
+from lamina.spec.digest import Digest
 
 BEST = Probe(
     kernel=(6, 18),
@@ -26,9 +28,16 @@ NO_EROFS = replace(BEST, file_systems=frozenset({"overlay"}))
 NO_OVERLAY = replace(BEST, file_systems=frozenset({"erofs"}))
 
 
-def chosen(probe, driver=""):
-    settings = Settings("/nowhere", "/run/nowhere", "", storage_driver=driver)
+def chosen(probe, driver="", **options):
+    settings = Settings("/nowhere", "/run/nowhere", "", storage_driver=driver, **options)
     return choose(settings, Layers("/nowhere"), probe)
+
+
+def layer_options(probe, **options):
+    """How a sealed layer would be mounted."""
+    shots = chosen(probe, **options)
+    lower = Lower(__file__, sealed=True, diff_id=Digest.of(b""))
+    return shots._lower_mount(lower).options
 
 
 @pytest.mark.parametrize(
@@ -36,7 +45,11 @@ def chosen(probe, driver=""):
     [
         (BEST, "sealed", "as they are"),
         (NO_EROFS, "unpacked", "no EROFS"),
-        (replace(BEST, kernel=(6, 11)), "unpacked", r"kernel 6\.11"),
+        (replace(BEST, kernel=(6, 11)), "sealed", "by loop devices"),
+        (replace(BEST, kernel=(6, 4)), "sealed", "by loop devices"),
+        (replace(BEST, kernel=(6, 11), no_loop="/dev is empty"), "unpacked", "only, and /dev is"),
+        (replace(BEST, kernel=(6, 3)), "unpacked", r"kernel 6\.3 .*512 bytes \(6\.4 can\)"),
+        (replace(BEST, kernel=(5, 15)), "unpacked", r"kernel 5\.15"),
         (replace(BEST, in_namespace=True), "unpacked", "real root only"),
         (replace(BEST, root_user=False, may_mount=False), "unpacked", "real root only"),
         (NO_OVERLAY, "copied", "no overlayfs"),
@@ -58,21 +71,63 @@ def test_the_settings_choice_is_honoured_where_it_can_work():
         assert "LAMINA_STORAGE_DRIVER" in snapshotter.reason
     with pytest.raises(Unsupported, match="kernel has no EROFS") as error:
         chosen(NO_EROFS, "sealed")
-    assert "unset LAMINA_STORAGE_DRIVER" in error.value.hint
+    assert "leave out --storage-driver" in error.value.hint
     with pytest.raises(Invalid, match="zfs") as wrong:
         chosen(BEST, "zfs")
     assert "sealed, unpacked, copied" in wrong.value.hint
 
 
-def test_user_namespaces_get_user_xattrs_and_old_kernels_no_direct_reads():
-    def options(probe):
-        snapshotter = chosen(probe)
-        return snapshotter._surroundings
+def test_user_namespaces_get_user_xattrs():
+    assert not chosen(BEST)._surroundings.userxattr
+    assert chosen(replace(BEST, in_namespace=True))._surroundings.userxattr
 
-    assert options(BEST).directio
-    assert not options(replace(BEST, kernel=(6, 12))).directio
-    assert not options(BEST).userxattr
-    assert options(replace(BEST, in_namespace=True)).userxattr
+
+@pytest.mark.parametrize(
+    ("kernel", "options"),
+    [
+        ((6, 18), ("ro", "directio")),
+        ((6, 12), ("ro",)),
+        ((6, 11), ("ro", "loop", "directio")),
+    ],
+)
+def test_old_kernels_mount_layers_by_loop_and_without_direct_reads(kernel, options):
+    assert layer_options(replace(BEST, kernel=kernel)) == options
+
+
+def test_the_storage_options_force_what_the_kernel_would_not_need():
+    assert layer_options(BEST, erofs="loop") == ("ro", "loop", "directio")
+    assert layer_options(BEST, erofs="loop", directio=False) == ("ro", "loop")
+    assert layer_options(BEST, directio=False) == ("ro",)
+    assert chosen(BEST, erofs="none").name == "unpacked"
+    assert "erofs=none" in chosen(BEST, erofs="none").reason
+    with pytest.raises(Unsupported, match="from a file"):
+        chosen(replace(BEST, kernel=(6, 11)), "sealed", erofs="file")
+    with pytest.raises(Unsupported, match="no loop-control"):
+        chosen(replace(BEST, no_loop="no loop-control"), "sealed", erofs="loop")
+
+
+def test_a_survey_says_of_every_driver_what_it_lacks():
+    found = survey(Settings("/nowhere", "", ""), NO_EROFS)
+    assert found.name == "unpacked"
+    assert found.against == {"sealed": "the kernel has no EROFS", "unpacked": "", "copied": ""}
+
+
+@pytest.mark.root
+def test_loop_devices_are_missed_where_dev_has_none():
+    program = (
+        "from lamina.snapshot.choose import Probe;"
+        "probe = Probe.of_this_machine('/'); print(probe.no_loop)"
+    )
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", 'mount -t tmpfs tmpfs /dev && exec "$@"', "", sys.executable,
+         "-c", program],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": os.path.abspath("src"), "PATH": os.environ["PATH"]},
+    )  # fmt: skip
+    assert done.stdout == "/dev/loop-control cannot be opened (No such file or directory)\n"
+    assert not Probe.of_this_machine("/").no_loop
 
 
 def test_the_root_folders_file_system_is_the_one_mounted_last_and_deepest():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamina.cli.catalogue import COMMON, GROUPS, members
-from lamina.cli.flags import BOOL, STRING, Flag, FlagInvalid, HelpAsked, parse
+from lamina.cli.flags import BOOL, LIST, STRING, Flag, FlagInvalid, HelpAsked, parse
 from lamina.cli.help import command_list, flag_list
 
 TYPE_CHECKING = False
@@ -17,8 +17,26 @@ __all__ = ["GLOBALS", "group_help", "overview", "take_globals"]
 GLOBALS = (
     Flag("debug", "D", kind=BOOL, help="Show where in the program a failure came from"),
     Flag("root", kind=STRING, help="Folder of images and containers (overrides LAMINA_ROOT)"),
+    Flag("runroot", kind=STRING, help="Folder of sockets and mounts (overrides LAMINA_RUN_ROOT)"),
+    Flag("runtime", kind=STRING, help="Program that runs containers (overrides LAMINA_RUNTIME)"),
+    Flag(
+        "storage-driver",
+        kind=STRING,
+        help="sealed, unpacked or copied (overrides LAMINA_STORAGE_DRIVER)",
+    ),
+    Flag(
+        "storage-opt",
+        kind=LIST,
+        help="Storage option, such as erofs=loop (overrides LAMINA_STORAGE_OPT)",
+    ),
     Flag("version", "v", kind=BOOL, help="Print version information and quit"),
 )
+_VARIABLES = {
+    "root": "LAMINA_ROOT",
+    "runroot": "LAMINA_RUN_ROOT",
+    "runtime": "LAMINA_RUNTIME",
+    "storage-driver": "LAMINA_STORAGE_DRIVER",
+}
 _USAGE = "lamina [OPTIONS] COMMAND"
 
 
@@ -39,9 +57,13 @@ def take_globals(words: Sequence[str], context: Context) -> list[str]:
 
         context.print(f"Lamina version {__version__}")
         return []
-    changes = {}
-    if arguments.changed("root"):
-        changes["LAMINA_ROOT"] = arguments.text("root")
+    changes = {
+        variable: arguments.text(name)
+        for name, variable in _VARIABLES.items()
+        if arguments.changed(name)
+    }
+    if arguments.changed("storage-opt"):
+        changes["LAMINA_STORAGE_OPT"] = ",".join(arguments.texts("storage-opt"))
     if arguments.flag("debug"):
         changes["LAMINA_DEBUG"] = "1"
     if changes:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from lamina.errors import Unavailable
-from lamina.runtime import syscalls
+from lamina.runtime import loop, syscalls, unions
 from lamina.spec.mount import Mount
 
 __all__ = ["MountFailed", "SharedLayers", "detached", "perform"]
@@ -30,7 +30,6 @@ _FLAGS = {
     "noatime": 1 << 10,
 }
 _ATTRIBUTES = {"ro": 1, "nosuid": 2, "nodev": 4, "noexec": 8}
-_PAGE = 4000
 
 
 class MountFailed(Unavailable):
@@ -40,22 +39,30 @@ class MountFailed(Unavailable):
 def perform(mount: Mount) -> None:
     """Make one mount in this process's mount namespace, and its mount point where missing.
 
-    Raises: MountFailed, which names the mount and the kernel's reason.
+    Raises: MountFailed, which names the mount and the kernel's reason; NoLoopDevice.
     """
     try:
         os.makedirs(mount.target, exist_ok=True)
+        flags, data, attributes = _split(mount.options)
         if mount.type == "erofs":
-            _mount_erofs(mount)
-            return
-        flags, data = _split(mount.options)
-        if len(",".join(data)) < _PAGE:
+            _mount_erofs(mount, flags | syscalls.MS_RDONLY, data)
+        elif mount.type == "overlay":
+            unions.attach(mount.target, data, flags=flags, attributes=attributes)
+        else:
             syscalls.mount(mount.source, mount.target, mount.type, flags, ",".join(data))
-            return
-        fd = detached(mount)
-        try:
-            syscalls.move_mount(fd, mount.target)
-        finally:
-            os.close(fd)
+    except OSError as error:
+        raise _failed(mount, error) from error
+
+
+def detached(mount: Mount) -> int:
+    """Make an overlay that is attached nowhere; give its descriptor, which is all that holds it.
+
+    Paths below it are reached with `dir_fd`; closing it unmounts. Kernel 5.2 and later.
+    Raises: MountFailed.
+    """
+    flags, data, attributes = _split(mount.options)
+    try:
+        return unions.detached(data, flags=flags, attributes=attributes)
     except OSError as error:
         raise _failed(mount, error) from error
 
@@ -70,99 +77,45 @@ def _failed(mount: Mount, error: OSError) -> MountFailed:
     return MountFailed(what, hint=hint)
 
 
-def _split(options: Sequence[str]) -> tuple[int, list[str]]:
-    """Tell flags from options with a meaning to the file system alone."""
-    flags = 0
+def _split(options: Sequence[str]) -> tuple[int, list[str], int]:
+    """Tell flags from options with a meaning to the file system alone.
+
+    Give the flags as mount(2) takes them, the others, and the flags as fsmount(2) takes them.
+    """
+    flags = attributes = 0
     data = []
     for option in options:
         if option in _FLAGS:
             flags |= _FLAGS[option]
+            attributes |= _ATTRIBUTES.get(option, 0)
         else:
             data.append(option)
-    return flags, data
+    return flags, data, attributes
 
 
-def detached(mount: Mount) -> int:
-    """Make a mount that is attached nowhere; give its descriptor, which is all that holds it.
+def _mount_erofs(mount: Mount, flags: int, data: Sequence[str]) -> None:
+    """Mount a sealed file: as it is where the kernel can and `loop` is not asked for, else by loop.
 
-    Paths below it are reached with `dir_fd`; closing it unmounts. Kernel 5.2 and later.
+    `directio` is a wish: what cannot read around the page cache reads through it.
     """
-    fd = syscalls.fsopen(mount.type)
+    direct = "directio" in data
+    if "loop" not in data and _mount_file(mount, flags, direct=direct):
+        return
+    with loop.attached(mount.source, direct=direct) as device:
+        syscalls.mount(device, mount.target, "erofs", flags)
+
+
+def _mount_file(mount: Mount, flags: int, *, direct: bool) -> bool:
+    """Mount the file itself; tell if this kernel does such things (6.12, unless built without)."""
     try:
-        syscalls.fsconfig_string(fd, "source", mount.source)
-        attributes = 0
-        for option in mount.options:
-            if option in _FLAGS:
-                attributes |= _ATTRIBUTES.get(option, 0)
-                continue
-            _configure(fd, option)
-        syscalls.fsconfig_create(fd)
-        return syscalls.fsmount(fd, attributes)
-    finally:
-        os.close(fd)
-
-
-def _configure(fd: int, option: str) -> None:
-    key, equals, value = option.partition("=")
-    if key == "lowerdir" and len(option) >= _PAGE // 16:
-        # fsconfig takes strings of 255 bytes: long piles go in one directory at a time.
-        for lower in value.split(":"):
-            syscalls.fsconfig_string(fd, "lowerdir+", lower)
-    elif equals:
-        syscalls.fsconfig_string(fd, key, value)
-    else:
-        syscalls.fsconfig_flag(fd, key)
-
-
-def _mount_erofs(mount: Mount) -> None:
-    """Mount a sealed file: as it is where the kernel can, else by a loop device."""
-    flags, data = _split(mount.options)
-    flags |= syscalls.MS_RDONLY
-    try:
-        syscalls.mount(mount.source, mount.target, "erofs", flags, ",".join(data))
+        syscalls.mount(mount.source, mount.target, "erofs", flags, "directio" if direct else "")
     except OSError as error:
-        if error.errno == errno.EINVAL and "directio" in data:
-            perform(
-                Mount(
-                    "erofs",
-                    mount.source,
-                    mount.target,
-                    tuple(o for o in mount.options if o != "directio"),
-                )
-            )
-        elif error.errno in {errno.ENOTBLK, errno.EINVAL}:
-            _mount_loop(mount, flags)
-        else:
+        if error.errno == errno.ENOTBLK:
+            return False
+        if error.errno != errno.EINVAL or not direct:
             raise
-
-
-def _mount_loop(mount: Mount, flags: int) -> None:
-    """Mount by a loop device that frees itself at the last unmount. Kernels 6.4 to 6.11."""
-    control = os.open("/dev/loop-control", os.O_RDWR | os.O_CLOEXEC)
-    backing = os.open(mount.source, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        while True:
-            number = fcntl.ioctl(control, 0x4C82)  # LOOP_CTL_GET_FREE
-            device = f"/dev/loop{number}"
-            loop = os.open(device, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                fcntl.ioctl(loop, 0x4C00, backing)  # LOOP_SET_FD
-            except OSError as error:
-                os.close(loop)
-                if error.errno == errno.EBUSY:  # another process took that one
-                    continue
-                raise
-            try:
-                info = bytearray(232)
-                info[52:56] = (4).to_bytes(4, "little")  # LO_FLAGS_AUTOCLEAR
-                fcntl.ioctl(loop, 0x4C04, bytes(info))  # LOOP_SET_STATUS64
-                syscalls.mount(device, mount.target, "erofs", flags)
-            finally:
-                os.close(loop)
-            return
-    finally:
-        os.close(control)
-        os.close(backing)
+        return _mount_file(mount, flags, direct=False)
+    return True
 
 
 class SharedLayers:

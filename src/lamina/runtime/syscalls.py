@@ -9,6 +9,7 @@ import os
 from typing import Final
 
 __all__ = [
+    "CLONE_FS",
     "CLONE_NEWCGROUP",
     "CLONE_NEWIPC",
     "CLONE_NEWNET",
@@ -39,6 +40,7 @@ __all__ = [
     "mount",
     "move_mount",
     "name_process",
+    "open_tree",
     "openat2",
     "own_capabilities",
     "set_capabilities",
@@ -47,6 +49,7 @@ __all__ = [
     "unshare",
 ]
 
+CLONE_FS: Final = 0x00000200
 CLONE_NEWNS: Final = 0x00020000
 CLONE_NEWCGROUP: Final = 0x02000000
 CLONE_NEWUTS: Final = 0x04000000
@@ -66,6 +69,7 @@ MS_PRIVATE: Final = 1 << 18
 MS_SLAVE: Final = 1 << 19
 MNT_DETACH: Final = 2
 
+_OPEN_TREE: Final = 428
 _MOVE_MOUNT: Final = 429
 _FSOPEN: Final = 430
 _FSCONFIG: Final = 431
@@ -144,6 +148,12 @@ def move_mount(fd: int, target: str) -> None:
     """Attach a detached mount at `target`."""
     result = _libc.syscall(_MOVE_MOUNT, fd, b"", _AT_FDCWD, os.fsencode(target), 4)
     _check(result, target)
+
+
+def open_tree(path: str) -> int:
+    """Give a copy of the mount at `path`, attached nowhere. Kernel 5.2."""
+    flags = 1 | os.O_CLOEXEC  # OPEN_TREE_CLONE
+    return _check(_libc.syscall(_OPEN_TREE, _AT_FDCWD, os.fsencode(path), flags), path)
 
 
 class _OpenHow(ctypes.Structure):

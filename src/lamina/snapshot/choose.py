@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from lamina.snapshot.layers import Layers
     from lamina.snapshot.snapshotter import Driver
 
-__all__ = ["Probe", "choose"]
+__all__ = ["Probe", "Survey", "choose", "survey"]
 
+_SMALL_BLOCKS = (6, 4)
 _FILE_BACKED = (6, 12)
 _DIRECT = (6, 13)
+_LOOP_CONTROL = "/dev/loop-control"
 _SYS_ADMIN = 1 << 21
 _NO_UPPER = ("overlay", "fuse.fuse-overlayfs", "nfs", "nfs4", "9p", "vfat", "ecryptfs")
 _SUFFIXES = ("", ".xz", ".zst", ".gz")
@@ -26,7 +28,10 @@ _SUFFIXES = ("", ".xz", ".zst", ".gz")
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """What this process may do, what this kernel has, and what the root folder lies on."""
+    """What this process may do, what this kernel has, and what the root folder lies on.
+
+    `no_loop` says what keeps this process from using loop devices; empty when nothing does.
+    """
 
     kernel: tuple[int, int]
     file_systems: frozenset[str]
@@ -35,6 +40,7 @@ class Probe:
     in_namespace: bool
     one_owner: bool = False
     disk_type: str = ""
+    no_loop: str = ""
 
     @classmethod
     def of_this_machine(cls, root: str) -> "Probe":
@@ -55,44 +61,77 @@ class Probe:
             in_namespace=not _is_whole(_read("/proc/self/uid_map")),
             one_owner=_read("/proc/self/uid_map").split()[2:] == ["1"],
             disk_type=_disk_type(root, _read("/proc/self/mountinfo")),
+            no_loop=_no_loop(),
         )
 
 
-def choose(settings: "Settings", layers: "Layers", probe: Probe | None = None) -> Snapshotter:
-    """Give the snapshotter that `settings` or else this machine ask for.
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Which driver serves and why; what speaks against each (best first, empty: nothing); how.
+
+    `by_loop` and `directio` are about mounts of sealed layers.
+    """
+
+    name: str
+    reason: str
+    against: dict[str, str]
+    by_loop: bool
+    directio: bool
+
+
+def survey(settings: "Settings", probe: Probe) -> Survey:
+    """Decide on what `settings` or else the machine ask for.
 
     A choice that cannot work here is refused, with the reason.
     Raises: Invalid (no such driver), Unsupported (not on this machine).
     """
-    if probe is None:
-        probe = Probe.of_this_machine(settings.root)
-    against = _against(probe)
+    by_loop = _is_by_loop(settings, probe)
+    against = _against(settings, probe, by_loop=by_loop)
     wanted = settings.storage_driver
     if wanted and wanted not in against:
         raise Invalid(f"unknown storage driver {wanted!r}", hint=f"use one of {', '.join(against)}")
     if wanted and against[wanted]:
         raise Unsupported(
             f"storage driver {wanted!r} cannot work here: {against[wanted]}",
-            hint="unset LAMINA_STORAGE_DRIVER to let lamina choose",
+            hint="leave out --storage-driver and unset LAMINA_STORAGE_DRIVER: lamina chooses then",
         )
     name = wanted or next(name for name, problem in against.items() if not problem)
-    reason = "asked for by LAMINA_STORAGE_DRIVER" if wanted else _reason(name, against)
+    reason = (
+        "asked for by --storage-driver or LAMINA_STORAGE_DRIVER"
+        if wanted
+        else _reason(name, against, by_loop=by_loop)
+    )
+    directio = settings.directio and (by_loop or probe.kernel >= _DIRECT)
+    return Survey(name, reason, against, by_loop, directio)
+
+
+def choose(settings: "Settings", layers: "Layers", probe: Probe | None = None) -> Snapshotter:
+    """Give the snapshotter that `settings` or else this machine ask for. Raises: as `survey`."""
+    if probe is None:
+        probe = Probe.of_this_machine(settings.root)
+    found = survey(settings, probe)
+    reason, most = found.reason, settings.max_lowers
     rootless = probe.in_namespace or not probe.root_user
     drivers: dict[str, Driver] = {
-        "sealed": SealedDriver(layers, reason),
-        "unpacked": UnpackedDriver(layers, reason, rootless, not probe.one_owner),
+        "sealed": SealedDriver(layers, reason, most),
+        "unpacked": UnpackedDriver(layers, reason, rootless, not probe.one_owner, most),
         "copied": CopiedDriver(layers, reason, rootless, not probe.one_owner),
     }
     surroundings = Surroundings(
         settings.run_root,
         userxattr=rootless,
         owners=not probe.one_owner,
-        directio=probe.kernel >= _DIRECT,
+        directio=found.directio,
+        by_loop=found.by_loop,
     )
-    return Snapshotter(layers, surroundings, drivers[name], tuple(drivers.values()))
+    return Snapshotter(layers, surroundings, drivers[found.name], tuple(drivers.values()))
 
 
-def _against(probe: Probe) -> dict[str, str]:
+def _is_by_loop(settings: "Settings", probe: Probe) -> bool:
+    return settings.erofs == "loop" or (not settings.erofs and probe.kernel < _FILE_BACKED)
+
+
+def _against(settings: "Settings", probe: Probe, *, by_loop: bool) -> dict[str, str]:
     """Say for each driver, best first, what speaks against it; nothing where it works."""
     overlay = ""
     if "overlay" not in probe.file_systems:
@@ -104,20 +143,43 @@ def _against(probe: Probe) -> dict[str, str]:
     sealed = overlay
     if not probe.root_user or probe.in_namespace:
         sealed = "the kernel mounts EROFS for real root only"
-    elif not sealed and "erofs" not in probe.file_systems:
-        sealed = "the kernel has no EROFS"
-    elif not sealed and probe.kernel < _FILE_BACKED:
-        major, minor = probe.kernel
-        sealed = f"kernel {major}.{minor} cannot mount EROFS from a file (6.12 can)"
+    elif not sealed:
+        sealed = _against_erofs(settings, probe, by_loop=by_loop)
     return {"sealed": sealed, "unpacked": overlay, "copied": ""}
 
 
-def _reason(name: str, against: dict[str, str]) -> str:
+def _against_erofs(settings: "Settings", probe: Probe, *, by_loop: bool) -> str:
+    """Say why real root cannot mount sealed layers here; nothing where it can."""
+    kernel = f"kernel {probe.kernel[0]}.{probe.kernel[1]}"
+    if settings.erofs == "none":
+        return "the storage option erofs=none says not to"
+    if "erofs" not in probe.file_systems:
+        return "the kernel has no EROFS"
+    if probe.kernel < _SMALL_BLOCKS:
+        return f"{kernel} cannot mount EROFS with blocks of 512 bytes (6.4 can)"
+    if not by_loop and probe.kernel < _FILE_BACKED:
+        return f"{kernel} cannot mount EROFS from a file (6.12 can)"
+    if by_loop and probe.no_loop:
+        return f"{kernel} mounts EROFS from loop devices only, and {probe.no_loop}"
+    return ""
+
+
+def _reason(name: str, against: dict[str, str], *, by_loop: bool) -> str:
     if name == "sealed":
-        return "the kernel mounts sealed layers as they are"
+        by = ", by loop devices" if by_loop else ""
+        return f"the kernel mounts sealed layers as they are{by}"
     if name == "unpacked":
         return f"layers are unpacked once: {against['sealed']}"
     return f"every container gets a copy of its image: {against['unpacked']}"
+
+
+def _no_loop() -> str:
+    """Say what keeps this process from setting up loop devices; nothing where it can."""
+    try:
+        os.close(os.open(_LOOP_CONTROL, os.O_RDWR | os.O_CLOEXEC))
+    except OSError as error:
+        return f"{_LOOP_CONTROL} cannot be opened ({error.strerror})"
+    return ""
 
 
 def _is_whole(uid_map: str) -> bool:

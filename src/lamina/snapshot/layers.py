@@ -218,7 +218,8 @@ class Layers:
     def _find(self, diff_ids: Sequence[Digest]) -> str | None:
         if not diff_ids:
             raise Invalid("an empty pile has no last layer")
-        for path in (self._own_path(diff_ids), self._chain_path(diff_ids)):
+        for place in (self._own_path, self._chain_path):  # a chain ID costs its whole pile
+            path = place(diff_ids)
             if os.path.exists(path):
                 return path
         return None

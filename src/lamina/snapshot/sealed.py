@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lamina.layer.stack import Lower, Stack
+from lamina.settings import MAX_LOWERS
 
 if TYPE_CHECKING:
     from lamina.snapshot.layers import Layers
@@ -20,6 +21,7 @@ class SealedDriver:
 
     layers: "Layers"
     reason: str = ""
+    most: int = MAX_LOWERS
     name: str = "sealed"
 
     def lowers(self, diff_ids: "Sequence[Digest]") -> tuple[Lower, ...]:

@@ -70,13 +70,15 @@ class Surroundings:
 
     `userxattr`: we are in a user namespace, where overlayfs keeps its marks in `user.overlay.*`.
     `owners`: files may have other owners than us, which takes a range of user ids there.
-    `directio`: EROFS can read around the page cache of the sealed file (kernel 6.13).
+    `directio`: sealed layers can be read around the page cache of their files (kernel 6.13, or a
+    loop device). `by_loop`: the kernel mounts them from loop devices only.
     """
 
     run_root: str
     userxattr: bool = False
     owners: bool = True
     directio: bool = False
+    by_loop: bool = False
 
 
 class Snapshotter:
@@ -163,13 +165,14 @@ class Snapshotter:
         if stack.upper and not stack.work:
             return (Mount("bind", stack.upper, target, ("bind",)),)
         below = [self._lower_mount(lower) for lower in stack.lowers if lower.sealed]
+        for mount in below:
+            if not os.path.ismount(mount.target):
+                _check_index(mount.source)
         mounted = {mount.source: mount.target for mount in below}
         folders = [mounted.get(lower.path, lower.path) for lower in reversed(stack.lowers)]
         missing = (1 if stack.upper else 2) - len(folders)  # overlayfs wants so many, all different
         folders += self._empty[: max(missing, 0)]
-        for folder in (*folders, stack.upper):
-            _check_option(folder)
-        options = ["lowerdir=" + ":".join(folders)]
+        options = [f"lowerdir+={folder}" for folder in folders]
         options += [f"upperdir={stack.upper}", f"workdir={stack.work}"] if stack.upper else ["ro"]
         # Directories must not point elsewhere, even where a layer says so; under `userxattr` the
         # kernel sees to that itself and takes no such options.
@@ -248,10 +251,9 @@ class Snapshotter:
 
     def _lower_mount(self, lower: Lower) -> Mount:
         name = os.path.basename(lower.path)[:_SHORT]
-        options = ("ro", "directio") if self._surroundings.directio else ("ro",)
-        target = f"{self._surroundings.run_root}/layers/{name}"
-        if not os.path.ismount(target):
-            _check_index(lower.path)
+        around = self._surroundings
+        options = ("ro", *["loop"] * around.by_loop, *["directio"] * around.directio)
+        target = f"{around.run_root}/layers/{name}"
         return Mount("erofs", lower.path, target, options)
 
     def _make_empty(self) -> None:
@@ -267,14 +269,6 @@ def _check_index(path: str) -> None:
 
     with SealedLayer.open(path) as layer:
         layer.check()
-
-
-def _check_option(folder: str) -> None:
-    if any(character in folder for character in ":,\\"):
-        raise Invalid(
-            f"overlayfs cannot use the folder {folder!r}",
-            hint="choose a LAMINA_ROOT without colons, commas and backslashes",
-        )
 
 
 def _measure(top: str) -> tuple[int, int]:

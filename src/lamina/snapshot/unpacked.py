@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from lamina.errors import Unsupported
 from lamina.layer.stack import Lower, Stack
+from lamina.settings import MAX_LOWERS
 
 if TYPE_CHECKING:
     from lamina.snapshot.layers import Layers
@@ -28,6 +29,7 @@ class UnpackedDriver:
     reason: str = ""
     in_namespace: bool = False
     owners: bool = True
+    most: int = MAX_LOWERS
     name: str = "unpacked"
 
     def lowers(self, diff_ids: "Sequence[Digest]") -> tuple[Lower, ...]:

@@ -12,9 +12,9 @@ class Mount(NamedTuple):
     mount point is the performer's business, and so is sharing: two equal values of type `erofs`
     are one mount, made once per machine.
 
-    `lowerdir=` lists its directories topmost first, joined by `:`. The mount system call takes one
-    page of options, about 4000 bytes; a longer value is given to the kernel piece by piece
-    (`fsconfig` with `lowerdir+`, one call per directory, kernel 6.8 and later).
+    An overlay names each lower directory with `lowerdir+=`, topmost first. A sealed layer (`erofs`)
+    may have `loop` (mount it by a loop device) and `directio` (read around the page cache of the
+    file, where the kernel can).
     """
 
     type: str
