@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from tests.layer.trees import sealed, tar_of
 
 from lamina.layer.entry import Entry, Kind
@@ -27,3 +28,15 @@ def test_only_a_device_zero_is_a_whiteout(tmp_path: Path):
         assert {path: node.is_whiteout for path, node in layer.walk()} == {
             b"": False, b"c": False, b"w": True,
         }  # fmt: skip
+
+
+def test_the_inode_is_read_when_it_is_asked_for(tmp_path: Path):
+    with sealed(tmp_path / "l", tar_of([Entry(b"f", Kind.FILE, 0o640, 3, 4)])) as layer:
+        ((_, node),) = layer.listdir(b"")
+        assert node.kind is Kind.FILE
+        with pytest.raises(AttributeError):
+            object.__getattribute__(node, "mode")
+        assert (node.mode, node.uid, node.gid, node.nlink) == (0o640, 3, 4, 1)
+        assert object.__getattribute__(node, "mode") == 0o640
+        with pytest.raises(AttributeError, match="colour"):
+            getattr(node, "colour")  # noqa: B009 - no attribute of a node

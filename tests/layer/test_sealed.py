@@ -1,5 +1,6 @@
 """Reading a sealed layer: right, or Corrupt; never a wrong tree and never a crash."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -11,8 +12,11 @@ from tests.layer.trees import facts_of_tree, sealed, tar_of
 
 from lamina.errors import Corrupt
 from lamina.layer.entry import Entry, Kind
+from lamina.layer.seal import Sealer
 from lamina.layer.sealed import SealedLayer, SealedLayerCorrupt
 from lamina.layer.view import Tree
+from lamina.layer.writer import write_header
+from lamina.spec.digest import Digest
 
 ROOT = Entry(b"", Kind.DIRECTORY, 0o755)
 SAMPLE: list[Entry | tuple[Entry, bytes]] = [
@@ -99,15 +103,30 @@ def test_an_index_forged_with_right_sums_is_corrupt_or_a_tree(
     sample: Path, tmp_path: Path, data: st.DataObject
 ):
     """Whoever can forge the sums too still cannot crash or loop the reader."""
+    with SealedLayer.open(str(sample)) as layer:
+        end, at = layer._meta_end, layer.meta_at
+    changes = {
+        data.draw(st.integers(at, end - 1)): data.draw(st.integers(0, 255))
+        for _ in range(data.draw(st.integers(1, 5)))
+    }
+    path = forged(sample, tmp_path, changes)
+    try:
+        assert _use_everything(path) > 0
+    except Corrupt:
+        return
+
+
+def forged(sample: Path, tmp_path: Path, changes: dict[int, int]) -> Path:
+    """Change bytes of the index, and every sum over them to fit."""
     from zlib import crc32
 
     from lamina.layer import erofs
 
     bad = bytearray(sample.read_bytes())
     with SealedLayer.open(str(sample)) as layer:
-        tail, end, at = layer._tail, layer._meta_end, layer.meta_at
-    for _ in range(data.draw(st.integers(1, 5))):
-        bad[data.draw(st.integers(at, end - 1))] = data.draw(st.integers(0, 255))
+        tail, end = layer._tail, layer._meta_end
+    for at, value in changes.items():
+        bad[at] = value
     sums = erofs.ChunkSums()
     sums.update(bad[tail:end])
     table = sums.finish()
@@ -119,10 +138,51 @@ def test_an_index_forged_with_right_sums_is_corrupt_or_a_tree(
     bad[1028:1032] = erofs.crc32c(bytes(bad[1024:1536])).to_bytes(4, "little")
     path = tmp_path / "forged"
     path.write_bytes(bad)
-    try:
-        assert _use_everything(path) > 0
-    except Corrupt:
-        return
+    return path
+
+
+def place_of(sample: Path, name: bytes) -> int:
+    """Give where the entry of `name` stands in the root's directory block."""
+    with SealedLayer.open(str(sample)) as layer:
+        names = layer._block(layer.root, 0)[0]
+        return layer.root.data_at + 12 * names.index(name)
+
+
+def test_a_directory_that_is_inside_itself_is_corrupt(sample: Path, tmp_path: Path):
+    with SealedLayer.open(str(sample)) as layer:
+        root = layer.root.nid
+    at = place_of(sample, b"many")
+    path = forged(sample, tmp_path, {at: root & 0xFF, at + 1: root >> 8})
+    with SealedLayer.open(str(path)) as layer:
+        for walk in (layer.walk, Tree.of([layer]).walk, Tree.of([layer, layer]).walk):
+            with pytest.raises(Corrupt, match="two places"):
+                list(walk())
+
+
+def test_an_inode_that_is_not_what_its_directory_says_is_corrupt(sample: Path, tmp_path: Path):
+    kind_at = place_of(sample, b"file") + 10
+    for kind, said in ((2, "not the directory"), (6, "something unknown"), (99, "unknown")):
+        path = forged(sample, tmp_path, {kind_at: kind})
+        with SealedLayer.open(str(path)) as layer, pytest.raises(SealedLayerCorrupt, match=said):
+            dict(layer.listdir(b""))[b"file"].mode  # noqa: B018 - read for its inode
+        with SealedLayer.open(str(path)) as layer, pytest.raises(SealedLayerCorrupt, match=said):
+            node = layer.lookup(b"file")
+            assert node is not None
+            node.mode  # noqa: B018
+
+
+def test_names_that_no_directory_can_have_are_corrupt(sample: Path, tmp_path: Path):
+    at = place_of(sample, b"file")
+    with SealedLayer.open(str(sample)) as layer:
+        start = layer.root.data_at
+        name_at = start + int.from_bytes(layer.index_bytes(at + 8, 2), "little")
+    for letter in (b"/", b"\0", b"z"):  # z: no longer in order
+        path = forged(sample, tmp_path, {name_at: letter[0]})
+        with SealedLayer.open(str(path)) as layer, pytest.raises(SealedLayerCorrupt):
+            layer.listdir(b"")
+    path = forged(sample, tmp_path, {at + 8: 255})  # a name that begins after the next one
+    with SealedLayer.open(str(path)) as layer, pytest.raises(SealedLayerCorrupt):
+        layer.listdir(b"")
 
 
 def _use_everything(path: Path) -> int:
@@ -155,6 +215,32 @@ def test_reading_parts_of_a_file(sample: Path):
             assert file.read(4) == b"0123"
         with pytest.raises(SealedLayerCorrupt):
             layer.read(layer.root)
+
+
+def test_reading_a_big_file_keeps_little_of_it_in_memory(tmp_path: Path):
+    size = 200 << 20
+    path = tmp_path / "big"
+    with Sealer(str(path)) as sealer:
+        header = write_header(Entry(b"big", Kind.FILE, size=size))
+        total = hashlib.sha256()
+        for piece in (header, *(bytes([number]) * (1 << 20) for number in range(200)), bytes(1024)):
+            sealer.write(piece)
+            total.update(piece)
+        sealer.finish(Digest(f"sha256:{total.hexdigest()}"))
+    with SealedLayer.open(str(path)) as layer:
+        node = layer.lookup(b"big")
+        assert node is not None
+        before = resident()
+        most = 0
+        for number, piece in enumerate(layer.pieces(node)):
+            assert piece[0] == piece[-1] == number
+            most = max(most, resident() - before)
+    assert most < 50 << 20
+
+
+def resident() -> int:
+    """Give the bytes of this process's memory that are in RAM, those of mapped files too."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def test_what_is_not_there_is_none(sample: Path):

@@ -137,6 +137,12 @@ def test_no_layers_are_an_empty_tree():
     assert empty.listdir(b"") == []
 
 
+def test_one_layer_twice_is_one_layer(tree: Tree):
+    (low, high) = tree.layers
+    twice = Tree.of([low, low, high, high])
+    assert [path for path, _ in twice.walk()] == [path for path, _ in tree.walk()]
+
+
 def test_an_opaque_root_hides_all_below(tmp_path: Path):
     low = sealed(tmp_path / "low", tar_of([ROOT, file(b"a")]))
     high = sealed(tmp_path / "high", tar_of([ROOT, file(b".wh..wh..opq"), file(b"b")]))

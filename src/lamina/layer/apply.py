@@ -9,7 +9,7 @@ from lamina.layer.entry import Kind
 from lamina.stream.files import write_all
 
 if TYPE_CHECKING:
-    from lamina.layer.node import Node
+    from lamina.layer.node import Layer, Node
     from lamina.layer.sealed import SealedLayer
 
 __all__ = ["dress", "unpack"]
@@ -39,7 +39,7 @@ def unpack(
     Raises: OSError.
     """
     with Descent(target) as descent:
-        return _Unpacking(layer, descent, privileged, xattr_prefix, owners=owners).run()
+        return _Unpacking(layer, descent, privileged, xattr_prefix, owners=owners).run(layer)
 
 
 def dress(target: str, node: "Node", *, owners: bool = True, privileged: bool = True) -> None:
@@ -55,7 +55,7 @@ def dress(target: str, node: "Node", *, owners: bool = True, privileged: bool = 
 class _Unpacking:
     def __init__(
         self,
-        layer: "SealedLayer",
+        layer: "Layer",
         descent: Descent,
         privileged: bool,
         xattr_prefix: str,
@@ -70,9 +70,9 @@ class _Unpacking:
         self._links: dict[int, bytes] = {}
         self._written = 0
 
-    def run(self) -> int:
+    def run(self, layer: "SealedLayer") -> int:
         directories: list[tuple[bytes, Node]] = []
-        for path, node in self._layer.walk():
+        for path, node in layer.walk():
             if node.kind is Kind.DIRECTORY:
                 directories.append((path, node))
                 if path:

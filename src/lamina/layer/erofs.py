@@ -28,6 +28,7 @@ __all__ = [
     "chunk_format",
     "crc32c",
     "directory_blocks",
+    "dirents",
     "pack_block",
     "pack_xattrs",
     "superblock",
@@ -200,7 +201,8 @@ def xattr_name(index: int, suffix: bytes) -> str | None:
 
 
 @cache
-def _dirents(count: int) -> Struct:
+def dirents(count: int) -> Struct:
+    """Give the form of `count` directory entries, all fields in a row."""
     return Struct("<" + "QHBB" * count)
 
 
@@ -225,4 +227,4 @@ def pack_block(names: list[bytes], nids: list[int], types: list[int]) -> bytes:
     for name, nid, kind in zip(names, nids, types, strict=True):
         fields += (nid, offset, kind, 0)
         offset += len(name)
-    return _dirents(len(names)).pack(*fields) + b"".join(names)
+    return dirents(len(names)).pack(*fields) + b"".join(names)

@@ -1,21 +1,18 @@
-"""One file of a sealed layer, as its inode says."""
+"""One file of a layer, as its inode says; and what a layer has to offer to be part of a tree."""
 
-from copy import copy
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from lamina.layer.entry import Entry, Kind
-from lamina.layer.erofs import BLOCK, INODE, xattr_name
+from lamina.layer.erofs import BLOCK, INODE
 
-if TYPE_CHECKING:
-    from lamina.layer.sealed import SealedLayer
-
-__all__ = ["CHUNKED", "INLINE", "PLAIN", "Node"]
+__all__ = ["CHUNKED", "INLINE", "KINDS", "PLAIN", "Contents", "Layer", "Node"]
 
 PLAIN, INLINE, CHUNKED = 0, 2, 4
 _LAYOUT_MASK = 7
 _NANO = 10**9
 _SMALLEST_CHUNK = 9  # bits: one block
-_KINDS = {
+KINDS = {
     0o10: Kind.FILE,
     0o4: Kind.DIRECTORY,
     0o12: Kind.SYMLINK,
@@ -23,46 +20,128 @@ _KINDS = {
     0o6: Kind.BLOCK,
     0o1: Kind.FIFO,
 }
+"""What the upper four bits of a mode mean."""
+
 _OPAQUE = "trusted.overlay.opaque"
 _ORIGIN = "trusted.overlay.origin"
 
 
-class Node:
-    """What a layer says of one inode. Extended attributes and targets are read when asked for.
+class Contents(Protocol):
+    """The bytes of a layer's files."""
 
-    `mode` holds the 07777 bits. `nlink` counts the names in this layer. Valid while `layer` is open.
-    `dress` is the directory that this one shows the attributes of, if not its own.
+    def extents(
+        self, node: "Node", offset: int = 0, size: int = -1
+    ) -> Iterator[tuple[int, int, int]]:
+        """Give a file's content as (offset in it, place in the layer or -1 for a hole, length)."""
+
+    def pieces(self, node: "Node", offset: int = 0, size: int = -1) -> Iterator[bytes]:
+        """Give a file's content, or a part, in pieces of at most 1 MiB; holes are zeros."""
+
+    def read(self, node: "Node", offset: int = 0, size: int = -1) -> bytes:
+        """Give up to `size` bytes of a file from `offset`; all the rest where negative."""
+
+    def open_file(self, node: "Node") -> BinaryIO:
+        """Give a file's content as a seekable, buffered stream."""
+
+
+class Layer(Contents, Protocol):
+    """What a tree is laid of: a sealed layer, or the directory that a container writes into.
+
+    A whiteout is a 0/0 character device, and an opaque directory has `trusted.overlay.opaque`.
+    `implied_root` says that the root's attributes are for a lower layer to tell.
+    """
+
+    implied_root: bool
+
+    @property
+    def path(self) -> str:
+        """Where it is on this machine: no two layers of a tree have the same."""
+
+    @property
+    def root(self) -> "Node":
+        """The layer's root directory."""
+
+    def child(self, directory: "Node", name: bytes) -> "Node | None":
+        """Find one name in a directory."""
+
+    def listdir(self, directory: "Node") -> list[tuple[bytes, "Node"]]:
+        """Give the names of a directory, sorted, with their nodes."""
+
+    def inode(self, nid: int, kind: Kind) -> tuple[int, tuple[int, ...]]:
+        """Give where an inode is and what `erofs.INODE` unpacks to; a directory says its `kind`."""
+
+    def xattrs(self, node: "Node") -> list[tuple[str, bytes]]:
+        """Give every extended attribute of a node, overlayfs's marks among them, in no order."""
+
+    def symlink_target(self, node: "Node") -> bytes:
+        """Give where a symlink points, as written."""
+
+
+class Node:
+    """What a layer says of one inode; two nodes of one layer with the same `nid` are one file.
+
+    `mode` holds the 07777 bits. `nlink` counts the names in this layer. Valid while `layer` is
+    open. Only `layer`, `nid` and `kind` are there from the start: the inode is read when anything
+    else is asked for, extended attributes, targets and content each time that they are. `dress` is
+    the directory that this one shows the attributes of, if not its own.
     """
 
     __slots__ = (
-        "_icount", "_where", "dress", "gid", "kind", "layer", "layout", "mode", "mtime_ns", "nid",
+        "_at", "_icount", "_where", "dress", "gid", "kind", "layer", "layout", "mode", "mtime_ns", "nid",
         "nlink", "size", "uid",
     )  # fmt: skip
 
-    def __init__(self, layer: "SealedLayer", nid: int, fields: tuple[int, ...]) -> None:
-        (
-            form, self._icount, mode, _, self.size, self._where, _, self.uid, self.gid,
-            seconds, nanoseconds, self.nlink,
-        ) = fields  # fmt: skip
-        kind = _KINDS.get(mode >> 12)
-        self.layout = form >> 1 & _LAYOUT_MASK
-        if kind is None or not form & 1 or nanoseconds >= _NANO:
-            raise ValueError("no inode")
+    layer: Layer
+    nid: int
+    kind: Kind
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    mtime_ns: int
+    nlink: int
+    layout: int
+    dress: "Node | None"
+    _at: int
+    _icount: int
+    _where: int
+
+    def __init__(self, layer: Layer, nid: int, kind: Kind) -> None:
         self.layer = layer
         self.nid = nid
-        self.dress: Node | None = None
-        self.kind: Kind = kind
+        self.kind = kind
+
+    if not TYPE_CHECKING:  # it would make every misspelt attribute one that exists
+
+        def __getattr__(self, name: str) -> object:
+            """Read the inode: the attributes it gives are empty slots until then."""
+            if name not in _OF_INODE:
+                raise AttributeError(name)
+            self._fill()
+            return getattr(self, name)
+
+    def _fill(self) -> None:
+        self._at, (
+            form, self._icount, mode, _, self.size, self._where, _, self.uid, self.gid,
+            seconds, nanoseconds, self.nlink,
+        ) = self.layer.inode(self.nid, self.kind)  # fmt: skip
+        self.layout = form >> 1 & _LAYOUT_MASK
         self.mode = mode & 0o7777
         self.mtime_ns = seconds * _NANO + nanoseconds
+        self.dress = None
 
     def __repr__(self) -> str:
         return f"<Node {self.nid} {self.kind} {self.mode:04o} {self.uid}:{self.gid} {self.size}>"
 
     @property
     def tail_at(self) -> int:
-        """Where in the sealed file inline data or the chunk map starts."""
-        size = 12 + 4 * (self._icount - 1) if self._icount else 0
-        return self.layer.meta_at + self.nid * 32 + INODE.size + size
+        """Where in the sealed file inline data or the chunk map starts, and attributes end."""
+        return self._at + INODE.size + (12 + self.xattrs_size if self._icount else 0)
+
+    @property
+    def xattrs_size(self) -> int:
+        """How many bytes the extended attributes take, which end at `tail_at`."""
+        return 4 * (self._icount - 1) if self._icount else 0
 
     @property
     def data_at(self) -> int:
@@ -98,12 +177,12 @@ class Node:
     @property
     def opaque(self) -> bool:
         """Whether this directory hides what lower layers have in theirs."""
-        return bool(self._icount) and any(name == _OPAQUE for name, _ in self._xattrs())
+        return bool(self._icount) and any(name == _OPAQUE for name, _ in self.layer.xattrs(self))
 
     @property
     def has_whiteouts(self) -> bool:
         """Whether this directory, which is not opaque, holds whiteouts."""
-        return bool(self._icount) and any(name == _ORIGIN for name, _ in self._xattrs())
+        return bool(self._icount) and any(name == _ORIGIN for name, _ in self.layer.xattrs(self))
 
     @property
     def xattrs(self) -> tuple[tuple[str, bytes], ...]:
@@ -113,7 +192,7 @@ class Node:
         if not self._icount:
             return ()
         own = (_OPAQUE, _ORIGIN)
-        return tuple(sorted(item for item in self._xattrs() if item[0] not in own))
+        return tuple(sorted(item for item in self.layer.xattrs(self) if item[0] not in own))
 
     @property
     def target(self) -> bytes:
@@ -122,7 +201,8 @@ class Node:
 
     def dressed_as(self, other: "Node") -> "Node":
         """Give this directory with the mode, owner, time and extended attributes of `other`."""
-        node = copy(self)
+        node = Node(self.layer, self.nid, self.kind)
+        node._fill()
         node.mode, node.uid, node.gid = other.mode, other.uid, other.gid
         node.mtime_ns = other.mtime_ns
         node.dress = other
@@ -143,18 +223,5 @@ class Node:
             xattrs=self.xattrs,
         )
 
-    def _xattrs(self) -> list[tuple[str, bytes]]:
-        start = self.tail_at
-        size = 4 * (self._icount - 1)
-        area = self.layer.index_bytes(start - size, size)
-        found = []
-        at = 0
-        while at + 4 <= size:
-            name_size, index = area[at], area[at + 1]
-            value_size = int.from_bytes(area[at + 2 : at + 4], "little")
-            name = xattr_name(index, area[at + 4 : at + 4 + name_size])
-            at += 4 + name_size
-            if name is not None:
-                found.append((name, area[at : at + value_size]))
-            at += value_size + (-(name_size + value_size) % 4)
-        return found
+
+_OF_INODE = frozenset(Node.__slots__) - {"layer", "nid", "kind"}

@@ -4,23 +4,34 @@ import io
 import mmap
 import os
 from collections.abc import Iterator
+from itertools import pairwise, repeat
 from struct import Struct
-from struct import error as StructError  # noqa: N812 - it is a class
 from typing import BinaryIO, Self
 from zlib import crc32
 
 from lamina.errors import Corrupt
 from lamina.layer import erofs
 from lamina.layer.entry import Kind
-from lamina.layer.erofs import AREA, BLOCK, CHUNK_SIZE, HOLE, INODE
-from lamina.layer.node import CHUNKED, Node
+from lamina.layer.erofs import AREA, BLOCK, CHUNK_SIZE, DIRENT, HOLE, INODE, dirents, xattr_name
+from lamina.layer.node import CHUNKED, KINDS, Node
 from lamina.spec.digest import Digest
 
 __all__ = ["Node", "SealedLayer", "SealedLayerCorrupt"]
 
 _PIECE = 1024 * 1024
 _WORD = Struct("<I")
-_DIRENTS = Struct("<QHBB")
+_Numbers = tuple[int, ...]
+_DIRENT_KINDS = {
+    1: Kind.FILE,
+    2: Kind.DIRECTORY,
+    3: Kind.CHARACTER,
+    4: Kind.BLOCK,
+    5: Kind.FIFO,
+    7: Kind.SYMLINK,
+}
+_DOTS = (b".", b"..")
+_NANO = 10**9
+_LENT_LIMIT = 32 * _PIECE  # of content read, before its pages are let go
 _NEEDS_PARENTS, _IMPLIED_ROOT = 1, 2
 _ALGORITHM = {32: "sha256", 64: "sha512"}
 _ZEROS = bytes(_PIECE)
@@ -51,6 +62,7 @@ class SealedLayer:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self._lent = 0
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             self._length = os.fstat(fd).st_size
@@ -132,8 +144,14 @@ class SealedLayer:
 
     def index_bytes(self, start: int, size: int) -> bytes:
         """Give checked bytes of the index by their place in the file."""
-        self._check(start, start + size)
-        return self._map[start : start + size]
+        end = start + size
+        first = (start - self._tail) // CHUNK_SIZE
+        # One piece that was checked before needs no more: the most common case by far.
+        if not (self._tail <= start < end <= self._meta_end and self._checked[first]) or (
+            end > self._tail + (first + 1) * CHUNK_SIZE
+        ):
+            self._check(start, end)
+        return self._map[start:end]
 
     def check(self) -> None:
         """Check the whole index against its sums; quick enough to do before every mount.
@@ -163,19 +181,28 @@ class SealedLayer:
 
     def tar(self) -> Iterator[bytes]:
         """Give the layer's tar, every byte of it, in pieces of 1 MiB."""
-        for at in range(AREA, AREA + self.tar_size, _PIECE):
-            yield self._map[at : min(at + _PIECE, AREA + self.tar_size)]
+        yield from self._mapped(AREA, AREA + self.tar_size)
 
     # Nodes.
 
     def node(self, nid: int) -> Node:
         """Read the inode `nid`. Raises: SealedLayerCorrupt."""
+        _, fields = self._inode(nid)
+        return Node(self, nid, KINDS[fields[2] >> 12])
+
+    def inode(self, nid: int, kind: Kind) -> tuple[int, tuple[int, ...]]:
+        """Give where an inode is in the file, and its fields. Raises: SealedLayerCorrupt."""
+        at, fields = self._inode(nid)
+        if KINDS[fields[2] >> 12] is not kind:
+            raise SealedLayerCorrupt(self.path, f"inode {nid} is not the {kind} it was listed as")
+        return at, fields
+
+    def _inode(self, nid: int) -> tuple[int, tuple[int, ...]]:
         at = self.meta_at + nid * 32
-        self._check(at, at + INODE.size)
-        try:
-            return Node(self, nid, INODE.unpack_from(self._map, at))
-        except (StructError, ValueError) as error:
-            raise SealedLayerCorrupt(self.path, f"inode {nid}: {error}") from error
+        fields = INODE.unpack(self.index_bytes(at, INODE.size))
+        if fields[2] >> 12 not in KINDS or not fields[0] & 1 or fields[10] >= _NANO:
+            raise SealedLayerCorrupt(self.path, f"inode {nid}: no inode")
+        return at, fields
 
     @property
     def root(self) -> Node:
@@ -199,14 +226,17 @@ class SealedLayer:
         low, high = 0, (directory.size + BLOCK - 1) // BLOCK - 1
         while low < high:
             middle = (low + high + 1) // 2
-            if self._first_name(directory, middle) <= name:
+            if self._block(directory, middle)[0][0] <= name:
                 low = middle
             else:
                 high = middle - 1
-        for found, nid in self._block_names(directory, low):
-            if found == name:
-                return self.node(nid)
-        return None
+        names, nids, forms = self._block(directory, low)
+        if name not in names:
+            return None
+        position = names.index(name)
+        if forms[position] not in _DIRENT_KINDS:
+            raise self._unknown(directory)
+        return Node(self, nids[position], _DIRENT_KINDS[forms[position]])
 
     def listdir(self, directory: "Node | bytes") -> list[tuple[bytes, Node]]:
         """Give the names of a directory, sorted, with their nodes."""
@@ -217,63 +247,93 @@ class SealedLayer:
             directory = found
         if directory.kind is not Kind.DIRECTORY:
             return []
-        names: list[tuple[bytes, Node]] = []
-        before = b""
-        for block in range((directory.size + BLOCK - 1) // BLOCK):
-            for name, nid in self._block_names(directory, block):
-                if name <= before:
-                    raise SealedLayerCorrupt(self.path, f"directory {directory.nid} is unsorted")
-                before = name
-                if name not in (b".", b".."):
-                    names.append((name, self.node(nid)))
-        return names
+        size = directory.size
+        data = self.index_bytes(directory.data_at, size)
+        names, nids, forms = self._names(data if size <= BLOCK else data[:BLOCK], directory)
+        for at in range(BLOCK, size, BLOCK):
+            more = self._names(data[at : at + BLOCK], directory)
+            names += more[0]
+            nids += more[1]
+            forms += more[2]
+        if sorted(set(names)) != names:
+            raise SealedLayerCorrupt(self.path, f"directory {directory.nid} is unsorted")
+        try:
+            kinds = [_DIRENT_KINDS[form] for form in forms]
+        except KeyError as error:
+            raise self._unknown(directory) from error
+        nodes = list(zip(names, map(Node, repeat(self), nids, kinds), strict=True))
+        for dots in _DOTS:
+            if dots in names:
+                position = names.index(dots)
+                del names[position], nodes[position]
+        return nodes
+
+    def _unknown(self, directory: Node) -> SealedLayerCorrupt:
+        what = f"directory {directory.nid} lists something unknown"
+        return SealedLayerCorrupt(self.path, what)
 
     def walk(self) -> Iterator[tuple[bytes, Node]]:
         """Give every path of the layer with its node, a directory before its children, sorted."""
-        stack = [(b"", self.root)]
-        seen: set[int] = set()
+        yield b"", self.root
+        stack = [(b"", iter(self.listdir(self.root)))]
+        seen = {self._root_nid}
         while stack:
-            path, node = stack.pop()
-            yield path, node
-            if node.kind is not Kind.DIRECTORY:
-                continue
-            if node.nid in seen:
-                raise SealedLayerCorrupt(self.path, f"directory {path!r} is inside itself")
-            seen.add(node.nid)
-            prefix = path + b"/" if path else b""
-            stack += [(prefix + name, child) for name, child in reversed(self.listdir(node))]
+            prefix, children = stack[-1]
+            for name, node in children:
+                path = prefix + name
+                yield path, node
+                if node.kind is Kind.DIRECTORY:
+                    if node.nid in seen:
+                        raise SealedLayerCorrupt(
+                            self.path, f"directory {path!r} stands in two places"
+                        )
+                    seen.add(node.nid)
+                    stack.append((path + b"/", iter(self.listdir(node))))
+                    break
+            else:
+                stack.pop()
 
     def _directory(self, node: Node) -> Node:
         if node.kind is not Kind.DIRECTORY:
             raise SealedLayerCorrupt(self.path, f"inode {node.nid} is not a directory")
         return node
 
-    def _block(self, directory: Node, block: int) -> tuple[int, int]:
-        """Give where a directory block starts and ends, checked."""
+    def _block(self, directory: Node, block: int) -> tuple[list[bytes], _Numbers, _Numbers]:
         at = directory.data_at + block * BLOCK
-        size = min(BLOCK, directory.size - block * BLOCK)
-        self._check(at, at + size)
-        return at, size
+        data = self.index_bytes(at, min(BLOCK, directory.size - block * BLOCK))
+        return self._names(data, directory)
 
-    def _first_name(self, directory: Node, block: int) -> bytes:
-        return self._block_names(directory, block)[0][0]
-
-    def _block_names(self, directory: Node, block: int) -> list[tuple[bytes, int]]:
-        at, size = self._block(directory, block)
-        data = self._map[at : at + size]
-        first = int.from_bytes(data[8:10], "little")
-        if first % 12 or not 0 < first < size:
+    def _names(self, data: bytes, directory: Node) -> tuple[list[bytes], _Numbers, _Numbers]:
+        """Give the names in one block of a directory, their inodes and what they are."""
+        first = data[8] | data[9] << 8 if len(data) > DIRENT.size else 0
+        if first % DIRENT.size or not 0 < first < len(data):
             raise SealedLayerCorrupt(self.path, f"directory {directory.nid} is damaged")
-        entries = [_DIRENTS.unpack_from(data, offset) for offset in range(0, first, 12)]
-        offsets = [entry[1] for entry in entries]
-        offsets.append(len(data.rstrip(b"\0")) if size == BLOCK else size)
-        names = []
-        for number, entry in enumerate(entries):
-            name = data[offsets[number] : offsets[number + 1]]
-            if not name or b"/" in name or b"\0" in name or offsets[number] < first:
-                raise SealedLayerCorrupt(self.path, f"directory {directory.nid} has a bad name")
-            names.append((name, entry[0]))
-        return names
+        if len(data) == BLOCK:
+            data = data.rstrip(b"\0")
+        fields = dirents(first // DIRENT.size).unpack_from(data)
+        starts = (*fields[1::4], len(data))
+        names = [data[start:end] for start, end in pairwise(starts)]
+        # The names follow each other without a gap, so all of them are looked at as one.
+        letters = data[first:]
+        if b"/" in letters or b"\0" in letters or b"" in names or b"".join(names) != letters:
+            raise SealedLayerCorrupt(self.path, f"directory {directory.nid} has a bad name")
+        return names, fields[::4], fields[2::4]
+
+    def xattrs(self, node: Node) -> list[tuple[str, bytes]]:
+        """Give every extended attribute of a node, overlayfs's marks among them."""
+        size = node.xattrs_size
+        area = self.index_bytes(node.tail_at - size, size)
+        found = []
+        at = 0
+        while at + 4 <= size:
+            name_size, index = area[at], area[at + 1]
+            value_size = int.from_bytes(area[at + 2 : at + 4], "little")
+            name = xattr_name(index, area[at + 4 : at + 4 + name_size])
+            at += 4 + name_size
+            if name is not None:
+                found.append((name, area[at : at + value_size]))
+            at += value_size + (-(name_size + value_size) % 4)
+        return found
 
     # Contents.
 
@@ -284,8 +344,17 @@ class SealedLayer:
                 for done in range(0, length, _PIECE):
                     yield _ZEROS[: min(_PIECE, length - done)]
             else:
-                for at in range(where, where + length, _PIECE):
-                    yield self._map[at : min(at + _PIECE, where + length)]
+                yield from self._mapped(where, where + length)
+
+    def _mapped(self, start: int, end: int) -> Iterator[bytes]:
+        """Give bytes of the file in pieces, keeping few of its pages in this process's memory."""
+        for at in range(start, end, _PIECE):
+            stop = min(at + _PIECE, end)
+            yield self._map[at:stop]
+            self._lent += stop - at
+            if self._lent >= _LENT_LIMIT:
+                self._map.madvise(mmap.MADV_DONTNEED)  # they stay in the page cache
+                self._lent = 0
 
     def extents(
         self, node: Node, offset: int = 0, size: int = -1

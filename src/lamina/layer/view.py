@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
-from lamina.errors import Invalid, NotFound
+from lamina.errors import Corrupt, Invalid, NotFound
 from lamina.layer.entry import Kind
-from lamina.layer.node import Node
-from lamina.layer.sealed import SealedLayer
+from lamina.layer.node import Layer, Node
 
 __all__ = [
     "PathUnknown",
@@ -35,13 +34,13 @@ class Tree:
     empty. Whoever opened the layers closes them.
     """
 
-    def __init__(self, layers: Sequence[SealedLayer]) -> None:
+    def __init__(self, layers: Sequence[Layer]) -> None:
         self.layers = tuple(layers)
         self._root = _roots(self.layers)
         self._known: dict[bytes, tuple[Node, ...]] = {b"": self._root}
 
     @classmethod
-    def of(cls, layers: Sequence[SealedLayer]) -> "Tree":
+    def of(cls, layers: Sequence[Layer]) -> "Tree":
         """Lay `layers`, lowest first, over each other."""
         return cls(layers)
 
@@ -85,16 +84,33 @@ class Tree:
         return [(name, pile[0]) for name, pile in merged_children(self.pile_of_directory(path))]
 
     def walk(self, path: bytes = b"") -> Iterator[tuple[bytes, Node]]:
-        """Give `path` and everything below it, a directory before its children, sorted."""
+        """Give `path` and everything below it, a directory before its children, sorted.
+
+        Raises: Corrupt (a directory that stands in two places: it may be inside itself).
+        """
         first = self.pile(path)
-        stack = [(path, first)] if first else []
+        if not first:
+            return
+        yield path, first[0]
+        if first[0].kind is not Kind.DIRECTORY:
+            return
+        seen = {(node.layer.path, node.nid) for node in first}
+        stack = [(path + b"/" if path else b"", iter(merged_children(first)))]
         while stack:
-            here, pile = stack.pop()
-            yield here, pile[0]
-            if pile[0].kind is Kind.DIRECTORY:
-                prefix = here + b"/" if here else b""
-                below = merged_children(pile)
-                stack += [(prefix + name, nodes) for name, nodes in reversed(below)]
+            prefix, children = stack[-1]
+            for name, pile in children:
+                here = prefix + name
+                node = pile[0]
+                yield here, node
+                if node.kind is Kind.DIRECTORY:
+                    parts = {(part.layer.path, part.nid) for part in pile}
+                    if parts & seen:
+                        raise Corrupt(f"directory {_shown(here)} stands in two places")
+                    seen |= parts
+                    stack.append((here + b"/", iter(merged_children(pile))))
+                    break
+            else:
+                stack.pop()
 
     def resolve(self, path: bytes, *, follow_last: bool = True) -> tuple[bytes, Node]:
         """Find `path` as a process inside would, following symlinks within the root.
@@ -155,7 +171,7 @@ class Tree:
         return node
 
 
-def _roots(layers: tuple[SealedLayer, ...]) -> tuple[Node, ...]:
+def _roots(layers: tuple[Layer, ...]) -> tuple[Node, ...]:
     """Lay the layers' roots over each other, topmost first.
 
     The first has the attributes of the topmost that a tar lists, as far down as there are layers:
@@ -181,13 +197,24 @@ def merged_children(pile: tuple[Node, ...]) -> list[tuple[bytes, tuple[Node, ...
     """Give the names in merged directories, sorted, each with what makes it up."""
     if len(pile) == 1:
         only = pile[0]
-        return [(name, (node,)) for name, node in only.layer.listdir(only) if not node.is_whiteout]
-    found: dict[bytes, list[Node]] = {}
+        return [
+            (name, (node,))
+            for name, node in only.layer.listdir(only)
+            if node.kind is not Kind.CHARACTER or not node.is_whiteout
+        ]
+    found: dict[bytes, tuple[Node, ...]] = {}
     for directory in pile:
         for name, node in directory.layer.listdir(directory):
-            found.setdefault(name, []).append(node)
-    stacked = ((name, _stacked(iter(found[name]))) for name in sorted(found))
-    return [(name, nodes) for name, nodes in stacked if nodes]
+            above = found.get(name)
+            found[name] = (node,) if above is None else (*above, node)
+    merged = []
+    for name in sorted(found):
+        nodes = found[name]
+        if len(nodes) > 1 or nodes[0].kind is Kind.CHARACTER:
+            nodes = _stacked(iter(nodes))
+        if nodes:
+            merged.append((name, nodes))
+    return merged
 
 
 def _stacked(nodes: "Iterator[Node | None]") -> tuple[Node, ...]:
