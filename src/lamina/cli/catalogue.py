@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diff": ("diff", "Inspect changes to files or directories on a container's filesystem"),
     "exec": ("exec", "Execute a command in a running container"),
     "export": ("export", "Export a container's filesystem as a tar archive"),
+    "fsck": ("fsck", "Check every stored byte, and repair what is damaged"),
     "history": ("history", "Show the history of an image"),
     "images": ("images", "List images"),
     "import": ("import_", "Import the contents from a tarball to create a filesystem image"),
@@ -99,6 +100,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "image save": ("save", "Save one or more images to a tar archive (streamed to STDOUT by default)"),
     "image tag": ("tag", "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE"),
     "system df": ("system_df", "Show disk usage"),
+    "system fsck": ("fsck", "Check every stored byte, and repair what is damaged"),
     "system info": ("info", "Display system-wide information"),
     "system prune": ("system_prune", "Remove unused data"),
 }  # fmt: skip

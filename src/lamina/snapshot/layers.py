@@ -109,7 +109,7 @@ class Layers:
 
     def __iter__(self) -> Iterator[Digest]:
         """Give the diff ID of every layer, each once, in no order."""
-        return iter({digest for digest, _ in self._files()})
+        return iter({digest for digest, _ in self.files()})
 
     def writer(
         self,
@@ -131,10 +131,25 @@ class Layers:
         """Seal a layer that is being made, on top of `parents`: its diff ID is known at the end."""
         return LayerWriter(self, self._new.claim(), parents, None, None)
 
-    def accept(self, temporary: str, diff_ids: Sequence[Digest], *, needs_parents: bool) -> None:
+    def writer_again(self, diff_ids: Sequence[Digest]) -> "LayerWriter":
+        """Seal the pile's last layer once more, in the place of a file that is damaged.
+
+        Containers that have the damaged file mounted keep it until they end.
+        """
+        claim = self._new.claim(diff_ids[-1].hex)
+        return LayerWriter(self, claim, diff_ids[:-1], diff_ids[-1], None, again=True)
+
+    def accept(
+        self,
+        temporary: str,
+        diff_ids: Sequence[Digest],
+        *,
+        needs_parents: bool,
+        again: bool = False,
+    ) -> None:
         """Give a finished sealed file its place; for LayerWriter."""
         path = self._chain_path(diff_ids) if needs_parents else self._own_path(diff_ids)
-        if os.path.exists(path):  # it may be mounted: keep one page cache for all
+        if os.path.exists(path) and not again:  # it may be mounted: keep one page cache for all
             return
         try:
             publish(temporary, path)
@@ -163,7 +178,7 @@ class Layers:
     def remove(self, diff_id: Digest) -> int:
         """Remove every form of one layer; give the bytes of its sealed files. Absent is fine."""
         freed = 0
-        for digest, path in list(self._files()):
+        for digest, path in list(self.files()):
             if digest == diff_id:
                 freed += os.stat(path).st_size
                 os.unlink(path)  # first: on a full disk this makes the room that renaming needs
@@ -182,11 +197,11 @@ class Layers:
         """
         doomed = {
             digest
-            for digest, path in self._files()
+            for digest, path in self.files()
             if digest not in live and (since_ns is None or os.stat(path).st_mtime_ns < since_ns)
         }
         size = sum(self.remove(digest) for digest in doomed)
-        kept = {os.path.basename(path) for _, path in self._files()}
+        kept = {os.path.basename(path) for _, path in self.files()}
         for name in os.listdir(self._unpacked):
             if name not in kept:
                 self._remove_directory(name)
@@ -224,7 +239,8 @@ class Layers:
                 return path
         return None
 
-    def _files(self) -> Iterator[tuple[Digest, str]]:
+    def files(self) -> Iterator[tuple[Digest, str]]:
+        """Give every sealed file with the diff ID it is kept under; one layer may have several."""
         for algorithm in _ALGORITHMS.values():
             for name in _names(f"{self._layers}/{algorithm}"):
                 yield Digest(f"{algorithm}:{name}"), f"{self._layers}/{algorithm}/{name}"
@@ -247,8 +263,11 @@ class LayerWriter:
         parents: Sequence[Digest],
         expected: Digest | None,
         parents_ready: Callable[[], None] | None,
+        *,
+        again: bool = False,
     ) -> None:
         self._layers = layers
+        self._again = again
         self._claim = claim
         self._parents = tuple(parents)
         self._expected = expected
@@ -300,7 +319,9 @@ class LayerWriter:
                 result = self._sealer.finish(diff_id, partial(self._open_parents, stack))
                 _sync_file(self._claim.path)
                 pile = (*self._parents, diff_id)
-                self._layers.accept(self._claim.path, pile, needs_parents=result.needs_parents)
+                self._layers.accept(
+                    self._claim.path, pile, needs_parents=result.needs_parents, again=self._again
+                )
         finally:
             self.discard()
         return result

@@ -1,0 +1,376 @@
+"""Check the whole store: every byte against its digest, every image for all its parts.
+
+Nothing is changed here; `engine.mend` puts right what can be. Safe beside any other command: what
+somebody removes or brings meanwhile is looked at again before it is called a problem.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from lamina.errors import Corrupt, Invalid, LaminaError, NotFound
+from lamina.spec.config import CONFIG_LIMIT, ImageConfig
+from lamina.spec.descriptor import Descriptor, MediaType
+from lamina.spec.digest import Digest, chain_id
+from lamina.spec.manifest import Index, parse_manifest
+from lamina.stream.verify import Hasher, chunks
+
+if TYPE_CHECKING:
+    from lamina.engine.engine import Engine
+    from lamina.store.names import Named
+
+__all__ = ["Finding", "Health", "Part", "Pile", "Report", "Shape", "check"]
+
+_PIECE = 1024 * 1024
+
+
+class Shape(StrEnum):
+    """What is wrong with something."""
+
+    DAMAGED = "damaged"
+    MISSING = "missing"
+    FOREIGN = "foreign"
+    LEFT_OVER = "left over"
+
+
+class Health(StrEnum):
+    """What a finding means for whoever keeps the store."""
+
+    BROKEN = "broken"
+    MENDED = "mended"
+    HARMLESS = "harmless"
+
+
+class Part(StrEnum):
+    """What kind of thing a finding is about."""
+
+    INDEX = "index"
+    BLOB = "blob"
+    LAYER = "layer"
+    CONTAINER = "container"
+    FILE = "file"
+
+
+Pile = tuple[Digest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it should be.
+
+    `subject` is a digest, an ID or a path below the root; `images` are the names (or digests) that
+    need it; `pile` is the pile that a layer tops, `wanted` the descriptor of a blob, where known.
+    """
+
+    shape: Shape
+    part: Part
+    subject: str
+    detail: str
+    images: tuple[str, ...] = ()
+    health: Health = Health.BROKEN
+    pile: Pile = ()
+    wanted: Descriptor | None = None
+
+    def mended(self, how: str) -> "Finding":
+        """Give the finding as put right: `how` says from what."""
+        return replace(self, health=Health.MENDED, detail=f"{self.detail}; {how}")
+
+    def noted(self, why: str) -> "Finding":
+        """Give the finding with one more remark."""
+        return replace(self, detail=f"{self.detail}; {why}")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was looked at, and what was found: the broken first."""
+
+    findings: tuple[Finding, ...]
+    images: int = 0
+    blobs: int = 0
+    layers: int = 0
+    size: int = 0
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is broken: what was mended or is harmless does not count."""
+        return all(finding.health is not Health.BROKEN for finding in self.findings)
+
+
+@dataclass(slots=True)
+class _Needs:
+    """What the images need: who needs each blob and each layer, and what is not there."""
+
+    blobs: dict[Digest, tuple[Descriptor, set[str]]] = field(default_factory=dict)
+    piles: dict[Pile, set[str]] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    images: int = 0
+
+    def blob(self, wanted: Descriptor, image: str) -> None:
+        self.blobs.setdefault(wanted.digest, (wanted, set()))[1].add(image)
+
+    def users(self, digest: Digest) -> tuple[str, ...]:
+        found = self.blobs.get(digest)
+        return tuple(sorted(found[1])) if found else ()
+
+
+def check(engine: "Engine", *, told: Callable[[int, int], None] | None = None) -> Report:
+    """Look at everything: cost is one read of every blob and layer, on all processors.
+
+    `told(done, total)` is called with bytes now and then, from any thread.
+    Raises: OSError (the disk cannot be read), Denied.
+    """
+    with engine.store.lease():
+        return _Check(engine, told or (lambda _done, _total: None)).run()
+
+
+class _Check:
+    def __init__(self, engine: "Engine", told: Callable[[int, int], None]) -> None:
+        self._engine = engine
+        self._told = told
+        self._done = self._total = 0
+
+    def run(self) -> Report:
+        engine = self._engine
+        try:
+            rows = engine.store.names.all()
+        except Corrupt as error:
+            broken = Finding(Shape.DAMAGED, Part.INDEX, "index.json", error.message)
+            return Report((broken, *_foreign(engine)))
+        needs = _needs(engine, rows)
+        blobs = list(engine.store.blobs)
+        layers = list(engine.layers.files())
+        sizes = [_size(engine.store.blobs.path(digest)) for digest in blobs]
+        self._total = sum(sizes) + sum(_size(path) for _, path in layers)
+        piles = {_key(engine, pile): pile for pile in needs.piles}
+        with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="fsck") as pool:
+            torn = pool.map(lambda digest: self._blob(digest, needs), blobs)
+            worn = pool.map(lambda row: self._layer(row[0], row[1], needs, piles), layers)
+            found = [*needs.findings, *filter(None, torn), *filter(None, worn)]
+        found += [*_absent(engine, needs), *_containers(engine), *_foreign(engine)]
+        kept = _still_wanted(engine, found)
+        return Report(_sorted(kept), needs.images, len(blobs), len(layers), self._total)
+
+    def _progress(self, size: int) -> None:
+        self._done += size
+        self._told(self._done, self._total)
+
+    def _blob(self, digest: Digest, needs: _Needs) -> Finding | None:
+        """Hash one blob."""
+        hasher = Hasher(digest.algorithm)
+        try:
+            with self._engine.store.blobs.open(digest) as file:
+                for piece in chunks(file, _PIECE):
+                    hasher.update(piece)
+                    self._progress(len(piece))
+        except NotFound:  # removed meanwhile
+            return None
+        except OSError as error:
+            detail = f"cannot be read: {error.strerror}"
+        else:
+            if hasher.digest == digest:
+                return None
+            detail = f"{hasher.size} bytes that are not the ones it is named for"
+        wanted = needs.blobs.get(digest)
+        users = needs.users(digest)
+        health = Health.BROKEN if users else Health.HARMLESS
+        return Finding(
+            Shape.DAMAGED, Part.BLOB, str(digest), detail, users, health,
+            wanted=wanted[0] if wanted else None,
+        )  # fmt: skip
+
+    def _layer(
+        self, digest: Digest, path: str, needs: _Needs, piles: dict[str, Pile]
+    ) -> Finding | None:
+        """Check one sealed layer: its index by its sums, its tar by the diff ID."""
+        from lamina.layer.sealed import SealedLayer
+
+        try:
+            with SealedLayer.open(path) as layer:
+                if layer.diff_id != digest:
+                    detail = f"holds {layer.diff_id}"
+                else:
+                    layer.verify()
+                    self._progress(_size(path))
+                    return None
+        except FileNotFoundError:  # removed meanwhile
+            return None
+        except OSError as error:
+            detail = f"cannot be read: {error.strerror}"
+        except Corrupt as error:
+            detail = error.message.partition(": ")[2]
+        pile = piles.get(path, ())
+        if not pile:  # one file for every pile that it tops
+            pile = next((p for p in needs.piles if p[-1] == digest), ())
+        users = tuple(
+            sorted({name for p, names in needs.piles.items() if p[-1] == digest for name in names})
+        )
+        health = Health.BROKEN if pile else Health.HARMLESS
+        return Finding(Shape.DAMAGED, Part.LAYER, str(digest), detail, users, health, pile)
+
+
+def _needs(engine: "Engine", rows: "Iterable[Named]") -> _Needs:
+    """Walk from every name to all it needs; note what is not there or cannot be read."""
+    needs = _Needs()
+    seen: set[tuple[Digest, str]] = set()
+    for row in rows:
+        shown = row.name or str(row.target.digest)
+        if (row.target.digest, shown) not in seen:
+            seen.add((row.target.digest, shown))
+            needs.images += 1
+            _manifest(engine, row.target, shown, needs, optional=False)
+    for record in engine.containers.records():
+        needs.piles.setdefault(record.diff_ids, set()).add(f"container {record.name}")
+    for pile in list(needs.piles):
+        for i in range(1, len(pile)):
+            needs.piles.setdefault(pile[:i], set()).update(needs.piles[pile])
+    needs.piles.pop((), None)
+    return needs
+
+
+def _manifest(
+    engine: "Engine", target: Descriptor, image: str, needs: _Needs, *, optional: bool
+) -> bool:
+    """Follow a manifest or index; tell whether it is here. Children may be absent."""
+    if optional and not engine.store.blobs.has(target.digest):
+        return False
+    needs.blob(target, image)
+    raw = _document(engine, target, image, needs)
+    if raw is None:
+        return True
+    try:
+        manifest = parse_manifest(raw, target.media_type)
+    except LaminaError as error:
+        bad = Finding(Shape.DAMAGED, Part.BLOB, str(target.digest), error.message, (image,))
+        needs.findings.append(bad)
+        return True
+    if isinstance(manifest, Index):
+        here = [_manifest(engine, row, image, needs, optional=True) for row in manifest.manifests]
+        if manifest.manifests and not any(here):
+            detail = "none of the images it lists is here"
+            gone = Finding(Shape.MISSING, Part.BLOB, str(target.digest), detail, (image,))
+            needs.findings.append(gone)
+        return True
+    for layer in manifest.layers:
+        needs.blob(layer, image)
+    needs.blob(manifest.config, image)
+    if manifest.config.media_type not in MediaType.CONFIGS:  # an artifact: it has no layers of ours
+        return True
+    raw = _document(engine, manifest.config, image, needs)
+    if raw is not None:
+        _config(raw, manifest.config, image, needs)
+    return True
+
+
+def _config(raw: bytes, wanted: Descriptor, image: str, needs: _Needs) -> None:
+    try:
+        pile = ImageConfig.from_json(raw).diff_ids
+    except LaminaError as error:
+        bad = Finding(Shape.DAMAGED, Part.BLOB, str(wanted.digest), error.message, (image,))
+        needs.findings.append(bad)
+        return
+    needs.piles.setdefault(tuple(pile), set()).add(image)
+
+
+def _document(engine: "Engine", wanted: Descriptor, image: str, needs: _Needs) -> bytes | None:
+    """Read a document; what is damaged or missing is found by the walk over all blobs."""
+    try:
+        return engine.store.blobs.read(wanted.digest, limit=CONFIG_LIMIT)
+    except (NotFound, Corrupt):
+        return None
+    except Invalid as error:
+        large = Finding(Shape.DAMAGED, Part.BLOB, str(wanted.digest), error.message, (image,))
+        needs.findings.append(large)
+        return None
+
+
+def _absent(engine: "Engine", needs: _Needs) -> Iterator[Finding]:
+    """Give what an image needs and is not here."""
+    for digest, (wanted, users) in needs.blobs.items():
+        if not engine.store.blobs.has(digest):
+            yield Finding(
+                Shape.MISSING, Part.BLOB, str(digest), f"{wanted.size} bytes of {wanted.media_type}",
+                tuple(sorted(users)), wanted=wanted,
+            )  # fmt: skip
+    adopted = _adopted(engine)
+    for pile, names in needs.piles.items():
+        mine = tuple(sorted(names & adopted))
+        if mine and not engine.layers.has(pile):
+            yield Finding(
+                Shape.MISSING, Part.LAYER, str(pile[-1]), "not sealed here", mine, pile=pile
+            )
+
+
+def _adopted(engine: "Engine") -> set[str]:
+    """Name the images whose layers must be sealed; another tool's are when first used."""
+    from lamina.engine.naming import LAYER_SIZES
+
+    rows = engine.store.names.all()
+    names = {row.name or str(row.target.digest) for row in rows if LAYER_SIZES in row.facts}
+    return names | {f"container {record.name}" for record in engine.containers.records()}
+
+
+def _containers(engine: "Engine") -> Iterator[Finding]:
+    """Give containers without their writable layer."""
+    snapshots = set(engine.snapshotter)
+    for record in engine.containers.records():
+        if record.id not in snapshots and engine.containers.files.load(record.id) is not None:
+            detail = f"container {record.name} has lost its writable layer"
+            yield Finding(Shape.MISSING, Part.CONTAINER, record.id, detail)
+
+
+def _foreign(engine: "Engine") -> Iterator[Finding]:
+    """Give files that are no blob and no layer, and what interrupted work left behind."""
+    root = engine.store.root
+    for algorithm, length in (("sha256", 64), ("sha512", 128)):
+        for kind in ("blobs", "layers"):
+            folder = f"{root}/{kind}/{algorithm}"
+            names = os.listdir(folder) if os.path.isdir(folder) else ()
+            for name in names:
+                if len(name) != length or name.strip("0123456789abcdef"):
+                    yield _harmless(Shape.FOREIGN, f"{kind}/{algorithm}/{name}", "not ours")
+    for partial in engine.store.blobs.partials():
+        if not partial.busy:
+            detail = f"{partial.size} bytes of an interrupted download; the next pull goes on there"
+            yield _harmless(Shape.LEFT_OVER, f"uploads/{partial.key}", detail)
+
+
+def _harmless(shape: Shape, subject: str, detail: str) -> Finding:
+    return Finding(shape, Part.FILE, subject, detail, health=Health.HARMLESS)
+
+
+def _still_wanted(engine: "Engine", found: list[Finding]) -> list[Finding]:
+    """Leave out what somebody removed while we looked: images by name, blobs by their file."""
+    names = {row.name or str(row.target.digest) for row in engine.store.names.all()}
+    names |= {f"container {record.name}" for record in engine.containers.records()}
+    kept = []
+    for finding in found:
+        users = tuple(name for name in finding.images if name in names)
+        if finding.images and not users:
+            continue
+        kept.append(replace(finding, images=users))
+    return kept
+
+
+def _sorted(found: list[Finding]) -> tuple[Finding, ...]:
+    unique = {(f.shape, f.part, f.subject, f.pile): f for f in reversed(found)}
+    order = list(Health)
+    return tuple(
+        sorted(
+            unique.values(), key=lambda f: (order.index(f.health), f.part, f.subject, len(f.pile))
+        )
+    )
+
+
+def _key(engine: "Engine", pile: Pile) -> str:
+    """Give the file that only this pile uses, whether it is there or not."""
+    return f"{engine.layers.root}/layers/chain/{pile[-1].hex}/{chain_id(pile).hex}"
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
