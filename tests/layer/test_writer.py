@@ -11,7 +11,8 @@ from tests.layer.changesets import Piece, changesets
 from tests.layer.trees import tar_of
 
 from lamina.layer.entry import Entry, Kind
-from lamina.layer.writer import TarWriter, write_header
+from lamina.layer.tar import read_entries
+from lamina.layer.writer import TarWriter, any_header, plain_header, write_header
 
 
 def test_what_fits_ustar_is_plain_ustar():
@@ -41,6 +42,43 @@ def test_what_does_not_fit_gets_a_pax_header(fields: dict[str, object]):
     header = write_header(Entry(b"f", Kind.FILE)._replace(**fields))  # type: ignore[arg-type]
     assert len(header) == 1536
     assert header[156:157] == b"x"
+
+
+@given(
+    st.binary(min_size=1, max_size=110),
+    st.sampled_from([0, 0o644, 0o7777]),
+    st.sampled_from([0, 1000, 8**7 - 1, 8**7]),
+    st.one_of(st.integers(0, 10**6), st.sampled_from([8**11 - 1, 8**11])),
+    st.one_of(
+        st.integers(-(10**18), 10**20),
+        st.sampled_from([0, 1, 10**9 - 1, 10**9, 1_700_000_000_100_000_000, 8**11 * 10**9 - 1]),
+    ),
+)
+def test_the_short_way_to_a_header_gives_the_same_header(
+    path: bytes, mode: int, owner: int, size: int, mtime_ns: int
+):
+    entry = Entry(path, Kind.FILE, mode, owner, 5, size, mtime_ns)
+    header = plain_header(path, mode, owner, 5, size, mtime_ns)
+    assert header in (b"", any_header(entry))
+    usual = len(path) <= 100 and owner < 8**7 and size < 8**11 and 0 <= mtime_ns < 8**11 * 10**9
+    assert bool(header) is usual
+
+
+def test_known_entries_are_those_that_a_parser_gives():
+    known: list[Entry] = []
+    parts: list[bytes] = []
+    writer = TarWriter(parts.append, known=known)
+    writer.add(Entry(b"d", Kind.DIRECTORY, 0o755, xattrs=(("user.a=b%", b"v"),)))
+    writer.add_plain(b"d/f", 0o600, 1, 2, 3, b"body")
+    writer.add_plain(b"d/" + b"n" * 200, 0o600, 8**7, 2, 10**9, b"x" * 512)
+    writer.add(Entry(b"d/l", Kind.SYMLINK, 0o777, link=b"t" * 101, mtime_ns=-5))
+    writer.close()
+    parsed = list(read_entries(BytesIO(b"".join(parts))))
+    files = [entry for entry in parsed if entry.kind is Kind.FILE]
+    assert [entry for entry in known if entry.kind is Kind.FILE] == files
+    assert [entry._replace(offset=0) for entry in known] == [
+        entry._replace(offset=0) for entry in parsed
+    ]
 
 
 @given(changesets())

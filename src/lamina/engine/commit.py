@@ -8,7 +8,7 @@ from lamina.engine.naming import keep_image, name_image
 from lamina.image.edit import append_layer, apply_changes, new_manifest
 from lamina.image.intake import Intake, NewLayer
 from lamina.image.receive import Place
-from lamina.layer.diff import write_layer
+from lamina.layer.changeset import write_layer
 from lamina.spec.config import History, ImageConfig
 from lamina.spec.digest import Digest
 from lamina.spec.manifest import Manifest, parse_manifest
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from lamina.engine.containers import ContainerRecord
     from lamina.engine.engine import Engine
+    from lamina.layer.entry import Entry
     from lamina.spec.wire import Document
 
 __all__ = ["EMPTY_TAR", "commit"]
@@ -106,5 +107,11 @@ def _write(engine: "Engine", record: "ContainerRecord") -> NewLayer | None:
         engine.snapshotter.changed(record.id) as upper,
         Intake(place, record.diff_ids) as intake,
     ):
-        stats = write_layer(upper, parents, intake.write, exclude=exclude)
+        known: list[Entry] = []
+
+        def take(data: bytes) -> None:
+            intake.write_known(data, known)
+            known.clear()
+
+        stats = write_layer(upper, parents, take, exclude=exclude, known=known)
         return intake.commit() if stats.entries else None

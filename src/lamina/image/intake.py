@@ -3,7 +3,6 @@
 Commit, import and legacy archives all make their layers here.
 """
 
-import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -11,12 +10,14 @@ from lamina.image.pump import Pump
 from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.spec.digest import Digest
 from lamina.stream.codec import compressor
+from lamina.stream.files import fresh_name
 from lamina.stream.verify import DigestMismatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lamina.image.receive import Place
+    from lamina.layer.entry import Entry
 
 __all__ = ["Intake", "NewLayer"]
 
@@ -41,22 +42,24 @@ class NewLayer:
 class Intake:
     """Takes one layer's tar bytes. Use as a context manager; without `commit` nothing stays.
 
-    Compression runs in a thread of its own, beside sealing: both release the GIL.
+    Compressing, and hashing and writing the tar, run in a thread each: all of it releases the GIL.
     """
 
     def __init__(self, place: "Place", parents: "Sequence[Digest]", *, codec: str = "gzip") -> None:
         self._codec = codec
         self._machine = compressor(codec)
         self._sealing = place.layers.writer_new(tuple(parents))
-        self._blob = place.blobs.writer(f"new-{uuid.uuid4().hex}")
+        self._blob = place.blobs.writer(f"new-{fresh_name()}")
         self._pending: list[bytes] = []
         self._pending_size = 0
         self._packing = Pump(self._pack, name="compress")
+        self._filing = Pump(self._sealing.append, name="seal")
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._filing.__exit__()
         self._packing.__exit__()
         self._blob.discard()  # its key is ours alone: nobody could continue it
         self._blob.close()
@@ -68,6 +71,15 @@ class Intake:
         self._pending_size += len(data)
         if self._pending_size >= _BATCH:
             self._pass_on()
+
+    def write_known(self, data: bytes, entries: "Sequence[Entry]") -> None:
+        """Take the next bytes of a tar of our own writing, and the entries that begin in them.
+
+        Not to be mixed with `write`. Raises: Corrupt (an entry no layer can have), Unavailable.
+        """
+        self._packing.put(data)
+        self._filing.put(data)
+        self._sealing.add(entries)
 
     def _pass_on(self) -> None:
         batch = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
@@ -82,6 +94,7 @@ class Intake:
         """
         if self._pending:
             self._pass_on()
+        self._filing.close()
         self._packing.close()
         self._blob.write(self._machine.flush())
         if expected is not None and self._sealing.diff_id != expected:

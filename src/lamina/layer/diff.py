@@ -1,7 +1,7 @@
-"""What a container changed: the list, and the layer that says it. Spec: image-spec layer.md."""
+"""What a container changed: its upper directory compared with the layers below."""
 
 import stat
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -9,25 +9,14 @@ from lamina.layer.entry import Entry, Kind
 from lamina.layer.sealed import SealedLayer
 from lamina.layer.upper import Owners, Upper, carried_xattrs, is_whiteout
 from lamina.layer.view import Tree, merged_child, merged_children
-from lamina.layer.whiteout import PREFIX
-from lamina.layer.writer import TarWriter
 
 if TYPE_CHECKING:
     import os
 
     from lamina.layer.node import Node
 
-__all__ = [
-    "Body",
-    "Change",
-    "LayerStats",
-    "changes",
-    "changeset",
-    "write_entries",
-    "write_layer",
-]
+__all__ = ["Change", "Difference", "Walk", "changes", "with_parents"]
 
-Body = Callable[[], Iterator[bytes]]
 _Pile = tuple["Node", ...]
 
 _FEW = 16  # names in a directory up to which each is looked up by itself
@@ -41,27 +30,18 @@ class Change:
     kind: Literal["A", "C", "D"]
 
 
-@dataclass(frozen=True, slots=True)
-class LayerStats:
-    """What was written: entries, bytes of the tar, files, bytes in them; `notes` for people."""
-
-    entries: int
-    size: int
-    files: int
-    content_size: int
-    notes: tuple[str, ...]
-
-
-class _Difference(NamedTuple):
+class Difference(NamedTuple):
     """One path of the upper directory. Kinds: A, C, D; = nothing; T what Docker does not list.
 
     That is a directory's time, and a file that is as it was but no longer one with its other names.
+    A `fresh` directory has nothing below it: what is in it is all new, and is not given.
     """
 
     path: bytes
     kind: str
     status: "os.stat_result | None"
     is_directory: bool
+    fresh: bool = False
 
 
 def changes(
@@ -78,100 +58,26 @@ def changes(
     Cost: one lstat and one look into the parents' index per path of `upper`.
     """
     with Upper(upper, owners=owners) as directory:
-        walk = _Walk(directory, Tree.of(parents), exclude)
-        found = [
-            Change(item.path, _kind(item.kind))
-            for item in _with_parents(walk.differences(), idle="=T")
-            if item.path
-        ]
+        walk = Walk(directory, Tree.of(parents), exclude)
+        found: list[Change] = []
+        for item in with_parents(walk.differences(), idle="=T"):
+            if item.path:
+                found.append(Change(item.path, _kind(item.kind)))
+            if item.fresh:
+                found += _added(directory, item.path, exclude)
     return sorted(found, key=lambda change: change.path.split(b"/"))
 
 
-def changeset(
-    upper: str,
-    parents: Sequence[SealedLayer],
-    *,
-    exclude: Container[bytes] = (),
-    owners: Owners | None = None,
-    notes: list[str] | None = None,
-) -> Iterator[tuple[Entry, Body | None]]:
-    """Give the entries that turn `parents` into the container's tree, in canonical order.
-
-    Directories before what is in them, names sorted; whiteouts under their `.wh.` names; of
-    unchanged directories only those that lead to a change. A directory that was removed and made
-    again gets a whiteout for each path that is gone, never an opaque mark, so every driver gives
-    the same entries. A body may be opened until the iterator ends; `notes` collects what was left
-    out. With a hard link, its first path by this order is the file.
-    """
-    links: dict[tuple[int, int], bytes] = {}
-    with Upper(upper, owners=owners) as directory:
-        walk = _Walk(directory, Tree.of(parents), exclude)
-        for item in _with_parents(walk.differences(), idle="="):
-            head, _, name = item.path.rpartition(b"/")
-            if item.status is None:
-                white = (head + b"/" if head else b"") + PREFIX + name
-                yield Entry(white, Kind.FILE, mode=0), None
+def _added(directory: Upper, top: bytes, exclude: Container[bytes]) -> Iterator[Change]:
+    for _, path, _, is_file in directory.fresh(top, exclude):
+        if not is_file:
+            status = directory.status(path)
+            if status is None or is_whiteout(status):
                 continue
-            entry = directory.entry(item.path, item.status)
-            problem = "a socket" if entry is None else ""
-            if name.startswith(PREFIX):
-                problem = "a name that would be taken for a whiteout"
-            if entry is None or problem:
-                if notes is not None:
-                    notes.append(f"left out {item.path.decode(errors='replace')!r}: {problem}")
-                continue
-            yield _linked(entry, item.status, links), _body_of(directory, entry)
-    if notes is not None:
-        notes.sort()
+        yield Change(path, "A")
 
 
-def write_layer(
-    upper: str,
-    parents: Sequence[SealedLayer],
-    sink: Callable[[bytes], object],
-    *,
-    exclude: Container[bytes] = (),
-    owners: Owners | None = None,
-    clamp_ns: int | None = None,
-) -> LayerStats:
-    """Write the layer that holds what `upper` changes over `parents`, as canonical tar.
-
-    The same changes give the same bytes. Nothing changed: no entries, and a tar of its end marker
-    alone. Times later than `clamp_ns` (SOURCE_DATE_EPOCH) become it. A file that changes its size
-    meanwhile is padded or cut, and noted.
-    """
-    notes: list[str] = []
-    entries = changeset(upper, parents, exclude=exclude, owners=owners, notes=notes)
-    return write_entries(entries, sink, notes, clamp_ns=clamp_ns)
-
-
-def write_entries(
-    entries: Iterator[tuple[Entry, Body | None]],
-    sink: Callable[[bytes], object],
-    notes: list[str],
-    *,
-    clamp_ns: int | None = None,
-) -> LayerStats:
-    """Write `entries` with their bodies as one tar; count them."""
-    writer = TarWriter(sink)
-    count = files = content = 0
-    for entry, body in entries:
-        record = entry
-        if clamp_ns is not None and entry.mtime_ns > clamp_ns:
-            record = entry._replace(mtime_ns=clamp_ns)
-        wrong = writer.add(record, body() if body is not None else None)
-        if wrong:
-            what = "shrank" if wrong > 0 else "grew"
-            notes.append(f"{entry.path.decode(errors='replace')!r} {what} while it was read")
-        count += 1
-        if entry.kind is Kind.FILE:
-            files += 1
-            content += entry.size
-    writer.close()
-    return LayerStats(count, writer.size, files, content, tuple(notes))
-
-
-class _Walk:
+class Walk:
     """Compare an upper directory with what lies below it."""
 
     def __init__(self, upper: Upper, tree: Tree, exclude: Container[bytes]) -> None:
@@ -179,17 +85,17 @@ class _Walk:
         self._tree = tree
         self._exclude = exclude
 
-    def differences(self) -> Iterator[_Difference]:
+    def differences(self) -> Iterator[Difference]:
         """Give every path of the upper directory, and what it hides, parents first, sorted.
 
-        No recursion: a hostile container nests deeper than Python goes.
+        Of a fresh directory, itself alone: `Upper.fresh` gives the rest at less cost. No recursion: a hostile container nests deeper than Python goes.
         """
         status = self._upper.status(b"")
         if status is None:
             return
         pile = self._tree.pile(b"")
         kind = self._compare_directory(b"", status, pile)
-        yield _Difference(b"", "=" if kind == "T" else kind, status, is_directory=True)
+        yield Difference(b"", "=" if kind == "T" else kind, status, is_directory=True)
         stack = [iter(self._children(b"", pile, hidden=False))]
         while stack:
             step = next(stack[-1], None)
@@ -198,12 +104,12 @@ class _Walk:
                 continue
             item, below, hidden = step
             yield item
-            if item.is_directory:
+            if item.is_directory and not item.fresh:
                 stack.append(iter(self._children(item.path, below, hidden=hidden)))
 
     def _children(
         self, path: bytes, pile: _Pile, *, hidden: bool
-    ) -> list[tuple[_Difference, _Pile, bool]]:
+    ) -> list[tuple[Difference, _Pile, bool]]:
         """Compare the names in one directory; `hidden` says that nothing shines through."""
         names = self._upper.names(path)
         hidden = hidden or self._upper.is_opaque(path)
@@ -227,23 +133,24 @@ class _Walk:
                 found.append((step, _directories(below), hidden))
         return found
 
-    def _child(self, path: bytes, below: _Pile, *, hidden: bool) -> _Difference | None:
+    def _child(self, path: bytes, below: _Pile, *, hidden: bool) -> Difference | None:
         status = self._upper.status(path)
         if status is None or is_whiteout(status):
             gone = below and (hidden or status is not None)
-            return _Difference(path, "D", None, is_directory=False) if gone else None
+            return Difference(path, "D", None, is_directory=False) if gone else None
         if stat.S_ISDIR(status.st_mode):
             kind = "C" if below else "A"
             if below and below[0].kind is Kind.DIRECTORY:
                 kind = self._compare_directory(path, status, below)
-            return _Difference(path, kind, status, is_directory=True)
+            fresh = not _directories(below)
+            return Difference(path, kind, status, is_directory=True, fresh=fresh)
         if not below:
-            return _Difference(path, "A", status, is_directory=False)
+            return Difference(path, "A", status, is_directory=False)
         if below[0].kind is not Kind.DIRECTORY and self._same(path, status, below[0]):
             if below[0].nlink == 1:
                 return None
-            return _Difference(path, "T", status, is_directory=False)  # copied up: link broken
-        return _Difference(path, "C", status, is_directory=False)
+            return Difference(path, "T", status, is_directory=False)  # copied up: link broken
+        return Difference(path, "C", status, is_directory=False)
 
     def _compare_directory(self, path: bytes, status: "os.stat_result", below: _Pile) -> str:
         if not below:
@@ -261,8 +168,10 @@ class _Walk:
 
     def _same(self, path: bytes, status: "os.stat_result", node: "Node") -> bool:
         """Tell whether a file is as the layers below have it, to the last byte."""
+        if status.st_mtime_ns != node.mtime_ns:
+            return False
         entry = self._upper.entry(path, status)
-        if entry is None or entry.kind is not node.kind or entry.mtime_ns != node.mtime_ns:
+        if entry is None or entry.kind is not node.kind:
             return False
         if not _same_attributes(entry, node) or status.st_nlink > 1:
             return False  # a link made here: all of its names belong to the layer
@@ -292,9 +201,9 @@ def _directories(pile: _Pile) -> _Pile:
     return pile if pile and pile[0].kind is Kind.DIRECTORY else ()
 
 
-def _with_parents(items: Iterator[_Difference], *, idle: str) -> Iterator[_Difference]:
+def with_parents(items: Iterator[Difference], *, idle: str = "=") -> Iterator[Difference]:
     """Leave out what changes nothing, but for the directories that lead to a change."""
-    waiting: list[_Difference] = []
+    waiting: list[Difference] = []
     for item in items:
         while waiting and not _is_below(item.path, waiting[-1].path):
             waiting.pop()
@@ -312,19 +221,3 @@ def _is_below(path: bytes, directory: bytes) -> bool:
 
 def _kind(kind: str) -> Literal["A", "C", "D"]:
     return "A" if kind == "A" else "D" if kind == "D" else "C"
-
-
-def _linked(entry: Entry, status: "os.stat_result", links: dict[tuple[int, int], bytes]) -> Entry:
-    """Turn the second and later names of one file into hard links."""
-    if status.st_nlink < 2 or entry.kind is Kind.DIRECTORY:  # noqa: PLR2004 - names
-        return entry
-    first = links.setdefault((status.st_dev, status.st_ino), entry.path)
-    if first == entry.path:
-        return entry
-    return entry._replace(kind=Kind.HARDLINK, link=first, size=0, xattrs=())
-
-
-def _body_of(directory: Upper, entry: Entry) -> Body | None:
-    if entry.kind is not Kind.FILE or not entry.size:
-        return None
-    return lambda: directory.body(entry.path)

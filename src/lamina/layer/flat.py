@@ -4,14 +4,14 @@ import stat
 from collections.abc import Callable, Container, Iterator
 from typing import TYPE_CHECKING
 
-from lamina.layer.diff import LayerStats, write_entries
+from lamina.layer.changeset import LayerStats, write_entries
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.upper import Owners, Upper, is_whiteout
 from lamina.layer.view import Tree, merged_children
 from lamina.layer.whiteout import PREFIX
 
 if TYPE_CHECKING:
-    from lamina.layer.diff import Body
+    from lamina.layer.changeset import Body
     from lamina.layer.node import Node
 
 __all__ = ["write_directory", "write_tree"]

@@ -29,6 +29,7 @@ from lamina.layer.tree import CHUNKED, LayerTree, Shared, clean_xattrs, pack_ino
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from lamina.layer.entry import Entry
     from lamina.layer.sealed import SealedLayer
     from lamina.layer.tree import Deferred
     from lamina.layer.view import Tree
@@ -74,6 +75,7 @@ class Sealer:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         os.lseek(self._fd, AREA, os.SEEK_SET)
         self._parser = TarParser()
+        self._size = 0  # bytes of tar
         self._tree = LayerTree()
         self._tail = _Tail(self._fd)
 
@@ -89,9 +91,28 @@ class Sealer:
         Raises: TarInvalid, EntryInvalid (not a layer), OSError (disk).
         """
         self._tree.add(self._parser.feed(data))
-        view = memoryview(data)
+        self.append(data)
+
+    def add(self, entries: "Sequence[Entry]") -> None:
+        """Take the next entries of a tar of our own writing, whose bytes come through `append`.
+
+        They must be what a parser would give: then the same index comes of it, at half the cost.
+        Raises: EntryInvalid.
+        """
+        self._tree.add(entries)
+
+    def append(self, data: "bytes | memoryview") -> None:
+        """Take the next bytes of a tar whose entries come through `add`; not to be mixed with `write`.
+
+        Another thread than the one that calls `add` may do it. Raises: OSError (disk).
+        """
+        written = os.write(self._fd, data)
+        self._size += written
+        view = memoryview(data)[written:]
         while view:
-            view = view[os.write(self._fd, view) :]
+            written = os.write(self._fd, view)
+            self._size += written
+            view = view[written:]
 
     def finish(
         self,
@@ -104,8 +125,9 @@ class Sealer:
         something for them to say. Nothing is synced to the disk.
         Raises: TarInvalid (cut short), EntryInvalid (a hard link to nothing), OSError.
         """
-        self._parser.finish()
-        size = self._parser.size
+        if self._parser.size:
+            self._parser.finish()
+        size = self._size
         needs_parents = self._ask_parents(parents)
         self._tail.start(block_up(AREA + size))
         for deferred in self._tree.deferred:
@@ -147,7 +169,7 @@ class Sealer:
                 directory.mode, directory.uid, directory.gid = node.mode, node.uid, node.gid
                 directory.mtime_ns = node.mtime_ns
                 directory.xattrs = clean_xattrs(node.xattrs)
-        self._tail.start(block_up(AREA + self._parser.size))
+        self._tail.start(block_up(AREA + self._size))
         copied: dict[bytes, Shared] = {}
         for shared in lost:
             known = copied.get(shared.target)

@@ -8,14 +8,17 @@ to `y`; mounts are made with redirect_dir, metacopy and index off, so there is n
 import os
 import stat
 from collections.abc import Callable, Iterator
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from lamina.layer.descent import Descent
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.whiteout import is_union_xattr
 from lamina.stream.verify import CHUNK
 
-__all__ = ["Owners", "Upper", "carried_xattrs", "is_whiteout"]
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+__all__ = ["Owners", "Upper", "carried_xattrs", "is_plain", "is_whiteout"]
 
 Owners = Callable[[int, int], tuple[int, int]]
 """From owner and group on this disk to those that the container sees."""
@@ -31,6 +34,7 @@ _KINDS = {
 _OPAQUE = ("trusted.overlay.opaque", "user.overlay.opaque")
 _CAPABILITY = "security.capability"
 _DEVICES = (Kind.CHARACTER, Kind.BLOCK)
+_FILE, _DIRECTORY, _OTHER = range(3)
 
 
 def carried_xattrs(xattrs: tuple[tuple[str, bytes], ...]) -> tuple[tuple[str, bytes], ...]:
@@ -69,6 +73,53 @@ class Upper:
         except (FileNotFoundError, NotADirectoryError):
             return []
 
+    def fresh(
+        self, top: bytes, exclude: "Container[bytes]"
+    ) -> Iterator[tuple[int, bytes, bytes, bool]]:
+        """Give what is below the directory `top`, each directory before what is in it, sorted.
+
+        As (descriptor of its directory, path, name in it, whether it is a file); the descriptor is
+        good until the next step. One `getdents` per directory and nothing per file: the caller
+        opens what it wants. No recursion: a hostile container nests deeper than Python goes.
+        """
+        stack = [(top + b"/" if top else b"", iter(self._rows(top)))]
+        while stack:
+            prefix, rows = stack[-1]
+            try:
+                fd = self._walking.open(prefix[:-1])
+            except (FileNotFoundError, NotADirectoryError):  # went away meanwhile
+                stack.pop()
+                continue
+            for name, kind in rows:
+                path = prefix + name
+                if path in exclude:
+                    continue
+                yield fd, path, name, kind == _FILE
+                if kind == _DIRECTORY:
+                    stack.append((path + b"/", iter(self._rows(path))))
+                    break
+            else:
+                stack.pop()
+
+    def _rows(self, path: bytes) -> list[tuple[bytes, int]]:
+        """Give the names in a directory with what the directory itself says of each, sorted."""
+        try:
+            fd = self._walking.open(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        with os.scandir(fd) as entries:
+            return sorted(
+                (
+                    entry.name.encode("utf-8", "surrogateescape"),
+                    _FILE
+                    if entry.is_file(follow_symlinks=False)
+                    else _DIRECTORY
+                    if entry.is_dir(follow_symlinks=False)
+                    else _OTHER,
+                )
+                for entry in entries
+            )
+
     def status(self, path: bytes) -> os.stat_result | None:
         """Give what lstat says of `path`, or None if it went away meanwhile."""
         if not path:
@@ -78,6 +129,10 @@ class Upper:
             return os.lstat(name, dir_fd=fd)
         except FileNotFoundError:
             return None
+
+    def split(self, path: bytes) -> tuple[int, bytes]:
+        """Give a descriptor of the directory that holds `path`, good until the next call, and its name."""
+        return self._walking.split(path)
 
     def xattrs(self, path: bytes) -> tuple[tuple[str, bytes], ...]:
         """Give the extended attributes that go with the tree, sorted."""
@@ -157,6 +212,16 @@ class Upper:
 def is_whiteout(status: os.stat_result) -> bool:
     """Tell whether this is overlayfs's mark of a removed path."""
     return stat.S_ISCHR(status.st_mode) and status.st_rdev == 0
+
+
+def is_plain(fd: int, status: os.stat_result) -> bool:
+    """Tell whether an open file is a plain one: one name, and no attributes beside its status."""
+    return stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and not _carries(os.listxattr(fd))
+
+
+def _carries(names: list[str]) -> bool:
+    """Tell whether any of these attributes says something: labels of the machine's policy do not."""
+    return any(name == _CAPABILITY or not name.startswith("security.") for name in names)
 
 
 def _device(number: int) -> tuple[int, int]:

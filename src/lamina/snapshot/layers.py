@@ -20,6 +20,7 @@ from lamina.stream.files import DiskFull, disk_errors, publish, remove_tree, syn
 from lamina.stream.verify import DigestMismatch, Hasher
 
 if TYPE_CHECKING:
+    from lamina.layer.entry import Entry
     from lamina.layer.seal import Sealer, SealResult
     from lamina.layer.sealed import SealedLayer
 
@@ -301,6 +302,16 @@ class LayerWriter:
         self._hasher.update(data)
         with disk_errors("sealing a layer"):
             self._sealer.write(data)
+
+    def add(self, entries: "Sequence[Entry]") -> None:
+        """Take the next entries of a tar of our own writing: `Sealer.add`. Raises: EntryInvalid."""
+        self._sealer.add(entries)
+
+    def append(self, data: bytes) -> None:
+        """Take the next bytes of such a tar; another thread may. Raises: DiskFull."""
+        self._hasher.update(data)
+        with disk_errors("sealing a layer"):
+            self._sealer.append(data)
 
     def commit(self) -> "SealResult":
         """Check the diff ID, write the index and make the layer visible, durably.

@@ -1,0 +1,253 @@
+"""The layer that says what a container changed, as canonical tar. Spec: image-spec layer.md."""
+
+import os
+import stat
+from collections.abc import Callable, Container, Iterator, Sequence
+from dataclasses import dataclass
+
+from lamina.layer.diff import Walk, with_parents
+from lamina.layer.entry import Entry, Kind
+from lamina.layer.sealed import SealedLayer
+from lamina.layer.upper import Owners, Upper, is_plain, is_whiteout
+from lamina.layer.view import Tree
+from lamina.layer.whiteout import PREFIX
+from lamina.layer.writer import TarWriter
+
+__all__ = ["Body", "LayerStats", "changeset", "write_entries", "write_layer"]
+
+Body = Callable[[], Iterator[bytes]]
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_AT_ONCE = 1024 * 1024  # bytes of a file that are read with one call
+
+
+@dataclass(frozen=True, slots=True)
+class LayerStats:
+    """What was written: entries, bytes of the tar, files, bytes in them; `notes` for people."""
+
+    entries: int
+    size: int
+    files: int
+    content_size: int
+    notes: tuple[str, ...]
+
+
+def changeset(
+    upper: str,
+    parents: Sequence[SealedLayer],
+    *,
+    exclude: Container[bytes] = (),
+    owners: Owners | None = None,
+    notes: list[str] | None = None,
+) -> Iterator[tuple[Entry, Body | None]]:
+    """Give the entries that turn `parents` into the container's tree, in canonical order.
+
+    Directories before what is in them, names sorted; whiteouts under their `.wh.` names; of
+    unchanged directories only those that lead to a change. A directory that was removed and made
+    again gets a whiteout for each path that is gone, never an opaque mark, so every driver gives
+    the same entries. A body may be opened until the iterator ends; `notes` collects what was left
+    out. With a hard link, its first path by this order is the file.
+    """
+    with Upper(upper, owners=owners) as directory:
+        records = _Records(directory)
+        for item in with_parents(Walk(directory, Tree.of(parents), exclude).differences()):
+            found = records.record(item.path, item.status)
+            if found is not None:
+                yield found
+            if not item.fresh:
+                continue
+            for _, path, _, _ in directory.fresh(item.path, exclude):
+                found = records.added(path)
+                if found is not None:
+                    yield found
+    if notes is not None:
+        notes += sorted(records.notes)
+
+
+def write_layer(
+    upper: str,
+    parents: Sequence[SealedLayer],
+    sink: Callable[[bytes], object],
+    *,
+    exclude: Container[bytes] = (),
+    owners: Owners | None = None,
+    clamp_ns: int | None = None,
+    known: list[Entry] | None = None,
+) -> LayerStats:
+    """Write the layer that holds what `upper` changes over `parents`, as canonical tar.
+
+    The same changes give the same bytes. Nothing changed: no entries, and a tar of its end marker
+    alone. Times later than `clamp_ns` (SOURCE_DATE_EPOCH) become it. A file that changes its size
+    meanwhile is padded or cut, and noted. `known` collects the entries, as TarWriter does.
+    """
+    with Upper(upper, owners=owners) as directory:
+        records = _Records(directory)
+        tally = _Tally(TarWriter(sink, known=known), records.notes, clamp_ns)
+        files = _Files(records, tally, owners)
+        for item in with_parents(Walk(directory, Tree.of(parents), exclude).differences()):
+            if item.status is not None and stat.S_ISREG(item.status.st_mode):
+                fd, name = directory.split(item.path)
+                files.write(fd, item.path, name)
+                continue
+            found = records.record(item.path, item.status)
+            if found is not None:
+                tally.add(*found)
+            if not item.fresh:
+                continue
+            for fd, path, name, is_file in directory.fresh(item.path, exclude):
+                if is_file:
+                    files.write(fd, path, name)
+                else:
+                    found = records.added(path)
+                    if found is not None:
+                        tally.add(*found)
+        return tally.close()
+
+
+def write_entries(
+    entries: Iterator[tuple[Entry, Body | None]],
+    sink: Callable[[bytes], object],
+    notes: list[str],
+    *,
+    clamp_ns: int | None = None,
+) -> LayerStats:
+    """Write `entries` with their bodies as one tar; count them."""
+    tally = _Tally(TarWriter(sink), notes, clamp_ns)
+    for entry, body in entries:
+        tally.add(entry, body)
+    return tally.close()
+
+
+class _Tally:
+    """Writes entries and counts them."""
+
+    def __init__(self, writer: TarWriter, notes: list[str], clamp_ns: int | None) -> None:
+        self.writer = writer
+        self.notes = notes
+        self.latest_ns = 1 << 63 if clamp_ns is None else clamp_ns
+        self.count = 0
+        self.files = 0
+        self.content_size = 0
+
+    def add(self, entry: Entry, body: Body | None) -> None:
+        """Write one entry with its body."""
+        record = entry
+        if entry.mtime_ns > self.latest_ns:
+            record = entry._replace(mtime_ns=self.latest_ns)
+        wrong = self.writer.add(record, body() if body is not None else None)
+        if wrong:
+            self.changed(entry.path, wrong)
+        self.count += 1
+        if entry.kind is Kind.FILE:
+            self.files += 1
+            self.content_size += entry.size
+
+    def changed(self, path: bytes, wrong: int) -> None:
+        """Note a file that had `wrong` bytes too few (or, negative, too many)."""
+        what = "shrank" if wrong > 0 else "grew"
+        self.notes.append(f"{path.decode(errors='replace')!r} {what} while it was read")
+
+    def close(self) -> LayerStats:
+        """End the tar; give the counts."""
+        self.writer.close()
+        notes = tuple(sorted(self.notes))
+        return LayerStats(self.count, self.writer.size, self.files, self.content_size, notes)
+
+
+class _Records:
+    """Turns paths of the upper directory into entries, one after another."""
+
+    def __init__(self, directory: Upper) -> None:
+        self._directory = directory
+        self._links: dict[tuple[int, int], bytes] = {}
+        self.notes: list[str] = []
+
+    def record(
+        self, path: bytes, status: os.stat_result | None
+    ) -> tuple[Entry, Body | None] | None:
+        """Give the entry of `path`, a whiteout where `status` is None; None for what is left out."""
+        head, _, name = path.rpartition(b"/")
+        if status is None:
+            white = (head + b"/" if head else b"") + PREFIX + name
+            return Entry(white, Kind.FILE, mode=0), None
+        entry = self._directory.entry(path, status)
+        problem = "a socket" if entry is None else ""
+        if name.startswith(PREFIX):
+            problem = "a name that would be taken for a whiteout"
+        if entry is None or problem:
+            self.notes.append(f"left out {path.decode(errors='replace')!r}: {problem}")
+            return None
+        return self._linked(entry, status), self._body_of(entry)
+
+    def added(self, path: bytes) -> tuple[Entry, Body | None] | None:
+        """Give the entry of a path that nothing lies below: a whiteout there takes nothing away."""
+        status = self._directory.status(path)
+        if status is None or is_whiteout(status):
+            return None
+        return self.record(path, status)
+
+    def _linked(self, entry: Entry, status: os.stat_result) -> Entry:
+        """Turn the second and later names of one file into hard links."""
+        if status.st_nlink < 2 or entry.kind is Kind.DIRECTORY:  # noqa: PLR2004 - names
+            return entry
+        first = self._links.setdefault((status.st_dev, status.st_ino), entry.path)
+        if first == entry.path:
+            return entry
+        return entry._replace(kind=Kind.HARDLINK, link=first, size=0, xattrs=())
+
+    def _body_of(self, entry: Entry) -> Body | None:
+        if entry.kind is not Kind.FILE or not entry.size:
+            return None
+        return lambda: self._directory.body(entry.path)
+
+
+class _Files:
+    """Writes files the short way: opened once, and read with one call where they are small.
+
+    What is not a plain file with one name and no attributes goes the way of everything else.
+    """
+
+    def __init__(self, records: _Records, tally: _Tally, owners: Owners | None) -> None:
+        self._records = records
+        self._tally = tally
+        self._owners = owners
+
+    def write(self, directory: int, path: bytes, name: bytes) -> None:
+        """Write the file `name` of an open directory; nothing if it went away meanwhile."""
+        try:
+            fd = os.open(name, _READ, dir_fd=directory)
+        except FileNotFoundError:
+            return
+        try:
+            status = os.fstat(fd)
+            size = status.st_size
+            if size <= _AT_ONCE and is_plain(fd, status) and name[:4] != PREFIX:
+                self._write(fd, path, status, size)
+                return
+        finally:
+            os.close(fd)
+        found = self._records.record(path, status)
+        if found is not None:
+            self._tally.add(*found)
+
+    def _write(self, fd: int, path: bytes, status: os.stat_result, size: int) -> None:
+        tally = self._tally
+        data = os.read(fd, size + 1) if size else b""
+        if len(data) != size:
+            data = self._fitting(fd, path, data, size)
+        mtime_ns = min(status.st_mtime_ns, tally.latest_ns)
+        uid, gid = status.st_uid, status.st_gid
+        if self._owners is not None:
+            uid, gid = self._owners(uid, gid)
+        tally.writer.add_plain(path, status.st_mode & 0o7777, uid, gid, mtime_ns, data)
+        tally.count += 1
+        tally.files += 1
+        tally.content_size += size
+
+    def _fitting(self, fd: int, path: bytes, data: bytes, size: int) -> bytes:
+        """Give exactly `size` bytes of a file that gave `data` at first."""
+        while len(data) < size and (more := os.read(fd, size + 1 - len(data))):
+            data += more
+        if len(data) != size:
+            self._tally.changed(path, size - len(data))
+        return data[:size].ljust(size, b"\0")
