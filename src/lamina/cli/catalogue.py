@@ -17,6 +17,7 @@ GROUPS = {
     "container": "Manage containers",
     "hub": "Run a registry with accounts and pages",
     "image": "Manage images",
+    "manifest": "Look at image manifests and manifest lists",
     "system": "Manage Lamina",
 }
 """Groups of commands. `hub`'s members stand in its own module, in a table named `COMMANDS`."""
@@ -55,6 +56,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "start": ("start", "Start one or more stopped containers"),
     "stop": ("stop", "Stop one or more running containers"),
     "tag": ("tag", "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE"),
+    "tags": ("tags", "List the tags of a repository at a registry"),
     "top": ("top", "Display the running processes of a container"),
     "unpause": ("unpause", "Unpause all processes within one or more containers"),
     "version": ("version", "Show the Lamina version information"),
@@ -98,7 +100,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "image rm": ("rmi", "Remove one or more images"),
     "image remove": ("rmi", ""),
     "image save": ("save", "Save one or more images to a tar archive (streamed to STDOUT by default)"),
+    "image tags": ("tags", "List the tags of a repository at a registry"),
     "image tag": ("tag", "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE"),
+    "manifest inspect": ("manifest_inspect", "Display an image manifest, or manifest list, from its registry"),
     "system df": ("system_df", "Show disk usage"),
     "system fsck": ("fsck", "Check every stored byte, and repair what is damaged"),
     "system info": ("info", "Display system-wide information"),

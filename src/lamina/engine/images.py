@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lamina.engine.inspect import HistoryRow, LayerRow
     from lamina.engine.pull import PullOutcome
     from lamina.engine.push import PushOutcome
+    from lamina.spec.descriptor import Descriptor
     from lamina.spec.wire import Document
     from lamina.store.names import Named
 
@@ -154,6 +155,26 @@ class Images:
         if all_tags:
             return pull_all(self._engine, name, platform=platform, listener=listener)
         return (pull(self._engine, name, platform=platform, listener=listener),)
+
+    def tags(self, repository: str) -> tuple[str, ...]:
+        """List a repository's tags at its registry, in the registry's order.
+
+        Raises: NotFound (no such repository), Unauthorized, Denied, Unavailable.
+        """
+        from lamina.remote.repository import Repository
+
+        return Repository.of(self._engine.client, Reference.parse(repository)).tags()
+
+    def manifest(self, name: str) -> "tuple[Descriptor, bytes]":
+        """Fetch what `name` stands for at its registry: descriptor and verified bytes.
+
+        Raises: NotFound, Unauthorized, Denied, Unavailable, Corrupt.
+        """
+        from lamina.remote.repository import Repository
+
+        reference = Reference.parse(name)
+        repository = Repository.of(self._engine.client, reference)
+        return repository.manifest(reference.digest or reference.tag)
 
     def push(
         self, name: str, *, all_tags: bool = False, listener: Listener = silent

@@ -22,7 +22,7 @@ def encode(value: Any) -> bytes:
         return json.dumps(value, separators=(",", ":")).encode()
 
 
-def encode_pretty(value: Any, *, indent: int = 4) -> str:
+def encode_pretty(value: Any, *, indent: int | str = 4) -> str:
     """Write `value` for people, as `docker inspect` lays it out."""
     return json.dumps(value, indent=indent, ensure_ascii=False)
 

@@ -20,6 +20,11 @@ COMMAND = Command(
     summary="Authenticate to a registry",
     description="Authenticate to a registry.\nDefaults to Docker Hub if no server is specified.",
     flags=(
+        Flag(
+            "get-login",
+            kind=BOOL,
+            help="Print the name one is logged in with, and log in to nothing",
+        ),
         Flag("password", "p", help="Password or Personal Access Token (PAT)"),
         Flag(
             "password-stdin",
@@ -40,6 +45,8 @@ def main(arguments: Arguments, context: Context) -> int:
 
     _check(arguments)
     registry = registry_of(arguments.positional)
+    if arguments.flag("get-login"):
+        return _get_login(context, registry)
     username, password = arguments.text("username"), arguments.text("password")
     if arguments.changed("password"):
         context.say("WARNING! Using --password via the CLI is insecure. Use --password-stdin.")
@@ -56,6 +63,19 @@ def main(arguments: Arguments, context: Context) -> int:
         result = login(client, registry, username, password)
     _warn(context, result.stored)
     context.print("Login Succeeded")
+    return 0
+
+
+def _get_login(context: Context, registry: str) -> int:
+    """Print who we are to `registry`, as kept; podman's words where nobody is."""
+    from lamina.errors import NotFound
+    from lamina.remote.client import Client
+
+    with Client(context.settings) as client:
+        kept = client.keychain.get(registry)
+    if kept is None or not kept.username:
+        raise NotFound(f"not logged into {registry}", hint=f"`lamina login {registry}`")
+    context.print(kept.username)
     return 0
 
 
