@@ -5,6 +5,8 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
+BENCH ?= all
+TIMES ?= 2
 
 .PHONY: help demo test test-here test-plain lint bench soak clean setup
 
@@ -29,8 +31,10 @@ lint: setup      ## Format, ruff, mypy, import contracts
 	  || { cat .cache/imports.txt; exit 1; }
 	@echo 'lint: clean'
 
-bench: setup     ## Measure pull, run, commit and push beside podman; writes bench/RESULTS.md
-	@$(BIN)/python bench/chapter.py
+bench: setup     ## Measure beside podman, docker and others; writes bench/RESULTS.md (BENCH=chapter|layers, TIMES=2)
+	@tools/bench_peers.sh
+	@set -e; case "$(BENCH)" in chapter|all) $(BIN)/python bench/chapter.py;; esac
+	@set -e; case "$(BENCH)" in layers|all) $(BIN)/python bench/layers.py --write --times $(TIMES);; esac
 
 soak: setup      ## Repeat the property tests with many more examples
 	@$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --hypothesis-profile=soak tests/spec tests/stream tests/layer tests/store tests/image

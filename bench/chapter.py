@@ -6,10 +6,8 @@ counts is the ratio: the machine's own speed cancels out. Writes bench/RESULTS.m
 """
 
 import os
-import platform
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 from bench.meter import Figure, group, measure, median  # noqa: E402 - needs the path above
+from bench.results import machine, write_section  # noqa: E402
 from bench.surroundings import drop_caches, fresh_disk, podman_environ, registry  # noqa: E402
 from tests.images import Piece, debian, tar, tiny, write_layout  # noqa: E402
 
@@ -177,13 +176,9 @@ def publish(folder: Path, address: str) -> None:
 def write_results(bench: Bench) -> None:
     podman = bench.tools[1].quietly("--version")
     lines = [
-        "# Results",
-        "",
         (
-            f"Measured by `make bench` on {time.strftime('%d %B %Y', time.gmtime())}: Linux "
-            f"{platform.release().partition('-')[0]}, {os.cpu_count()} CPUs, Python "
-            f"{platform.python_version()}, {podman} with runc. Seconds of wall time, CPU seconds in "
-            "brackets, medians."
+            f"{machine('make bench BENCH=chapter')}, {podman} with runc. Seconds of wall time, CPU "
+            "seconds in brackets, medians."
         ),
         "",
         "| what | lamina | podman | podman ÷ lamina, wall | podman ÷ lamina, CPU |",
@@ -208,7 +203,7 @@ def write_results(bench: Bench) -> None:
         ),
         "",
     ]
-    (ROOT / "bench" / "RESULTS.md").write_text("\n".join(lines))
+    write_section("Pull, run, commit and push", lines)
 
 
 def main() -> None:

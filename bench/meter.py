@@ -1,35 +1,47 @@
-"""Measure commands: wall time, and CPU time of everything they started.
+"""Measure commands: wall time, and CPU time and memory of everything they started.
 
 CPU comes from a control group of its own where the kernel offers one (daemons and shims that outlive the
-command count too), else from the kernel's account of the process and the children it waited for.
+command count too), else from the kernel's account of the process and the children it waited for. Memory
+is the most that all processes of the group had resident at once, looked at every 20 ms, and at least the
+largest single process; files that are mapped count, pages that two processes share count twice.
 """
 
 import os
+import signal
 import statistics
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
-__all__ = ["Figure", "group", "measure", "median"]
+__all__ = ["Figure", "group", "join", "kill_all", "measure", "median"]
 
 _ACCOUNTS = Path("/sys/fs/cgroup/cpuacct")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_EVERY_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Seconds of one run, or of the median of several."""
+    """Seconds of one run, or of the median of several; peak bytes resident, and without mapped files."""
 
     wall_s: float
     cpu_s: float
+    resident: int = 0
+    anonymous: int = 0
 
 
 @contextmanager
-def group() -> Iterator[Path | None]:
-    """Make a control group that counts CPU time, while the context lasts; None where there is none."""
-    folder = _ACCOUNTS / f"lamina-bench-{os.getpid()}"
+def group(name: str = "") -> Iterator[Path | None]:
+    """Make a control group that counts CPU time, while the context lasts; None where there is none.
+
+    What is still running in it at the end is killed.
+    """
+    folder = _ACCOUNTS / f"lamina-bench-{os.getpid()}{name and '-'}{name}"
     try:
         folder.mkdir()
     except OSError:
@@ -38,6 +50,7 @@ def group() -> Iterator[Path | None]:
     try:
         yield folder
     finally:
+        kill_all(folder)
         for _ in range(50):
             for inner in sorted(folder.glob("**/"), reverse=True):
                 try:
@@ -48,33 +61,123 @@ def group() -> Iterator[Path | None]:
                 break
 
 
+def kill_all(folder: Path, patience_s: float = 10) -> None:
+    """End every process of a group, politely first. Only what was started in it is there."""
+    deadline = time.monotonic() + patience_s
+    while pids := _members(folder):
+        late = time.monotonic() > deadline
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL if late else signal.SIGTERM)
+            except ProcessLookupError:
+                continue
+        if time.monotonic() > deadline + patience_s:
+            return
+        time.sleep(0.1)
+
+
+def join(account: Path | None, argv: Sequence[str]) -> list[str]:
+    """Give the command that enters the group and then becomes `argv`."""
+    if account is None:
+        return list(argv)
+    return ["sh", "-c", 'echo $$ > "$0"; exec "$@"', str(account / "cgroup.procs"), *argv]
+
+
 def measure(
     argv: Sequence[str],
     environ: Mapping[str, str],
     account: Path | None,
     *,
     stdin: str = os.devnull,
+    timeout_s: float = 600,
 ) -> Figure:
     """Run one command to its end. Raises: RuntimeError (it failed; its words are in the message)."""
     before = _usage_s(account)
-    join = None if account is None else str(account / "cgroup.procs")
-    script = 'echo $$ > "$0"; exec "$@"' if join else 'exec "$@"'
     with open(stdin, "rb") as source:
         started = time.perf_counter()
         process = subprocess.Popen(
-            ["sh", "-c", script, join or "sh", *argv], env=dict(environ), stdin=source,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            join(account, argv), env=dict(environ), stdin=source,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
-        assert process.stdout is not None
-        said = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
+        with _Watch(account, process.pid) as watch, _limit(process.pid, timeout_s):
+            try:
+                assert process.stdout is not None
+                said = process.stdout.read()
+                _, status, usage = os.wait4(process.pid, 0)
+            except BaseException:
+                os.killpg(process.pid, signal.SIGKILL)
+                raise
         wall_s = time.perf_counter() - started
         process.stdout.close()
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{' '.join(argv)}: {said.decode(errors='replace')[-2000:]}")
     own_s = usage.ru_utime + usage.ru_stime
-    return Figure(wall_s, own_s if account is None else _usage_s(account) - before)
+    return Figure(
+        wall_s,
+        own_s if account is None else _usage_s(account) - before,
+        max(watch.resident, usage.ru_maxrss * 1024),
+        watch.anonymous,
+    )
+
+
+@contextmanager
+def _limit(pid: int, timeout_s: float) -> Iterator[None]:
+    timer = threading.Timer(timeout_s, lambda: os.killpg(pid, signal.SIGKILL))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Looks at the memory of a group's processes, or of one process, until left."""
+
+    account: Path | None
+    pid: int
+    resident: int = 0
+    anonymous: int = 0
+    _over: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        assert self._thread is not None
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._over.wait(_EVERY_S):
+            resident = anonymous = 0
+            for pid in [self.pid] if self.account is None else _members(self.account):
+                try:
+                    with open(f"/proc/{pid}/statm", "rb") as file:
+                        _, all_of_it, shared, *_ = map(int, file.read().split())
+                except (OSError, ValueError):  # it ended meanwhile
+                    continue
+                resident += all_of_it
+                anonymous += all_of_it - shared
+            self.resident = max(self.resident, resident * _PAGE)
+            self.anonymous = max(self.anonymous, anonymous * _PAGE)
+
+
+def _members(folder: Path) -> list[int]:
+    """Give the processes of a group and of the groups inside it."""
+    found: list[int] = []
+    for top, _, _ in os.walk(folder):
+        try:
+            with open(f"{top}/cgroup.procs", "rb") as file:
+                found += map(int, file.read().split())
+        except OSError:  # the group went meanwhile
+            continue
+    return found
 
 
 def _usage_s(account: Path | None) -> float:
@@ -82,8 +185,10 @@ def _usage_s(account: Path | None) -> float:
 
 
 def median(figures: Sequence[Figure]) -> Figure:
-    """Give the median of each column."""
+    """Give the median of each column; of memory, the most."""
     return Figure(
         statistics.median(one.wall_s for one in figures),
         statistics.median(one.cpu_s for one in figures),
+        max(one.resident for one in figures),
+        max(one.anonymous for one in figures),
     )

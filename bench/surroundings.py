@@ -14,9 +14,12 @@ _SIZE = 24 * 1024**3
 
 
 @contextmanager
-def fresh_disk() -> Iterator[Path]:
-    """Mount a new journaled ext4 on a loop device; the root file system may have no journal."""
-    with tempfile.TemporaryDirectory(prefix="lamina-bench-", dir="/var/tmp") as place:
+def fresh_disk(folder: str = "/var/tmp") -> Iterator[Path]:
+    """Mount a new journaled ext4 on a loop device; the root file system may have no journal.
+
+    Its image lies in `folder`; a RAM-backed one takes the machine's own disk out of the figures.
+    """
+    with tempfile.TemporaryDirectory(prefix="lamina-bench-", dir=folder) as place:
         image, target = Path(place, "disk.img"), Path(place, "disk")
         target.mkdir()
         with image.open("wb") as file:
@@ -41,16 +44,28 @@ def drop_caches() -> None:
 
 
 @contextmanager
-def registry(folder: Path) -> Iterator[str]:
-    """Run distribution's registry with its data in `folder`; give its address."""
+def registry(folder: Path, *, tls: bool = False) -> Iterator[str]:
+    """Run distribution's registry with its data in `folder`; give its address.
+
+    A second one on the same folder may serve the same data; with `tls` behind a certificate made here.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    config = folder / "registry.yml"
+    name = "tls" if tls else "plain"
+    secure = f", tls: {{certificate: {folder}/tls.crt, key: {folder}/tls.key}}" if tls else ""
+    if tls:
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+             "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+             "-keyout", folder / "tls.key", "-out", folder / "tls.crt"],
+            check=True, capture_output=True,
+        )  # fmt: skip
+    config = folder / f"{name}.yml"
     config.write_text(
-        "version: 0.1\nlog: {level: info, formatter: text}\n"
-        f"storage: {{filesystem: {{rootdirectory: {folder}/data}}}}\n"
-        "http: {addr: '127.0.0.1:0', secret: bench}\n"
+        "version: 0.1\nlog: {level: info, formatter: text, accesslog: {disabled: true}}\n"
+        f"storage: {{filesystem: {{rootdirectory: {folder}/data}}, cache: {{blobdescriptor: inmemory}}}}\n"
+        f"http: {{addr: '127.0.0.1:0', secret: bench{secure}}}\n"
     )
-    log = folder / "log"
+    log = folder / f"{name}.log"
     with log.open("wb") as sink:
         process = subprocess.Popen(
             ["docker-registry", "serve", str(config)], stdout=sink, stderr=subprocess.STDOUT

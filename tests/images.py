@@ -23,10 +23,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ["CACHE", "Debian", "Piece", "debian", "tar", "tiny", "write_layout"]
+__all__ = ["CACHE", "Debian", "Piece", "debian", "make_debian", "tar", "tiny", "write_layout"]
 
 CACHE = Path(__file__).resolve().parent.parent / ".cache" / "images"
 
+_NAMES = ("base", "python", "patch")
 _LEFT_OUT = ("doc", "info", "locale", "man", "i18n", "zoneinfo", "bash-completion")
 _SNAPSHOT = r"""
 tar -C "$1" --xattrs --xattrs-include='user.*' --xattrs-include='security.capability' \
@@ -96,29 +97,29 @@ def debian() -> Debian:
     """Give the three-layer image, made once per machine and recipe."""
     recipe = hashlib.sha256("".join((*_LEFT_OUT, _SNAPSHOT, _PATCH, "1")).encode()).hexdigest()[:16]
     folder = CACHE / f"debian-{recipe}"
-    names = ("base", "python", "patch")
     with _alone(CACHE / "debian.lock"):
         if not folder.is_dir():
             for old in CACHE.glob("debian-*"):
                 shutil.rmtree(old)
-            _make_debian(folder, names)
-    low, middle, high = (folder / f"{name}.layer.tar" for name in names)
-    one, two, three = (folder / f"{name}.tree.tar" for name in names)
+            make_debian(folder)
+    low, middle, high = (folder / f"{name}.layer.tar" for name in _NAMES)
+    one, two, three = (folder / f"{name}.tree.tar" for name in _NAMES)
     return Debian((low, middle, high), (one, two, three))
 
 
-def _make_debian(folder: Path, names: Sequence[str]) -> None:
+def make_debian(folder: Path, packages: str = "python3-minimal") -> None:
+    """Make the three layers anew in `folder`, with `packages` in the second one."""
     work = folder.with_suffix(".making")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     work.chmod(0o777)  # in a user namespace mmdebstrap is somebody else
-    trees = [work / f"{name}.tree.tar" for name in names]
+    trees = [work / f"{name}.tree.tar" for name in _NAMES]
     for number, text in enumerate((_SNAPSHOT, _PATCH)):
         script = work / f"hook{number}.sh"
         script.write_text("#!/bin/sh\n" + text)
         script.chmod(0o755)
     snapshot, patch = (work / f"hook{number}.sh" for number in (0, 1))
-    install = 'chroot "$1" apt-get install -y -qq --no-install-recommends python3-minimal'
+    install = f'chroot "$1" apt-get install -y -qq --no-install-recommends {packages}'
     hooks = [
         f'{snapshot} "$1" {trees[0]}',
         install,
@@ -138,7 +139,7 @@ def _make_debian(folder: Path, names: Sequence[str]) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode(errors="replace")[-4000:]
     previous: Path | None = None
-    for name, tree in zip(names, trees, strict=True):
+    for name, tree in zip(_NAMES, trees, strict=True):
         _write_difference(previous, tree, work / f"{name}.layer.tar")
         previous = tree
     work.chmod(0o755)

@@ -1,0 +1,32 @@
+"""bench/RESULTS.md: one section for each bench, and each writes only its own."""
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = ["machine", "write_section"]
+
+_FILE = Path(__file__).resolve().parent / "RESULTS.md"
+
+
+def write_section(title: str, lines: Sequence[str]) -> Path:
+    """Put `lines` under the heading `title`, in place of what was there; give the file."""
+    text = _FILE.read_text(encoding="utf-8") if _FILE.exists() else ""
+    head, *parts = f"\n{text}".split("\n## ")
+    head = head.strip() or "# Results"
+    sections = {part.partition("\n")[0]: part.partition("\n")[2].strip() for part in parts}
+    sections[title] = "\n".join(lines).strip()
+    whole = [head, *(f"## {name}\n\n{body}" for name, body in sections.items())]
+    _FILE.write_text("\n\n".join(whole) + "\n", encoding="utf-8")
+    return _FILE
+
+
+def machine(command: str) -> str:
+    """Say when and on what a bench ran."""
+    day = time.strftime("%d %B %Y, %H:%M", time.gmtime())
+    return (
+        f"Measured by `{command}` on {day} UTC: Linux {platform.release().partition('-')[0]}, "
+        f"{os.cpu_count()} CPUs, Python {platform.python_version()}"
+    )
