@@ -103,6 +103,7 @@ class System:
         paths = [engine.store.blobs.path(digest) for digest in digests]
         pile = image.config.diff_ids
         paths += [engine.layers.path(pile[: i + 1]) for i in range(len(pile))]
+        paths += engine.layers.merged_files(pile)
         sizes = {}
         for path in paths:
             try:

@@ -4,11 +4,16 @@ A layer is found by the diff IDs of the pile it tops. Where its index takes noth
 below, it lies once under its diff ID; where it does, once per pile:
 
     layers/<algorithm>/<diff-id>      layers/chain/<diff-id>/<chain-id>
+
+A whole pile merged into one layer (see `merging`) lies under the diff ID of its last, and so goes
+when that does:
+
+    layers/merged/<diff-id>/merged-<chain-id>
 """
 
 import os
 from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Self
@@ -27,6 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["Freed", "LayerUnknown", "LayerWriter", "Layers"]
 
 _ALGORITHMS = {64: "sha256", 128: "sha512"}
+_MERGED = "merged-"
+_FEW = 200  # layers that are opened without a thought for the limit of open files
+_SPARE_FILES = 300
 
 
 class LayerUnknown(NotFound):
@@ -78,6 +86,8 @@ class Layers:
 
         Raises: LayerUnknown, Corrupt; then none is left open.
         """
+        if len(diff_ids) > _FEW:
+            _allow_files(len(diff_ids) + _SPARE_FILES)
         with ExitStack() as stack:
             opened = [
                 stack.enter_context(self.open(diff_ids[: i + 1])) for i in range(len(diff_ids))
@@ -103,6 +113,55 @@ class Layers:
                 if layer.root.opaque:
                     return piles[number:]
         return piles
+
+    def merged(self, diff_ids: Sequence[Digest]) -> str:
+        """Give the sealed file of the whole pile as one layer, making it where it is not there yet.
+
+        Made once on the machine; takes as long as writing all that the pile shows.
+        Raises: LayerUnknown, Corrupt, DiskFull.
+        """
+        path = self._merged_path(diff_ids)
+        if not os.path.exists(path):
+            with self._new.place(os.path.basename(path)) as place:
+                if not os.path.exists(path):
+                    self._merge(diff_ids, place)
+                    _place(place, path)
+        return path
+
+    def merged_directory(self, diff_ids: Sequence[Digest], fill: Callable[[str, str], None]) -> str:
+        """Give a directory with what the whole pile shows, made once by `fill(sealed, place)`.
+
+        The sealed file that `fill` unpacks is gone afterwards, unless it was there before.
+        """
+
+        def unpack(place: str) -> None:
+            path = self._merged_path(diff_ids)
+            if os.path.exists(path):
+                fill(path, place)
+                return
+            with self._new.place(os.path.basename(path)) as sealed:
+                self._merge(diff_ids, sealed)
+                fill(sealed, place)
+
+        return self.directory(f"{_MERGED}{chain_id(diff_ids).hex[:32]}-{diff_ids[-1].hex}", unpack)
+
+    def merged_files(self, diff_ids: Sequence[Digest]) -> list[str]:
+        """List the sealed files of merged layers that serve as the lower part of the pile."""
+        known = set(_names(f"{self._layers}/merged"))
+        paths = [
+            self._merged_path(diff_ids[: i + 1])
+            for i, digest in enumerate(diff_ids)
+            if digest.hex in known
+        ]
+        return [path for path in paths if os.path.exists(path)]
+
+    def _merge(self, diff_ids: Sequence[Digest], place: str) -> None:
+        from lamina.layer.view import Tree
+        from lamina.snapshot.merging import seal_tree
+
+        with disk_errors("merging layers"), self.opened(diff_ids) as layers:
+            seal_tree(Tree.of(layers), place)
+            _sync_file(place)
 
     def size(self, diff_ids: Sequence[Digest]) -> int:
         """Give the bytes of the sealed file. Raises: LayerUnknown."""
@@ -150,14 +209,8 @@ class Layers:
     ) -> None:
         """Give a finished sealed file its place; for LayerWriter."""
         path = self._chain_path(diff_ids) if needs_parents else self._own_path(diff_ids)
-        if os.path.exists(path) and not again:  # it may be mounted: keep one page cache for all
-            return
-        try:
-            publish(temporary, path)
-        except FileNotFoundError:  # the first of its folder
-            os.makedirs(os.path.dirname(path), exist_ok=True)
-            sync_directory(os.path.dirname(os.path.dirname(path)))
-            publish(temporary, path)
+        if again or not os.path.exists(path):  # it may be mounted: keep one page cache for all
+            _place(temporary, path)
 
     def directory(self, name: str, fill: Callable[[str], None]) -> str:
         """Give the directory `snapshots/unpacked/<name>`, filled by `fill(path)` if not there yet.
@@ -179,15 +232,14 @@ class Layers:
     def remove(self, diff_id: Digest) -> int:
         """Remove every form of one layer; give the bytes of its sealed files. Absent is fine."""
         freed = 0
-        for digest, path in list(self.files()):
+        for digest, path in list(self._all_files()):
             if digest == diff_id:
                 freed += os.stat(path).st_size
                 os.unlink(path)  # first: on a full disk this makes the room that renaming needs
                 self._remove_directory(os.path.basename(path))
-        try:
-            os.rmdir(f"{self._layers}/chain/{diff_id.hex}")
-        except OSError:  # there was none, or another process is putting one in
-            return freed
+        for kind in ("chain", "merged"):
+            with suppress(OSError):  # there was none, or another process is putting one in
+                os.rmdir(f"{self._layers}/{kind}/{diff_id.hex}")
         return freed
 
     def sweep(self, live: Container[Digest], since_ns: int | None = None) -> Freed:
@@ -198,13 +250,14 @@ class Layers:
         """
         doomed = {
             digest
-            for digest, path in self.files()
+            for digest, path in self._all_files()
             if digest not in live and (since_ns is None or os.stat(path).st_mtime_ns < since_ns)
         }
         size = sum(self.remove(digest) for digest in doomed)
-        kept = {os.path.basename(path) for _, path in self.files()}
+        kept = {os.path.basename(path) for _, path in self._all_files()}
+        kept |= {digest.hex for digest, _ in self._all_files()}
         for name in os.listdir(self._unpacked):
-            if name not in kept:
+            if name.removeprefix(_MERGED).rpartition("-")[2] not in kept:
                 self._remove_directory(name)
         self._new.clean()
         self.directories.clean()
@@ -231,6 +284,10 @@ class Layers:
     def _chain_path(self, diff_ids: Sequence[Digest]) -> str:
         return f"{self._layers}/chain/{diff_ids[-1].hex}/{chain_id(diff_ids).hex}"
 
+    def _merged_path(self, diff_ids: Sequence[Digest]) -> str:
+        name = f"{_MERGED}{chain_id(diff_ids).hex}"
+        return f"{self._layers}/merged/{diff_ids[-1].hex}/{name}"
+
     def _find(self, diff_ids: Sequence[Digest]) -> str | None:
         if not diff_ids:
             raise Invalid("an empty pile has no last layer")
@@ -241,14 +298,22 @@ class Layers:
         return None
 
     def files(self) -> Iterator[tuple[Digest, str]]:
-        """Give every sealed file with the diff ID it is kept under; one layer may have several."""
+        """Give every sealed layer: its diff ID and its file; one may have several, for its piles."""
         for algorithm in _ALGORITHMS.values():
             for name in _names(f"{self._layers}/{algorithm}"):
                 yield Digest(f"{algorithm}:{name}"), f"{self._layers}/{algorithm}/{name}"
-        for name in _names(f"{self._layers}/chain"):
+        yield from self._files_by_pile("chain")
+
+    def _all_files(self) -> Iterator[tuple[Digest, str]]:
+        """Give the same, and merged layers by the diff ID of the last in each."""
+        yield from self.files()
+        yield from self._files_by_pile("merged")
+
+    def _files_by_pile(self, kind: str) -> Iterator[tuple[Digest, str]]:
+        for name in _names(f"{self._layers}/{kind}"):
             digest = Digest(f"{_ALGORITHMS[len(name)]}:{name}")
-            for chain in _names(f"{self._layers}/chain/{name}"):
-                yield digest, f"{self._layers}/chain/{name}/{chain}"
+            for file in _names(f"{self._layers}/{kind}/{name}"):
+                yield digest, f"{self._layers}/{kind}/{name}/{file}"
 
 
 class LayerWriter:
@@ -363,6 +428,26 @@ def _names(folder: str) -> list[str]:
         return os.listdir(folder)
     except FileNotFoundError:
         return []
+
+
+def _place(temporary: str, path: str) -> None:
+    """Give a finished file its name, in a folder that may not be there yet."""
+    try:
+        publish(temporary, path)
+    except FileNotFoundError:  # the first of its folder
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        sync_directory(os.path.dirname(os.path.dirname(path)))
+        publish(temporary, path)
+
+
+def _allow_files(count: int) -> None:
+    """Raise the limit of open files as far as it takes: an open layer is one of them."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= soft < count:
+        most = count if hard == resource.RLIM_INFINITY else min(count, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _sync_file(path: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lamina.layer.stack import Lower, Stack
 from lamina.settings import MAX_LOWERS
+from lamina.snapshot.merging import merged_count
 
 if TYPE_CHECKING:
     from lamina.snapshot.layers import Layers
@@ -25,13 +26,27 @@ class SealedDriver:
     name: str = "sealed"
 
     def lowers(self, diff_ids: "Sequence[Digest]") -> tuple[Lower, ...]:
-        """Give the sealed files, lowest first. Raises: LayerUnknown."""
-        piles = self.layers.showing(diff_ids)
-        return tuple(Lower(self.layers.path(pile), sealed=True, diff_id=pile[-1]) for pile in piles)
+        """Give the sealed files, lowest first; of a pile too high for one union, the lowest merged.
+
+        Raises: LayerUnknown, Corrupt.
+        """
+        return self._lowers(diff_ids, self.most)
 
     def view(self, diff_ids: "Sequence[Digest]") -> tuple[Lower, ...]:
-        """Give the same: sealed layers are read-only."""
-        return self.lowers(diff_ids)
+        """Give the same, one less at most: sealed layers are read-only."""
+        return self._lowers(diff_ids, self.most - 1)
+
+    def _lowers(self, diff_ids: "Sequence[Digest]", most: int) -> tuple[Lower, ...]:
+        piles = self.layers.showing(diff_ids)
+        merged = merged_count(len(piles), most)
+        lowers = [
+            Lower(self.layers.path(pile), sealed=True, diff_id=pile[-1]) for pile in piles[merged:]
+        ]
+        if merged:
+            pile = piles[merged - 1]
+            path = self.layers.merged(pile)
+            lowers.insert(0, Lower(path, sealed=True, diff_id=pile[-1]))
+        return tuple(lowers)
 
     def fill(self, upper: str, diff_ids: "Sequence[Digest]") -> bool:  # noqa: ARG002 - the Protocol's
         """Leave `upper` empty for overlayfs."""

@@ -5,11 +5,13 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lamina.errors import Unsupported
 from lamina.layer.stack import Lower, Stack
 from lamina.settings import MAX_LOWERS
+from lamina.snapshot.merging import merged_count
 
 if TYPE_CHECKING:
     from lamina.snapshot.layers import Layers
@@ -35,14 +37,26 @@ class UnpackedDriver:
     def lowers(self, diff_ids: "Sequence[Digest]") -> tuple[Lower, ...]:
         """Unpack what is not unpacked yet; give the directories, lowest first.
 
+        Of a pile too high for one union, the lowest are unpacked into one.
         Raises: LayerUnknown, Corrupt, DiskFull.
         """
-        piles = self.layers.showing(diff_ids)
-        return tuple(Lower(self._directory(pile), sealed=False, diff_id=pile[-1]) for pile in piles)
+        return self._lowers(diff_ids, self.most)
 
     def view(self, diff_ids: "Sequence[Digest]") -> tuple[Lower, ...]:
-        """Give the same: lowers are never written to."""
-        return self.lowers(diff_ids)
+        """Give the same, one less at most: lowers are never written to."""
+        return self._lowers(diff_ids, self.most - 1)
+
+    def _lowers(self, diff_ids: "Sequence[Digest]", most: int) -> tuple[Lower, ...]:
+        piles = self.layers.showing(diff_ids)
+        merged = merged_count(len(piles), most)
+        lowers = [
+            Lower(self._directory(pile), sealed=False, diff_id=pile[-1]) for pile in piles[merged:]
+        ]
+        if merged:
+            pile = piles[merged - 1]
+            path = self.layers.merged_directory(pile, partial(self._unpack_file, pile))
+            lowers.insert(0, Lower(path, sealed=False, diff_id=pile[-1]))
+        return tuple(lowers)
 
     def fill(self, upper: str, diff_ids: "Sequence[Digest]") -> bool:  # noqa: ARG002 - the Protocol's
         """Leave `upper` empty for overlayfs."""
@@ -59,14 +73,17 @@ class UnpackedDriver:
         yield stack.upper
 
     def _directory(self, pile: "Sequence[Digest]") -> str:
-        name = os.path.basename(self.layers.path(pile))
-        return self.layers.directory(name, lambda place: self._unpack(pile, place))
+        path = self.layers.path(pile)
+        return self.layers.directory(
+            os.path.basename(path), lambda place: self._unpack_file(pile, path, place)
+        )
 
-    def _unpack(self, pile: "Sequence[Digest]", place: str) -> None:
+    def _unpack_file(self, pile: "Sequence[Digest]", path: str, place: str) -> None:
         from lamina.layer.apply import unpack
+        from lamina.layer.sealed import SealedLayer
 
         try:
-            with self.layers.open(pile) as layer:
+            with SealedLayer.open(path) as layer:
                 unpack(
                     layer,
                     place,
