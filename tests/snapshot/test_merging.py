@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.images import Piece, tar
 from tests.layer.changesets import changesets
 from tests.layer.test_view import stackable, whited
-from tests.layer.trees import facts_of_tree, sealed, tar_of
+from tests.layer.trees import facts_of_tree, gnu_tar, sealed, tar_of
 from tests.snapshot.piles import seal
 from tests.store.processes import together
 
@@ -51,6 +51,23 @@ def test_a_merged_layer_shows_what_the_pile_shows(one, two, three):
         merged.verify()
         assert not merged.needs_parents
         assert facts_of_tree(Tree.of([merged])) == facts_of_tree(Tree.of(layers))
+
+
+def test_a_hole_of_a_terabyte_stays_one(tmp_path):
+    (tmp_path / "tree").mkdir()
+    with open(tmp_path / "tree/log", "wb") as file:
+        os.truncate(file.fileno(), 1 << 40)
+        os.pwrite(file.fileno(), b"hi", 1 << 39)
+    data = gnu_tar(tmp_path / "tree", "--sparse", "--format=posix")
+    with sealed(tmp_path / "low", data) as low:
+        seal_tree(Tree.of([low]), str(tmp_path / "merged"))
+        with SealedLayer.open(str(tmp_path / "merged")) as merged:
+            merged.verify()
+            node = merged.lookup(b"log")
+            assert node
+            assert node.size == 1 << 40
+            assert merged.read(node, (1 << 39) - 1, 4) == b"\0hi\0"
+    assert os.stat(tmp_path / "merged").st_blocks * 512 < 1 << 20
 
 
 @pytest.fixture

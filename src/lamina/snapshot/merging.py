@@ -5,18 +5,21 @@ layer, which holds what they show together; it is made once per machine, used by
 the same layers down there, and goes with them. Nobody else sees it: images keep their layers.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from lamina.layer.entry import Entry, Kind
+from lamina.layer.erofs import BLOCK
 
 if TYPE_CHECKING:
     from lamina.layer.node import Node
+    from lamina.layer.seal import Sealer
     from lamina.layer.view import Tree
 
 __all__ = ["merged_count", "seal_tree"]
 
 _STEPS = 5
+_BATCH = 1000
 
 
 def merged_count(count: int, most: int) -> int:
@@ -31,40 +34,76 @@ def merged_count(count: int, most: int) -> int:
 
 
 def seal_tree(tree: "Tree", path: str) -> None:
-    """Write what `tree` shows as one sealed layer at `path`. Raises: Corrupt, OSError (disk)."""
+    """Write what `tree` shows as one sealed layer at `path`. Raises: Corrupt, OSError (disk).
+
+    What stands in for the tar are the bodies of files alone: nobody will ask for this one.
+    """
     from lamina.layer.seal import Sealer
-    from lamina.layer.writer import TarWriter
-    from lamina.stream.verify import Hasher
 
-    hasher = Hasher("sha256")
     with Sealer(path) as sealer:
-
-        def take(data: bytes) -> None:
-            hasher.update(data)
-            sealer.write(data)
-
-        writer = TarWriter(take)
-        for entry, body in _entries(tree):
-            writer.add(entry, body())
-        writer.close()
-        sealer.finish(hasher.digest)
+        writing = _Writing(sealer)
+        for name, node in tree.walk():
+            writing.take(name, node)
+        writing.flush()
+        sealer.finish(writing.hasher.digest)
 
 
-def _entries(tree: "Tree") -> "Iterator[tuple[Entry, Callable[[], Iterator[bytes]]]]":
-    """Give every path of `tree` as a tar has it: further names of a file are links to the first."""
-    names: dict[tuple[str, int], bytes] = {}
-    for path, node in tree.walk():
-        if node.nlink > 1 and node.kind is not Kind.DIRECTORY:
-            first = names.setdefault((node.layer.path, node.nid), path)
+class _Writing:
+    """One merged layer in the making."""
+
+    def __init__(self, sealer: "Sealer") -> None:
+        from lamina.stream.verify import Hasher
+
+        self.hasher = Hasher("sha256")
+        self._sealer = sealer
+        self._entries: list[Entry] = []
+        self._names: dict[tuple[str, int], bytes] = {}
+
+    def take(self, path: bytes, node: "Node") -> None:
+        """Take one path; further names of a file are links to the first."""
+        if node.kind is not Kind.DIRECTORY and node.nlink > 1:
+            first = self._names.setdefault((node.layer.path, node.nid), path)
             if first != path:
-                yield Entry(path, Kind.HARDLINK, link=first), _nothing
-                continue
-        yield node.entry(path), _body(node)
+                self._put(Entry(path, Kind.HARDLINK, link=first))
+                return
+        entry = node.entry(path)
+        if node.kind is Kind.FILE and node.size:
+            offset = self.hasher.size
+            segments = tuple(self._bodies(node))
+            entry = entry._replace(offset=offset, segments=segments if node.is_sparse else ())
+        self._put(entry)
 
+    def flush(self) -> None:
+        """Hand over what is held back."""
+        self._sealer.add(self._entries)
+        self._entries = []
 
-def _body(node: "Node") -> "Callable[[], Iterator[bytes]]":
-    return (lambda: node.layer.pieces(node)) if node.kind is Kind.FILE else _nothing
+    def _put(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        if len(self._entries) >= _BATCH:
+            self.flush()
 
+    def _bodies(self, node: "Node") -> Iterator[tuple[int, int, int]]:
+        """Write the parts of a file that are no holes; give where each is now, and where it ends."""
+        for offset, where, length in node.layer.extents(node):
+            if where >= 0:
+                yield from self._parts(node, offset, length)
+        yield node.size, self.hasher.size, 0
 
-def _nothing() -> Iterator[bytes]:
-    return iter(())
+    def _parts(self, node: "Node", offset: int, length: int) -> Iterator[tuple[int, int, int]]:
+        """Write one extent; of a sparse file, whose extents may be large, without outer zeros."""
+        for piece in node.layer.pieces(node, offset, length):
+            data = piece
+            if node.is_sparse:
+                data = piece.lstrip(b"\0")
+                skipped = len(piece) - len(data)
+                data = data.rstrip(b"\0")
+                if data:
+                    yield offset + skipped, self.hasher.size, len(data)
+                offset += len(piece)
+            self._append(data + bytes(-len(data) % BLOCK))
+
+    def _append(self, data: bytes) -> None:
+        if data:
+            self.hasher.update(data)
+            self._sealer.append(data)
