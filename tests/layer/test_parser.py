@@ -275,7 +275,7 @@ def test_bsdtars_archives_are_read_in_every_format(tmp_path: Path, form: str):
     assert sorted(kinds) == [Kind.FILE, Kind.HARDLINK]
 
 
-def test_a_million_directories_deep_is_only_a_long_name():
-    name = b"d/" * 100_000 + b"f"
+def test_four_thousand_directories_deep_is_only_a_long_name():
+    name = b"d/" * 4000 + b"f"
     (entry,) = parse(pax((b"path", name)) + raw(b"0", b"x"))
     assert entry.path == name

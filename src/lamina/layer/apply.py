@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 from lamina.errors import Unsupported
 from lamina.layer.descent import Descent
 from lamina.layer.entry import Kind
+from lamina.layer.sparse import data_runs
 from lamina.stream.files import write_all
 
 if TYPE_CHECKING:
@@ -128,8 +129,7 @@ class _Unpacking:
             if node.is_sparse:
                 self._write_holes(fd, node)
             else:
-                for piece in self._layer.pieces(node):
-                    write_all(fd, piece)
+                self._write_data(fd, node)
             self._written += node.size
             if self._owners:
                 os.fchown(fd, node.uid, node.gid)  # before the mode: chown clears set-id bits
@@ -138,6 +138,22 @@ class _Unpacking:
             os.utime(fd, ns=(node.mtime_ns, node.mtime_ns))
         finally:
             os.close(fd)
+
+    def _write_data(self, fd: int, node: "Node") -> None:
+        """Write a file's content; long runs of zeros take no disk, or a bomb would fill it."""
+        size = 0
+        hole = False
+        for piece in self._layer.pieces(node):
+            runs = list(data_runs(piece))
+            if runs == [(0, len(piece))] and not hole:
+                write_all(fd, piece)
+            else:
+                hole = True
+                for start, end in runs:
+                    os.pwrite(fd, piece[start:end], size + start)
+            size += len(piece)
+        if hole:
+            os.ftruncate(fd, size)
 
     def _write_holes(self, fd: int, node: "Node") -> None:
         """Write a sparse file's data and leave its holes; a chunk may be mostly zeros itself."""

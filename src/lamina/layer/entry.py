@@ -5,10 +5,13 @@ from typing import NamedTuple
 
 from lamina.errors import Corrupt
 
-__all__ = ["NAME_MAX", "Entry", "EntryInvalid", "Kind", "normal_path"]
+__all__ = ["NAME_MAX", "PATH_MAX", "Entry", "EntryInvalid", "Kind", "normal_path"]
 
 NAME_MAX = 255
 """Bytes in one component of a path: what Linux and EROFS take."""
+PATH_MAX = 16 * 1024
+"""Bytes in a whole path: four times what Linux takes at once. A tree may be deeper than one call
+reaches, but each step of a path costs memory, so a header of 32 MiB may not be one path."""
 
 
 class EntryInvalid(Corrupt):
@@ -54,8 +57,10 @@ def normal_path(raw: bytes) -> bytes:
     """Make `raw` relative and free of `.`, `..` and doubled slashes, by its letters alone.
 
     A leading slash means the root, as every engine takes it.
-    Raises: EntryInvalid (`..` leaves the root, NUL, a component over 255 bytes).
+    Raises: EntryInvalid (`..` leaves the root, NUL, a component over 255 bytes, 16 KiB in all).
     """
+    if len(raw) > PATH_MAX:
+        raise EntryInvalid(f"a path of {len(raw)} bytes is too long: {_shown(raw)}")
     if b"\0" in raw:
         raise EntryInvalid(f"path {_shown(raw)} has a NUL byte")
     parts: list[bytes] = []

@@ -4,7 +4,15 @@ from typing import TYPE_CHECKING
 
 from lamina.layer.entry import Kind
 from lamina.layer.erofs import BLOCK, INODE, directory_blocks, pack_block, pack_xattrs
-from lamina.layer.tree import INLINE, INLINE_LIMIT, Deferred, Directory, Shared, pack_inode
+from lamina.layer.tree import (
+    INLINE,
+    INLINE_LIMIT,
+    Deferred,
+    Directory,
+    Shared,
+    is_whiteout,
+    pack_inode,
+)
 
 if TYPE_CHECKING:
     from lamina.layer.tree import Child
@@ -185,6 +193,9 @@ class PackedIndex:
         marked = False
         for name in directory.whiteouts or ():
             child = children.get(name)
+            if is_whiteout(child):
+                child = None
+                del children[name]
             if type(child) is Directory:
                 child.opaque = True
             elif child is None and not directory.opaque:

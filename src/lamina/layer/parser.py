@@ -20,6 +20,8 @@ _BLOCK = 512
 _ZEROS = bytes(_BLOCK)
 _FIELDS = Struct("100s24s12s12s8sc100s8s64x16s155s12x")
 _EXTENSION_LIMIT = 32 * 1024 * 1024  # a map of a million holes fits; a bomb does not
+_GLOBALS_LIMIT = 64 * 1024  # bytes of global records, which every entry after them pays for
+_HEADS_LIMIT = 32 * 1024 * 1024  # bytes of directory names remembered
 _SPARSE_LIMIT = 1024 * 1024  # pieces in one file
 _CACHE_LIMIT = 65536
 _ADLER = 65521
@@ -42,6 +44,7 @@ _KINDS = {
 }
 _PLAIN = {key: _KINDS[key] for key in (b"0", b"5", b"2", b"1")}
 _LINKS = (Kind.HARDLINK, Kind.SYMLINK)
+_NO_BODY = b"123456"  # whatever size they state: libarchive, Go and Python read them so
 _NEAR = (b"x", b"L", b"K")
 _NEAR_LIMIT = 64 * 1024  # bytes of an extended header that is read on the way
 _COMMON = frozenset((b"path", b"linkpath", b"mtime", b"atime", b"ctime"))
@@ -54,8 +57,8 @@ _new_entry = tuple.__new__
 class TarParser:
     """Turn a tar stream, fed in pieces of any size, into entries in order.
 
-    Memory grows with the number of directories, and with the longest extended header (32 MiB at
-    most). What follows the end marker is accepted and not looked at.
+    Memory is bounded: what is remembered of directories by 32 MiB, and so are the extended headers
+    of one entry. What follows the end marker is accepted and not looked at.
     """
 
     def __init__(self) -> None:
@@ -68,11 +71,13 @@ class TarParser:
         self._records: list[tuple[bytes, bytes]] = []
         self._globals: dict[bytes, bytes] = {}
         self._long: dict[bytes, bytes] = {}  # GNU long names, under their pax keywords
+        self._extended = 0  # bytes of the headers that wait for their entry
         self._owners: dict[bytes, tuple[int, int, int]] = {}
         self._numbers: dict[bytes, int] = {}
         self._times: dict[bytes, int] = {}
         self._sums: dict[bytes, int] = {}
         self._heads: dict[bytes, bytes] = {b"": b""}
+        self._heads_size = 0
         self._pending: Entry | None = None
         self._map: list[int] = []
         self._map_bytes = bytearray()
@@ -213,7 +218,7 @@ class TarParser:
                 else:
                     link = b""
             if pending:
-                pending, self._records, self._long = False, [], {}
+                pending, self._records, self._long, self._extended = False, [], {}, 0
             mode, uid, gid = permissions
             append(
                 _new_entry(
@@ -346,30 +351,39 @@ class TarParser:
         self._state = take
 
     def _extend(self, letter: bytes, body: bytes) -> None:
+        self._extended += len(body)
+        if self._extended > _EXTENSION_LIMIT:
+            raise TarInvalid("the extended headers of one entry have more than 32 MiB")
         if letter == b"L":
             self._long[b"path"] = body.partition(b"\0")[0]
         elif letter == b"K":
             self._long[b"linkpath"] = body.partition(b"\0")[0]
         elif letter == b"g":
-            for key, value in pax.read_records(body):
-                if value:
-                    self._globals[key] = value
-                else:
-                    self._globals.pop(key, None)
+            self._extend_globals(pax.read_records(body))
         else:
             self._records += pax.read_records(body)
+
+    def _extend_globals(self, records: list[tuple[bytes, bytes]]) -> None:
+        for key, value in records:
+            if value:
+                self._globals[key] = value
+            else:
+                self._globals.pop(key, None)
+        if sum(len(key) + len(value) for key, value in self._globals.items()) > _GLOBALS_LIMIT:
+            raise TarInvalid("the global extended headers have more than 64 KiB")
 
     def _complete(self, letter: bytes, block: bytes, entry: Draft) -> Entry | None:
         """Lay what the extended headers say over `entry`; open its body."""
         ordered, self._records = self._records, []
         long, self._long = self._long, {}
+        self._extended = 0
         records = self._globals
         if ordered or long:
             records = {**records, **long, **dict(ordered)}
         real_size = pax.override(entry, records) if records else -1
         self._normalise(entry)
         if entry.kind is not Kind.FILE:
-            self._skip(entry.offset, entry.size if letter == b"D" else 0)
+            self._skip(entry.offset, 0 if letter in _NO_BODY else entry.size)
             entry.size = 0
             return entry.finish()
         self._skip(entry.offset, entry.size)
@@ -390,6 +404,10 @@ class TarParser:
         """Give the normal form of a directory part, a slash at its end, and remember it."""
         normal = normal_path(head)
         parent = normal + b"/" if normal else b""
+        self._heads_size += 2 * len(head)
+        if self._heads_size > _HEADS_LIMIT:
+            self._heads.clear()
+            self._heads_size = 0
         self._heads[head] = parent
         return parent
 

@@ -44,6 +44,7 @@ _BASE_256 = 0x80
 _NEGATIVE = 0xFF
 _IGNORED = (b"atime", b"ctime", b"uname", b"gname")
 _MAX_DIGITS = 20  # of 2**64; longer is an attack on int()
+_RECORD_LIMIT = 1 << 18  # two for each piece of a sparse file in the oldest way of writing one
 _DIGITS = 9  # of a nanosecond
 _NANO = 10**9
 _SCHILY = b"SCHILY.xattr."
@@ -88,6 +89,8 @@ def pax_time(text: bytes) -> int:
     if not (whole or fraction) or len(whole) > _MAX_DIGITS or not (whole + fraction).isdigit():
         raise TarInvalid(f"pax time {text[:40]!r} is not a number")
     nanoseconds = int(whole or b"0") * _NANO + int(fraction[:_DIGITS].ljust(_DIGITS, b"0"))
+    if nanoseconds >= LIMIT * _NANO:
+        raise TarInvalid(f"pax time {text[:40]!r} is not possible")
     if not negative:
         return nanoseconds
     return -nanoseconds - (1 if fraction[_DIGITS:].strip(b"0") else 0)
@@ -96,7 +99,7 @@ def pax_time(text: bytes) -> int:
 def read_records(data: bytes) -> list[tuple[bytes, bytes]]:
     """Give the (keyword, value) records of one extended header, in order.
 
-    Raises: TarInvalid (a length that does not fit its record).
+    Raises: TarInvalid (a length that does not fit its record, or over 262,144 records).
     """
     found: list[tuple[bytes, bytes]] = []
     start, end = 0, len(data)
@@ -112,6 +115,8 @@ def read_records(data: bytes) -> list[tuple[bytes, bytes]]:
         if stop > end or equals < 0 or data[stop - 1] != 0x0A:  # noqa: PLR2004 - line feed
             raise TarInvalid("pax header has a record that does not fit its length")
         found.append((data[space + 1 : equals], data[equals + 1 : stop - 1]))
+        if len(found) > _RECORD_LIMIT:
+            raise TarInvalid("pax header has over 262,144 records")
         start = stop
     return found
 

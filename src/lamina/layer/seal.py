@@ -1,17 +1,19 @@
 """Write a sealed layer: the tar as it comes, then the index, the superblock last."""
 
 import os
+from array import array
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Self
 from zlib import crc32
 
 from lamina.errors import Unsupported
-from lamina.layer.entry import EntryInvalid, Kind
+from lamina.layer.entry import Kind
 from lamina.layer.erofs import (
     AREA,
     BLOCK,
     HEADER,
+    HOLE,
     SEAL_MAGIC,
     SUPER_AT,
     ChunkSums,
@@ -23,16 +25,24 @@ from lamina.layer.erofs import (
 )
 from lamina.layer.index import PackedIndex
 from lamina.layer.parser import TarParser
-from lamina.layer.sparse import pieces_of, plan_chunks
-from lamina.layer.tree import CHUNKED, LayerTree, Shared, clean_xattrs, pack_inode
+from lamina.layer.sparse import data_runs, pieces_of, plan_chunks
+from lamina.layer.tree import (
+    CHUNKED,
+    MEMORY_LIMIT,
+    PLAIN,
+    LayerTree,
+    Shared,
+    clean_xattrs,
+    pack_inode,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from lamina.layer.entry import Entry
+    from lamina.layer.node import Node
     from lamina.layer.sealed import SealedLayer
     from lamina.layer.tree import Deferred
-    from lamina.layer.view import Tree
     from lamina.spec.digest import Digest
 
 __all__ = ["SealResult", "Sealer", "no_parents"]
@@ -67,16 +77,16 @@ class Sealer:
 
     `write` takes the uncompressed tar in pieces of any size; whoever calls it does the hashing.
     Leaving the context without `finish` closes the file: it has no superblock, so nothing mounts
-    or opens it. Memory grows with the entries, not with the bytes.
+    or opens it. Memory grows with the entries, not with the bytes, up to about `memory_limit`.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, memory_limit: int = MEMORY_LIMIT) -> None:
         self.path = path
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        os.lseek(self._fd, AREA, os.SEEK_SET)
         self._parser = TarParser()
         self._size = 0  # bytes of tar
-        self._tree = LayerTree()
+        self._chunked = False
+        self._tree = LayerTree(memory_limit)
         self._tail = _Tail(self._fd)
 
     def __enter__(self) -> Self:
@@ -106,13 +116,13 @@ class Sealer:
 
         Another thread than the one that calls `add` may do it. Raises: OSError (disk).
         """
-        written = os.write(self._fd, data)
-        self._size += written
-        view = memoryview(data)[written:]
-        while view:
-            written = os.write(self._fd, view)
-            self._size += written
-            view = view[written:]
+        if not isinstance(data, bytes):
+            data = bytes(data)
+        view = memoryview(data)
+        at = AREA + self._size
+        for start, end in data_runs(data):
+            _write_at(self._fd, view[start:end], at + start)
+        self._size += len(data)
 
     def finish(
         self,
@@ -128,6 +138,7 @@ class Sealer:
         if self._parser.size:
             self._parser.finish()
         size = self._size
+        os.ftruncate(self._fd, AREA + size)  # it may end with zeros that were not written
         needs_parents = self._ask_parents(parents)
         self._tail.start(block_up(AREA + size))
         for deferred in self._tree.deferred:
@@ -155,70 +166,62 @@ class Sealer:
         """Fill in what the tar leaves open; tell whether there was any such thing."""
         # Not the root: most builders do not list it, and its layer must still serve every pile. The
         # header says so, and whoever stacks layers gives the root what a lower one lists.
-        directories = self._tree.directories()
-        implied = [(path, item) for path, item in directories if path and not item.listed]
-        lost = [shared for shared in self._tree.pending if not self._find_later(shared)]
-        if not (implied or lost):
+        root = self._tree.root
+        implied = any(not item.listed and item is not root for item in self._tree.directories())
+        pending = self._tree.pending
+        if not (implied or pending):
             return False
+        from lamina.layer.below import adopt, bind
         from lamina.layer.view import Tree
 
         below = Tree.of(parents())
-        for path, directory in implied:
-            node = below.lookup(path)
-            if node is not None and node.kind is Kind.DIRECTORY:
-                directory.mode, directory.uid, directory.gid = node.mode, node.uid, node.gid
-                directory.mtime_ns = node.mtime_ns
-                directory.xattrs = clean_xattrs(node.xattrs)
+        if implied:
+            adopt(self._tree.root, below)
         self._tail.start(block_up(AREA + self._size))
-        copied: dict[bytes, Shared] = {}
-        for shared in lost:
-            known = copied.get(shared.target)
-            if known is None:
-                shared.inode = self._copy(shared, below)
-                copied[shared.target] = shared
+        copied: dict[tuple[str, int], Shared] = {}
+        for shared, node in bind(self._tree, below):
+            known = copied.setdefault((node.layer.path, node.nid), shared)
+            if known is shared:
+                shared.inode = self._copy(shared, node)
             else:
                 shared.alias = known
         return True
 
-    def _find_later(self, shared: Shared) -> bool:
-        """Bind a hard link to a target that the tar lists after it, if it does."""
-        target = self._tree.share(shared.target)
-        if target is None or target is shared:
-            return False
-        other: Shared | None = target
-        seen = {id(shared)}
-        while other is not None and other.inode is None:  # another link that waits
-            if id(other) in seen:
-                return False
-            seen.add(id(other))
-            other = self._tree.share(other.target)
-        shared.alias = target
-        return True
-
-    def _copy(self, shared: Shared, below: "Tree") -> bytes:
+    def _copy(self, shared: Shared, node: "Node") -> bytes:
         """Copy a lower layer's file, as the target of a hard link, into this layer."""
-        node = below.lookup(shared.target)
-        if node is None or node.kind is Kind.DIRECTORY:
-            what = "a directory" if node is not None else "in neither this layer nor those below"
-            raise EntryInvalid(
-                f"hard link {shared.path.decode(errors='replace')!r} points to "
-                f"{shared.target.decode(errors='replace')!r}, which is {what}",
-                hint="the layer needs the layers it was built on",
-            )
-        where = node.device_number
-        if node.kind is Kind.FILE:
+        where, chunks, layout = node.device_number, b"", PLAIN
+        if node.kind is Kind.FILE and node.is_sparse:
+            where, chunks, layout = chunk_format(node.chunk_bits), self._copy_chunks(node), CHUNKED
+        elif node.kind is Kind.FILE:
             where = self._tail.place() if node.size else 0
             for piece in node.layer.pieces(node):
-                self._tail.write(piece)
+                self._tail.write_data(piece)
             self._tail.align()
         elif node.kind is Kind.SYMLINK:
             where = self._tail.place()
             self._tail.write(node.target)
             self._tail.align()
         xattrs = pack_xattrs(clean_xattrs(node.xattrs), shared.path)
-        return pack_inode(
-            node.kind, node.mode, node.uid, node.gid, node.size, node.mtime_ns, where, xattrs
+        inode = pack_inode(
+            node.kind, node.mode, node.uid, node.gid, node.size, node.mtime_ns, where, xattrs,
+            layout,
         )  # fmt: skip
+        return inode + chunks
+
+    def _copy_chunks(self, node: "Node") -> bytes:
+        """Copy a sparse file's data; give the map of it, in which the holes are holes still."""
+        blocks = array("I")
+        for offset, where, length in node.layer.extents(node):
+            if where < 0:
+                blocks.append(HOLE)
+                continue
+            blocks.append(self._tail.place())
+            for piece in node.layer.pieces(node, offset, length):
+                self._tail.write_data(piece)
+            self._tail.align()
+        self._tree.spend(4 * len(blocks))
+        self._chunked = True
+        return blocks.tobytes()
 
     def _settle(self, deferred: "Deferred") -> None:
         """Write the blocks of a long symlink or a sparse file, and pack its inode."""
@@ -233,7 +236,9 @@ class Sealer:
                 xattrs,
             )  # fmt: skip
             return
+        self._chunked = True
         plan = plan_chunks(entry.size, entry.segments)
+        self._tree.spend(4 * len(plan.blocks))
         start = 0
         for index in plan.copies:
             found, start = pieces_of(index, plan, entry.size, entry.segments, start)
@@ -283,7 +288,7 @@ class Sealer:
         block = superblock(
             root_nid=index.root_nid, inodes=index.inodes, blocks=end // BLOCK, meta_block=meta_block,
             uuid=sha256(b"lamina sealed layer 1\n" + name + b"\n" + sums).digest()[:16],
-            chunked=any(item.entry.segments for item in self._tree.deferred),
+            chunked=self._chunked,
         )  # fmt: skip
         first = (block + header).ljust(BLOCK, b"\0")
         checked = first[:4] + crc32c(first).to_bytes(4, "little") + first[8:]
@@ -315,6 +320,15 @@ class _Tail:
         self._sums.update(data)
         self.at += len(data)
 
+    def write_data(self, data: bytes) -> None:
+        """Write the next bytes, long runs of zeros as holes."""
+        done = 0
+        for first, end in data_runs(data):
+            self.skip(first - done)
+            self.write(data[first:end])
+            done = end
+        self.skip(len(data) - done)
+
     def skip(self, count: int) -> None:
         """Leave a hole of zeros."""
         self._sums.zeros(count)
@@ -336,7 +350,7 @@ def _joined(pieces: "list[bytes | bytearray]") -> "list[bytes | bytearray]":
     return [pieces[0], *(b"".join(rest[at : at + step]) for at in range(0, len(rest), step))]
 
 
-def _write_at(fd: int, data: "bytes | bytearray", offset: int) -> None:
+def _write_at(fd: int, data: "bytes | bytearray | memoryview", offset: int) -> None:
     view = memoryview(data)
     while view:
         done = os.pwrite(fd, view, offset)

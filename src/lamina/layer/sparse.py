@@ -1,15 +1,38 @@
 """Lay a sparse file out as chunks: those that are whole in the tar, holes, and those to copy."""
 
 from array import array
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from lamina.errors import Unsupported
 from lamina.layer.erofs import AREA, BLOCK, CHUNK_SIZE, HOLE
 
-__all__ = ["ChunkPlan", "pieces_of", "plan_chunks"]
+__all__ = ["ChunkPlan", "data_runs", "pieces_of", "plan_chunks"]
 
 _SMALLEST, _LARGEST = 12, 40  # bits of a chunk
-_MAP_LIMIT = 1 << 24  # chunks in one file
+_MAP_LIMIT = 1 << 22  # chunks in one file
+_GRAIN = 16 * 1024
+_ZEROS = bytes(_GRAIN)
+
+
+def data_runs(data: bytes) -> Iterator[tuple[int, int]]:
+    """Give the parts of `data` that are not long runs of zeros, as (start, end).
+
+    Ten gigabytes of zeros in ten megabytes of gzip are to take no more disk than memory. A look at
+    each 16 KiB ends at its first byte that is not zero: about 5 µs a MiB.
+    """
+    start, at, end = 0, 0, len(data)
+    while at + _GRAIN <= end:
+        if not data.startswith(_ZEROS, at):
+            at += _GRAIN
+            continue
+        if start < at:
+            yield start, at
+        while data.startswith(_ZEROS, at):
+            at += _GRAIN
+        start = at
+    if start < end:
+        yield start, end
 
 
 class ChunkPlan(NamedTuple):

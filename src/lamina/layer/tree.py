@@ -18,6 +18,7 @@ __all__ = [
     "CHUNKED",
     "INLINE",
     "INLINE_LIMIT",
+    "MEMORY_LIMIT",
     "MODE_TYPE",
     "PLAIN",
     "Child",
@@ -27,6 +28,7 @@ __all__ = [
     "Shared",
     "clean_xattrs",
     "device_number",
+    "is_whiteout",
     "pack_inode",
 ]
 
@@ -40,11 +42,20 @@ MODE_TYPE = {
 }
 PLAIN, INLINE, CHUNKED = 1, 5, 9  # i_format of extended inodes, by layout
 INLINE_LIMIT = 480  # an inline tail this short fits some block wherever the inode ends
-_NIBBLE_SYMLINK = 0xA
+_NIBBLE_SYMLINK, _NIBBLE_CHARACTER = 0xA, 0x2
 _HOPS = 40
 _TARGET_LIMIT = 4095
 _MAJOR_LIMIT, _MINOR_LIMIT = 1 << 12, 1 << 20
 _META = b".wh..wh."
+# What is kept in memory, roughly: a plain file, a directory, an inode that has more to it. A layer of
+# millions of files fits; a bomb of small change (long attributes, sparse maps, implied directories)
+# does not.
+_FILE_COST, _DIRECTORY_COST, _OTHER_COST, _PIECE_COST = 315, 600, 500, 160
+MEMORY_LIMIT = 2 * 1024**3
+"""About six million files."""
+_REMEMBERED_LIMIT = 32 * 1024 * 1024  # bytes of the paths of known directories
+_FOLLOWED_LIMIT = 8 * 1024 * 1024  # bytes of symlinks' targets; each step of one costs time
+_DEPTH_LIMIT = 8192  # directories in directories; more come only through symlinks
 
 
 class Directory:
@@ -127,13 +138,16 @@ def device_number(device: tuple[int, int], path: bytes) -> int:
     return minor & 0xFF | major << 8 | (minor & ~0xFF) << 12
 
 
+def is_whiteout(child: "Child | None") -> bool:
+    """Tell whether this is a device that overlayfs takes for a whiteout."""
+    return isinstance(child, bytes) and child[5] >> 4 == _NIBBLE_CHARACTER and not any(child[16:20])
+
+
 def _is_symlink(child: "Child") -> bool:
-    if isinstance(child, Shared):
-        inode = child.final().inode
-        return isinstance(inode, bytes) and inode[5] >> 4 == _NIBBLE_SYMLINK
-    if isinstance(child, Deferred):
-        return child.entry.kind is Kind.SYMLINK
-    return isinstance(child, bytes) and child[5] >> 4 == _NIBBLE_SYMLINK
+    inode = child.final().inode if isinstance(child, Shared) else child
+    if isinstance(inode, Deferred):
+        return inode.entry.kind is Kind.SYMLINK
+    return isinstance(inode, bytes) and inode[5] >> 4 == _NIBBLE_SYMLINK
 
 
 def _target(child: "Child") -> bytes:
@@ -149,20 +163,24 @@ def _target(child: "Child") -> bytes:
 class LayerTree:
     """Take the entries of one layer in their order; the last of a path wins."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory_limit: int = MEMORY_LIMIT) -> None:
         self.root = Directory()
         self.entries = 0
         self.content_size = 0
         self.pending: list[Shared] = []
         self.deferred: list[Deferred] = []
         self._directories: dict[bytes, Directory] = {b"": self.root}
-        self._nowhere = Directory()
+        self._remembered = 0
+        self._cost = 0
+        self._limit = memory_limit
+        self._followed = 0
+        self._nowhere: dict[bytes, Directory] = {}
 
     def add(self, entries: "Iterable[Entry]") -> None:
         """Put `entries` in their places.
 
         A path through a symlink of the same layer follows it inside the root, as extraction does.
-        Raises: EntryInvalid, Unsupported (more than 2 TiB).
+        Raises: EntryInvalid, Unsupported (more than 2 TiB, or of memory).
         """
         directories = self._directories
         count = size_sum = 0
@@ -191,25 +209,30 @@ class LayerTree:
                 child = self._link(entry, before)
             else:
                 size_sum += size
-                child = self._unusual(entry)
+                child = self._unusual(entry, directory, name)
             if before is not None and (type(before) is Directory or _is_symlink(before)):
                 self._forget()
             children[name] = child
         self.entries += count
         self.content_size += size_sum
+        self.spend(count * _FILE_COST)
 
-    def directories(self) -> "Iterator[tuple[bytes, Directory]]":
-        """Give every directory with its path, parents first."""
-        stack = [(b"", self.root)]
+    def spend(self, cost: int) -> None:
+        """Count bytes of memory that the index takes, roughly. Raises: Unsupported (the limit)."""
+        self._cost += cost
+        if self._cost > self._limit:
+            raise Unsupported(
+                f"a layer whose index needs over {self._limit >> 20} MiB of memory cannot be sealed",
+                hint="it has millions of files, or was made to exhaust this machine",
+            )
+
+    def directories(self) -> "Iterator[Directory]":
+        """Give every directory, parents first."""
+        stack = [self.root]
         while stack:
-            path, directory = stack.pop()
-            yield path, directory
-            prefix = path + b"/" if path else b""
-            stack += [
-                (prefix + name, child)
-                for name, child in directory.children.items()
-                if type(child) is Directory
-            ]
+            directory = stack.pop()
+            yield directory
+            stack += [child for child in directory.children.values() if type(child) is Directory]
 
     def find(self, path: bytes) -> "tuple[Directory, bytes, Child] | None":
         """Give where `path` stands and what is there, or None."""
@@ -233,6 +256,8 @@ class LayerTree:
             return child.final()
         if not isinstance(child, bytes | Deferred):
             raise EntryInvalid(f"hard link to {path!r}, which is a directory")
+        if is_whiteout(child):
+            return None
         shared = directory.children[name] = Shared(child)
         return shared
 
@@ -249,20 +274,27 @@ class LayerTree:
                 if len(name) > NAME_MAX:
                     raise EntryInvalid(f"a name of {len(name)} bytes is too long")
                 directory = parent.children[name] = Directory()
-                self._directories[entry.path] = directory
+                self._remember(entry.path, directory)
+                self.spend(_DIRECTORY_COST)
         directory.listed = True
         directory.mode, directory.uid, directory.gid = entry.mode, entry.uid, entry.gid
         directory.mtime_ns = entry.mtime_ns
         directory.xattrs = clean_xattrs(entry.xattrs)
+        if entry.xattrs:
+            self.spend(sum(_PIECE_COST + len(value) for _, value in entry.xattrs))
 
     def _white_out(self, directory: Directory, name: bytes) -> None:
         what, target = parse_whiteout(name)
         if what is Whiteout.OPAQUE:
             directory.opaque = True
         elif what is Whiteout.PATH:
-            if directory.whiteouts is None:
-                directory.whiteouts = set()
-            directory.whiteouts.add(target)
+            self._hide(directory, target)
+
+    def _hide(self, directory: Directory, name: bytes) -> None:
+        if directory.whiteouts is None:
+            directory.whiteouts = set()
+        directory.whiteouts.add(name)
+        self.spend(_PIECE_COST)
 
     def _link(self, entry: Entry, before: "Child | None") -> "Child":
         if entry.link == entry.path and before is not None:
@@ -273,26 +305,25 @@ class LayerTree:
         if shared is None:
             shared = Shared(None, path=entry.path, target=entry.link)
             self.pending.append(shared)
+            self.spend(len(entry.path) + len(entry.link))
+        self.spend(_OTHER_COST)
         return shared
 
-    def _unusual(self, entry: Entry) -> "Child":
+    def _unusual(self, entry: Entry, directory: Directory, name: bytes) -> "Child":
         """Pack what is not a plain file without attributes."""
         kind, path = entry.kind, entry.path
         xattrs = pack_xattrs(clean_xattrs(entry.xattrs), path) if entry.xattrs else b""
+        self.spend(len(xattrs))
         if kind is Kind.FILE:
             if entry.segments:
-                deferred = Deferred(entry)
-                self.deferred.append(deferred)
-                return deferred
+                return self._defer(entry)
             where = AREA + entry.offset >> 9 if entry.size else 0
         elif kind is Kind.SYMLINK:
             length = len(entry.link)
             if length > _TARGET_LIMIT:
                 raise EntryInvalid(f"symlink {path!r} has a target of {length} bytes: too long")
             if length > INLINE_LIMIT:
-                deferred = Deferred(entry)
-                self.deferred.append(deferred)
-                return deferred
+                return self._defer(entry)
             inode = pack_inode(
                 kind, 0o777, entry.uid, entry.gid, length, entry.mtime_ns, 0, xattrs, INLINE
             )
@@ -301,20 +332,36 @@ class LayerTree:
             where = 0
         else:
             where = device_number(entry.device, path)
+            if kind is Kind.CHARACTER and not where:  # overlayfs's whiteout: so it is one here too
+                self._hide(directory, name)
         return pack_inode(
             kind, entry.mode, entry.uid, entry.gid, entry.size, entry.mtime_ns, where, xattrs
         )
+
+    def _defer(self, entry: Entry) -> Deferred:
+        self.spend(_OTHER_COST + len(entry.path) + len(entry.link))
+        self.spend(_PIECE_COST * (len(entry.segments) + len(entry.xattrs)))
+        deferred = Deferred(entry)
+        self.deferred.append(deferred)
+        return deferred
+
+    def _remember(self, path: bytes, directory: Directory) -> None:
+        self._remembered += len(path)
+        if self._remembered > _REMEMBERED_LIMIT:
+            self._forget()
+        self._directories[path] = directory
 
     def _forget(self) -> None:
         """Drop remembered places: something they may lead through was replaced."""
         self._directories.clear()
         self._directories[b""] = self.root
+        self._remembered = 0
 
     def _reach(self, head: bytes) -> Directory:
         directory = self._walk(head, create=True)
         if directory is None:
-            raise EntryInvalid(f"{head!r} cannot be a directory")
-        self._directories[head] = directory
+            raise EntryInvalid(f"{head[:100]!r} cannot be a directory")
+        self._remember(head, directory)
         return directory
 
     def _walk(self, head: bytes, *, create: bool) -> Directory | None:
@@ -328,32 +375,34 @@ class LayerTree:
                 del trail[max(1, len(trail) - 1) :]
             if part in (b"", b".", b".."):
                 continue
-            child = trail[-1].children.get(part)
-            if child is None and create:
-                child = self._imply(trail[-1], part)
+            if part[:8] == _META:
+                return self._nowhere.setdefault(part, Directory())
+            child = trail[-1].children.get(part) or (create and self._imply(trail[-1], part))
             if type(child) is Directory:
-                if child is self._nowhere:
-                    return child
                 trail.append(child)
-            elif child is not None and _is_symlink(child):
+                if len(trail) > _DEPTH_LIMIT:
+                    raise EntryInvalid(f"over {_DEPTH_LIMIT} directories in each other")
+            elif child and _is_symlink(child):
                 hops += 1
-                if hops > _HOPS:
-                    raise EntryInvalid(f"{head!r} goes through too many symlinks")
                 target = _target(child)
+                self._followed += len(target)
+                if hops > _HOPS or self._followed > _FOLLOWED_LIMIT:
+                    raise EntryInvalid(f"{head[:100]!r} goes through too many symlinks")
                 del trail[1 if target[:1] == b"/" else len(trail) :]
                 todo += target.split(b"/")[::-1]
             elif create:
-                raise EntryInvalid(f"{head!r} goes through a file, so nothing can stand below it")
+                raise EntryInvalid(
+                    f"{head[:100]!r} goes through a file, so nothing can stand below it"
+                )
             else:
                 return None
         return trail[-1]
 
     def _imply(self, parent: Directory, name: bytes) -> Directory:
-        if name.startswith(_META):
-            return self._nowhere
         if name.startswith(PREFIX):
             raise EntryInvalid(f"an entry stands below the whiteout {name!r}")
         if len(name) > NAME_MAX:
             raise EntryInvalid(f"a name of {len(name)} bytes is too long")
         child = parent.children[name] = Directory()
+        self.spend(_DIRECTORY_COST)
         return child
