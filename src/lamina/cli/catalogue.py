@@ -25,6 +25,7 @@ GROUPS = {
 COMMANDS: dict[str, tuple[str, str]] = {
     "attach": ("attach", "Attach local standard input, output, and error streams to a running container"),
     "commit": ("commit", "Create a new image from a container's changes"),
+    "copy": ("copy", "Copy an image between registries, layouts, folders, archives and this machine"),
     "cp": ("cp", "Copy files/folders between a container and the local filesystem"),
     "create": ("create", "Create a new container"),
     "diff": ("diff", "Inspect changes to files or directories on a container's filesystem"),
@@ -87,6 +88,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "container top": ("top", "Display the running processes of a container"),
     "container unpause": ("unpause", "Unpause all processes within one or more containers"),
     "container wait": ("wait", "Block until one or more containers stop, then print their exit codes"),
+    "image copy": ("copy", "Copy an image between registries, layouts, folders, archives and this machine"),
     "image history": ("history", "Show the history of an image"),
     "image import": ("import_", "Import the contents from a tarball to create a filesystem image"),
     "image inspect": ("image_inspect", "Display detailed information on one or more images"),

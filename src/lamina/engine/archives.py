@@ -29,7 +29,15 @@ if TYPE_CHECKING:
     from lamina.spec.digest import Digest
     from lamina.spec.manifest import Manifest
 
-__all__ = ["ArchiveInvalid", "ImportRequest", "Loaded", "import_", "load", "save"]
+__all__ = [
+    "ArchiveInvalid",
+    "ImportRequest",
+    "Loaded",
+    "import_",
+    "load",
+    "opened_archive",
+    "save",
+]
 
 _REF_NAME = "org.opencontainers.image.ref.name"
 _FULL_NAME = "io.containerd.image.name"
@@ -166,6 +174,16 @@ def load(engine: "Engine", stream: BinaryIO, *, listener: Listener) -> tuple[Loa
             hint="a tar of a root file system is read by `lamina import`",
         )
     return tuple(loaded)
+
+
+@contextmanager
+def opened_archive(engine: "Engine", stream: BinaryIO) -> Iterator[Archive]:
+    """Give an image's tar for reading at any place, gzip or zstd around it or not.
+
+    Raises: ArchiveInvalid (no tar).
+    """
+    with _seekable(engine, stream) as file:
+        yield _opened(file)
 
 
 def _opened(file: BinaryIO) -> Archive:

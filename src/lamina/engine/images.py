@@ -156,6 +156,27 @@ class Images:
             return pull_all(self._engine, name, platform=platform, listener=listener)
         return (pull(self._engine, name, platform=platform, listener=listener),)
 
+    def copy(
+        self,
+        source: str,
+        target: str,
+        *,
+        everything: bool = False,
+        platform: str = "",
+        listener: Listener = silent,
+    ) -> Digest:
+        """Copy an image between any two places; give its digest. See `engine.copying`."""
+        from lamina.engine.copying import copy
+
+        return copy(
+            self._engine,
+            source,
+            target,
+            everything=everything,
+            platform=platform,
+            listener=listener,
+        )
+
     def tags(self, repository: str) -> tuple[str, ...]:
         """List a repository's tags at its registry, in the registry's order.
 

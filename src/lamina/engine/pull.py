@@ -1,6 +1,5 @@
 """Pull: a name at a registry becomes an image here."""
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,14 +11,10 @@ from lamina.spec.platform import Platform
 from lamina.spec.reference import Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from lamina.engine.engine import Engine
-    from lamina.spec.descriptor import Descriptor
     from lamina.spec.digest import Digest
-    from lamina.stream.verify import Readable
 
-__all__ = ["PullOutcome", "RegistrySource", "pull", "pull_all"]
+__all__ = ["PullOutcome", "pull", "pull_all"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,31 +27,6 @@ class PullOutcome:
     downloaded: bool
 
 
-class RegistrySource:
-    """One name of one repository, as an `ImageSource`."""
-
-    def __init__(self, engine: "Engine", reference: Reference) -> None:
-        from lamina.remote.repository import Repository
-
-        self._engine = engine
-        self._repository: Repository = Repository.of(engine.client, reference)
-        self._wanted = reference.digest or reference.tag
-
-    def manifest(self, digest: "Digest | None") -> "tuple[Descriptor, bytes]":
-        """Fetch the named manifest, or a child. Verified by the client."""
-        return self._repository.manifest(digest or self._wanted)
-
-    @contextmanager
-    def blob(self, descriptor: "Descriptor", offset: int = 0) -> "Iterator[Readable]":
-        """Open a blob at `offset`; dropped connections are resumed by the client."""
-        with self._repository.blob(descriptor, offset=offset) as stream:
-            yield stream
-
-    def stop(self) -> None:
-        """Cut the connections: a thread that waits for a silent server ends at once."""
-        self._engine.abort()
-
-
 def pull(
     engine: "Engine", name: str, *, platform: str = "", listener: Listener = silent
 ) -> PullOutcome:
@@ -65,10 +35,12 @@ def pull(
     Nothing is visible before every byte is verified; after a failure a repeat continues.
     Raises: ReferenceInvalid, NotFound, Unauthorized, Denied, Unavailable, Corrupt.
     """
+    from lamina.image.transports.registry import RegistrySource
+
     reference = Reference.parse(name)
     wanted = Platform.parse(platform) if platform else engine.platform
     shown = str(reference.digest) if reference.digest else reference.tag
-    source = RegistrySource(engine, reference)
+    source = RegistrySource(engine.client, reference, engine.abort)
     place = Place(engine.store.blobs, engine.layers, engine.settings.layer_workers)
     with engine.store.lease():
         first = True

@@ -1,0 +1,123 @@
+"""Copy an image from any place to any other, byte for byte: one loop for every pair."""
+
+from collections.abc import Iterator
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lamina.errors import Unsupported
+from lamina.events import LayerProgress, Listener, Phase
+from lamina.image.source import ImageSource, choose_manifest
+from lamina.spec.manifest import Index, Manifest, parse_manifest
+from lamina.stream.verify import Readable, VerifyingReader
+
+if TYPE_CHECKING:
+    from lamina.image.sink import ImageSink
+    from lamina.spec.descriptor import Descriptor
+    from lamina.spec.digest import Digest
+    from lamina.spec.platform import Platform
+
+__all__ = ["copy"]
+
+_DEEPEST_INDEX = 4
+_REPORT_EVERY = 512 * 1024
+
+
+def copy(
+    source: ImageSource,
+    sink: "ImageSink",
+    *,
+    name: str,
+    platform: "Platform | None",
+    listener: Listener,
+    workers: int = 3,
+) -> "Descriptor":
+    """Copy what `source` holds to `sink`; give the descriptor of what was copied.
+
+    With `platform` one image is chosen out of an index; with None all of it goes, whatever is in
+    it: artifacts, attestations, other platforms. Documents are copied as they are, so digests
+    stay. Blobs that are there already are not sent. Raises: PlatformUnavailable, Unsupported
+    (schema 1, foreign layers without bytes), and what the two places raise.
+    """
+    if platform is None:
+        top, raw = source.manifest(None)
+    else:
+        _, chosen = choose_manifest(source, platform, name=name)
+        top, raw = chosen.descriptor, chosen.raw
+    walk = _Walk(source)
+    walk.follow(top, raw)
+    try:
+        _send(source, sink, list(walk.blobs.values()), listener, workers)
+        for number, (descriptor, document) in enumerate(walk.manifests, 1):
+            sink.manifest(descriptor, document, top=number == len(walk.manifests))
+        sink.finish()
+    except BaseException:
+        sink.abandon()
+        raise
+    return top
+
+
+@dataclass(slots=True)
+class _Walk:
+    """What an image is made of: blobs, each once, and manifests, children first."""
+
+    source: ImageSource
+    blobs: "dict[Digest, Descriptor]" = field(default_factory=dict)
+    manifests: "list[tuple[Descriptor, bytes]]" = field(default_factory=list)
+    seen: "set[Digest]" = field(default_factory=set)
+
+    def follow(self, descriptor: "Descriptor", raw: bytes, depth: int = 0) -> None:
+        document = parse_manifest(raw, descriptor.media_type)
+        if isinstance(document, Index):
+            if depth >= _DEEPEST_INDEX:
+                raise Unsupported(f"indexes are nested more than {_DEEPEST_INDEX} deep")
+            for child in document.manifests:
+                if child.digest not in self.seen:
+                    self.seen.add(child.digest)
+                    self.follow(*self.source.manifest(child.digest), depth + 1)
+        elif isinstance(document, Manifest):
+            for blob in (document.config, *document.layers):
+                self.blobs.setdefault(blob.digest, blob)
+        self.manifests.append((document.descriptor, raw))
+
+
+def _send(
+    source: ImageSource,
+    sink: "ImageSink",
+    blobs: "list[Descriptor]",
+    listener: Listener,
+    workers: int,
+) -> None:
+    for blob in blobs:
+        listener(LayerProgress(blob.digest.short, Phase.PREPARING))
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="copy")
+    tasks = [pool.submit(_one, source, sink, blob, listener) for blob in blobs]
+    try:
+        done, _ = wait(tasks, return_when=FIRST_EXCEPTION)
+        for task in done:
+            task.result()
+    except BaseException:
+        source.stop()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _one(source: ImageSource, sink: "ImageSink", blob: "Descriptor", listener: Listener) -> None:
+    short = blob.digest.short
+    told = 0
+
+    def progress(count: int) -> None:
+        nonlocal told
+        if count - told >= _REPORT_EVERY:
+            told = count
+            listener(LayerProgress(short, Phase.PUSHING, count, blob.size))
+
+    @contextmanager
+    def opened() -> Iterator[Readable]:
+        with source.blob(blob) as stream:
+            yield VerifyingReader(stream, blob.digest, blob.size)
+
+    arrival = sink.take(blob, opened, progress)
+    listener(LayerProgress(short, arrival.phase, blob.size, blob.size, arrival.detail))

@@ -1,0 +1,279 @@
+"""Image folders: OCI layouts (`oci:`) and skopeo's plain folders (`dir:`).
+
+Spec: image-spec image-layout.md. A `dir:` folder has one image: `version`, `manifest.json`, and
+every blob and further manifest under its hex.
+"""
+
+import os
+from contextlib import contextmanager, suppress
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from lamina.errors import Corrupt, Invalid, NotFound
+from lamina.events import Phase
+from lamina.image.sink import Arrival, OpenBlob, Progress
+from lamina.spec.descriptor import Descriptor
+from lamina.spec.digest import Digest
+from lamina.spec.manifest import MANIFEST_LIMIT, parse_manifest
+from lamina.spec.wire import Document, decode, encode
+from lamina.stream.files import disk_errors, fresh_name, locked, publish, replace, write_all
+from lamina.stream.verify import DigestMismatch, Hasher, chunks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lamina.stream.verify import Readable
+
+__all__ = ["DirSink", "DirSource", "LayoutSink", "LayoutSource"]
+
+_REF_NAME = "org.opencontainers.image.ref.name"
+_LAYOUT = {"imageLayoutVersion": "1.0.0"}
+_INDEX: Document = {
+    "schemaVersion": 2,
+    "mediaType": "application/vnd.oci.image.index.v1+json",
+    "manifests": [],
+}
+_DIR_VERSION = b"Directory Transport Version: 1.1\n"
+
+
+class _Files:
+    """Blobs as files: those of a layout lie by algorithm, those of a plain folder beside each other."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+
+    def path(self, digest: Digest) -> str:
+        """Tell where a blob lies."""
+        return f"{self.folder}/blobs/{digest.algorithm}/{digest.hex}"
+
+    def read(self, digest: Digest, path: str = "") -> bytes:
+        """Read a document and check it. Raises: NotFound, Corrupt."""
+        place = path or self.path(digest)
+        try:
+            with open(place, "rb") as file:
+                raw = file.read(MANIFEST_LIMIT + 1)
+        except FileNotFoundError as error:
+            raise NotFound(
+                f"{self.folder} has no {digest}", hint="it may be a part of an image only"
+            ) from error
+        if len(raw) > MANIFEST_LIMIT:
+            raise Corrupt(f"{digest} in {self.folder} is larger than {MANIFEST_LIMIT} bytes")
+        hasher = Hasher(digest.algorithm)
+        hasher.update(raw)
+        if hasher.digest != digest:
+            raise DigestMismatch(f"{digest} in {self.folder} is damaged")
+        return raw
+
+    @contextmanager
+    def blob(self, descriptor: Descriptor, offset: int = 0) -> "Iterator[Readable]":
+        """Open a blob at `offset`. Raises: NotFound."""
+        try:
+            file = open(self.path(descriptor.digest), "rb")  # noqa: SIM115 - closed below
+        except FileNotFoundError as error:
+            raise NotFound(f"{self.folder} has no blob {descriptor.digest}") from error
+        with file:
+            file.seek(offset)
+            yield file
+
+    def stop(self) -> None:
+        """Do nothing: reads of files end by themselves."""
+
+    def take(self, wanted: Descriptor, opened: OpenBlob, progress: Progress) -> Arrival:
+        """Write a blob beside, verified, then give it its name."""
+        path = self.path(wanted.digest)
+        if _has(path, wanted.size):
+            return Arrival(Phase.PRESENT)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        temporary = f"{self.folder}/.{fresh_name()}~"
+        with disk_errors(f"writing {path}"):
+            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            try:
+                try:
+                    self._fill(fd, opened, progress)
+                    os.fsync(fd)
+                finally:
+                    os.close(fd)
+                publish(temporary, path)
+            except BaseException:
+                with suppress(FileNotFoundError):
+                    os.unlink(temporary)
+                raise
+        return Arrival()
+
+    def _fill(self, fd: int, opened: OpenBlob, progress: Progress) -> None:
+        count = 0
+        with opened() as stream:
+            for piece in chunks(stream):
+                write_all(fd, piece)
+                count += len(piece)
+                progress(count)
+
+
+class LayoutSource(_Files):
+    """One image of an OCI layout: the only one, or the one with the name `name`."""
+
+    def __init__(self, folder: str, name: str = "") -> None:
+        super().__init__(folder)
+        self._target = _find(folder, name)
+
+    def manifest(self, digest: Digest | None) -> tuple[Descriptor, bytes]:
+        """Read the image's manifest or a child of it, verified."""
+        wanted = digest or self._target.digest
+        raw = self.read(wanted)
+        media_type = "" if digest else self._target.media_type
+        return Descriptor(media_type, wanted, len(raw)), raw
+
+
+class LayoutSink(_Files):
+    """A name in an OCI layout, which is made when absent; other images in it stay."""
+
+    def __init__(self, folder: str, name: str = "") -> None:
+        super().__init__(folder)
+        self._name = name
+        self._top: Descriptor | None = None
+        with disk_errors(f"making {folder}"):
+            os.makedirs(folder, exist_ok=True)
+        with suppress(FileNotFoundError):
+            _check_layout(folder)
+            return
+        if os.listdir(folder):
+            raise Invalid(
+                f"{folder} is not empty and no OCI layout", hint="name a new or an empty folder"
+            )
+
+    def manifest(self, descriptor: Descriptor, raw: bytes, *, top: bool) -> None:
+        """Keep a manifest as the blob it is."""
+        path = self.path(descriptor.digest)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        if not _has(path, len(raw)):
+            replace(path, raw)
+        if top:
+            self._top = descriptor
+
+    def finish(self) -> None:
+        """Put the name into `index.json`; whoever held it before loses it, and the layout marker last."""
+        top = self._top
+        if top is None:
+            raise Invalid("nothing was copied")
+        row = top.to_json()
+        if self._name:
+            row["annotations"] = {_REF_NAME: self._name}
+        os.makedirs(f"{self.folder}/blobs/sha256", exist_ok=True)
+        with locked(f"{self.folder}/.lock"):
+            index = _index(self.folder)
+            kept = [old for old in index.get("manifests") or [] if not self._replaces(old, row)]
+            replace(f"{self.folder}/index.json", encode({**index, "manifests": [*kept, row]}))
+            if not os.path.exists(f"{self.folder}/oci-layout"):
+                replace(f"{self.folder}/oci-layout", encode(_LAYOUT))
+        with suppress(FileNotFoundError):
+            os.unlink(f"{self.folder}/.lock")
+
+    def _replaces(self, old: Document, row: Document) -> bool:
+        name = (old.get("annotations") or {}).get(_REF_NAME, "")
+        return bool(name == self._name if self._name else old.get("digest") == row["digest"])
+
+    def abandon(self) -> None:
+        """Leave whole blobs for the next attempt."""
+
+
+class DirSource(_Files):
+    """The image of a plain folder."""
+
+    def path(self, digest: Digest) -> str:
+        """Tell where a blob lies: under its hex; sha512's with the algorithm before it."""
+        return f"{self.folder}/{_dir_name(digest)}"
+
+    def manifest(self, digest: Digest | None) -> tuple[Descriptor, bytes]:
+        """Read `manifest.json`, or a child's."""
+        if digest is not None:
+            raw = self.read(digest, f"{self.folder}/{_dir_name(digest)}.manifest.json")
+            return Descriptor("", digest, len(raw)), raw
+        try:
+            with open(f"{self.folder}/manifest.json", "rb") as file:
+                raw = file.read(MANIFEST_LIMIT + 1)
+        except FileNotFoundError as error:
+            raise NotFound(
+                f"{self.folder} is no image folder", hint="a `dir:` has a manifest.json"
+            ) from error
+        return parse_manifest(raw).descriptor, raw
+
+
+class DirSink(_Files):
+    """A plain folder, new or empty."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(folder)
+        with disk_errors(f"making {folder}"):
+            os.makedirs(folder, exist_ok=True)
+        if set(os.listdir(folder)) - {"version"} and not os.path.exists(f"{folder}/manifest.json"):
+            raise Invalid(
+                f"{folder} is not empty and no image folder", hint="name a new or an empty folder"
+            )
+        self._lock = Lock()
+        self._top = b""
+
+    def path(self, digest: Digest) -> str:
+        """Tell where a blob lies."""
+        return f"{self.folder}/{_dir_name(digest)}"
+
+    def manifest(self, descriptor: Descriptor, raw: bytes, *, top: bool) -> None:
+        """Keep a child's manifest under its digest; the top one waits for `finish`."""
+        if top:
+            self._top = raw
+        else:
+            replace(f"{self.folder}/{_dir_name(descriptor.digest)}.manifest.json", raw)
+
+    def finish(self) -> None:
+        """Write the version, and `manifest.json` last."""
+        replace(f"{self.folder}/version", _DIR_VERSION)
+        replace(f"{self.folder}/manifest.json", self._top)
+
+    def abandon(self) -> None:
+        """Leave whole blobs for the next attempt."""
+
+
+def _dir_name(digest: Digest) -> str:
+    return digest.hex if digest.algorithm == "sha256" else f"{digest.algorithm}:{digest.hex}"
+
+
+def _has(path: str, size: int) -> bool:
+    try:
+        return os.stat(path).st_size == size
+    except FileNotFoundError:
+        return False
+
+
+def _check_layout(folder: str) -> None:
+    with open(f"{folder}/oci-layout", "rb") as file:
+        version = decode(file.read(4096), what=f"{folder}/oci-layout").get("imageLayoutVersion")
+    if version != _LAYOUT["imageLayoutVersion"]:
+        raise Invalid(f"{folder} is an image layout of version {version!r}, we know 1.0.0")
+
+
+def _index(folder: str) -> Document:
+    try:
+        with open(f"{folder}/index.json", "rb") as file:
+            return decode(file.read(), what=f"{folder}/index.json")
+    except FileNotFoundError:
+        return dict(_INDEX)
+
+
+def _find(folder: str, name: str) -> Descriptor:
+    """Find an image in a layout by the name it has there, or by its digest."""
+    try:
+        _check_layout(folder)
+    except FileNotFoundError as error:
+        raise NotFound(f"{folder} is no OCI layout", hint="it has no file oci-layout") from error
+    rows = [Descriptor.from_json(row) for row in _index(folder).get("manifests") or []]
+    if not name and len(rows) == 1:
+        return rows[0]
+    names = [row.annotations.get(_REF_NAME, "") for row in rows]
+    for row, own in zip(rows, names, strict=True):
+        if name and name in (own, str(row.digest)):
+            return row
+    shown = ", ".join(sorted(filter(None, names))) or "none has a name"
+    if not name:
+        raise Invalid(
+            f"{folder} has {len(rows)} images; say which", hint=f"oci:{folder}:NAME of {shown}"
+        )
+    raise NotFound(f"{folder} has no image {name!r}", hint=f"it has {shown}")

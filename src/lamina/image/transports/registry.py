@@ -1,0 +1,101 @@
+"""Images at registries (`docker:`), read and written through a `Repository`."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from tempfile import TemporaryFile
+from typing import TYPE_CHECKING, BinaryIO, cast
+
+from lamina.events import Phase
+from lamina.image.sink import Arrival, OpenBlob, Progress
+from lamina.remote.repository import Repository
+from lamina.remote.uploads import UploadResult
+from lamina.stream.verify import chunks
+
+if TYPE_CHECKING:
+    from lamina.remote.client import Client
+    from lamina.spec.descriptor import Descriptor
+    from lamina.spec.digest import Digest
+    from lamina.spec.reference import Reference
+    from lamina.stream.verify import Readable
+
+__all__ = ["RegistrySink", "RegistrySource"]
+
+
+class RegistrySource:
+    """One name of one repository, as an `ImageSource`. `abort` cuts the client's connections."""
+
+    def __init__(self, client: "Client", reference: "Reference", abort: Callable[[], None]) -> None:
+        self._abort = abort
+        self._repository = Repository.of(client, reference)
+        self._wanted = reference.digest or reference.tag
+
+    def manifest(self, digest: "Digest | None") -> "tuple[Descriptor, bytes]":
+        """Fetch the named manifest, or a child. Verified by the client."""
+        return self._repository.manifest(digest or self._wanted)
+
+    @contextmanager
+    def blob(self, descriptor: "Descriptor", offset: int = 0) -> "Iterator[Readable]":
+        """Open a blob at `offset`; dropped connections are resumed by the client."""
+        with self._repository.blob(descriptor, offset=offset) as stream:
+            yield stream
+
+    def stop(self) -> None:
+        """Cut the connections: a thread that waits for a silent server ends at once."""
+        self._abort()
+
+
+class RegistrySink:
+    """One name of one repository, as an `ImageSink`.
+
+    `mount_from` are repositories of the same registry that may have the blobs. A blob is fetched
+    whole and verified before the first byte of it is sent: registries keep what they were given.
+    """
+
+    def __init__(
+        self,
+        client: "Client",
+        reference: "Reference",
+        *,
+        mount_from: Sequence[str] = (),
+        spool: str | None = None,
+    ) -> None:
+        self._repository = Repository.of(client, reference)
+        self._target = reference.digest or reference.tag
+        self._mounts = tuple(name for name in mount_from if name != reference.repository)
+        self._spool = spool
+
+    def take(self, wanted: "Descriptor", opened: OpenBlob, progress: Progress) -> Arrival:
+        """Mount or send a blob, unless the repository has it."""
+        with TemporaryFile(dir=self._spool) as spool:
+            filled = False
+
+            def body() -> BinaryIO:
+                nonlocal filled
+                if not filled:
+                    with opened() as stream:
+                        for piece in chunks(stream):
+                            spool.write(piece)
+                    spool.flush()
+                    filled = True
+                # The upload closes what it is given: a descriptor of its own each time.
+                again = open(f"/proc/self/fd/{spool.fileno()}", "rb")  # noqa: SIM115
+                return cast("BinaryIO", again)
+
+            outcome = self._repository.upload(
+                wanted, body, mount_from=self._mounts, progress=progress
+            )
+        if outcome.mounted_from:
+            return Arrival(Phase.MOUNTED, outcome.mounted_from)
+        existed = outcome.result is UploadResult.EXISTS
+        return Arrival(Phase.PRESENT if existed else Phase.PUSHED)
+
+    def manifest(self, descriptor: "Descriptor", raw: bytes, *, top: bool) -> None:
+        """Store a manifest: under its digest, the top one under the name."""
+        target = self._target if top else descriptor.digest
+        self._repository.put_manifest(target, raw, descriptor.media_type)
+
+    def finish(self) -> None:
+        """Do nothing: the last manifest has given the name."""
+
+    def abandon(self) -> None:
+        """Do nothing: what arrived whole is kept there, nothing has the name."""
