@@ -1,11 +1,16 @@
 """Commit: one new layer with just what changed, and the documents that tell of it."""
 
 import pytest
-from tests.engine.worlds import merged, ran
+from tests.engine.worlds import merged, notices, ran
 
+from lamina.engine.local import LocalImage
 from lamina.engine.requests import CreateRequest
 from lamina.image.edit import ChangeInvalid
+from lamina.spec.descriptor import Descriptor, MediaType
+from lamina.spec.digest import Digest
+from lamina.spec.manifest import Manifest, parse_manifest
 from lamina.spec.reference import ReferenceInvalid
+from lamina.stream.codec import Compression, decompressed
 
 pytestmark = pytest.mark.root
 
@@ -105,3 +110,60 @@ def test_bad_request_makes_nothing(engine, base, name, changes, error):
     with pytest.raises(error):
         engine.commit(container, name, changes=changes)
     assert [row.id for row in engine.images.list()] == [base]
+
+
+def test_source_date_epoch_makes_two_commits_one_image(engine, base, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1000000000")
+    script = "echo x > /f; mkdir /d; echo y > /d/g; touch -d @5 /d/g; rm /etc/group"
+    ids = [engine.commit(ran(engine, script), name) for name in ("one", "two")]
+    assert ids[0] == ids[1]
+    image = engine.images.resolve("one")
+    assert image.config.created == image.config.history[-1].created == "2001-09-09T01:46:40Z"
+    assert "container" not in image.config.document
+    with engine.layers.open(image.config.diff_ids) as layer:
+        times = {path: node.mtime_ns for path, node in layer.walk()}
+    assert times[b"f"] == times[b"d"] == 10**18
+    assert times[b"d/g"] == 5 * 10**9
+
+
+def top_blob(image: LocalImage) -> Descriptor:
+    manifest = parse_manifest(image.manifest.raw)
+    assert isinstance(manifest, Manifest)
+    return manifest.layers[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "level", "media_type"),
+    [
+        ("gzip", 9, MediaType.OCI_LAYER_GZIP),
+        ("zstd", None, MediaType.OCI_LAYER_ZSTD),
+        ("none", None, MediaType.OCI_LAYER),
+    ],
+)
+def test_a_layer_is_packed_as_asked_and_says_so(engine, base, name, level, media_type):
+    container = ran(engine, "echo x > /f; touch -d @5 /f; touch -d @5 /")
+    compression = Compression.parse(name, level)
+    engine.commit(container, "packed", compression=compression)
+    engine.commit(container, "plain")
+    packed, plain = engine.images.resolve("packed"), engine.images.resolve("plain")
+    assert packed.config.diff_ids == plain.config.diff_ids
+    blob = top_blob(packed)
+    assert blob.media_type == media_type
+    assert blob.annotations == {"io.lamina.compression": str(compression)}
+    with engine.store.blobs.open(blob.digest) as stream:
+        assert Digest.of(b"".join(decompressed(stream))) == plain.config.diff_ids[-1]
+    assert top_blob(plain).annotations == {"io.lamina.compression": "gzip;level=1;by=isal"}
+
+
+def test_what_no_layer_can_hold_is_said(engine, base):
+    container = ran(engine, "echo x > /.wh.name")
+    said: list[str] = []
+    engine.commit(container, "noted", listener=lambda event: said.extend(notices([event])))
+    assert said == ["left out '.wh.name': a name that would be taken for a whiteout"]
+
+
+def test_a_layer_of_whiteouts_alone_works(engine, base):
+    engine.commit(ran(engine, "rm -r /etc/group"), "less")
+    assert set(top_entries(engine, "less")) == {b"etc", b"etc/group"}
+    assert b"etc/group" not in merged(engine, "less")
+    assert ran(engine, "test ! -e /etc/group && test -e /etc/passwd", "less")

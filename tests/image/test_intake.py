@@ -8,13 +8,15 @@ import pytest
 from tests.images import Piece, tar
 
 from lamina.errors import Corrupt
-from lamina.image.intake import Intake
+from lamina.image.intake import COMPRESSION, Intake
 from lamina.image.receive import Place
+from lamina.layer.entry import Entry, Kind
+from lamina.layer.tar import TarWriter
 from lamina.snapshot.layers import Layers
 from lamina.spec.descriptor import MediaType
 from lamina.spec.digest import Digest
 from lamina.store.store import Store
-from lamina.stream.codec import decompressed
+from lamina.stream.codec import Compression, decompressed
 from lamina.stream.verify import DigestMismatch
 
 PLAIN = tar([Piece("etc", directory=True), Piece("etc/a", os.urandom(3_000_000)), Piece("b", b"x")])
@@ -32,16 +34,21 @@ def fill(intake: Intake, data: bytes, step: int) -> None:
 
 
 @pytest.mark.parametrize("step", [512, 100_000, 10_000_000])
-@pytest.mark.parametrize("codec", ["gzip", "zstd", ""])
+@pytest.mark.parametrize("codec", ["gzip", "zstd", "none"])
 def test_layer_is_the_same_however_it_is_cut(place, codec, step):
-    with Intake(place, (), codec=codec) as intake:
+    compression = Compression.parse(codec)
+    with Intake(place, (), compression=compression) as intake:
         fill(intake, PLAIN, step)
         layer = intake.commit()
     assert layer.diff_id == Digest.of(PLAIN)
     assert layer.content_size == 3_000_001
+    assert layer.blob.annotations == {COMPRESSION: str(compression)}
     with place.blobs.open(layer.blob.digest) as stream:
         assert b"".join(decompressed(stream)) == PLAIN
     assert layer.blob.size == place.blobs.size(layer.blob.digest)
+    with Intake(place, (), compression=compression) as intake:
+        fill(intake, PLAIN, 65_000)
+        assert intake.commit() == layer
     with place.layers.open((layer.diff_id,)) as sealed:
         assert b"".join(sealed.tar()) == PLAIN
 
@@ -53,6 +60,30 @@ def test_gzip_is_the_default_and_any_gunzip_reads_it(place):
     assert layer.blob.media_type == MediaType.OCI_LAYER_GZIP
     with place.blobs.open(layer.blob.digest) as stream:
         assert gzip.decompress(stream.read()) == PLAIN
+
+
+def test_known_entries_give_the_same_layer_as_their_tar(place):
+    parts: list[bytes] = []
+    known: list[Entry] = []
+    writer = TarWriter(parts.append, known=known)
+    writer.add(Entry(b"etc", Kind.DIRECTORY, 0o755))
+    for number in range(400):
+        writer.add_plain(b"etc/%d" % number, 0o644, 0, 0, number, os.urandom(2000))
+    writer.close()
+    with Intake(place, ()) as intake:
+        fill(intake, b"".join(parts), 65536)
+        theirs = intake.commit()
+    with place.layers.open((theirs.diff_id,)) as layer, open(layer.path, "rb") as file:
+        wanted = file.read()
+    os.unlink(layer.path)
+    with Intake(place, ()) as intake:
+        for part in parts:
+            intake.write_known(part, known)
+            known.clear()
+        ours = intake.commit()
+    assert ours == theirs
+    with place.layers.open((ours.diff_id,)) as layer, open(layer.path, "rb") as file:
+        assert file.read() == wanted
 
 
 def nothing_left(place: Place, root: Path) -> bool:

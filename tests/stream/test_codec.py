@@ -11,7 +11,15 @@ from tests.strategies import splits
 from tests.stream.test_verify import Pieces
 
 from lamina.errors import Unsupported
-from lamina.stream.codec import CodecError, compressor, decompressed, decompressor, sniff
+from lamina.stream.codec import (
+    CodecError,
+    Compression,
+    CompressionInvalid,
+    compressor,
+    decompressed,
+    decompressor,
+    sniff,
+)
 
 CODECS = ["gzip", "zstd", ""]
 MIB = 1024 * 1024
@@ -148,3 +156,37 @@ def test_an_unknown_codec_is_unsupported_with_what_there_is():
         with pytest.raises(Unsupported) as caught:
             make("xz")
         assert "gzip" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "level", "shown"),
+    [
+        ("gzip", None, "gzip;level=1;by=isal"),
+        ("gzip", 9, "gzip;level=9;by=zlib"),
+        ("zstd", None, "zstd;level=3;by=zstd"),
+        ("zstd", 22, "zstd;level=22;by=zstd"),
+        ("none", None, "none"),
+    ],
+)
+def test_a_compression_says_how_it_packs(name: str, level: int | None, shown: str):
+    found = Compression.parse(name, level)
+    assert str(found) == shown
+    machine = compressor(found.codec, found.level)
+    packed = machine.compress(b"body" * 1000) + machine.flush()
+    assert sniff(packed) == found.codec
+
+
+@pytest.mark.parametrize(
+    ("name", "level", "words"),
+    [
+        ("lz4", None, "unknown compression 'lz4'"),
+        ("", None, "unknown compression ''"),
+        ("gzip", 0, "gzip has no compression level 0"),
+        ("gzip", 10, "gzip has no compression level 10"),
+        ("zstd", 23, "zstd has no compression level 23"),
+        ("none", 1, "compression none has no levels"),
+    ],
+)
+def test_a_compression_that_is_not_there_is_refused(name: str, level: int | None, words: str):
+    with pytest.raises(CompressionInvalid, match=words):
+        Compression.parse(name, level)

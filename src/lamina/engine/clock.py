@@ -3,15 +3,24 @@
 import os
 import time
 
-__all__ = ["now_ns", "now_text", "rfc3339"]
+__all__ = ["fixed_ns", "now_ns", "now_text", "rfc3339"]
 
 _NS = 1_000_000_000
 
 
+def fixed_ns() -> int | None:
+    """Give the time that SOURCE_DATE_EPOCH sets, in nanoseconds since 1970; None where it is not set.
+
+    Spec: reproducible-builds.org, "SOURCE_DATE_EPOCH": seconds, in decimal.
+    """
+    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
+    return int(fixed) * _NS if fixed.isascii() and fixed.isdigit() else None
+
+
 def now_ns() -> int:
     """Give nanoseconds since 1970, or SOURCE_DATE_EPOCH where it is set."""
-    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
-    return int(fixed) * _NS if fixed.isdigit() else time.time_ns()
+    fixed = fixed_ns()
+    return time.time_ns() if fixed is None else fixed
 
 
 def rfc3339(ns: int) -> str:

@@ -3,7 +3,7 @@
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from lamina.engine.clock import now_text
+from lamina.engine.clock import fixed_ns, now_text
 from lamina.engine.naming import keep_image, name_image
 from lamina.image.edit import append_layer, apply_changes, new_manifest
 from lamina.image.intake import Intake, NewLayer
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
 
     from lamina.engine.containers import ContainerRecord
     from lamina.engine.engine import Engine
+    from lamina.events import Listener
     from lamina.layer.entry import Entry
     from lamina.spec.wire import Document
+    from lamina.stream.codec import Compression
 
 __all__ = ["EMPTY_TAR", "commit"]
 
@@ -42,11 +44,16 @@ def commit(
     author: str = "",
     changes: "Sequence[str]" = (),
     pause: bool = True,
+    compression: "Compression | None" = None,
+    listener: "Listener | None" = None,
 ) -> Digest:
     """Write the container's changes as one new layer on its image's; give the new image's ID.
 
     A running container is paused meanwhile unless `pause` is off. Volumes and the files that
     the runtime put there (hosts, resolv.conf) are not part of it. Costs one pass over what changed.
+    What no layer can hold (sockets) is left out, and `listener` hears of it. Under
+    SOURCE_DATE_EPOCH no time is later than that and nothing tells of the container, so that the
+    same changes give the same image ID.
     Raises: NotFound (container), ReferenceInvalid, ChangeInvalid, Unavailable (disk).
     """
     reference = Reference.parse(name) if name else None
@@ -56,7 +63,7 @@ def commit(
         base_manifest, base = _base(engine, record)
         guard = engine.containers.paused(record.id) if pause else nullcontext()
         with guard:
-            layer = _write(engine, record)
+            layer = _write(engine, record, compression, listener)
         row = History(
             created=now_text(),
             created_by=" ".join(record.config.get("Entrypoint") or [])
@@ -71,7 +78,7 @@ def commit(
             diff_id=layer.diff_id if layer else None,
             row=row,
             settings=settings,
-            extra={"container": record.id},
+            extra={"container": record.id} if fixed_ns() is None else {},
         )
         layers = [*base_manifest.layers, *([layer.blob] if layer else [])]
         manifest = new_manifest(config, layers)
@@ -98,14 +105,19 @@ def _base(engine: "Engine", record: "ContainerRecord") -> tuple[Manifest, ImageC
     return manifest, image.config
 
 
-def _write(engine: "Engine", record: "ContainerRecord") -> NewLayer | None:
+def _write(
+    engine: "Engine",
+    record: "ContainerRecord",
+    compression: "Compression | None",
+    listener: "Listener | None",
+) -> NewLayer | None:
     """Write the upper directory as a layer; None when nothing changed."""
     place = Place(engine.store.blobs, engine.layers)
     exclude = engine.containers.excluded_paths(record)
     with (
         engine.layers.opened(record.diff_ids) as parents,
         engine.snapshotter.changed(record.id) as upper,
-        Intake(place, record.diff_ids) as intake,
+        Intake(place, record.diff_ids, compression=compression) as intake,
     ):
         known: list[Entry] = []
 
@@ -113,5 +125,10 @@ def _write(engine: "Engine", record: "ContainerRecord") -> NewLayer | None:
             intake.write_known(data, known)
             known.clear()
 
-        stats = write_layer(upper, parents, take, exclude=exclude, known=known)
+        stats = write_layer(upper, parents, take, exclude=exclude, clamp_ns=fixed_ns(), known=known)
+        if listener is not None and stats.notes:
+            from lamina.events import Notice
+
+            for note in stats.notes:
+                listener(Notice(note))
         return intake.commit() if stats.entries else None

@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from lamina.engine.containers import Containers
     from lamina.engine.images import Images
     from lamina.engine.system import System
+    from lamina.events import Listener
     from lamina.remote.client import Client
     from lamina.snapshot.layers import Layers
     from lamina.snapshot.snapshotter import Snapshotter
     from lamina.spec.digest import Digest
     from lamina.spec.platform import Platform
     from lamina.store.store import Store
+    from lamina.stream.codec import Compression
 
 __all__ = ["Engine"]
 
@@ -124,13 +126,24 @@ class Engine:
         author: str = "",
         changes: "Sequence[str]" = (),
         pause: bool = True,
+        compression: "Compression | None" = None,
+        listener: "Listener | None" = None,
     ) -> "Digest":
         """Write a container's changes as one new layer; give the new image's ID.
 
-        See `lamina.engine.commit`. Raises: NotFound, ReferenceInvalid, ChangeInvalid.
+        `compression` packs the layer's blob (gzip at level 1 when None). See `lamina.engine.commit`.
+        Raises: NotFound, ReferenceInvalid, ChangeInvalid.
         """
         from lamina.engine.commit import commit
 
         return commit(
-            self, container, name, message=message, author=author, changes=changes, pause=pause
+            self,
+            container,
+            name,
+            message=message,
+            author=author,
+            changes=changes,
+            pause=pause,
+            compression=compression,
+            listener=listener,
         )

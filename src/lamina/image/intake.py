@@ -4,12 +4,13 @@ Commit, import and legacy archives all make their layers here.
 """
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Self
 
 from lamina.image.pump import Pump
 from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.spec.digest import Digest
-from lamina.stream.codec import compressor
+from lamina.stream.codec import Compression, compressor
 from lamina.stream.files import fresh_name
 from lamina.stream.verify import DigestMismatch
 
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from lamina.image.receive import Place
     from lamina.layer.entry import Entry
 
-__all__ = ["Intake", "NewLayer"]
+__all__ = ["COMPRESSION", "Intake", "NewLayer"]
+
+COMPRESSION = "io.lamina.compression"
+"""The annotation on a layer's descriptor that says how the layer was packed."""
 
 _MEDIA_TYPES = {
     "gzip": MediaType.OCI_LAYER_GZIP,
@@ -27,6 +31,7 @@ _MEDIA_TYPES = {
     "": MediaType.OCI_LAYER,
 }
 _BATCH = 1024 * 1024
+_CUT = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +50,17 @@ class Intake:
     Compressing, and hashing and writing the tar, run in a thread each: all of it releases the GIL.
     """
 
-    def __init__(self, place: "Place", parents: "Sequence[Digest]", *, codec: str = "gzip") -> None:
-        self._codec = codec
-        self._machine = compressor(codec)
+    def __init__(
+        self, place: "Place", parents: "Sequence[Digest]", *, compression: Compression | None = None
+    ) -> None:
+        self._compression = compression or Compression()
+        self._machine = compressor(self._compression.codec, self._compression.level)
         self._sealing = place.layers.writer_new(tuple(parents))
         self._blob = place.blobs.writer(f"new-{fresh_name()}")
         self._pending: list[bytes] = []
         self._pending_size = 0
+        self._held: list[bytes] = []
+        self._held_size = 0
         self._packing = Pump(self._pack, name="compress")
         self._filing = Pump(self._sealing.append, name="seal")
 
@@ -95,8 +104,7 @@ class Intake:
         if self._pending:
             self._pass_on()
         self._filing.close()
-        self._packing.close()
-        self._blob.write(self._machine.flush())
+        self._finish_packing()
         if expected is not None and self._sealing.diff_id != expected:
             raise DigestMismatch(
                 f"the layer is {self._sealing.diff_id}, not {expected} as promised"
@@ -105,9 +113,25 @@ class Intake:
         digest = self._blob.digest
         size = self._blob.offset
         self._blob.commit(digest, size)
-        blob = Descriptor(_MEDIA_TYPES[self._codec], digest, size)
+        how = MappingProxyType({COMPRESSION: str(self._compression)})
+        blob = Descriptor(_MEDIA_TYPES[self._compression.codec], digest, size, annotations=how)
         return NewLayer(blob, self._sealing.diff_id, sealed.content_size, sealed.entries)
 
     def _pack(self, piece: bytes) -> None:
-        if packed := self._machine.compress(piece):
-            self._blob.write(packed)
+        """Compress in pieces of one size: isal's output depends on where its input is cut."""
+        self._held.append(piece)
+        self._held_size += len(piece)
+        if self._held_size < _CUT:
+            return
+        data = self._held[0] if len(self._held) == 1 else b"".join(self._held)
+        whole = len(data) - len(data) % _CUT
+        view = memoryview(data)
+        for at in range(0, whole, _CUT):
+            if packed := self._machine.compress(view[at : at + _CUT]):
+                self._blob.write(packed)
+        self._held, self._held_size = [data[whole:]], len(data) - whole
+
+    def _finish_packing(self) -> None:
+        self._packing.close()
+        last = b"".join(self._held)
+        self._blob.write(self._machine.compress(last) + self._machine.flush())

@@ -193,7 +193,8 @@ class _Comparison:
             for name in now:
                 full = prefix + name
                 found = os.lstat(os.path.join(self._source, full))
-                if self._differs(full, found, before.get(name)):
+                node = before.get(name)
+                if self._differs(full, found, node) or _has_new_name(found, node):
                     self._take(full, found)
                 if stat.S_ISDIR(found.st_mode):
                     pending.append(full)
@@ -254,3 +255,8 @@ class _Comparison:
             self._made.append(path)
             for name, value in self._xattrs(path):
                 os.setxattr(target, name, value)
+
+
+def _has_new_name(found: os.stat_result, node: "Node | None") -> bool:
+    """Tell whether a file got a name more: overlayfs copies the old ones up with it."""
+    return node is not None and node.kind is not Kind.DIRECTORY and found.st_nlink > node.nlink

@@ -45,3 +45,40 @@ def test_inspect_with_size_adds_up_the_containers_files(lamina: Lamina, changed:
         "container", "inspect", "-s", "-f", "{{.SizeRw}} {{.SizeRootFs}}", changed
     ).split()
     assert int(everything) > int(own)
+
+
+def test_the_layer_is_packed_as_asked(lamina: Lamina, changed: str):
+    for words, kind in (
+        (("--compression-format", "zstd", "--compression-level=19"), "zstd"),
+        (("--compression=none",), "tar"),
+        (("--compression-level", "9"), "gzip"),
+    ):
+        done = lamina.attempt("commit", *words, changed, f"made:{kind}")
+        assert (done.code, done.err, len(done.lines)) == (0, "", 1)
+        assert lamina("run", "--rm", f"made:{kind}", "/bin/sh", "-c", "cat /new") == "1234567\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--compression-format=lz4"], 'invalid argument "lz4" for "--compression-format" flag'),
+        (["--compression="], 'invalid argument "" for "--compression" flag'),
+        (["--compression-level=10"], 'invalid argument "10" for "--compression-level" flag'),
+        (["--compression-level", "x"], 'invalid argument "x" for "--compression-level" flag'),
+        (["--compression=none", "--compression-level=1"], "compression none has no levels"),
+    ],
+)
+def test_a_compression_that_is_not_there_is_refused(lamina: Lamina, words: list[str], said: str):
+    outcome = lamina.attempt("commit", *words, "any")
+    assert outcome.code == 125
+    assert outcome.out == ""
+    assert said in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+def test_what_is_left_out_is_said_on_stderr_alone(lamina: Lamina):
+    lamina("import", "-", "tiny:1", stdin=tiny())
+    lamina("run", "--name", "c1", "tiny:1", "/bin/sh", "-c", "echo x > /.wh.x")
+    done = lamina.attempt("commit", "c1")
+    assert done.out.startswith("sha256:")
+    assert done.err == "WARNING: left out '.wh.x': a name that would be taken for a whiteout\n"

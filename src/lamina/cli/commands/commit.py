@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from lamina.cli.flags import BOOL, LIST, Command, Flag
+from lamina.cli.flags import BOOL, INT, LIST, Command, Flag, FlagInvalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.cli.context import Context
     from lamina.cli.flags import Arguments
+    from lamina.events import Event, Listener
+    from lamina.stream.codec import Compression
 
 __all__ = ["COMMAND", "main"]
 
@@ -23,6 +25,17 @@ COMMAND = Command(
             kind=LIST,
             help="Apply Dockerfile instruction to the created image",
         ),
+        Flag(
+            "compression-format",
+            help="Pack the layer with gzip, zstd or none (zstd needs Docker 23 or podman 3 to read)",
+            default="gzip",
+        ),
+        Flag(
+            "compression-level",
+            kind=INT,
+            help="Level of gzip (1-9) or zstd (1-22); 1 is the fastest",
+        ),
+        Flag("compression", help="As --compression-format", hidden=True),
         Flag("message", "m", help="Commit message"),
         Flag("pause", "p", kind=BOOL, default=True, help="Pause container during commit"),
     ),
@@ -34,6 +47,7 @@ def main(arguments: Arguments, context: Context) -> int:
     """Commit and print the new image's ID."""
     from lamina.engine.commit import commit
 
+    compression = _compression(arguments)
     context.enter_namespace()
     container, *names = arguments.positional
     image_id = commit(
@@ -44,6 +58,42 @@ def main(arguments: Arguments, context: Context) -> int:
         author=arguments.text("author"),
         changes=arguments.texts("change"),
         pause=arguments.flag("pause"),
+        compression=compression,
+        listener=_on_stderr(context),
     )
     context.print(str(image_id))
     return 0
+
+
+def _compression(arguments: Arguments) -> Compression | None:
+    """Read how the layer is to be packed; None for the default. Raises: FlagInvalid."""
+    flag = "compression" if arguments.changed("compression") else "compression-format"
+    by_level = arguments.changed("compression-level")
+    if not by_level and not arguments.changed(flag):
+        return None
+    from lamina.stream.codec import Compression, CompressionInvalid
+
+    level = arguments.number("compression-level") if by_level else None
+    name, shown = flag, arguments.text(flag)
+    try:
+        found = Compression.parse(shown)
+        if level is not None:
+            name, shown = "compression-level", str(level)
+            found = Compression.parse(arguments.text(flag), level)
+    except CompressionInvalid as error:
+        raise FlagInvalid(
+            f'invalid argument "{shown}" for "--{name}" flag: {error.message}', hint=error.hint
+        ) from error
+    return found
+
+
+def _on_stderr(context: Context) -> Listener:
+    """Make a listener that says what was left out."""
+
+    def say(event: Event) -> None:
+        from lamina.events import Notice
+
+        if isinstance(event, Notice):
+            context.say(f"WARNING: {event.text}")
+
+    return say
