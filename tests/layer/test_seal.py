@@ -359,7 +359,7 @@ def test_a_tar_cut_short_is_refused_wherever_it_is_cut(tmp_path: Path):
         sealer = Sealer(str(tmp_path / "layer"))
         try:
             sealer.write(data[:cut])
-            parser = sealer._parser
+            parser = sealer._intake._parser
             whole = parser._body_end <= parser.size <= parser._next
             if whole and not parser._records:
                 continue  # between two entries: an archive without its end marker

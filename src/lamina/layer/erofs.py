@@ -5,6 +5,7 @@ little-endian. The layout as a whole: docs/decisions/0002-sealed-layer.md.
 """
 
 from functools import cache
+from itertools import accumulate
 from struct import Struct
 from zlib import crc32
 
@@ -208,6 +209,9 @@ def dirents(count: int) -> Struct:
 
 def directory_blocks(names: list[bytes]) -> tuple[list[int], int]:
     """Cut sorted `names` into blocks: where each block ends, and the bytes of all together."""
+    size = 12 * len(names) + sum(map(len, names))
+    if size <= BLOCK:
+        return [len(names)], size
     ends: list[int] = []
     filled = 0
     for position, name in enumerate(names):
@@ -222,9 +226,9 @@ def directory_blocks(names: list[bytes]) -> tuple[list[int], int]:
 
 def pack_block(names: list[bytes], nids: list[int], types: list[int]) -> bytes:
     """Pack one directory block."""
-    offset = 12 * len(names)
-    fields: list[int] = []
-    for name, nid, kind in zip(names, nids, types, strict=True):
-        fields += (nid, offset, kind, 0)
-        offset += len(name)
-    return dirents(len(names)).pack(*fields) + b"".join(names)
+    count = len(names)
+    fields = [0] * (4 * count)
+    fields[::4] = nids
+    fields[1::4] = list(accumulate(map(len, names), initial=12 * count))[:count]
+    fields[2::4] = types
+    return dirents(count).pack(*fields) + b"".join(names)

@@ -22,6 +22,7 @@ __all__ = ["PackedIndex"]
 _DIRECTORY = 2
 _FILE_TYPES = {0x8: 1, 0x4: _DIRECTORY, 0x2: 3, 0x6: 4, 0x1: 5, 0xC: 6, 0xA: 7}
 _TYPES = tuple(_FILE_TYPES.get(mode >> 4, 0) for mode in range(256))  # by the mode's high byte
+_INODE_SIZE = INODE.size
 _NLINK_AT = 44
 _WHERE_AT = 16
 _NID = 32
@@ -81,16 +82,24 @@ class PackedIndex:
         types: list[int] = []
         children, names, meta = directory.children, directory.names, self._meta
         below: list[tuple[Directory, int]] = []
+        plain: list[bytes] = []  # inodes that follow each other, written together
+        next_nid = 0
         for name in names:
             child = children[name]
+            if type(child) is bytes and len(child) == _INODE_SIZE:
+                if not plain:
+                    meta += bytes(-len(meta) % _NID)
+                    next_nid = len(meta) // _NID
+                plain.append(child)
+                nids.append(next_nid)
+                types.append(_TYPES[child[5]])
+                next_nid += _INODE_SIZE // _NID
+                continue
+            if plain:
+                self._place_all(plain)
+                plain = []
             if type(child) is bytes:
-                at = len(meta) + 31 & -32
-                if len(child) != INODE.size:
-                    at = self._place(child)
-                else:
-                    meta += bytes(at - len(meta)) + child
-                    self.inodes += 1
-                nids.append(at // _NID)
+                nids.append(self._place(child) // _NID)
                 types.append(_TYPES[child[5]])
             elif type(child) is Directory:
                 self._place_directory(child)
@@ -104,6 +113,8 @@ class PackedIndex:
                 number, kind = self._place_other(child)
                 nids.append(number)
                 types.append(kind)
+        if plain:
+            self._place_all(plain)
         stack += reversed(below)
         self._write_names(directory, nids, types, large)
 
@@ -128,6 +139,10 @@ class PackedIndex:
             data = pack_block(names[start:end], nids[start:end], types[start:end])
             self._blocks.append(data.ljust(BLOCK, b"\0"))
             start = end
+
+    def _place_all(self, inodes: list[bytes]) -> None:
+        self._meta += b"".join(inodes)
+        self.inodes += len(inodes)
 
     def _place(self, inode: bytes) -> int:
         """Append an inode with what follows it; its inline tail must not cross a block."""

@@ -69,9 +69,12 @@ def number(field: bytes) -> int:
     text = field.partition(b"\0")[0].strip(b" ")
     if not text:
         return 0
-    if not text.isdigit() or b"8" in text or b"9" in text:
-        raise TarInvalid(f"tar header has {field!r} where a number should be")
-    return int(text, 8)
+    try:
+        if text.isdigit():  # int() alone would take signs, underscores and 0o
+            return int(text, 8)
+    except ValueError:  # an 8 or a 9
+        pass
+    raise TarInvalid(f"tar header has {field!r} where a number should be")
 
 
 def record_number(text: bytes, name: str) -> int:

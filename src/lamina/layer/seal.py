@@ -24,7 +24,7 @@ from lamina.layer.erofs import (
     superblock,
 )
 from lamina.layer.index import PackedIndex
-from lamina.layer.parser import TarParser
+from lamina.layer.intake import Intake
 from lamina.layer.sparse import data_runs, pieces_of, plan_chunks
 from lamina.layer.tree import (
     CHUNKED,
@@ -83,10 +83,10 @@ class Sealer:
     def __init__(self, path: str, *, memory_limit: int = MEMORY_LIMIT) -> None:
         self.path = path
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        self._parser = TarParser()
         self._size = 0  # bytes of tar
         self._chunked = False
         self._tree = LayerTree(memory_limit)
+        self._intake = Intake(self._tree)
         self._tail = _Tail(self._fd)
 
     def __enter__(self) -> Self:
@@ -100,7 +100,7 @@ class Sealer:
 
         Raises: TarInvalid, EntryInvalid (not a layer), OSError (disk).
         """
-        self._tree.add(self._parser.feed(data))
+        self._intake.take(data)
         self.append(data)
 
     def add(self, entries: "Sequence[Entry]") -> None:
@@ -135,8 +135,8 @@ class Sealer:
         something for them to say. Nothing is synced to the disk.
         Raises: TarInvalid (cut short), EntryInvalid (a hard link to nothing), OSError.
         """
-        if self._parser.size:
-            self._parser.finish()
+        if self._intake.size:
+            self._intake.finish()
         size = self._size
         os.ftruncate(self._fd, AREA + size)  # it may end with zeros that were not written
         needs_parents = self._ask_parents(parents)

@@ -7,7 +7,7 @@ million entries fit in a few hundred megabytes, and no entry is touched twice.
 from typing import TYPE_CHECKING
 
 from lamina.errors import Unsupported
-from lamina.layer.entry import NAME_MAX, Entry, EntryInvalid, Kind
+from lamina.layer.entry import NAME_MAX, Entry, EntryInvalid, Kind, normal_path
 from lamina.layer.erofs import AREA, INODE, pack_xattrs
 from lamina.layer.whiteout import PREFIX, Whiteout, is_union_xattr, parse_whiteout
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CHUNKED",
+    "FILE_COST",
     "INLINE",
     "INLINE_LIMIT",
     "MEMORY_LIMIT",
@@ -40,6 +41,9 @@ MODE_TYPE = {
     Kind.BLOCK: 0o060000,
     Kind.FIFO: 0o010000,
 }
+# Looking a member up in its class is a slow call; this is done for every entry.
+_FILE, _DIRECTORY, _SYMLINK, _HARDLINK = Kind.FILE, Kind.DIRECTORY, Kind.SYMLINK, Kind.HARDLINK
+_FIFO = Kind.FIFO
 PLAIN, INLINE, CHUNKED = 1, 5, 9  # i_format of extended inodes, by layout
 INLINE_LIMIT = 480  # an inline tail this short fits some block wherever the inode ends
 _NIBBLE_SYMLINK, _NIBBLE_CHARACTER = 0xA, 0x2
@@ -47,10 +51,11 @@ _HOPS = 40
 _TARGET_LIMIT = 4095
 _MAJOR_LIMIT, _MINOR_LIMIT = 1 << 12, 1 << 20
 _META = b".wh..wh."
+_PLACES_LIMIT, _SPELLING_LIMIT = 16384, 512
 # What is kept in memory, roughly: a plain file, a directory, an inode that has more to it. A layer of
 # millions of files fits; a bomb of small change (long attributes, sparse maps, implied directories)
 # does not.
-_FILE_COST, _DIRECTORY_COST, _OTHER_COST, _PIECE_COST = 315, 600, 500, 160
+FILE_COST, _DIRECTORY_COST, _OTHER_COST, _PIECE_COST = 315, 600, 500, 160
 MEMORY_LIMIT = 2 * 1024**3
 """About six million files."""
 _REMEMBERED_LIMIT = 32 * 1024 * 1024  # bytes of the paths of known directories
@@ -146,7 +151,7 @@ def is_whiteout(child: "Child | None") -> bool:
 def _is_symlink(child: "Child") -> bool:
     inode = child.final().inode if isinstance(child, Shared) else child
     if isinstance(inode, Deferred):
-        return inode.entry.kind is Kind.SYMLINK
+        return inode.entry.kind is _SYMLINK
     return isinstance(inode, bytes) and inode[5] >> 4 == _NIBBLE_SYMLINK
 
 
@@ -169,6 +174,7 @@ class LayerTree:
         self.content_size = 0
         self.pending: list[Shared] = []
         self.deferred: list[Deferred] = []
+        self.places: dict[bytes, Directory] = {}  # by a path's directory part as a tar spells it
         self._directories: dict[bytes, Directory] = {b"": self.root}
         self._remembered = 0
         self._cost = 0
@@ -196,26 +202,26 @@ class LayerTree:
                 continue
             children = directory.children
             before = children.get(name)
-            if kind is Kind.FILE and not segments and not xattrs:
+            if kind is _FILE and not segments and not xattrs:
                 size_sum += size
                 where = AREA + offset >> 9 if size else 0
                 if where + (size >> 9) >= 0xFFFFFFF0:  # noqa: PLR2004 - 32-bit block addresses
                     raise Unsupported("a layer of more than 2 TiB cannot be sealed")
                 child: Child = pack_inode(kind, mode, uid, gid, size, mtime_ns, where, b"")
-            elif kind is Kind.DIRECTORY:
+            elif kind is _DIRECTORY:
                 self._add_directory(entry, directory, name)
                 continue
-            elif kind is Kind.HARDLINK:
+            elif kind is _HARDLINK:
                 child = self._link(entry, before)
             else:
                 size_sum += size
                 child = self._unusual(entry, directory, name)
-            if before is not None and (type(before) is Directory or _is_symlink(before)):
-                self._forget()
+            if before is not None:
+                self.replace(before)
             children[name] = child
         self.entries += count
         self.content_size += size_sum
-        self.spend(count * _FILE_COST)
+        self.spend(count * FILE_COST)
 
     def spend(self, cost: int) -> None:
         """Count bytes of memory that the index takes, roughly. Raises: Unsupported (the limit)."""
@@ -225,6 +231,24 @@ class LayerTree:
                 f"a layer whose index needs over {self._limit >> 20} MiB of memory cannot be sealed",
                 hint="it has millions of files, or was made to exhaust this machine",
             )
+
+    def place(self, spelling: bytes) -> Directory:
+        """Give the directory that `spelling` means, and remember it in `places`.
+
+        Raises: EntryInvalid.
+        """
+        head = normal_path(spelling)
+        directory = self._directories.get(head) or self._reach(head)
+        if len(spelling) <= _SPELLING_LIMIT:
+            if len(self.places) >= _PLACES_LIMIT:
+                self.places.clear()
+            self.places[spelling] = directory
+        return directory
+
+    def replace(self, before: "Child") -> None:
+        """Note that something else takes the place of `before`."""
+        if type(before) is Directory or _is_symlink(before):
+            self._forget()
 
     def directories(self) -> "Iterator[Directory]":
         """Give every directory, parents first."""
@@ -314,11 +338,11 @@ class LayerTree:
         kind, path = entry.kind, entry.path
         xattrs = pack_xattrs(clean_xattrs(entry.xattrs), path) if entry.xattrs else b""
         self.spend(len(xattrs))
-        if kind is Kind.FILE:
+        if kind is _FILE:
             if entry.segments:
                 return self._defer(entry)
             where = AREA + entry.offset >> 9 if entry.size else 0
-        elif kind is Kind.SYMLINK:
+        elif kind is _SYMLINK:
             length = len(entry.link)
             if length > _TARGET_LIMIT:
                 raise EntryInvalid(f"symlink {path!r} has a target of {length} bytes: too long")
@@ -328,7 +352,7 @@ class LayerTree:
                 kind, 0o777, entry.uid, entry.gid, length, entry.mtime_ns, 0, xattrs, INLINE
             )
             return inode + entry.link
-        elif kind is Kind.FIFO:
+        elif kind is _FIFO:
             where = 0
         else:
             where = device_number(entry.device, path)
@@ -353,6 +377,7 @@ class LayerTree:
 
     def _forget(self) -> None:
         """Drop remembered places: something they may lead through was replaced."""
+        self.places.clear()
         self._directories.clear()
         self._directories[b""] = self.root
         self._remembered = 0
