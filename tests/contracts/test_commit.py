@@ -98,7 +98,7 @@ def commit(folder: Path, driver: str, tars: tuple[bytes, ...]) -> tuple[bytes, L
     known: list[Entry] = []
     with (
         place.layers.opened(pile) as parents,
-        place.snapshotter.changed("box") as upper,
+        place.snapshotter.changed("box") as changed,
         Sealer(path) as sealer,
     ):
 
@@ -108,7 +108,9 @@ def commit(folder: Path, driver: str, tars: tuple[bytes, ...]) -> tuple[bytes, L
             parts.append(data)
             known.clear()
 
-        stats = write_layer(upper, parents, take, clamp_ns=LATEST_NS, known=known)
+        stats = write_layer(
+            changed.path, parents, take, marks=changed.marks, clamp_ns=LATEST_NS, known=known
+        )
         data = b"".join(parts)
         sealer.finish(Digest.of(data), lambda: parents)
     return data, stats, path

@@ -12,7 +12,9 @@ from tests.snapshot.piles import seal
 from tests.store.processes import killed_after, together
 
 from lamina.errors import AlreadyExists, Corrupt, Invalid, NotFound
+from lamina.layer.changeset import changeset
 from lamina.layer.diff import changes
+from lamina.layer.entry import Kind
 from lamina.layer.sealed import SealedLayer
 from lamina.runtime.mounts import perform
 from lamina.settings import Settings
@@ -216,11 +218,19 @@ def test_the_changes_come_in_overlayfs_form_whatever_the_driver(place):
     with place.mounted(stack, "m") as top:
         _work(top)
     with place.snapshotter.changed("c1") as upper, place.layers.opened(pile) as parents:
-        assert [f"{row.kind} {row.path.decode()}" for row in changes(upper, parents)] == CHANGES
-        found = facts(upper)
+        assert [
+            f"{row.kind} {row.path.decode()}"
+            for row in changes(upper.path, parents, marks=upper.marks)
+        ] == CHANGES
+        found = facts(upper.path)
         whiteouts = {path for path, row in found.items() if row[0] == oct(stat.S_IFCHR)}
         assert whiteouts == {"etc/kept", "bin/link", "becomes-folder"}
-        assert {path: row[5] for path, row in found.items() if row[0] in "fl"} == {
+        bodies = {
+            entry.path.decode(): b"".join(body()) if body else entry.link
+            for entry, body in changeset(upper.path, parents, marks=upper.marks)
+            if entry.kind in (Kind.FILE, Kind.SYMLINK) and b".wh." not in entry.path
+        }
+        assert bodies == {
             "etc/new": b"new",
             "bin/solo": b"!#tool\n" + b"#!tool\n" * 999,
             "etc/changed": b"NEW?",
@@ -229,6 +239,7 @@ def test_the_changes_come_in_overlayfs_form_whatever_the_driver(place):
             "marked": b"x",
             "new/link": b"nowhere",
         }
+        assert {path for path, row in found.items() if row[0] in "fl"} == set(bodies)
         assert {path for path, row in found.items() if row[0] == "d"} == {
             ".", "etc", "bin", "new", "new/deep", "becomes-file",
         }  # fmt: skip
@@ -241,7 +252,7 @@ def test_a_container_that_wrote_nothing_has_changed_nothing(place):
     pile = seal(place.layers, LOW, HIGH)
     stack = place.snapshotter.prepare("c1", pile)
     with place.mounted(stack, "m"), place.snapshotter.changed("c1") as upper:
-        assert os.listdir(upper) == []
+        assert os.listdir(upper.path) == []
     assert place.snapshotter.usage("c1") == (0, 0)
 
 
@@ -256,6 +267,17 @@ def test_usage_counts_what_the_container_wrote(place):
     assert place.snapshotter.usage("c1") == (10_000, 2)
 
 
+def test_usage_counts_no_content_that_is_still_in_the_layers(place):
+    pile = seal(place.layers, LOW)
+    stack = place.snapshotter.prepare("c1", pile)
+    with place.mounted(stack, "m") as top:
+        os.chown(f"{top}/bin/solo", 1, 1)
+        with open(f"{top}/etc/new", "wb") as file:
+            file.write(bytes(100))
+    copied = 7000 if place.snapshotter.name == "copied" else 0
+    assert place.snapshotter.usage("c1") == (100 + copied, 4)
+
+
 def test_an_image_without_layers_is_an_empty_writable_tree(place):
     stack = place.snapshotter.prepare("c1", ())
     with place.mounted(stack, "m") as top:
@@ -263,7 +285,7 @@ def test_an_image_without_layers_is_an_empty_writable_tree(place):
         with open(f"{top}/new", "w", encoding="ascii") as file:
             file.write("x")
     with place.snapshotter.changed("c1") as upper:
-        assert os.listdir(upper) == ["new"]
+        assert os.listdir(upper.path) == ["new"]
     with place.mounted(place.snapshotter.view(()), "v") as top:
         assert os.listdir(top) == []
 

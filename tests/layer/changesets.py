@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lamina.layer.entry import Entry, Kind
 
-__all__ = ["Change", "change_anything", "changesets", "container_changes"]
+__all__ = ["Change", "change_anything", "changesets", "container_changes", "container_moves"]
 
 Piece = tuple[Entry, bytes]
 Change = tuple[str, str, str, int]
@@ -100,10 +100,22 @@ _VERBS = ["write", "append", "chmod", "chown", "remove", "mkdir", "symlink", "li
           "xattr", "touch", "fifo", "device", "remake"]  # fmt: skip
 
 
+_MOVES = ["rename", "rename", "rename", "rename", "chmod", "link", "remove", "mkdir", "write"]
+
+
 def container_changes() -> st.SearchStrategy[list[Change]]:
     """Sequences of what programs do to a file system: verb, path, other path, number."""
-    path = st.lists(st.sampled_from(["a", "b", "c", "d"]), min_size=1, max_size=3).map("/".join)
-    step = st.tuples(st.sampled_from(_VERBS), path, path, st.integers(0, 5))
+    return _sequences(_VERBS, "abcd")
+
+
+def container_moves() -> st.SearchStrategy[list[Change]]:
+    """Sequences of moves above all, with new names to move to."""
+    return _sequences(_MOVES, "abcdef")
+
+
+def _sequences(verbs: list[str], names: str) -> st.SearchStrategy[list[Change]]:
+    path = st.lists(st.sampled_from(names), min_size=1, max_size=3).map("/".join)
+    step = st.tuples(st.sampled_from(verbs), path, path, st.integers(0, 5))
     return st.lists(step, min_size=1, max_size=12)
 
 

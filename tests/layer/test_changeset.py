@@ -10,8 +10,15 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from tests.layer.changesets import Change as Step
-from tests.layer.changesets import Piece, change_anything, changesets, container_changes
+from tests.layer.changesets import (
+    Piece,
+    change_anything,
+    changesets,
+    container_changes,
+    container_moves,
+)
 from tests.layer.trees import sealed, tar_of
 from tests.layer.unions import BASE, Union, check_round_trip, union
 
@@ -20,17 +27,42 @@ from lamina.layer.diff import Change, changes
 from lamina.layer.entry import Entry, Kind
 from lamina.stream.files import remove_tree
 
+MORE: list[Entry | tuple[Entry, bytes]] = [
+    Entry(b"", Kind.DIRECTORY, 0o755),
+    Entry(b"a", Kind.DIRECTORY, 0o750, mtime_ns=5),
+    (Entry(b"a/c", Kind.FILE, mtime_ns=6), b"over"),
+    Entry(b"a/.wh.a", Kind.FILE),
+    Entry(b"d", Kind.DIRECTORY, 0o1777),
+    Entry(b"d/b", Kind.DIRECTORY, 0o755),
+    (Entry(b"d/b/a", Kind.FILE), b"deep"),
+    Entry(b"d/b/c", Kind.DIRECTORY, 0o711),
+    (Entry(b"d/b/c/b", Kind.FILE), b"deeper"),
+    Entry(b"d/b/c/d", Kind.SYMLINK, 0o777, link=b"b"),
+]
 
-@pytest.fixture
-def box(tmp_path: Path) -> Iterator[Union]:
-    with union(tmp_path, tar_of(BASE)) as made:
+
+@pytest.fixture(params=[True, False], ids=["marks", "copies"])
+def box(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Union]:
+    with union(tmp_path, tar_of(BASE), marks=request.param) as made:
         yield made
 
 
 @pytest.mark.root
-@given(container_changes())
-def test_changes_then_layer_then_apply_is_the_same_tree(steps: list[Step]):
-    with tempfile.TemporaryDirectory() as name, union(Path(name), tar_of(BASE)) as box:
+@given(container_changes(), st.booleans())
+def test_changes_then_layer_then_apply_is_the_same_tree(steps: list[Step], marks: bool):
+    with tempfile.TemporaryDirectory() as name, union(Path(name), tar_of(BASE), marks=marks) as box:
+        for step in steps:
+            change_anything(box.root, step)
+        check_round_trip(box)
+
+
+@pytest.mark.root
+@given(container_moves())
+def test_moves_then_layer_then_apply_is_the_same_tree(steps: list[Step]):
+    with (
+        tempfile.TemporaryDirectory() as name,
+        union(Path(name), tar_of(BASE), tar_of(MORE)) as box,
+    ):
         for step in steps:
             change_anything(box.root, step)
         check_round_trip(box)

@@ -11,9 +11,9 @@ from tests.layer.unions import BASE, Union, union
 from lamina.layer.diff import Change, changes
 
 
-@pytest.fixture
-def box(tmp_path: Path) -> Iterator[Union]:
-    with union(tmp_path, tar_of(BASE)) as made:
+@pytest.fixture(params=[True, False], ids=["marks", "copies"])
+def box(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Union]:
+    with union(tmp_path, tar_of(BASE), marks=request.param) as made:
         yield made
 
 

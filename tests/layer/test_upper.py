@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lamina.layer.entry import Entry, Kind
-from lamina.layer.upper import Upper, carried_xattrs, is_whiteout
+from lamina.layer.upper import Marks, Upper, carried_xattrs, is_whiteout
 
 
 def test_files_links_and_pipes_become_entries(tmp_path: Path):
@@ -57,16 +57,27 @@ def test_labels_of_this_machine_are_not_carried():
 
 
 @pytest.mark.root
-def test_opaque_marks_of_both_kinds_and_whiteouts_are_known(tmp_path: Path):
-    for prefix in ("trusted", "user", "other"):
-        (tmp_path / prefix).mkdir()
-    os.setxattr(tmp_path / "trusted", "trusted.overlay.opaque", b"y")
-    os.setxattr(tmp_path / "user", "user.overlay.opaque", b"y")
+def test_marks_count_only_where_the_kernel_keeps_them(tmp_path: Path):
+    names = (b"trusted", b"user", b"other")
+    for name in names:
+        (tmp_path / name.decode()).mkdir()
+    for space in ("trusted", "user"):
+        os.setxattr(tmp_path / space, f"{space}.overlay.opaque", b"y")
+        os.setxattr(tmp_path / space, f"{space}.overlay.redirect", b"/x")
+        os.setxattr(tmp_path / space, f"{space}.overlay.metacopy", b"")
+    whole, none = Marks(opaque=True, metacopy=True, redirect=b"/x"), Marks()
+    for space, found in (
+        ("trusted", [whole, none, none]), ("user", [none, whole, none]), ("", [none] * 3),
+    ):  # fmt: skip
+        with Upper(str(tmp_path), marks=space) as upper:  # type: ignore[arg-type]
+            assert [upper.marks(name) for name in names] == found
+            assert [upper.xattrs(name) for name in names] == [(), (), ()]
+
+
+@pytest.mark.root
+def test_whiteouts_are_known_and_owners_translated(tmp_path: Path):
     os.mknod(tmp_path / "white", 0o020000, 0)
     with Upper(str(tmp_path), owners=lambda uid, gid: (uid + 1, gid + 2)) as upper:
-        assert [upper.is_opaque(name) for name in (b"trusted", b"user", b"other")] == [
-            True, True, False,
-        ]  # fmt: skip
         status = upper.status(b"white")
         assert status is not None
         assert is_whiteout(status)

@@ -102,10 +102,14 @@ def erofs(layer: SealedLayer, target: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def overlay(lowers: Sequence[Path], target: Path, *, upper: Path | None = None) -> Iterator[Path]:
-    """Mount a union of `lowers`, lowest first, with `upper` on top."""
+def overlay(
+    lowers: Sequence[Path], target: Path, *, upper: Path | None = None, marks: bool = False
+) -> Iterator[Path]:
+    """Mount a union of `lowers`, lowest first, with `upper` on top; `marks`: as root's drivers do."""
     target.mkdir(exist_ok=True)
     options = "index=off,redirect_dir=off,metacopy=off,lowerdir="
+    if marks:
+        options = "index=off,redirect_dir=on,metacopy=on,lowerdir="
     options += ":".join(str(lower) for lower in reversed(lowers))
     if upper is not None:
         work = upper.with_name(upper.name + ".work")

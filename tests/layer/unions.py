@@ -59,7 +59,8 @@ class Union:
 
 
 @contextmanager
-def union(folder: Path, *bases: bytes) -> Iterator[Union]:
+def union(folder: Path, *bases: bytes, marks: bool = True) -> Iterator[Union]:
+    """Mount layers made of `bases` under an upper directory; `marks`: as root's drivers do."""
     layers = [sealed(folder / f"base{n}", base) for n, base in enumerate(bases)]
     with pytest.MonkeyPatch.context():
         mounts = []
@@ -69,7 +70,7 @@ def union(folder: Path, *bases: bytes) -> Iterator[Union]:
                 mount = erofs(layer, folder / f"mount{number}")
                 mounts.append(mount.__enter__())
                 stack.append(mount)
-            with overlay(mounts, folder / "root", upper=folder / "upper") as root:
+            with overlay(mounts, folder / "root", upper=folder / "upper", marks=marks) as root:
                 yield Union(folder, layers, root)
         finally:
             for mount in reversed(stack):

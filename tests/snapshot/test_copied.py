@@ -54,7 +54,7 @@ def test_a_file_whose_time_was_set_back_after_a_change_counts_as_changed(layers,
         file.write(b"eno")
     os.utime(tmp_path / "copy/a", (1_700_000_000, 1_700_000_000))
     with driver(layers).changed(Stack((), str(tmp_path / "copy")), pile, since_ns) as upper:
-        assert os.listdir(upper) == ["a"]
+        assert os.listdir(upper.path) == ["a"]
     assert os.listdir(f"{layers.root}/snapshots/new") == []
 
 

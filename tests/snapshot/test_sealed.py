@@ -4,7 +4,7 @@ import pytest
 from tests.images import Piece, tar
 from tests.snapshot.piles import seal
 
-from lamina.layer.stack import Stack
+from lamina.layer.stack import Changed, Stack
 from lamina.snapshot.layers import Layers, LayerUnknown
 from lamina.snapshot.sealed import SealedDriver
 from lamina.spec.digest import Digest
@@ -23,6 +23,6 @@ def test_lowers_are_the_sealed_files_and_the_changes_are_the_upper_directory(tmp
     assert driver.view(pile) == lowers
     assert driver.fill("/nowhere", pile) is True
     with driver.changed(Stack(lowers, "/up", "/work"), pile, 0) as upper:
-        assert upper == "/up"
+        assert upper == Changed("/up", "trusted")
     with pytest.raises(LayerUnknown):
         driver.lowers((*pile, Digest.of(b"absent")))

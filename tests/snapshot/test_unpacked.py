@@ -110,7 +110,7 @@ with open(root + "/m/own", "w") as file:
 os.mkdir(root + "/m/locked")
 os.chmod(root + "/m/locked", 0)
 with layers.opened(pile) as parents, shots.changed("c1") as upper:
-    found = [row.kind + " " + row.path.decode() for row in changes(upper, parents)]
+    found = [row.kind + " " + row.path.decode() for row in changes(upper.path, parents, marks=upper.marks)]
 mode = oct(os.stat(root + "/m").st_mode & 0o7777)
 perform_undone = os.system("umount " + root + "/m")
 shots.remove("c1")

@@ -317,8 +317,10 @@ def export(engine: "Engine", record: "ContainerRecord", write: Callable[[bytes],
     excluded = excluded_paths(engine, record)
     layers = engine.layers.pile(record.diff_ids)
     try:
-        with engine.snapshotter.changed(record.id) as upper:
-            write_tree(Tree.of(layers), write, upper=upper, exclude=excluded)
+        with engine.snapshotter.changed(record.id) as changed:
+            write_tree(
+                Tree.of(layers), write, upper=changed.path, marks=changed.marks, exclude=excluded
+            )
     finally:
         for layer in layers:
             layer.close()

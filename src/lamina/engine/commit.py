@@ -116,7 +116,7 @@ def _write(
     exclude = engine.containers.excluded_paths(record)
     with (
         engine.layers.opened(record.diff_ids) as parents,
-        engine.snapshotter.changed(record.id) as upper,
+        engine.snapshotter.changed(record.id) as changed,
         Intake(place, record.diff_ids, compression=compression) as intake,
     ):
         known: list[Entry] = []
@@ -125,7 +125,15 @@ def _write(
             intake.write_known(data, known)
             known.clear()
 
-        stats = write_layer(upper, parents, take, exclude=exclude, clamp_ns=fixed_ns(), known=known)
+        stats = write_layer(
+            changed.path,
+            parents,
+            take,
+            marks=changed.marks,
+            exclude=exclude,
+            clamp_ns=fixed_ns(),
+            known=known,
+        )
         if listener is not None and stats.notes:
             from lamina.events import Notice
 

@@ -2,6 +2,7 @@
 
 import os
 import posixpath
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lamina.layer.entry import Kind
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.engine.records import ContainerRecord
     from lamina.layer.diff import Change
+    from lamina.layer.stack import Changed
     from lamina.layer.view import Tree
 
 __all__ = ["changes", "excluded_paths"]
@@ -35,9 +37,9 @@ def excluded_paths(engine: "Engine", record: "ContainerRecord") -> frozenset[byt
         for layer in layers:
             layer.close()
     if made:
-        with engine.snapshotter.changed(record.id) as upper:
+        with engine.snapshotter.changed(record.id) as changed:
             for folder in sorted(made, key=len, reverse=True):
-                if _holds_only(upper, folder, points):
+                if _holds_only(changed, folder, points):
                     points.add(folder)
     return frozenset(points)
 
@@ -58,10 +60,14 @@ def _above(path: bytes) -> list[bytes]:
     return found
 
 
-def _holds_only(upper: str, folder: bytes, points: set[bytes]) -> bool:
+def _holds_only(changed: "Changed", folder: bytes, points: set[bytes]) -> bool:
     """Tell whether everything in `folder` of the writable layer is a mount point."""
+    place = os.path.join(os.fsencode(changed.path), folder)
+    with suppress(OSError):
+        os.getxattr(place, f"{changed.marks}.overlay.redirect", follow_symlinks=False)
+        return False  # moved here by the container, with all that the image has in it
     try:
-        names = os.listdir(os.path.join(os.fsencode(upper), folder))
+        names = os.listdir(place)
     except OSError:
         return True
     return all(folder + b"/" + name in points for name in names)
@@ -74,8 +80,8 @@ def changes(engine: "Engine", record: "ContainerRecord") -> "tuple[Change, ...]"
     excluded = excluded_paths(engine, record)
     layers = engine.layers.pile(record.diff_ids)
     try:
-        with engine.snapshotter.changed(record.id) as upper:
-            return tuple(layer_changes(upper, layers, exclude=excluded))
+        with engine.snapshotter.changed(record.id) as changed:
+            return tuple(layer_changes(changed.path, layers, marks=changed.marks, exclude=excluded))
     finally:
         for layer in layers:
             layer.close()

@@ -4,18 +4,25 @@ import os
 import stat
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from lamina.layer.diff import Walk, with_parents
+from lamina.layer.diff import Difference, New, Walk, with_parents
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.sealed import SealedLayer
-from lamina.layer.upper import Owners, Upper, is_plain, is_whiteout
+from lamina.layer.upper import Owners, Upper, carried_xattrs, is_plain, is_whiteout
 from lamina.layer.view import Tree
 from lamina.layer.whiteout import PREFIX
 from lamina.layer.writer import TarWriter
 
+if TYPE_CHECKING:
+    from lamina.layer.node import Node
+    from lamina.layer.stack import MarkSpace
+
 __all__ = ["Body", "LayerStats", "changeset", "write_entries", "write_layer"]
 
 Body = Callable[[], Iterator[bytes]]
+_Record = tuple[Entry, Body | None]
+_Pile = tuple["Node", ...]
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _AT_ONCE = 1024 * 1024  # bytes of a file that are read with one call
@@ -36,6 +43,7 @@ def changeset(
     upper: str,
     parents: Sequence[SealedLayer],
     *,
+    marks: "MarkSpace" = "trusted",
     exclude: Container[bytes] = (),
     owners: Owners | None = None,
     notes: list[str] | None = None,
@@ -46,18 +54,17 @@ def changeset(
     unchanged directories only those that lead to a change. A directory that was removed and made
     again gets a whiteout for each path that is gone, never an opaque mark, so every driver gives
     the same entries. A body may be opened until the iterator ends; `notes` collects what was left
-    out. With a hard link, its first path by this order is the file.
+    out. With a hard link, its first path by this order is the file. Raises: UpperCorrupt.
     """
-    with Upper(upper, owners=owners) as directory:
-        records = _Records(directory)
-        for item in with_parents(Walk(directory, Tree.of(parents), exclude).differences()):
-            found = records.record(item.path, item.status)
+    with Upper(upper, owners=owners, marks=marks) as directory:
+        walk = Walk(directory, Tree.of(parents), exclude)
+        records = _Records(directory, walk)
+        for item in with_parents(walk.differences()):
+            found = records.changed(item)
             if found is not None:
                 yield found
-            if not item.fresh:
-                continue
-            for _, path, _, _ in directory.fresh(item.path, exclude):
-                found = records.added(path)
+            for new in walk.added(item.path) if item.fresh else ():
+                found = records.added(new.path) if isinstance(new, New) else records.changed(new)
                 if found is not None:
                     yield found
     if notes is not None:
@@ -69,6 +76,7 @@ def write_layer(
     parents: Sequence[SealedLayer],
     sink: Callable[[bytes], object],
     *,
+    marks: "MarkSpace" = "trusted",
     exclude: Container[bytes] = (),
     owners: Owners | None = None,
     clamp_ns: int | None = None,
@@ -79,28 +87,22 @@ def write_layer(
     The same changes give the same bytes. Nothing changed: no entries, and a tar of its end marker
     alone. Times later than `clamp_ns` (SOURCE_DATE_EPOCH) become it. A file that changes its size
     meanwhile is padded or cut, and noted. `known` collects the entries, as TarWriter does.
+    Raises: UpperCorrupt.
     """
-    with Upper(upper, owners=owners) as directory:
-        records = _Records(directory)
+    with Upper(upper, owners=owners, marks=marks) as directory:
+        walk = Walk(directory, Tree.of(parents), exclude)
+        records = _Records(directory, walk)
         tally = _Tally(TarWriter(sink, known=known), records.notes, clamp_ns)
         files = _Files(records, tally, owners)
-        for item in with_parents(Walk(directory, Tree.of(parents), exclude).differences()):
-            if item.status is not None and stat.S_ISREG(item.status.st_mode):
-                fd, name = directory.split(item.path)
-                files.write(fd, item.path, name)
-                continue
-            found = records.record(item.path, item.status)
-            if found is not None:
-                tally.add(*found)
-            if not item.fresh:
-                continue
-            for fd, path, name, is_file in directory.fresh(item.path, exclude):
-                if is_file:
-                    files.write(fd, path, name)
+        for item in with_parents(walk.differences()):
+            files.changed(item)
+            for new in walk.added(item.path) if item.fresh else ():
+                if isinstance(new, Difference):
+                    files.changed(new)
+                elif new.is_file:
+                    files.write(new.directory, new.path, new.name)
                 else:
-                    found = records.added(path)
-                    if found is not None:
-                        tally.add(*found)
+                    files.other(records.added(new.path))
         return tally.close()
 
 
@@ -157,48 +159,64 @@ class _Tally:
 class _Records:
     """Turns paths of the upper directory into entries, one after another."""
 
-    def __init__(self, directory: Upper) -> None:
-        self._directory = directory
-        self._links: dict[tuple[int, int], bytes] = {}
+    def __init__(self, directory: Upper, walk: Walk) -> None:
+        self.directory = directory
+        self._walk = walk
+        self._links: dict[tuple[int | str, int], bytes] = {}
         self.notes: list[str] = []
 
-    def record(
-        self, path: bytes, status: os.stat_result | None
-    ) -> tuple[Entry, Body | None] | None:
-        """Give the entry of `path`, a whiteout where `status` is None; None for what is left out."""
-        head, _, name = path.rpartition(b"/")
-        if status is None:
-            white = (head + b"/" if head else b"") + PREFIX + name
-            return Entry(white, Kind.FILE, mode=0), None
-        entry = self._directory.entry(path, status)
+    def changed(self, item: Difference) -> _Record | None:
+        """Give the entry of a path, a whiteout where it is gone; None for what is left out."""
+        if item.moved:
+            return self._moved(item.path, item.moved[0])
+        if item.status is not None:
+            return self.record(item.path, item.status, item.around)
+        head, _, name = item.path.rpartition(b"/")
+        white = (head + b"/" if head else b"") + PREFIX + name
+        return Entry(white, Kind.FILE, mode=0), None
+
+    def record(self, path: bytes, status: os.stat_result, around: _Pile = ()) -> _Record | None:
+        """Give the entry of a path of the upper directory; None for what is left out."""
+        name = path.rpartition(b"/")[2]
+        entry = self.directory.entry(path, status)
         problem = "a socket" if entry is None else ""
         if name.startswith(PREFIX):
             problem = "a name that would be taken for a whiteout"
         if entry is None or problem:
             self.notes.append(f"left out {path.decode(errors='replace')!r}: {problem}")
             return None
-        return self._linked(entry, status), self._body_of(entry)
+        content = self._walk.content(path, status, around)
+        entry = self._linked(entry, status.st_nlink, (status.st_dev, status.st_ino))
+        if entry.kind is not Kind.FILE or not entry.size:
+            return entry, None
+        if content is not None:
+            return entry, lambda: content.layer.pieces(content)
+        return entry, lambda: self.directory.body(path)
 
-    def added(self, path: bytes) -> tuple[Entry, Body | None] | None:
+    def _moved(self, path: bytes, node: "Node") -> _Record:
+        """Give what a layer has, under the path that it was moved to."""
+        entry = node.entry(path)
+        entry = entry._replace(xattrs=carried_xattrs(entry.xattrs))
+        entry = self._linked(entry, node.nlink, (node.layer.path, node.nid))
+        if entry.kind is not Kind.FILE or not entry.size:
+            return entry, None
+        return entry, lambda: node.layer.pieces(node)
+
+    def added(self, path: bytes) -> _Record | None:
         """Give the entry of a path that nothing lies below: a whiteout there takes nothing away."""
-        status = self._directory.status(path)
+        status = self.directory.status(path)
         if status is None or is_whiteout(status):
             return None
         return self.record(path, status)
 
-    def _linked(self, entry: Entry, status: os.stat_result) -> Entry:
+    def _linked(self, entry: Entry, nlink: int, key: tuple[int | str, int]) -> Entry:
         """Turn the second and later names of one file into hard links."""
-        if status.st_nlink < 2 or entry.kind is Kind.DIRECTORY:  # noqa: PLR2004 - names
+        if nlink < 2 or entry.kind is Kind.DIRECTORY:  # noqa: PLR2004 - names
             return entry
-        first = self._links.setdefault((status.st_dev, status.st_ino), entry.path)
+        first = self._links.setdefault(key, entry.path)
         if first == entry.path:
             return entry
         return entry._replace(kind=Kind.HARDLINK, link=first, size=0, xattrs=())
-
-    def _body_of(self, entry: Entry) -> Body | None:
-        if entry.kind is not Kind.FILE or not entry.size:
-            return None
-        return lambda: self._directory.body(entry.path)
 
 
 class _Files:
@@ -212,7 +230,20 @@ class _Files:
         self._tally = tally
         self._owners = owners
 
-    def write(self, directory: int, path: bytes, name: bytes) -> None:
+    def changed(self, item: Difference) -> None:
+        """Write one difference, whatever it is."""
+        if item.status is not None and stat.S_ISREG(item.status.st_mode):
+            fd, name = self._records.directory.split(item.path)
+            self.write(fd, item.path, name, item.around)
+        else:
+            self.other(self._records.changed(item))
+
+    def other(self, found: _Record | None) -> None:
+        """Write an entry, if there is one, the way of everything else."""
+        if found is not None:
+            self._tally.add(*found)
+
+    def write(self, directory: int, path: bytes, name: bytes, around: _Pile = ()) -> None:
         """Write the file `name` of an open directory; nothing if it went away meanwhile."""
         try:
             fd = os.open(name, _READ, dir_fd=directory)
@@ -226,9 +257,7 @@ class _Files:
                 return
         finally:
             os.close(fd)
-        found = self._records.record(path, status)
-        if found is not None:
-            self._tally.add(*found)
+        self.other(self._records.record(path, status, around))
 
     def _write(self, fd: int, path: bytes, status: os.stat_result, size: int) -> None:
         tally = self._tally

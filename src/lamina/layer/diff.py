@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.sealed import SealedLayer
+from lamina.layer.union import Union
 from lamina.layer.upper import Owners, Upper, carried_xattrs, is_whiteout
 from lamina.layer.view import Tree, merged_child, merged_children
 
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
     import os
 
     from lamina.layer.node import Node
+    from lamina.layer.stack import MarkSpace
 
-__all__ = ["Change", "Difference", "Walk", "changes", "with_parents"]
+__all__ = ["Change", "Difference", "New", "Walk", "changes", "with_parents"]
 
 _Pile = tuple["Node", ...]
 
@@ -31,23 +33,52 @@ class Change:
 
 
 class Difference(NamedTuple):
-    """One path of the upper directory. Kinds: A, C, D; = nothing; T what Docker does not list.
+    """One path of the container. Kinds: A, C, D; = nothing; T what Docker does not list.
 
     That is a directory's time, and a file that is as it was but no longer one with its other names.
-    A `fresh` directory has nothing below it: what is in it is all new, and is not given.
+    `status` is that of the upper directory's own; what came along with a directory that was moved
+    is only in the layers: `moved`. `around` are the layers' directories that show through the one
+    that holds the path. Under a `fresh` directory there are no layers: what is in it is all new,
+    and is not given; `Walk.added` gives it.
     """
 
     path: bytes
     kind: str
     status: "os.stat_result | None"
     is_directory: bool
+    moved: _Pile = ()
+    around: _Pile = ()
     fresh: bool = False
+
+
+class New(NamedTuple):
+    """A path in a fresh directory: its directory's descriptor, good until the next step, its name."""
+
+    directory: int
+    path: bytes
+    name: bytes
+    is_file: bool
+
+
+class _Place(NamedTuple):
+    """One directory: what the layers have there (`below`), and what of them it shows.
+
+    The same but where it was moved there, or made again. `quick`: fresh directories in it are left
+    to `Walk.added`.
+    """
+
+    path: bytes
+    in_upper: bool
+    below: _Pile
+    shown: _Pile
+    quick: bool = True
 
 
 def changes(
     upper: str,
     parents: Sequence[SealedLayer],
     *,
+    marks: "MarkSpace" = "trusted",
     exclude: Container[bytes] = (),
     owners: Owners | None = None,
 ) -> list[Change]:
@@ -56,106 +87,164 @@ def changes(
     As `docker diff`: a directory is changed where its own attributes are, or something in it; its
     time alone does not count. Paths in `exclude`, and what lies below them, are left out.
     Cost: one lstat and one look into the parents' index per path of `upper`.
+    Raises: UpperCorrupt.
     """
-    with Upper(upper, owners=owners) as directory:
+    with Upper(upper, owners=owners, marks=marks) as directory:
         walk = Walk(directory, Tree.of(parents), exclude)
         found: list[Change] = []
         for item in with_parents(walk.differences(), idle="=T"):
             if item.path:
                 found.append(Change(item.path, _kind(item.kind)))
             if item.fresh:
-                found += _added(directory, item.path, exclude)
+                found += _added(directory, walk, item.path)
     return sorted(found, key=lambda change: change.path.split(b"/"))
 
 
-def _added(directory: Upper, top: bytes, exclude: Container[bytes]) -> Iterator[Change]:
-    for _, path, _, is_file in directory.fresh(top, exclude):
-        if not is_file:
-            status = directory.status(path)
+def _added(directory: Upper, walk: "Walk", top: bytes) -> Iterator[Change]:
+    for item in walk.added(top):
+        if isinstance(item, New) and not item.is_file:
+            status = directory.status(item.path)
             if status is None or is_whiteout(status):
                 continue
-        yield Change(path, "A")
+        yield Change(item.path, "A")
 
 
 class Walk:
-    """Compare an upper directory with what lies below it."""
+    """Compare what a container sees with what the layers have, where an upper directory says so."""
 
     def __init__(self, upper: Upper, tree: Tree, exclude: Container[bytes]) -> None:
         self._upper = upper
         self._tree = tree
+        self._union = Union(upper, tree)
         self._exclude = exclude
 
     def differences(self) -> Iterator[Difference]:
-        """Give every path of the upper directory, and what it hides, parents first, sorted.
+        """Give every path of the upper directory, what it hides and what it moved, parents first.
 
-        Of a fresh directory, itself alone: `Upper.fresh` gives the rest at less cost. No recursion: a hostile container nests deeper than Python goes.
+        Sorted. Of a fresh directory, itself alone: `added` gives the rest at less cost.
         """
         status = self._upper.status(b"")
         if status is None:
             return
         pile = self._tree.pile(b"")
-        kind = self._compare_directory(b"", status, pile)
+        kind = self._compare_directory(b"", self._upper.entry(b"", status), pile)
         yield Difference(b"", "=" if kind == "T" else kind, status, is_directory=True)
-        stack = [iter(self._children(b"", pile, hidden=False))]
+        yield from self._differences(_Place(b"", in_upper=True, below=pile, shown=pile))
+
+    def added(self, top: bytes) -> "Iterator[New | Difference]":
+        """Give what is below the fresh directory `top`; what was moved there as differences."""
+        for row in self._upper.fresh(top, self._exclude):
+            item = New(*row)
+            yield item
+            if item.is_file or self._upper.marks(item.path).redirect is None:
+                continue
+            shown = self._union.directory(item.path, ())
+            yield from self._differences(
+                _Place(item.path, in_upper=True, below=(), shown=shown, quick=False)
+            )
+
+    def _differences(self, top: _Place) -> Iterator[Difference]:
+        """Give what is below `top`. No recursion: a hostile container nests deeper than Python goes."""
+        stack = [iter(self._children(top))]
         while stack:
             step = next(stack[-1], None)
             if step is None:
                 stack.pop()
                 continue
-            item, below, hidden = step
+            item, place = step
             yield item
-            if item.is_directory and not item.fresh:
-                stack.append(iter(self._children(item.path, below, hidden=hidden)))
+            if place is not None:
+                stack.append(iter(self._children(place)))
 
-    def _children(
-        self, path: bytes, pile: _Pile, *, hidden: bool
-    ) -> list[tuple[Difference, _Pile, bool]]:
-        """Compare the names in one directory; `hidden` says that nothing shines through."""
-        names = self._upper.names(path)
-        hidden = hidden or self._upper.is_opaque(path)
+    def content(self, path: bytes, status: "os.stat_result", around: _Pile) -> "Node | None":
+        """Give the layers' file whose content an upper file shows, if it has none of its own."""
+        return self._union.content(path, around) if stat.S_ISREG(status.st_mode) else None
+
+    def _children(self, place: _Place) -> list[tuple[Difference, _Place | None]]:
+        """Compare the names in one directory."""
+        names = self._upper.names(place.path) if place.in_upper else []
+        same = place.shown is place.below
         lower: dict[bytes, _Pile] | None = None
-        if pile and (hidden or len(names) > _FEW):
-            lower = dict(merged_children(pile))
-        if hidden and lower:
-            names = sorted({*names, *lower})
-        prefix = path + b"/" if path else b""
+        shown: dict[bytes, _Pile] = {}
+        if place.below and (not same or len(names) > _FEW):
+            lower = dict(merged_children(place.below))
+        if not same:
+            shown = dict(merged_children(place.shown))
+            names = sorted({*names, *shown, *(lower or ())})
+        prefix = place.path + b"/" if place.path else b""
         found = []
         for name in names:
             full = prefix + name
             if full in self._exclude:
                 continue
-            if lower is not None:
-                below = lower.get(name, ())
-            else:
-                below = merged_child(pile, name) if pile else ()
-            step = self._child(full, below, hidden=hidden)
+            below = merged_child(place.below, name) if lower is None else lower.get(name, ())
+            step = self._child(place, full, below, shown.get(name, ()))
             if step is not None:
-                found.append((step, _directories(below), hidden))
+                found.append(step)
         return found
 
-    def _child(self, path: bytes, below: _Pile, *, hidden: bool) -> Difference | None:
-        status = self._upper.status(path)
+    def _child(
+        self, place: _Place, path: bytes, below: _Pile, shown: _Pile
+    ) -> tuple[Difference, _Place | None] | None:
+        status = self._upper.status(path) if place.in_upper else None
+        if status is None and shown:
+            return self._moved(place, path, below, shown)
         if status is None or is_whiteout(status):
-            gone = below and (hidden or status is not None)
-            return Difference(path, "D", None, is_directory=False) if gone else None
+            # A name that was there a moment ago and is not any more shows what is below.
+            gone = below and (place.shown is not place.below or status is not None)
+            return (Difference(path, "D", None, is_directory=False), None) if gone else None
+        around = place.shown
         if stat.S_ISDIR(status.st_mode):
             kind = "C" if below else "A"
-            if below and below[0].kind is Kind.DIRECTORY:
-                kind = self._compare_directory(path, status, below)
-            fresh = not _directories(below)
-            return Difference(path, kind, status, is_directory=True, fresh=fresh)
-        if not below:
-            return Difference(path, "A", status, is_directory=False)
-        if below[0].kind is not Kind.DIRECTORY and self._same(path, status, below[0]):
+            if _directories(below):
+                kind = self._compare_directory(path, self._upper.entry(path, status), below)
+            through = self._through(place, path, below)
+            fresh = place.quick and not (through or _directories(below))
+            item = Difference(path, kind, status, is_directory=True, fresh=fresh)
+            if fresh:
+                return item, None
+            return item, place._replace(path=path, below=_directories(below), shown=through)
+        kind = "C" if below else "A"
+        is_file = below and below[0].kind is not Kind.DIRECTORY
+        if is_file and self._same(path, status, below[0], around):
             if below[0].nlink == 1:
                 return None
-            return Difference(path, "T", status, is_directory=False)  # copied up: link broken
-        return Difference(path, "C", status, is_directory=False)
+            kind = "T"  # copied up: the link to its other names is broken
+        return Difference(path, kind, status, is_directory=False, around=around), None
 
-    def _compare_directory(self, path: bytes, status: "os.stat_result", below: _Pile) -> str:
+    def _through(self, place: _Place, path: bytes, below: _Pile) -> _Pile:
+        """Give what shows through an upper directory: `below` itself where that is all the same."""
+        below = _directories(below)
+        marks = self._upper.marks(path)
+        if place.shown is place.below and not marks.opaque and marks.redirect is None:
+            return below
+        through = self._union.directory(path, place.shown)
+        same = len(through) == len(below) and all(map(_is_same_node, through, below))
+        return below if same else through
+
+    def _moved(
+        self, place: _Place, path: bytes, below: _Pile, shown: _Pile
+    ) -> tuple[Difference, _Place | None] | None:
+        """Compare what came along with a directory that was moved here."""
+        node = shown[0]
+        kind = "C" if below else "A"
+        if node.kind is Kind.DIRECTORY:
+            if _directories(below):
+                kind = self._compare_directory(path, node.entry(path), below)
+            item = Difference(path, kind, None, is_directory=True, moved=shown)
+            there = place._replace(
+                path=path, in_upper=False, below=_directories(below), shown=shown
+            )
+            return item, there
+        if below and self._same_moved(path, node, below[0]):
+            if node.nlink == below[0].nlink == 1:
+                return None
+            kind = "T"  # its names may have been parted
+        return Difference(path, kind, None, is_directory=False, moved=shown), None
+
+    def _compare_directory(self, path: bytes, entry: Entry | None, below: _Pile) -> str:
         if not below:
             return "="
-        entry = self._upper.entry(path, status)
         node = below[0]
         if entry is None or not _same_attributes(entry, node):
             return "C"
@@ -166,35 +255,56 @@ class Walk:
         prefix = path + b"/" if path else b""
         return any(prefix + name in self._exclude for name in self._upper.names(path))
 
-    def _same(self, path: bytes, status: "os.stat_result", node: "Node") -> bool:
+    def _same(self, path: bytes, status: "os.stat_result", node: "Node", around: _Pile) -> bool:
         """Tell whether a file is as the layers below have it, to the last byte."""
-        if status.st_mtime_ns != node.mtime_ns:
-            return False
-        entry = self._upper.entry(path, status)
-        if entry is None or entry.kind is not node.kind:
-            return False
-        if not _same_attributes(entry, node) or status.st_nlink > 1:
+        if status.st_nlink > 1 or status.st_mtime_ns != node.mtime_ns:
             return False  # a link made here: all of its names belong to the layer
-        if entry.kind is Kind.SYMLINK:
-            return entry.link == node.target
-        if entry.kind is not Kind.FILE:
-            return entry.device == node.device
-        return entry.size == node.size and self._same_content(path, node)
+        entry = self._upper.entry(path, status)
+        if entry is None:
+            return False
+        if not _same_record(entry, node) or entry.kind is not Kind.FILE:
+            return _same_record(entry, node)
+        content = self._union.content(path, around)
+        if content is not None and _is_same_node(content, node):
+            return True
+        body = self._upper.body(path) if content is None else content.layer.pieces(content)
+        return _same_content(body, node)
 
-    def _same_content(self, path: bytes, node: "Node") -> bool:
-        at = 0
-        for piece in self._upper.body(path):
-            if piece != node.layer.read(node, at, len(piece)):
-                return False
-            at += len(piece)
-        return at == node.size
+    def _same_moved(self, path: bytes, moved: "Node", node: "Node") -> bool:
+        if not _same_record(moved.entry(path), node):
+            return False
+        return moved.kind is not Kind.FILE or _same_content(moved.layer.pieces(moved), node)
+
+
+def _is_same_node(one: "Node", other: "Node") -> bool:
+    return one.nid == other.nid and one.layer is other.layer
+
+
+def _same_record(entry: Entry, node: "Node") -> bool:
+    """Tell whether all but a file's content is the same."""
+    if entry.kind is not node.kind or entry.mtime_ns != node.mtime_ns:
+        return False
+    if entry.kind is Kind.SYMLINK and entry.link != node.target:
+        return False
+    if entry.kind is Kind.FILE and entry.size != node.size:
+        return False
+    return _same_attributes(entry, node) and entry.device == node.device
+
+
+def _same_content(body: Iterator[bytes], node: "Node") -> bool:
+    at = 0
+    for piece in body:
+        if piece != node.layer.read(node, at, len(piece)):
+            return False
+        at += len(piece)
+    return at == node.size
 
 
 def _same_attributes(entry: Entry, node: "Node") -> bool:
     same = (entry.uid, entry.gid) == (node.uid, node.gid)
     if entry.kind is not Kind.SYMLINK:
         same = same and entry.mode == node.mode
-    return same and entry.xattrs == carried_xattrs(node.xattrs)
+    return same and carried_xattrs(entry.xattrs) == carried_xattrs(node.xattrs)
 
 
 def _directories(pile: _Pile) -> _Pile:

@@ -2,21 +2,29 @@
 
 import stat
 from collections.abc import Callable, Container, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lamina.layer.changeset import LayerStats, write_entries
 from lamina.layer.entry import Entry, Kind
-from lamina.layer.upper import Owners, Upper, is_whiteout
+from lamina.layer.union import Member, Union
+from lamina.layer.upper import Owners, Upper
 from lamina.layer.view import Tree, merged_children
 from lamina.layer.whiteout import PREFIX
 
 if TYPE_CHECKING:
+    import os
+
     from lamina.layer.changeset import Body
     from lamina.layer.node import Node
+    from lamina.layer.stack import MarkSpace
 
 __all__ = ["write_directory", "write_tree"]
 
-_Step = tuple[bytes, "tuple[Node, ...]", bool]
+
+class _Step(NamedTuple):
+    path: bytes
+    member: Member
+    around: "tuple[Node, ...]"
 
 
 def write_tree(
@@ -24,6 +32,7 @@ def write_tree(
     sink: Callable[[bytes], object],
     *,
     upper: str = "",
+    marks: "MarkSpace" = "trusted",
     exclude: Container[bytes] = (),
     owners: Owners | None = None,
     clamp_ns: int | None = None,
@@ -34,7 +43,7 @@ def write_tree(
     """
     notes: list[str] = []
     if upper:
-        with Upper(upper, owners=owners) as directory:
+        with Upper(upper, owners=owners, marks=marks) as directory:
             entries = _Flat(tree, directory, exclude, notes).entries()
             return write_entries(entries, sink, notes, clamp_ns=clamp_ns)
     entries = _Flat(tree, None, exclude, notes).entries()
@@ -56,7 +65,7 @@ def write_directory(
     """
     notes: list[str] = []
     owners: Owners | None = None if owner is None else lambda _uid, _gid: owner
-    with Upper(path, owners=owners) as directory:
+    with Upper(path, owners=owners, marks="") as directory:
         entries = _Flat(Tree.of(()), directory, exclude, notes, plain=True).entries()
         return write_entries(entries, sink, notes, clamp_ns=clamp_ns)
 
@@ -75,54 +84,49 @@ class _Flat:
     ) -> None:
         self._tree = tree
         self._upper = upper
+        self._union = Union(upper, tree, plain=plain) if upper is not None else None
         self._exclude = exclude
         self._notes = notes
-        self._plain = plain
         self._links: dict[tuple[object, int], bytes] = {}
 
     def entries(self) -> "Iterator[tuple[Entry, Body | None]]":
         """Give every entry, a directory before its children, sorted."""
-        stack: list[_Step] = [(b"", self._tree.pile(b""), self._upper is not None)]
+        pile = self._tree.pile(b"")
+        status = self._upper.status(b"") if self._upper is not None else None
+        stack: list[_Step] = [_Step(b"", Member(status, pile), ())]
         while stack:
-            path, pile, in_upper = stack.pop()
-            if in_upper:
-                yield from self._of_upper(path)
-                is_directory = self._is_directory(path)
-            elif pile:
-                yield self._of_layer(path, pile[0])
-                is_directory = pile[0].kind is Kind.DIRECTORY
+            path, (status, shown), around = stack.pop()
+            if status is not None:
+                yield from self._of_upper(path, status, around)
+                if not stat.S_ISDIR(status.st_mode):
+                    continue
+                if self._union is not None and path:
+                    shown = self._union.directory(path, around)
+            elif shown:
+                yield self._of_layer(path, shown[0])
+                if shown[0].kind is not Kind.DIRECTORY:
+                    continue
             else:
                 continue
-            if is_directory:
-                stack += reversed(self._children(path, pile, in_upper=in_upper))
+            stack += reversed(self._children(path, shown, in_upper=status is not None))
 
-    def _children(self, path: bytes, pile: "tuple[Node, ...]", *, in_upper: bool) -> list[_Step]:
-        if pile and pile[0].kind is not Kind.DIRECTORY:
-            pile = ()
+    def _children(self, path: bytes, shown: "tuple[Node, ...]", *, in_upper: bool) -> "list[_Step]":
+        if self._union is not None:
+            members = self._union.members(path, shown, in_upper=in_upper)
+        else:
+            members = {name: Member(None, pile) for name, pile in merged_children(shown)}
         prefix = path + b"/" if path else b""
-        upper = self._upper if in_upper else None
-        shows = pile and not (upper is not None and upper.is_opaque(path))
-        found: dict[bytes, _Step] = {}
-        if shows:
-            for name, nodes in merged_children(pile):
-                found[name] = (prefix + name, nodes, False)
-        for name in upper.names(path) if upper is not None else ():
-            status = upper.status(prefix + name) if upper is not None else None
-            before = found.pop(name, None)
-            if status is None or (is_whiteout(status) and not self._plain):
-                continue
-            nodes = before[1] if before is not None else ()
-            found[name] = (prefix + name, nodes, True)
-        return [found[name] for name in sorted(found) if prefix + name not in self._exclude]
+        return [
+            _Step(prefix + name, members[name], shown)
+            for name in sorted(members)
+            if prefix + name not in self._exclude
+        ]
 
-    def _is_directory(self, path: bytes) -> bool:
-        status = self._upper.status(path) if self._upper is not None else None
-        return status is not None and stat.S_ISDIR(status.st_mode)
-
-    def _of_upper(self, path: bytes) -> "Iterator[tuple[Entry, Body | None]]":
-        upper = self._upper
-        status = upper.status(path) if upper is not None else None
-        if upper is None or status is None:
+    def _of_upper(
+        self, path: bytes, status: "os.stat_result", around: "tuple[Node, ...]"
+    ) -> "Iterator[tuple[Entry, Body | None]]":
+        upper, union = self._upper, self._union
+        if upper is None or union is None:
             return
         entry = upper.entry(path, status)
         whiteout = path.rpartition(b"/")[2].startswith(PREFIX)
@@ -130,10 +134,15 @@ class _Flat:
             what = "a socket" if entry is None else "a name that would be taken for a whiteout"
             self._notes.append(f"left out {path.decode(errors='replace')!r}: {what}")
             return
+        content = union.content(path, around) if entry.kind is Kind.FILE else None
         if entry.kind is not Kind.DIRECTORY and status.st_nlink > 1:
             entry = self._linked(entry, (status.st_dev, status.st_ino))
-        has_body = entry.kind is Kind.FILE and entry.size
-        yield entry, (lambda: upper.body(path)) if has_body else None
+        if entry.kind is not Kind.FILE or not entry.size:
+            yield entry, None
+        elif content is not None:
+            yield entry, lambda: content.layer.pieces(content)
+        else:
+            yield entry, lambda: upper.body(path)
 
     def _of_layer(self, path: bytes, node: "Node") -> "tuple[Entry, Body | None]":
         entry = node.entry(path)

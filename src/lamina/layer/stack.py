@@ -1,10 +1,14 @@
 """Where the layers of one union lie, as values."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from lamina.spec.digest import Digest
 
-__all__ = ["Lower", "Stack"]
+__all__ = ["Changed", "Lower", "MarkSpace", "Stack"]
+
+MarkSpace = Literal["trusted", "user", ""]
+"""Where overlayfs keeps its marks: for root, inside a user namespace, or nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +32,11 @@ class Stack:
     def writable(self) -> bool:
         """Whether there is an upper directory."""
         return bool(self.upper)
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A directory in overlayfs's form with what a container changed, and where its marks are."""
+
+    path: str
+    marks: MarkSpace

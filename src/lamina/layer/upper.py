@@ -1,14 +1,15 @@
 """Read a directory that overlayfs writes into, or a plain one, as entries.
 
 Format of an upper directory: the kernel's Documentation/filesystems/overlayfs.rst. A whiteout is a
-0/0 character device, an opaque directory has `trusted.overlay.opaque` or `user.overlay.opaque` set
-to `y`; mounts are made with redirect_dir, metacopy and index off, so there is nothing else.
+0/0 character device; the rest are marks, extended attributes: `opaque` is `y` on a directory that
+hides what lies below, `redirect` says where something was moved from, `metacopy` that a file's
+content is still in the layers. What the last two lead to is for `lamina.layer.union`.
 """
 
 import os
 import stat
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from lamina.layer.descent import Descent
 from lamina.layer.entry import Entry, Kind
@@ -18,7 +19,9 @@ from lamina.stream.verify import CHUNK
 if TYPE_CHECKING:
     from collections.abc import Container
 
-__all__ = ["Owners", "Upper", "carried_xattrs", "is_plain", "is_whiteout"]
+    from lamina.layer.stack import MarkSpace
+
+__all__ = ["Marks", "Owners", "Upper", "carried_xattrs", "is_plain", "is_whiteout"]
 
 Owners = Callable[[int, int], tuple[int, int]]
 """From owner and group on this disk to those that the container sees."""
@@ -31,7 +34,6 @@ _KINDS = {
     stat.S_IFBLK: Kind.BLOCK,
     stat.S_IFIFO: Kind.FIFO,
 }
-_OPAQUE = ("trusted.overlay.opaque", "user.overlay.opaque")
 _CAPABILITY = "security.capability"
 _DEVICES = (Kind.CHARACTER, Kind.BLOCK)
 _FILE, _DIRECTORY, _OTHER = range(3)
@@ -51,13 +53,32 @@ def carried_xattrs(xattrs: tuple[tuple[str, bytes], ...]) -> tuple[tuple[str, by
     )
 
 
-class Upper:
-    """One directory tree, read without ever following a symlink. A context manager."""
+class Marks(NamedTuple):
+    """What overlayfs noted on one path of an upper directory."""
 
-    def __init__(self, path: str, *, owners: Owners | None = None) -> None:
+    opaque: bool = False
+    metacopy: bool = False
+    redirect: bytes | None = None
+
+
+_NO_MARKS = Marks()
+
+
+class Upper:
+    """One directory tree, read without ever following a symlink. A context manager.
+
+    `marks` is the namespace of extended attributes that the kernel keeps its marks in, empty where
+    no overlayfs wrote. In the other one programs in the container may write what they like.
+    """
+
+    def __init__(
+        self, path: str, *, owners: Owners | None = None, marks: "MarkSpace" = "trusted"
+    ) -> None:
         self._walking = Descent(path)
         self._reading = Descent(path)
         self._owners = owners
+        self._prefix = f"{marks}.overlay." if marks else ""
+        self._known: tuple[bytes, tuple[tuple[str, bytes], ...]] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -79,7 +100,7 @@ class Upper:
         """Give what is below the directory `top`, each directory before what is in it, sorted.
 
         As (descriptor of its directory, path, name in it, whether it is a file); the descriptor is
-        good until the next step. One `getdents` per directory and nothing per file: the caller
+        good until the next step. Of a directory that was moved here, itself alone. One `getdents` per directory and nothing per file: the caller
         opens what it wants. No recursion: a hostile container nests deeper than Python goes.
         """
         stack = [(top + b"/" if top else b"", iter(self._rows(top)))]
@@ -95,7 +116,7 @@ class Upper:
                 if path in exclude:
                     continue
                 yield fd, path, name, kind == _FILE
-                if kind == _DIRECTORY:
+                if kind == _DIRECTORY and self.marks(path).redirect is None:
                     stack.append((path + b"/", iter(self._rows(path))))
                     break
             else:
@@ -138,16 +159,17 @@ class Upper:
         """Give the extended attributes that go with the tree, sorted."""
         return carried_xattrs(self._xattrs(path))
 
-    def is_opaque(self, path: bytes) -> bool:
-        """Tell whether a directory hides what lies below it in the union."""
-        fd = self._walking.open(path)
-        for name in _OPAQUE:
-            try:
-                if os.getxattr(fd, name) == b"y":
-                    return True
-            except OSError:
-                continue
-        return False
+    def marks(self, path: bytes) -> Marks:
+        """Give what overlayfs noted on `path`."""
+        prefix = self._prefix
+        found = {
+            name.removeprefix(prefix): value
+            for name, value in self._xattrs(path)
+            if prefix and name.startswith(prefix)
+        }
+        if not found:
+            return _NO_MARKS
+        return Marks(found.get("opaque") == b"y", "metacopy" in found, found.get("redirect"))
 
     def entry(self, path: bytes, status: os.stat_result) -> Entry | None:
         """Give the record of `path`; None for a socket, which no layer holds."""
@@ -191,6 +213,12 @@ class Upper:
             os.close(fd)
 
     def _xattrs(self, path: bytes) -> tuple[tuple[str, bytes], ...]:
+        """Give all extended attributes; of one path more than once in a row without asking again."""
+        if self._known is None or self._known[0] != path:
+            self._known = path, self._read_xattrs(path)
+        return self._known[1]
+
+    def _read_xattrs(self, path: bytes) -> tuple[tuple[str, bytes], ...]:
         fd, name = self._walking.split(path)
         # There is no lgetxattrat yet: the descriptor's own name in /proc leads to the directory
         # itself, and the last component is not followed.

@@ -21,6 +21,7 @@ _SMALL_BLOCKS = (6, 4)
 _FILE_BACKED = (6, 12)
 _DIRECT = (6, 13)
 _LOOP_CONTROL = "/dev/loop-control"
+_METACOPY = (4, 19)
 _SYS_ADMIN = 1 << 21
 _NO_UPPER = ("overlay", "fuse.fuse-overlayfs", "nfs", "nfs4", "9p", "vfat", "ecryptfs")
 _SUFFIXES = ("", ".xz", ".zst", ".gz")
@@ -123,6 +124,7 @@ def choose(settings: "Settings", layers: "Layers", probe: Probe | None = None) -
         owners=not probe.one_owner,
         directio=found.directio,
         by_loop=found.by_loop,
+        metacopy=probe.kernel >= _METACOPY and not rootless,
     )
     return Snapshotter(layers, surroundings, drivers[found.name], tuple(drivers.values()))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lamina.layer.entry import Kind
-from lamina.layer.stack import Lower, Stack
+from lamina.layer.stack import Changed, Lower, Stack
 from lamina.spec.digest import chain_id
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ class CopiedDriver:
         return False
 
     @contextmanager
-    def changed(self, stack: Stack, diff_ids: "Sequence[Digest]", since_ns: int) -> Iterator[str]:
+    def changed(
+        self, stack: Stack, diff_ids: "Sequence[Digest]", since_ns: int
+    ) -> Iterator[Changed]:
         """Compare `upper` with the layers; give a directory of hard links to what differs."""
         from lamina.layer.view import Tree
 
@@ -74,7 +76,7 @@ class CopiedDriver:
             os.mkdir(place, 0o700)
             comparison = _Comparison(stack.upper, place, Tree.of(layers), since_ns)
             comparison.run(owners=self.owners)
-            yield place
+            yield Changed(place, "")
 
     def _copy(self, target: str, diff_ids: "Sequence[Digest]") -> None:
         from lamina.layer.view import Tree

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lamina.layer.stack import Lower, Stack
+from lamina.layer.stack import Changed, Lower, Stack
 from lamina.settings import MAX_LOWERS
 from lamina.snapshot.merging import merged_count
 
@@ -58,6 +58,6 @@ class SealedDriver:
         stack: Stack,
         diff_ids: "Sequence[Digest]",  # noqa: ARG002 - the Protocol's
         since_ns: int,  # noqa: ARG002 - the Protocol's
-    ) -> Iterator[str]:
+    ) -> Iterator[Changed]:
         """Give the upper directory: overlayfs keeps just the changes there."""
-        yield stack.upper
+        yield Changed(stack.upper, "trusted")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from lamina.errors import AlreadyExists, Corrupt, Invalid, LaminaError, NotFound
-from lamina.layer.stack import Lower, Stack
+from lamina.layer.stack import Changed, Lower, Stack
 from lamina.spec.digest import Digest, chain_id
 from lamina.spec.mount import Mount
 from lamina.spec.wire import decode, encode
@@ -25,6 +25,7 @@ __all__ = ["Driver", "SnapshotExists", "SnapshotUnknown", "Snapshotter", "Surrou
 _KEY_LENGTH = 128
 _SHORT = 32
 _PLAIN = ("index=off", "redirect_dir=nofollow", "metacopy=off")
+_MARKED = ("index=off", "redirect_dir=on", "metacopy=on")
 
 
 class SnapshotUnknown(NotFound):
@@ -57,7 +58,7 @@ class Driver(Protocol):
 
     def changed(
         self, stack: Stack, diff_ids: Sequence[Digest], since_ns: int
-    ) -> AbstractContextManager[str]:
+    ) -> AbstractContextManager[Changed]:
         """Give, for the body, a directory in overlayfs's form with what the container changed.
 
         The snapshot was prepared at `since_ns`.
@@ -71,7 +72,8 @@ class Surroundings:
     `userxattr`: we are in a user namespace, where overlayfs keeps its marks in `user.overlay.*`.
     `owners`: files may have other owners than us, which takes a range of user ids there.
     `directio`: sealed layers can be read around the page cache of their files (kernel 6.13, or a
-    loop device). `by_loop`: the kernel mounts them from loop devices only.
+    loop device). `by_loop`: the kernel mounts them from loop devices only. `metacopy`: overlayfs
+    keeps changed owners, modes and times without a copy of the content (kernel 4.19).
     """
 
     run_root: str
@@ -79,6 +81,7 @@ class Surroundings:
     owners: bool = True
     directio: bool = False
     by_loop: bool = False
+    metacopy: bool = False
 
 
 class Snapshotter:
@@ -174,14 +177,16 @@ class Snapshotter:
         folders += self._empty[: max(missing, 0)]
         options = [f"lowerdir+={folder}" for folder in folders]
         options += [f"upperdir={stack.upper}", f"workdir={stack.work}"] if stack.upper else ["ro"]
-        # Directories must not point elsewhere, even where a layer says so; under `userxattr` the
-        # kernel sees to that itself and takes no such options.
-        own = self._surroundings.userxattr
-        options += ["index=off", "userxattr"] if own else list(_PLAIN)
+        # Marks count in the upper directory alone: layers have none. Under `userxattr`, where
+        # programs write such attributes as they like, the kernel follows none and takes no options.
+        if self._surroundings.userxattr:
+            options += ["index=off", "userxattr"]
+        else:
+            options += _MARKED if stack.upper and self._surroundings.metacopy else _PLAIN
         unique = tuple(dict.fromkeys(below))
         return (*unique, Mount("overlay", "overlay", target, tuple(options)))
 
-    def changed(self, key: str) -> AbstractContextManager[str]:
+    def changed(self, key: str) -> AbstractContextManager[Changed]:
         """Give, for the body, a directory in overlayfs's form with what the container changed.
 
         That is the upper directory itself where overlayfs is used; the `copied` driver compares.
@@ -200,8 +205,8 @@ class Snapshotter:
 
     def usage(self, key: str) -> tuple[int, int]:
         """Give the bytes of files and the number of inodes that a container has written."""
-        with self.changed(key) as upper:
-            return _measure(upper)
+        with self.changed(key) as changed:
+            return _measure(changed)
 
     def __iter__(self) -> Iterator[str]:
         """Give the keys of every snapshot."""
@@ -271,10 +276,11 @@ def _check_index(path: str) -> None:
         layer.check()
 
 
-def _measure(top: str) -> tuple[int, int]:
+def _measure(changed: Changed) -> tuple[int, int]:
+    metacopy = f"{changed.marks}.overlay.metacopy"
     size = 0
     seen: set[tuple[int, int]] = set()
-    pending = [top]
+    pending = [changed.path]
     while pending:
         try:
             with os.scandir(pending.pop()) as entries:
@@ -287,6 +293,14 @@ def _measure(top: str) -> tuple[int, int]:
             seen.add((found.st_dev, found.st_ino))
             if stat.S_ISDIR(found.st_mode):
                 pending.append(path)
-            else:
+            elif not (changed.marks and found.st_size and _has_mark(path, metacopy)):
                 size += found.st_size
     return size, len(seen)
+
+
+def _has_mark(path: str, mark: str) -> bool:
+    try:
+        os.getxattr(path, mark, follow_symlinks=False)
+    except OSError:
+        return False
+    return True

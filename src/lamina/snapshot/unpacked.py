@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lamina.errors import Unsupported
-from lamina.layer.stack import Lower, Stack
+from lamina.layer.stack import Changed, Lower, Stack
 from lamina.settings import MAX_LOWERS
 from lamina.snapshot.merging import merged_count
 
@@ -68,9 +68,9 @@ class UnpackedDriver:
         stack: Stack,
         diff_ids: "Sequence[Digest]",  # noqa: ARG002 - the Protocol's
         since_ns: int,  # noqa: ARG002 - the Protocol's
-    ) -> Iterator[str]:
+    ) -> Iterator[Changed]:
         """Give the upper directory: overlayfs keeps just the changes there."""
-        yield stack.upper
+        yield Changed(stack.upper, "user" if self.in_namespace else "trusted")
 
     def _directory(self, pile: "Sequence[Digest]") -> str:
         path = self.layers.path(pile)
