@@ -17,7 +17,14 @@ sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
 from bench.meter import Figure, group, measure, median  # noqa: E402 - needs the path above
 from bench.results import machine, write_section  # noqa: E402
-from bench.surroundings import drop_caches, fresh_disk, podman_environ, registry  # noqa: E402
+from bench.surroundings import (  # noqa: E402
+    compile_lamina,
+    drop_caches,
+    fresh_disk,
+    plain_environ,
+    podman_environ,
+    registry,
+)
 from tests.images import Piece, debian, tar, tiny, write_layout  # noqa: E402
 
 PULLS, RUNS, COMMITS, PUSHES = 3, 10, 3, 3
@@ -209,12 +216,13 @@ def write_results(bench: Bench) -> None:
 def main() -> None:
     if os.geteuid():
         raise SystemExit("bench: needs root, for a loop-mounted disk and cold caches")
+    compile_lamina()
     with fresh_disk() as disk, group() as account, registry(disk / "registry") as address:
         publish(disk / "images", address)
         ours = Tool(
             "lamina",
             (str(Path(sys.executable).with_name("lamina")),),
-            {**os.environ, "LAMINA_ROOT": str(disk / "lamina/root"),
+            {**plain_environ(), "LAMINA_ROOT": str(disk / "lamina/root"),
              "LAMINA_RUN_ROOT": str(disk / "lamina/run"), "DOCKER_CONFIG": str(disk / "docker")},
             (),
             disk / "lamina",

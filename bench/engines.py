@@ -6,6 +6,7 @@ its own: a daemon's CPU and memory count as well as its client's.
 
 import json
 import os
+import pwd
 import shlex
 import shutil
 import subprocess
@@ -16,13 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.meter import Figure, join, kill_all, measure
-from bench.surroundings import podman_environ
+from bench.surroundings import plain_environ, podman_environ
 
-__all__ = ["Charliecloud", "Containerd", "Docker", "Engine", "Floor", "Lamina", "Podman", "Runner", "Udocker",
+__all__ = ["Charliecloud", "Containerd", "Docker", "Engine", "Floor", "Lamina", "PlainUser", "Podman", "Runner", "Udocker",
            "Umoci", "mounted_below", "unmount_below"]  # fmt: skip
 
 _ROOT = Path(__file__).resolve().parent.parent
 _PEERS = _ROOT / ".cache" / "bench" / "peers" / "bin"
+_USER = "lamina-bench"
 _NOWHERE = "http://127.0.0.1:9"  # some ask hosts of their own at each start: nobody answers here
 
 
@@ -34,7 +36,8 @@ class Engine:
     account: Path | None
     registry: str
     tls: str
-    environ: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+    user: "PlainUser | None" = None
+    environ: dict[str, str] = field(default_factory=plain_environ)
     name = ""
     program = ""
 
@@ -50,9 +53,20 @@ class Engine:
         return f"{self.registry}/bench/{image}:v1"
 
     def empty(self) -> None:
-        """Stop what runs, and start again from an empty store."""
+        """Stop what runs, and start again from an empty store and a clean environment."""
         self.stop()
         self.folder.mkdir(parents=True)
+        self.environ = plain_environ()
+        if self.user:
+            runtime = self.folder / "xdg"
+            runtime.mkdir(mode=0o700)
+            self.environ = self.user.environ(self.folder, runtime)
+            for path in (self.folder, runtime):
+                os.chown(path, self.user.uid, self.user.gid)
+
+    def dressed(self, argv: Sequence[str]) -> list[str]:
+        """Give the command as the plain user runs it, if this is theirs."""
+        return [*self.user.prefix(), *argv] if self.user else list(argv)
 
     def stop(self) -> None:
         """End every process and mount, and remove all that was written."""
@@ -70,12 +84,17 @@ class Engine:
         return [self.program, *words]
 
     def measure(self, argv: Sequence[str]) -> Figure:
-        return measure(argv, self.environ, self.account)
+        return measure(self.dressed(argv), self.environ, self.account)
 
     def quietly(self, argv: Sequence[str]) -> str:
         done = subprocess.run(
-            join(self.account, argv), env=self.environ, check=False, capture_output=True, text=True,
-            stdin=subprocess.DEVNULL, timeout=600,
+            join(self.account, self.dressed(argv)),
+            env=self.environ,
+            check=False,
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=600,
         )  # fmt: skip
         if done.returncode:
             raise RuntimeError(f"{shlex.join(argv)}: {done.stderr[-2000:]}")
@@ -93,6 +112,58 @@ class Engine:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError((self.folder / "daemon.log").read_text()[-2000:])
             time.sleep(0.05)
+
+
+@dataclass(frozen=True, slots=True)
+class PlainUser:
+    """The plain user `lamina-bench`, and a Python of theirs with lamina in it."""
+
+    uid: int
+    gid: int
+    python: Path
+
+    @classmethod
+    def settled(cls, folder: Path) -> "PlainUser":
+        """Make the user where there is none, and the virtual environment in `folder`."""
+        if subprocess.run(["id", _USER], capture_output=True, check=False).returncode:
+            subprocess.run(
+                ["useradd", "--no-create-home", "--shell", "/bin/bash", _USER], check=True
+            )
+        entry = pwd.getpwnam(_USER)
+        python = folder / "bin" / "python3"
+        user = cls(entry.pw_uid, entry.pw_gid, python)
+        subprocess.run([user._readable(), "-m", "venv", "--without-pip", folder], check=True)
+        subprocess.run(
+            [sys.executable, "-m", "pip", "--python", python, "install", "-q",
+             "--disable-pip-version-check", _ROOT, "udocker"],
+            check=True, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        return user
+
+    def _readable(self) -> str:
+        """Find a Python that this user may run: root's own may lie where others cannot look."""
+        check = "import sys; sys.exit(sys.version_info < (3, 11))"
+        for found in (
+            os.path.realpath(sys.executable),
+            "/usr/bin/python3",
+            "/usr/local/bin/python3",
+        ):
+            # By way of `test`: setpriv itself looks for what it may not run elsewhere.
+            allowed = subprocess.run([*self.prefix(), "test", "-x", found], check=False)
+            if (
+                allowed.returncode == 0
+                and not subprocess.run([found, "-c", check], check=False).returncode
+            ):
+                return found
+        raise RuntimeError("no Python 3.11 or newer that a plain user may run")
+
+    def prefix(self) -> list[str]:
+        return ["setpriv", "--reuid", str(self.uid), "--regid", str(self.gid), "--clear-groups"]
+
+    def environ(self, home: Path, runtime: Path) -> dict[str, str]:
+        path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        return {"PATH": path, "HOME": str(home), "USER": _USER, "LOGNAME": _USER, "LANG": "C.UTF-8",
+                "XDG_RUNTIME_DIR": str(runtime)}  # fmt: skip
 
 
 class Runner(Engine):
@@ -114,7 +185,6 @@ class Lamina(Runner):
     """Ourselves. As a plain user, ready means pulled and unpacked: a container is created too."""
 
     name = "lamina"
-    user: str = ""
 
     def missing(self) -> str:
         return ""
@@ -123,22 +193,30 @@ class Lamina(Runner):
         return [*self.prefix(), *words]
 
     def prefix(self) -> list[str]:
-        return [str(Path(sys.executable).with_name("lamina"))]
+        return [
+            str(
+                self.user.python.with_name("lamina")
+                if self.user
+                else Path(sys.executable).with_name("lamina")
+            )
+        ]
 
     def version(self) -> str:
         return self.quietly(self.run("--version"))
 
     def empty(self) -> None:
         Engine.empty(self)
-        self.environ = {
-            **os.environ,
+        self.environ |= {
             "LAMINA_ROOT": str(self.folder / "root"),
             "LAMINA_RUN_ROOT": str(self.folder / "run"),
             "DOCKER_CONFIG": str(self.folder / "docker"),
         }
 
     def pull(self, image: str) -> Sequence[str]:
-        return self.run("pull", self.reference(image))
+        pull = self.run("pull", self.reference(image))
+        if not self.user:  # what is left is one mount, which the mount row measures
+            return pull
+        return _script(pull, self.run("create", "--name", "ready", self.reference(image), "true"))
 
 
 class Podman(Runner):
@@ -148,7 +226,11 @@ class Podman(Runner):
 
     def empty(self) -> None:
         Engine.empty(self)
-        self.environ = podman_environ(self.folder / "config")
+        self.environ |= podman_environ(self.folder / "config", self.environ)
+        if self.user:
+            subprocess.run(
+                ["chown", "-R", f"{self.user.uid}:{self.user.gid}", self.folder], check=True
+            )
 
     def run(self, *words: str) -> Sequence[str]:
         storage = ("--root", str(self.folder / "root"), "--runroot", str(self.folder / "run"))
@@ -233,14 +315,19 @@ class Udocker(Engine):
     name, program = "udocker", str(_PEERS / "udocker")
 
     def version(self) -> str:
-        return self.quietly([self.program, "--allow-root", "--version"]).splitlines()[0]
+        return self.quietly([*self.base(), "--version"]).splitlines()[0]
+
+    def base(self) -> list[str]:
+        if self.user:
+            return [str(self.user.python.with_name("udocker")), "--insecure"]
+        return [self.program, "--allow-root", "--insecure"]
 
     def empty(self) -> None:
         Engine.empty(self)
-        self.environ = _offline({**os.environ, "UDOCKER_DIR": str(self.folder / "udocker")})
+        self.environ = _offline({**self.environ, "UDOCKER_DIR": str(self.folder / "udocker")})
 
     def pull(self, image: str) -> Sequence[str]:
-        base = [self.program, "--allow-root", "--insecure"]
+        base = self.base()
         name = f"bench/{image}:v1"
         return _script(
             [*base, "pull", f"--registry=http://{self.registry}", name],
@@ -260,7 +347,7 @@ class Charliecloud(Engine):
         Engine.empty(self)
         # Debian's Python first: its modules lie there. `ch-image` insists on a user's name.
         self.environ = _offline(
-            {**os.environ, "PATH": f"/usr/bin:{os.environ['PATH']}", "USER": "root"}
+            {"USER": "root", **self.environ, "PATH": f"/usr/bin:{self.environ['PATH']}"}
         )
         for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):  # they would undo --tls-no-verify
             self.environ.pop(name, None)

@@ -17,13 +17,19 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-from bench import layers_commit, layers_pull  # noqa: E402 - needs the path above
+from bench import layers_commit, layers_look, layers_pull  # noqa: E402 - needs the path above
 from bench.layers_turns import Bench, opened  # noqa: E402
 from bench.results import machine, write_section  # noqa: E402
 
 ROWS = {
     "pull-root": (layers_pull.as_root, ("deb", "many", "big")),
+    "pull-user": (layers_pull.as_plain_user, ("deb", "many", "big")),
     "commit": (layers_commit.commit, ("deb",)),
+    "look": (layers_look.look, ("many",)),
+    "mount": (layers_look.mount, ("deb",)),
+    "share": (layers_look.share, ("big",)),
+    "seal": (layers_look.seal, ("big", "million")),
+    "read": (layers_look.read, ("many", "big")),
 }
 
 

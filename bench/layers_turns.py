@@ -13,17 +13,29 @@ from bench.engines import (
     Engine,
     Floor,
     Lamina,
+    PlainUser,
     Podman,
     Udocker,
     Umoci,
 )
 from bench.layers_images import Image, image
 from bench.meter import Figure, group, median
-from bench.surroundings import drop_caches, fresh_disk, registry
+from bench.surroundings import compile_lamina, drop_caches, fresh_disk, registry
 
-__all__ = ["Bench", "Figures", "best", "in_turn", "opened", "ratio", "table", "verdict"]
+__all__ = [
+    "Bench",
+    "Figures",
+    "best",
+    "in_turn",
+    "memory_verdict",
+    "opened",
+    "ratio",
+    "table",
+    "verdict",
+]
 
 _TOOLS = (Lamina, Podman, Docker, Containerd, Umoci, Udocker, Charliecloud, Floor)
+_PLAIN = (Lamina, Podman, Udocker, Charliecloud, Floor)
 type_of = {tool.name: tool for tool in _TOOLS}
 Figures = dict[str, Figure]
 
@@ -36,6 +48,7 @@ class Bench:
     registry: str
     times: int
     tools: dict[str, Engine]
+    plain: dict[str, Engine] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     images: dict[str, Image] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
@@ -70,31 +83,44 @@ def opened(times: int, only: str, place: str) -> Iterator[Bench]:
         disk = stack.enter_context(fresh_disk(place))
         address = stack.enter_context(registry(disk / "registry"))
         tls = stack.enter_context(registry(disk / "registry", tls=True))
+        compile_lamina()
         bench = Bench(disk, address, times, {})
+        user = PlainUser.settled(disk / "plain-python")
         for name, kind in type_of.items():
             if name != "lamina" and name not in chosen:
                 continue
             folder = disk / name.replace("+", "-").replace("|", "-")
             account = stack.enter_context(group(folder.name))
-            tool = kind(folder, account, address, tls)
             if account is None:
                 raise SystemExit("bench: needs the cpuacct control groups, to count daemons")
-            if why := tool.missing():
-                bench.left_out[name] = why
-                print(f"bench: without {name}: {why}", flush=True)
+            tool = kind(folder, account, address, tls)
+            if not _works(bench, tool):
                 continue
-            stack.callback(tool.stop)
-            try:
-                tool.empty()
-                bench.versions[name] = tool.version()
-            except (RuntimeError, OSError, subprocess.SubprocessError) as error:
-                bench.left_out[name] = f"it does not start: {str(error).strip().splitlines()[-1]}"
-                print(f"bench: without {name}: {error}", flush=True)
-                continue
-            finally:
-                tool.stop()
             bench.tools[name] = tool
+            stack.callback(tool.stop)
+            if kind in _PLAIN:
+                account = stack.enter_context(group(f"{folder.name}-plain"))
+                plain = kind(disk / f"u-{folder.name}", account, address, tls, user)
+                bench.plain[name] = plain
+                stack.callback(plain.stop)
         yield bench
+
+
+def _works(bench: Bench, tool: Engine) -> bool:
+    """Try a tool and note its version, or why it is left out."""
+    why = tool.missing()
+    try:
+        if not why:
+            tool.empty()
+            bench.versions[tool.name] = tool.version()
+    except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+        why = f"it does not start: {str(error).strip().splitlines()[-1]}"
+    finally:
+        tool.stop()
+    if why:
+        bench.left_out[tool.name] = why
+        print(f"bench: without {tool.name}: {why}", flush=True)
+    return not why
 
 
 def in_turn(
@@ -126,7 +152,7 @@ def shown(figure: Figure) -> str:
 
 
 def ratio(theirs: float, ours: float) -> str:
-    return f"{theirs / ours:.1f}" if ours else "-"
+    return f"{theirs / ours:.2f}" if ours else "-"
 
 
 def best(figures: Figures, without: Sequence[str] = ()) -> tuple[Figure, str, str]:
@@ -151,20 +177,24 @@ def verdict(figures: Figures, mark: float, peers: str, without: Sequence[str] = 
     )
 
 
-def table(title: str, figures: Figures, failed: Mapping[str, str]) -> list[str]:
+def memory_verdict(what: str, peak: int, mark: int) -> str:
+    """Say whether a peak of memory stays under its mark."""
+    reached = "reached" if peak <= mark else "**missed**"
+    return f"{what} peaks at {peak / 1e6:.0f} MB; mark {mark / 1e6:.0f} MB: {reached}"
+
+
+def table(
+    title: str, figures: Figures, failed: Mapping[str, str], *, memory: bool = True
+) -> list[str]:
     """Give one table: a row for each tool, with its ratio to lamina."""
     ours = figures.get("lamina")
-    lines = [
-        f"| {title} | wall s | CPU s | peak MB | ÷ lamina, wall | ÷ lamina, CPU |",
-        "|---|---|---|---|---|---|",
-    ]
+    heads = [title, "wall s", "CPU s", *(["peak MB"] * memory), "÷ lamina, wall", "÷ lamina, CPU"]
+    rows = [heads, ["---"] * len(heads)]
     for name, one in figures.items():
-        ratios = ("", "")
+        cells = [name, f"{one.wall_s:.2f}", f"{one.cpu_s:.2f}"]
+        cells += [f"{one.resident / 1e6:.0f}"] * memory
         if ours and name != "lamina":
-            ratios = (ratio(one.wall_s, ours.wall_s), ratio(one.cpu_s, ours.cpu_s))
-        lines.append(
-            f"| {name} | {one.wall_s:.2f} | {one.cpu_s:.2f} | {one.resident / 1e6:.0f} | "
-            f"{ratios[0]} | {ratios[1]} |"
-        )
-    lines += [f"| {name} | failed: {why} | | | | |" for name, why in failed.items()]
-    return lines
+            cells += [ratio(one.wall_s, ours.wall_s), ratio(one.cpu_s, ours.cpu_s)]
+        rows.append(cells + [""] * (len(heads) - len(cells)))
+    rows += [[name, f"failed: {why}", *[""] * (len(heads) - 2)] for name, why in failed.items()]
+    return [f"| {' | '.join(cells)} |" for cells in rows]

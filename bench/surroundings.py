@@ -3,12 +3,21 @@
 import os
 import re
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["drop_caches", "fresh_disk", "podman_environ", "registry"]
+__all__ = [
+    "compile_lamina",
+    "direct_loop",
+    "drop_caches",
+    "fresh_disk",
+    "plain_environ",
+    "podman_environ",
+    "registry",
+]
 
 _SIZE = 24 * 1024**3
 
@@ -20,6 +29,7 @@ def fresh_disk(folder: str = "/var/tmp") -> Iterator[Path]:
     Its image lies in `folder`; a RAM-backed one takes the machine's own disk out of the figures.
     """
     with tempfile.TemporaryDirectory(prefix="lamina-bench-", dir=folder) as place:
+        os.chmod(place, 0o711)  # plain users have folders in it
         image, target = Path(place, "disk.img"), Path(place, "disk")
         target.mkdir()
         with image.open("wb") as file:
@@ -35,6 +45,30 @@ def fresh_disk(folder: str = "/var/tmp") -> Iterator[Path]:
             for mounted in sorted(inside, reverse=True):
                 if mounted.startswith(f"{target}"):
                     subprocess.run(["umount", "-l", mounted], check=False)
+
+
+@contextmanager
+def direct_loop(disk: Path) -> Iterator[None]:
+    """Let the disk's loop device go around the page cache of its image, so that nothing is cached twice.
+
+    Where the image's file system cannot (memory-backed ones), its pages are shared memory anyway.
+    """
+    found = subprocess.run(
+        ["findmnt", "-no", "SOURCE", disk], check=True, capture_output=True, text=True
+    )
+    device = found.stdout.strip()
+    for on in ("on", "off"):
+        subprocess.run(["losetup", f"--direct-io={on}", device], check=False, capture_output=True)
+        if on == "on":
+            yield
+
+
+def compile_lamina() -> None:
+    """Have lamina's byte code on disk, as an installed package has."""
+    source = Path(__file__).resolve().parent.parent / "src"
+    subprocess.run(
+        [sys.executable, "-m", "compileall", "-q", source], check=True, env=plain_environ()
+    )
 
 
 def drop_caches() -> None:
@@ -84,8 +118,17 @@ def _address(process: "subprocess.Popen[bytes]", log: Path) -> str:
     raise RuntimeError(log.read_text())
 
 
-def podman_environ(folder: Path) -> dict[str, str]:
-    """Give podman an environment in which it runs without the rights such machines lack."""
+def plain_environ() -> dict[str, str]:
+    """Give this process's environment without what developers set and people do not.
+
+    A Python that may not keep its byte code compiles lamina at every start.
+    """
+    unwanted = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
+    return {name: value for name, value in os.environ.items() if name not in unwanted}
+
+
+def podman_environ(folder: Path, base: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Give podman an environment, on top of `base`, in which it runs without the rights such machines lack."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "containers.conf").write_text(
         '[containers]\ndefault_ulimits=["nofile=20000:20000","nproc=4096:4096"]\nnetns="none"\n'
@@ -95,7 +138,7 @@ def podman_environ(folder: Path) -> dict[str, str]:
         f'[storage]\ndriver="overlay"\ngraphroot="{folder}/root"\nrunroot="{folder}/run"\n'
     )
     return {
-        **os.environ,
+        **base,
         "CONTAINERS_CONF": str(folder / "containers.conf"),
         "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"),
         "TMPDIR": str(folder),

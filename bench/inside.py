@@ -1,0 +1,141 @@
+"""What the layer bench asks of lamina's library, each in a process of its own; answers are JSON lines.
+
+    python bench/inside.py mount IMAGE TARGET      mount the image's union some times, in milliseconds
+    python bench/inside.py union IMAGE TARGET      mount it once, say so, keep it until the input ends
+    python bench/inside.py list|stat|cat IMAGE PATH
+    python bench/inside.py paths IMAGE             a deep folder, and a file and a big file by path
+
+The root is LAMINA_ROOT's, as for the command. Mounting needs root.
+"""
+
+import json
+import os
+import statistics
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from lamina.engine.engine import Engine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from lamina.layer.view import Tree
+    from lamina.spec.digest import Digest
+
+_ROUNDS = 9
+
+
+def _pile(engine: Engine, name: str) -> "Sequence[Digest]":
+    return engine.images.resolve(name).config.diff_ids
+
+
+@contextmanager
+def _tree(engine: Engine, name: str) -> "Iterator[Tree]":
+    from lamina.layer.view import Tree
+
+    with engine.layers.opened(_pile(engine, name)) as layers:
+        yield Tree.of(layers)
+
+
+def _mount(engine: Engine, name: str, target: str) -> dict[str, Any]:
+    """Time mounting: layers that nobody has mounted, then a second container on mounted layers."""
+    from lamina.runtime import syscalls
+    from lamina.runtime.mounts import SharedLayers, perform
+
+    pile = _pile(engine, name)
+    engine.snapshotter.remove("bench")
+    engine.snapshotter.remove("other")
+    first: list[float] = []
+    second: list[float] = []
+    for _ in range(_ROUNDS):
+        with_layers = []
+        for key, times in (("bench", first), ("other", second)):
+            place = f"{target}-{key}"
+            os.makedirs(place, exist_ok=True)
+            engine.snapshotter.prepare(key, pile)
+            started = time.perf_counter()
+            *below, top = engine.snapshotter.mounts(engine.snapshotter.stack(key), place)
+            layers = SharedLayers(engine.settings.run_root)
+            layers.acquire(below)
+            perform(top)
+            times.append((time.perf_counter() - started) * 1000)
+            with_layers.append((key, place, layers))
+        for key, place, layers in with_layers:
+            syscalls.umount(place, syscalls.MNT_DETACH)
+            layers.release()
+            engine.snapshotter.remove(key)
+    return {
+        "once": first[0], "median": statistics.median(first[1:]),
+        "second": statistics.median(second[1:]), "layers": len(pile),
+    }  # fmt: skip
+
+
+def _union(engine: Engine, name: str, target: str) -> None:
+    """Keep the image's read-only union at `target` until the input ends."""
+    from lamina.runtime import syscalls
+    from lamina.runtime.mounts import SharedLayers, perform
+
+    stack = engine.snapshotter.view(_pile(engine, name))
+    *below, top = engine.snapshotter.mounts(stack, target)
+    layers = SharedLayers(engine.settings.run_root)
+    layers.acquire(below)
+    perform(top)
+    try:
+        print("mounted", flush=True)
+        sys.stdin.read()
+    finally:
+        syscalls.umount(target, syscalls.MNT_DETACH)
+        layers.release()
+
+
+def _look(engine: Engine, verb: str, name: str, path: str) -> None:
+    with _tree(engine, name) as tree:
+        if verb == "list":
+            rows = tree.listdir(path.strip("/").encode())
+            sys.stdout.buffer.write(b"".join(name + b"\n" for name, _ in rows))
+        elif verb == "stat":
+            _, node = tree.resolve(path.strip("/").encode())
+            print(node.kind.name, oct(node.mode), node.size, node.uid, node.gid, node.mtime_ns)
+        else:
+            _, node = tree.resolve(path.strip("/").encode())
+            sys.stdout.buffer.write(tree.read(node))
+
+
+def _paths(engine: Engine, name: str) -> dict[str, str]:
+    """Find what the rows ask for: the fullest folder, its deepest file, the biggest file."""
+    from lamina.layer.entry import Kind
+
+    folders: dict[str, int] = {}
+    files: dict[str, int] = {}
+    with _tree(engine, name) as tree:
+        for raw, node in tree.walk():
+            path = raw.decode(errors="surrogateescape")
+            if node.kind is Kind.FILE:
+                files[path] = node.size
+            folder = path.rpartition("/")[0]
+            folders[folder] = folders.get(folder, 0) + 1
+    deep = max((path for path in files if 0 < files[path] < 10_000), key=lambda one: one.count("/"))
+    return {
+        "folder": max(folders, key=lambda one: folders[one]),
+        "file": deep,
+        "big": max(files, key=lambda one: files[one]),
+        "files": str(len(files)),
+    }
+
+
+def main(verb: str, name: str, *rest: str) -> None:
+    with Engine() as engine:
+        if verb == "mount":
+            print(json.dumps(_mount(engine, name, rest[0])))  # noqa: TID251 - no OCI document
+        elif verb == "union":
+            _union(engine, name, rest[0])
+        elif verb == "paths":
+            print(json.dumps(_paths(engine, name)))  # noqa: TID251
+        else:
+            _look(engine, verb, name, rest[0])
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
