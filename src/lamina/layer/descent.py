@@ -19,8 +19,10 @@ class Descent:
     A context manager. One thread at a time.
     """
 
-    def __init__(self, root: str) -> None:
-        self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    def __init__(self, root: str | int) -> None:
+        """Start at a path, or at an open directory, whose descriptor is not taken over."""
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        self._root = os.dup(root) if isinstance(root, int) else os.open(root, flags)
         self._path = b""
         self._names: list[bytes] = []
         self._fds: list[int] = []  # -1: closed to save descriptors

@@ -185,6 +185,11 @@ class Node:
         return bool(self._icount) and any(name == _ORIGIN for name, _ in self.layer.xattrs(self))
 
     @property
+    def has_xattrs(self) -> bool:
+        """Whether there are extended attributes at all, overlayfs's included."""
+        return bool(self._icount)
+
+    @property
     def xattrs(self) -> tuple[tuple[str, bytes], ...]:
         """The extended attributes, sorted, without those that are overlayfs's."""
         if self.dress is not None:

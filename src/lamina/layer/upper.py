@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from lamina.layer.descent import Descent
 from lamina.layer.entry import Entry, Kind
+from lamina.layer.recorded import RECORD, Record
 from lamina.layer.whiteout import is_union_xattr
 from lamina.stream.verify import CHUNK
 
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
 
     from lamina.layer.stack import MarkSpace
 
-__all__ = ["Marks", "Owners", "Upper", "carried_xattrs", "is_plain", "is_whiteout"]
+__all__ = ["Marks", "Owners", "Upper", "Xattrs", "carried_xattrs", "is_plain", "is_whiteout"]
 
+Xattrs = tuple[tuple[str, bytes], ...]
 Owners = Callable[[int, int], tuple[int, int]]
 """From owner and group on this disk to those that the container sees."""
 
@@ -39,7 +41,7 @@ _DEVICES = (Kind.CHARACTER, Kind.BLOCK)
 _FILE, _DIRECTORY, _OTHER = range(3)
 
 
-def carried_xattrs(xattrs: tuple[tuple[str, bytes], ...]) -> tuple[tuple[str, bytes], ...]:
+def carried_xattrs(xattrs: Xattrs) -> Xattrs:
     """Leave out what belongs to this machine and not to the tree.
 
     overlayfs's own marks, and labels of the machine's security policy: of `security.` only file
@@ -77,8 +79,9 @@ class Upper:
         self._walking = Descent(path)
         self._reading = Descent(path)
         self._owners = owners
+        self._us = (os.geteuid(), os.getegid())
         self._prefix = f"{marks}.overlay." if marks else ""
-        self._known: tuple[bytes, tuple[tuple[str, bytes], ...]] | None = None
+        self._known: tuple[bytes, Xattrs] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -155,7 +158,7 @@ class Upper:
         """Give a descriptor of the directory that holds `path`, good until the next call, and its name."""
         return self._walking.split(path)
 
-    def xattrs(self, path: bytes) -> tuple[tuple[str, bytes], ...]:
+    def xattrs(self, path: bytes) -> Xattrs:
         """Give the extended attributes that go with the tree, sorted."""
         return carried_xattrs(self._xattrs(path))
 
@@ -176,8 +179,15 @@ class Upper:
         kind = _KINDS.get(stat.S_IFMT(status.st_mode))
         if kind is None:
             return None
+        xattrs = self._xattrs(path)
         uid, gid = status.st_uid, status.st_gid
-        if self._owners is not None:
+        device = _device(status.st_rdev) if kind in _DEVICES else (0, 0)
+        record = self._record(status, xattrs)
+        if record is not None:
+            uid, gid = record.uid, record.gid
+            if record.kind is not Kind.FILE and kind is Kind.FILE and not status.st_size:
+                kind, device = record.kind, record.device
+        elif self._owners is not None:
             uid, gid = self._owners(uid, gid)
         return Entry(
             path=path,
@@ -188,9 +198,16 @@ class Upper:
             size=status.st_size if kind is Kind.FILE else 0,
             mtime_ns=status.st_mtime_ns,
             link=self.target(path) if kind is Kind.SYMLINK else b"",
-            device=_device(status.st_rdev) if kind in _DEVICES else (0, 0),
-            xattrs=self.xattrs(path),
+            device=device,
+            xattrs=carried_xattrs(xattrs),
         )
+
+    def _record(self, status: os.stat_result, xattrs: Xattrs) -> Record | None:
+        """Give what a file without a place here really is; once it has another owner, that holds."""
+        if (status.st_uid, status.st_gid) != self._us:
+            return None
+        value = dict(xattrs).get(RECORD) if xattrs else None
+        return None if value is None else Record.parse(value)
 
     def target(self, path: bytes) -> bytes:
         """Give where a symlink points."""
@@ -212,13 +229,13 @@ class Upper:
         finally:
             os.close(fd)
 
-    def _xattrs(self, path: bytes) -> tuple[tuple[str, bytes], ...]:
+    def _xattrs(self, path: bytes) -> Xattrs:
         """Give all extended attributes; of one path more than once in a row without asking again."""
         if self._known is None or self._known[0] != path:
             self._known = path, self._read_xattrs(path)
         return self._known[1]
 
-    def _read_xattrs(self, path: bytes) -> tuple[tuple[str, bytes], ...]:
+    def _read_xattrs(self, path: bytes) -> Xattrs:
         fd, name = self._walking.split(path)
         # There is no lgetxattrat yet: the descriptor's own name in /proc leads to the directory
         # itself, and the last component is not followed.

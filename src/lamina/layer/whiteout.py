@@ -10,7 +10,7 @@ PREFIX = b".wh."
 OPAQUE_NAME = b".wh..wh..opq"
 
 _META = b".wh..wh."
-_UNION = ("trusted.overlay.", "user.overlay.")
+_UNION = ("trusted.overlay.", "user.overlay.", "user.lamina.")
 
 
 class Whiteout(StrEnum):
@@ -38,9 +38,9 @@ def parse_whiteout(name: bytes) -> tuple[Whiteout, bytes]:
 
 
 def is_union_xattr(name: str) -> bool:
-    """Tell whether overlayfs would read `name` as an order to itself.
+    """Tell whether overlayfs, or we, would read `name` as an order.
 
     A layer may not carry such orders: `redirect` or `metacopy` from a tar could show a container
-    files of another place.
+    files of another place, `user.lamina.owner` (lamina.layer.recorded) give a file another owner.
     """
     return name.startswith(_UNION)

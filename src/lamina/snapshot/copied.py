@@ -13,21 +13,14 @@ from lamina.spec.digest import chain_id
 
 if TYPE_CHECKING:
     from lamina.layer.node import Node
+    from lamina.layer.upper import Xattrs
     from lamina.layer.view import Tree
     from lamina.snapshot.layers import Layers
     from lamina.spec.digest import Digest
 
 __all__ = ["CopiedDriver"]
 
-_PIECE = 1024 * 1024
-_TYPES = {
-    Kind.CHARACTER: stat.S_IFCHR,
-    Kind.BLOCK: stat.S_IFBLK,
-    Kind.FIFO: stat.S_IFIFO,
-    Kind.FILE: stat.S_IFREG,
-    Kind.DIRECTORY: stat.S_IFDIR,
-    Kind.SYMLINK: stat.S_IFLNK,
-}
+_UNRECORDED = (Kind.SYMLINK, Kind.FIFO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,116 +67,68 @@ class CopiedDriver:
             self.layers.opened(diff_ids) as layers,
         ):
             os.mkdir(place, 0o700)
-            comparison = _Comparison(stack.upper, place, Tree.of(layers), since_ns)
-            comparison.run(owners=self.owners)
+            _Comparison(
+                stack.upper,
+                place,
+                Tree.of(layers),
+                since_ns,
+                in_namespace=self.in_namespace,
+                owners=self.owners,
+            ).run()
             yield Changed(place, "")
 
     def _copy(self, target: str, diff_ids: "Sequence[Digest]") -> None:
-        from lamina.layer.view import Tree
+        from lamina.layer.apply import copy_tree
 
         with self.layers.opened(diff_ids) as layers:
             if layers:
-                _Copy(os.fsencode(target), in_namespace=self.in_namespace).run(Tree.of(layers))
-
-
-class _Copy:
-    """One copy of a merged tree into a directory nobody else reaches."""
-
-    def __init__(self, target: bytes, *, in_namespace: bool) -> None:
-        self._target = target
-        self._in_namespace = in_namespace
-        self._links: dict[tuple[str, int], bytes] = {}
-
-    def run(self, tree: "Tree") -> None:
-        """Copy everything; parents come before their children."""
-        directories = []
-        for path, node in tree.walk():
-            place = self._target + b"/" + path if path else self._target
-            if node.kind is Kind.DIRECTORY:
-                if path:
-                    os.mkdir(place, 0o700)
-                directories.append((place, node))
-            else:
-                self._make(place, node)
-        for place, node in reversed(directories):  # times last, children before their parents
-            self._attributes(place, node)
-
-    def _make(self, place: bytes, node: "Node") -> None:
-        key = (node.layer.path, node.nid)
-        if node.nlink > 1 and key in self._links:
-            os.link(self._links[key], place, follow_symlinks=False)
-            return
-        self._links[key] = place
-        if node.kind is Kind.FILE:
-            self._file(place, node)
-        elif node.kind is Kind.SYMLINK:
-            os.symlink(node.target, place)
-        elif self._in_namespace and node.kind is not Kind.FIFO:
-            os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        else:
-            os.mknod(place, _TYPES[node.kind] | 0o600, os.makedev(*node.device))
-        self._attributes(place, node)
-
-    def _file(self, place: bytes, node: "Node") -> None:
-        fd = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            os.ftruncate(fd, node.size)
-            for offset, where, length in node.layer.extents(node):
-                if where >= 0:
-                    self._write(fd, node, offset, length)
-        finally:
-            os.close(fd)
-
-    def _write(self, fd: int, node: "Node", offset: int, length: int) -> None:
-        for piece in node.layer.pieces(node, offset, length):
-            view = memoryview(piece)
-            while view:
-                done = os.pwrite(fd, view, offset)
-                view = view[done:]
-                offset += done
-
-    def _attributes(self, place: bytes, node: "Node") -> None:
-        """Set owner, mode, xattrs and times; the owner first, as it clears the set-user-ID bit."""
-        try:
-            os.chown(place, node.uid, node.gid, follow_symlinks=False)
-        except OSError:
-            if not self._in_namespace:  # there some owners have no place
-                raise
-        if node.kind is not Kind.SYMLINK:
-            os.chmod(place, node.mode)
-        for name, value in node.xattrs:
-            self._xattr(place, name, value)
-        os.utime(place, ns=(node.mtime_ns, node.mtime_ns), follow_symlinks=False)
-
-    def _xattr(self, place: bytes, name: str, value: bytes) -> None:
-        try:
-            os.setxattr(place, name, value, follow_symlinks=False)
-        except OSError:
-            if not (self._in_namespace or name.startswith("security.")):
-                raise
+                privileged = not self.in_namespace
+                copy_tree(layers, target, privileged=privileged, owners=self.owners)
 
 
 class _Comparison:
-    """What differs between a directory and a tree, as an overlayfs upper directory."""
+    """What differs between a directory and a tree, as an overlayfs upper directory.
 
-    def __init__(self, source: str, target: str, tree: "Tree", since_ns: int) -> None:
-        self._source = os.fsencode(source)
-        self._target = os.fsencode(target)
+    The container may be running: nothing is reached through a symlink. Without `owners` those of
+    symlinks and fifos do not count: they could not even be recorded.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        target: str,
+        tree: "Tree",
+        since_ns: int,
+        *,
+        in_namespace: bool,
+        owners: bool,
+    ) -> None:
+        from lamina.layer.descent import Descent
+        from lamina.layer.upper import Upper
+
+        self._upper = Upper(source)
+        self._source = Descent(source)
+        self._target = Descent(target)
         self._tree = tree
         self._since_ns = since_ns
-        self._made: list[bytes] = [b""]
-        self._owners = True
-
-    def run(self, *, owners: bool) -> None:
-        """Compare everything, a directory at a time; owners only where they could be kept."""
+        self._in_namespace = in_namespace
         self._owners = owners
-        self._compare()
-        for path in reversed(self._made):  # what was put inside has changed their times
-            found = os.lstat(os.path.join(self._source, path))
-            target = os.path.join(self._target, path)
-            os.chown(target, found.st_uid, found.st_gid)
-            os.chmod(target, stat.S_IMODE(found.st_mode))
-            os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))
+        self._made: list[bytes] = [b""]
+        self._known: set[bytes] = set()
+
+    def run(self) -> None:
+        """Compare everything, a directory at a time."""
+        with self._upper, self._source, self._target:
+            self._compare()
+            for path in reversed(self._made):  # what was put inside has changed their times
+                self._finish(path)
+
+    def _finish(self, path: bytes) -> None:
+        found = os.fstat(self._source.open(path))
+        target = self._target.open(path)
+        os.fchown(target, found.st_uid, found.st_gid)
+        os.fchmod(target, stat.S_IMODE(found.st_mode))
+        os.utime(target, ns=(found.st_atime_ns, found.st_mtime_ns))
 
     def _compare(self) -> None:
         pending = [b""]
@@ -191,10 +136,12 @@ class _Comparison:
             here = pending.pop()
             prefix = here + b"/" if here else b""
             before = dict(self._tree.listdir(here))
-            now = sorted(os.listdir(os.path.join(self._source, here)))
+            now = self._upper.names(here)
             for name in now:
                 full = prefix + name
-                found = os.lstat(os.path.join(self._source, full))
+                found = self._upper.status(full)
+                if found is None:
+                    continue
                 node = before.get(name)
                 if self._differs(full, found, node) or _has_new_name(found, node):
                     self._take(full, found)
@@ -202,20 +149,31 @@ class _Comparison:
                     pending.append(full)
             for name in sorted(set(before) - set(now)):
                 self._parents(prefix + name)
-                os.mknod(os.path.join(self._target, prefix + name), stat.S_IFCHR, 0)
+                fd, last = self._target.split(prefix + name)
+                os.mknod(last, stat.S_IFCHR, 0, dir_fd=fd)
 
     def _differs(self, path: bytes, found: os.stat_result, node: "Node | None") -> bool:
-        if node is None or _TYPES[node.kind] != stat.S_IFMT(found.st_mode):
+        from lamina.layer.upper import carried_xattrs
+
+        entry = self._upper.entry(path, found)
+        if node is None or entry is None or entry.kind is not node.kind:
             return True
-        if self._owners and (found.st_uid, found.st_gid) != (node.uid, node.gid):
+        known = self._owners or node.kind not in _UNRECORDED
+        if known and (entry.uid, entry.gid) != (node.uid, node.gid):
             return True
         if node.kind is Kind.SYMLINK:
-            return os.readlink(os.path.join(self._source, path)) != node.target
-        if stat.S_IMODE(found.st_mode) != node.mode or self._xattrs(path) != node.xattrs:
+            return entry.link != node.target
+        if entry.mode != node.mode or entry.xattrs != self._kept(carried_xattrs(node.xattrs)):
             return True
         if node.kind in (Kind.FILE, Kind.DIRECTORY):
             return found.st_mtime_ns != node.mtime_ns or self._has_other_bytes(path, found, node)
-        return (os.major(found.st_rdev), os.minor(found.st_rdev)) != node.device
+        return entry.device != node.device
+
+    def _kept(self, xattrs: "Xattrs") -> "Xattrs":
+        """Leave out what only root of the machine can set."""
+        if not self._in_namespace:
+            return xattrs
+        return tuple(item for item in xattrs if not item[0].startswith("trusted."))
 
     def _has_other_bytes(self, path: bytes, found: os.stat_result, node: "Node") -> bool:
         if node.kind is Kind.DIRECTORY:
@@ -224,39 +182,42 @@ class _Comparison:
             return True
         if found.st_ctime_ns < self._since_ns:
             return False  # programs may set times back, but the change time is the kernel's
-        with open(os.path.join(self._source, path), "rb") as file:
-            return any(file.read(len(piece)) != piece for piece in node.layer.pieces(node))
-
-    def _xattrs(self, path: bytes) -> tuple[tuple[str, bytes], ...]:
-        place = os.path.join(self._source, path)
-        names = sorted(os.listxattr(place, follow_symlinks=False))
-        return tuple((name, os.getxattr(place, name, follow_symlinks=False)) for name in names)
+        at = 0
+        for piece in self._upper.body(path):
+            if piece != node.layer.read(node, at, len(piece)):
+                return True
+            at += len(piece)
+        return at != node.size
 
     def _take(self, path: bytes, found: os.stat_result) -> None:
         self._parents(path)
-        target = os.path.join(self._target, path)
         if stat.S_ISDIR(found.st_mode):
             self._make_directory(path)
-        else:
-            os.link(os.path.join(self._source, path), target, follow_symlinks=False)
+            return
+        target, name = self._target.split(path)
+        source, _ = self._source.split(path)
+        os.link(name, name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
 
     def _parents(self, path: bytes) -> None:
         """Make the directories above `path`: as in overlayfs, they come along unchanged."""
+        head = path.rpartition(b"/")[0]
         missing = []
-        head = os.path.dirname(path)
-        while head and not os.path.lexists(os.path.join(self._target, head)):
+        while head and head not in self._known:
             missing.append(head)
-            head = os.path.dirname(head)
+            head = head.rpartition(b"/")[0]
         for directory in reversed(missing):
             self._make_directory(directory)
 
     def _make_directory(self, path: bytes) -> None:
-        target = os.path.join(self._target, path)
-        if not os.path.lexists(target):
-            os.mkdir(target, 0o700)
-            self._made.append(path)
-            for name, value in self._xattrs(path):
-                os.setxattr(target, name, value)
+        if path in self._known:
+            return
+        fd, name = self._target.split(path)
+        os.mkdir(name, 0o700, dir_fd=fd)
+        self._known.add(path)
+        self._made.append(path)
+        source, made = self._source.open(path), self._target.open(path)
+        for key in os.listxattr(source):
+            os.setxattr(made, key, os.getxattr(source, key))
 
 
 def _has_new_name(found: os.stat_result, node: "Node | None") -> bool:

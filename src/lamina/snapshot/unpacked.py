@@ -1,6 +1,5 @@
 """The `unpacked` driver: each layer is unpacked once into a directory, overlayfs joins them."""
 
-import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lamina.errors import Unsupported
 from lamina.layer.stack import Changed, Lower, Stack
 from lamina.settings import MAX_LOWERS
 from lamina.snapshot.merging import merged_count
@@ -54,7 +52,7 @@ class UnpackedDriver:
         ]
         if merged:
             pile = piles[merged - 1]
-            path = self.layers.merged_directory(pile, partial(self._unpack_file, pile))
+            path = self.layers.merged_directory(pile, self._unpack_file)
             lowers.insert(0, Lower(path, sealed=False, diff_id=pile[-1]))
         return tuple(lowers)
 
@@ -74,27 +72,17 @@ class UnpackedDriver:
 
     def _directory(self, pile: "Sequence[Digest]") -> str:
         path = self.layers.path(pile)
-        return self.layers.directory(
-            os.path.basename(path), lambda place: self._unpack_file(pile, path, place)
-        )
+        return self.layers.directory(os.path.basename(path), partial(self._unpack_file, path))
 
-    def _unpack_file(self, pile: "Sequence[Digest]", path: str, place: str) -> None:
+    def _unpack_file(self, path: str, place: str) -> None:
         from lamina.layer.apply import unpack
         from lamina.layer.sealed import SealedLayer
 
-        try:
-            with SealedLayer.open(path) as layer:
-                unpack(
-                    layer,
-                    place,
-                    privileged=not self.in_namespace,
-                    xattr_prefix="user" if self.in_namespace else "trusted",
-                    owners=self.owners,
-                )
-        except OSError as error:
-            if error.errno != errno.EINVAL or not self.in_namespace:
-                raise
-            raise Unsupported(
-                f"layer {pile[-1]} has files of owners that your user namespace has no room for",
-                hint="give yourself a longer range in /etc/subuid and /etc/subgid",
-            ) from error
+        with SealedLayer.open(path) as layer:
+            unpack(
+                layer,
+                place,
+                privileged=not self.in_namespace,
+                xattr_prefix="user" if self.in_namespace else "trusted",
+                owners=self.owners,
+            )
