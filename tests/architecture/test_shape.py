@@ -31,6 +31,7 @@ ELSEWHERE: dict[str, str] = {
     "engine.clock": "reads the clock; whoever takes a clock argument is tested with a fixed one",
     "engine.local": "values without behaviour; tests/engine/test_images.py makes and reads them",
     "image.copy": "tests/engine/test_copying.py copies between real places of every kind",
+    "image.place": "a value without behaviour; every test of receiving and of intake goes to one",
     "image.sink": "a Protocol; tests/engine/test_copying.py runs every implementation",
     "image.transports.archive": "tests/engine/test_copying.py writes them, skopeo reads them",
     "image.transports.folder": "tests/engine/test_copying.py reads and writes them, skopeo too",

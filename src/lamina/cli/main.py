@@ -26,9 +26,10 @@ _FLAG_WRONG = 125
 
 def run() -> None:
     """Be the console script: run `main` on this process's words and end with its code."""
-    from lamina.cli.startup import postpone
+    from lamina.cli.startup import compile_later, postpone
 
     postpone("inspect")
+    postpone("dataclasses", compile_later)
     _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -41,7 +42,8 @@ def run() -> None:
         sys.stderr.flush()
     except OSError:
         _forget_output()
-    if "threading" not in sys.modules and "atexit" not in sys.modules:
+    threads = sys.modules.get("threading")
+    if "atexit" not in sys.modules and (threads is None or threads.active_count() == 1):
         os._exit(code)  # nobody wants to be told: tearing the interpreter down costs 2 ms
     from signal import SIG_IGN, SIGINT, signal
 

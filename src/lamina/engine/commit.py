@@ -7,7 +7,7 @@ from lamina.engine.clock import fixed_ns, now_text
 from lamina.engine.naming import keep_image, name_image
 from lamina.image.edit import append_layer, apply_changes, new_manifest
 from lamina.image.intake import Intake, NewLayer
-from lamina.image.receive import Place
+from lamina.image.place import Place
 from lamina.layer.changeset import write_layer
 from lamina.spec.config import History, ImageConfig
 from lamina.spec.digest import Digest

@@ -2,7 +2,6 @@
 
 import os
 import re
-import secrets
 from contextlib import suppress
 
 from lamina.errors import AlreadyExists, Invalid, NotFound
@@ -306,7 +305,9 @@ class ContainerUnknown(NotFound):
 
 def generate() -> str:
     """Give a name of the kind `brave_lovelace`."""
-    return f"{secrets.choice(_ADJECTIVES)}_{secrets.choice(_SURNAMES)}"
+    from secrets import choice  # it takes random along: only who makes names pays
+
+    return f"{choice(_ADJECTIVES)}_{choice(_SURNAMES)}"
 
 
 def check_name(name: str) -> str:
@@ -340,8 +341,10 @@ class Register:
         if name:
             self._link(check_name(name), container)
             return check_name(name)
+        from secrets import randbelow
+
         for attempt in range(_TRIES):
-            chosen = generate() + ("" if attempt < _TRIES // 2 else str(secrets.randbelow(1000)))
+            chosen = generate() + ("" if attempt < _TRIES // 2 else str(randbelow(1000)))
             with suppress(NameTaken):
                 self._link(chosen, container)
                 return chosen

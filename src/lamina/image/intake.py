@@ -17,7 +17,7 @@ from lamina.stream.verify import DigestMismatch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lamina.image.receive import Place
+    from lamina.image.place import Place
     from lamina.layer.entry import Entry
 
 __all__ = ["COMPRESSION", "Intake", "NewLayer"]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from lamina.errors import Corrupt, Invalid, LaminaError, Unavailable, Unsupported
 from lamina.events import LayerProgress, Listener, Phase
+from lamina.image.place import Place
 from lamina.image.pump import Pump
 from lamina.image.source import ImageSource, choose_manifest
 from lamina.layer.pax import TarInvalid
@@ -23,7 +24,7 @@ from lamina.stream.codec import Decompressor, decompressor, sniff
 from lamina.stream.verify import CHUNK, SizeMismatch, VerifyingReader, chunks
 
 if TYPE_CHECKING:
-    from lamina.snapshot.layers import Layers, LayerWriter
+    from lamina.snapshot.layers import LayerWriter
     from lamina.spec.platform import Platform
     from lamina.store.blobs import BlobStore, BlobWriter
 
@@ -35,15 +36,6 @@ _HEAD = 4  # bytes that tell the codec
 
 class Cancelled(Unavailable):
     """Another layer failed first, or the user stopped the whole."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where received images go, and how many layers come at once."""
-
-    blobs: "BlobStore"
-    layers: "Layers"
-    workers: int = 3
 
 
 @dataclass(frozen=True, slots=True)

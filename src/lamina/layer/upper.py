@@ -37,6 +37,7 @@ _KINDS = {
     stat.S_IFIFO: Kind.FIFO,
 }
 _CAPABILITY = "security.capability"
+_ORIGINS = ("trusted.overlay.origin", "user.overlay.origin")
 _DEVICES = (Kind.CHARACTER, Kind.BLOCK)
 _FILE, _DIRECTORY, _OTHER = range(3)
 
@@ -260,13 +261,16 @@ def is_whiteout(status: os.stat_result) -> bool:
 
 
 def is_plain(fd: int, status: os.stat_result) -> bool:
-    """Tell whether an open file is a plain one: one name, and no attributes beside its status."""
-    return stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and not _carries(os.listxattr(fd))
+    """Tell whether an open file is a plain one: one name, and no attributes that say anything."""
+    if status.st_nlink != 1 or not stat.S_ISREG(status.st_mode):
+        return False
+    names = os.listxattr(fd)
+    return not names or all(map(_says_nothing, names))
 
 
-def _carries(names: list[str]) -> bool:
-    """Tell whether any of these attributes says something: labels of the machine's policy do not."""
-    return any(name == _CAPABILITY or not name.startswith("security.") for name in names)
+def _says_nothing(name: str) -> bool:
+    """Tell whether an attribute is a label of this machine, or where a file was copied up from."""
+    return name in _ORIGINS or (name.startswith("security.") and name != _CAPABILITY)
 
 
 def _device(number: int) -> tuple[int, int]:
