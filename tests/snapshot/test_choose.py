@@ -64,6 +64,20 @@ def test_the_best_driver_that_works_is_chosen_and_says_why(probe, name, reason):
     assert re.search(reason, snapshotter.reason)
 
 
+@pytest.mark.parametrize(
+    ("probe", "words"),
+    [
+        (BEST, "copy no content"),
+        (NO_EROFS, "copy no content"),
+        (NO_OVERLAY, "copy no content: each container has its own"),
+        (replace(BEST, in_namespace=True), "for real root only"),
+        (replace(BEST, kernel=(4, 18)), "from kernel 4.19 on"),
+    ],
+)
+def test_what_changed_owners_cost_is_said(probe, words):
+    assert chosen(probe).metadata_changes.endswith(words)
+
+
 def test_the_settings_choice_is_honoured_where_it_can_work():
     for driver in ("sealed", "unpacked", "copied"):
         snapshotter = chosen(BEST, driver)

@@ -95,3 +95,15 @@ def test_a_snapshotter_says_which_driver_and_why(layers):
     shots = snapshotter(layers)
     assert (shots.name, shots.reason) == ("sealed", "why")
     assert list(shots) == []
+
+
+def test_marks_are_kept_over_an_upper_directory_of_root_alone(layers):
+    lower = Lower("/l/a", sealed=False, diff_id=Digest.of(b""))
+    shots = snapshotter(layers, metacopy=True)
+    (mount,) = shots.mounts(Stack((lower,), "/up", "/work"), "/target")
+    assert mount.options[-3:] == ("index=off", "redirect_dir=on", "metacopy=on")
+    (view,) = shots.mounts(Stack((lower,)), "/target")
+    assert view.options[-3:] == SAFE
+    assert shots.metadata_changes == "copy no content"
+    assert "real root only" in snapshotter(layers, userxattr=True).metadata_changes
+    assert "4.19" in snapshotter(layers).metadata_changes

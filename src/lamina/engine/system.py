@@ -136,6 +136,7 @@ class System:
             "Images": len(engine.images.list()),
             "Driver": engine.snapshotter.name,
             "DriverReason": engine.snapshotter.reason,
+            "MetadataChanges": engine.snapshotter.metadata_changes,
             "DefaultRuntime": runtime.name,
             "RuntimeReason": runtime.reason,
             "Network": "the host's, or none (--network none)",

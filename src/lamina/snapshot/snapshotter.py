@@ -114,6 +114,17 @@ class Snapshotter:
         """Why that driver, for people."""
         return self._chosen.reason
 
+    @property
+    def metadata_changes(self) -> str:
+        """What a changed owner, mode or time costs in a container, for people."""
+        if self.name == "copied":
+            return "copy no content: each container has its own"
+        if self._surroundings.metacopy:
+            return "copy no content"
+        if self._surroundings.userxattr:
+            return "copy the file: overlayfs leaves it in its layer for real root only"
+        return "copy the file: overlayfs leaves it in its layer from kernel 4.19 on"
+
     def prepare(self, key: str, diff_ids: Sequence[Digest]) -> Stack:
         """Make an empty writable layer named `key` on top of the pile; give the stack.
 

@@ -28,6 +28,7 @@ _LINES = (
     ("Lamina Version", "ServerVersion"),
     ("Storage Driver", "Driver"),
     (" Chosen Because", "DriverReason"),
+    (" Changed Owners And Modes", "MetadataChanges"),
     ("Default Runtime", "DefaultRuntime"),
     (" Chosen Because", "RuntimeReason"),
     ("Network", "Network"),
