@@ -37,6 +37,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("import_", "Import the contents from a tarball to create a filesystem image"),
     "info": ("info", "Display system-wide information"),
     "inspect": ("inspect", "Return low-level information on images and containers"),
+    "inventory": ("inventory", "List the layers that are here, for another machine's save"),
     "kill": ("kill", "Kill one or more running containers"),
     "layers": ("layers", "Draw the layers of an image or container"),
     "load": ("load", "Load an image from a tar archive or STDIN"),
@@ -107,6 +108,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "manifest inspect": ("manifest_inspect", "Display an image manifest, or manifest list, from its registry"),
     "system df": ("system_df", "Show disk usage"),
     "system fsck": ("fsck", "Check every stored byte, and repair what is damaged"),
+    "system inventory": ("inventory", "List the layers that are here, for another machine's save"),
     "system info": ("info", "Display system-wide information"),
     "system prune": ("system_prune", "Remove unused data"),
 }  # fmt: skip

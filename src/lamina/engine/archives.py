@@ -10,13 +10,14 @@ from lamina.engine.clock import now_text
 from lamina.engine.naming import keep_image, name_image
 from lamina.errors import Corrupt, Invalid
 from lamina.events import Event, LayerProgress, Listener, Notice, Phase
-from lamina.image.archive import Archive, ArchiveSource, LegacyImage
+from lamina.image.archive import LEFT_OUT, Archive, ArchiveSource, LegacyImage
 from lamina.image.edit import append_layer, apply_changes, new_manifest
 from lamina.image.intake import Intake
 from lamina.image.receive import Place, receive
 from lamina.layer.entry import Entry, EntryInvalid, Kind
 from lamina.layer.tar import TarWriter
 from lamina.spec.config import History, ImageConfig
+from lamina.spec.descriptor import MediaType
 from lamina.spec.platform import Platform
 from lamina.spec.reference import Reference
 from lamina.spec.wire import Document, encode
@@ -24,6 +25,8 @@ from lamina.stream.codec import decompressed, sniff
 from lamina.stream.verify import CHUNK, chunks
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from lamina.engine.engine import Engine
     from lamina.engine.local import LocalImage
     from lamina.spec.digest import Digest
@@ -66,23 +69,36 @@ class ImportRequest:
     source: str = "-"
 
 
-def save(engine: "Engine", names: Sequence[str], out: BinaryIO, *, form: str) -> None:
+def save(
+    engine: "Engine",
+    names: Sequence[str],
+    out: BinaryIO,
+    *,
+    form: str,
+    without: "Container[Digest]" = (),
+) -> None:
     """Write images with their names as one tar, blobs exactly as they are kept.
 
     The tar is an OCI image layout; form `docker` adds the `manifest.json` that docker's load
-    reads. The same images give the same bytes. Raises: ImageUnknown, Invalid (form).
+    reads. Layers `without` are left out: the bundle is for a machine that has them, and says so.
+    The same images give the same bytes. Raises: ImageUnknown, Invalid (form).
     """
     if form not in ("docker", "oci"):
         raise Invalid(f"unknown archive format {form!r}", hint="use docker or oci")
     with engine.store.lease():
         images = [(engine.images.resolve(name), _names_to_save(engine, name)) for name in names]
+        layers = {layer.digest for image, _ in images for layer in image.manifest.layers}
+        left = {digest for digest in layers if digest in without}
         writer = TarWriter(out.write)
         _put(writer, "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
-        index = {"schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json"}
-        _put(writer, "index.json", encode({**index, "manifests": _index_rows(images)}))
-        if form == "docker":
+        index: Document = {"schemaVersion": 2, "mediaType": MediaType.OCI_INDEX}
+        index["manifests"] = _index_rows(images)
+        if left:
+            index["annotations"] = {LEFT_OUT: ",".join(sorted(left))}
+        _put(writer, "index.json", encode(index))
+        if form == "docker" and not left:  # docker cannot do without any layer
             _put(writer, "manifest.json", encode([_docker_row(*image) for image in images]))
-        digests = _blobs_of(image for image, _ in images)
+        digests = [d for d in _blobs_of(image for image, _ in images) if d not in left]
         # A plain user's skopeo fails at folders that the tar does not list: it gives them to root.
         for folder in ("blobs", *sorted({f"blobs/{digest.algorithm}" for digest in digests})):
             writer.add(Entry(folder.encode(), Kind.DIRECTORY, 0o755))

@@ -11,6 +11,8 @@ from lamina.spec.digest import Digest, chain_id
 from lamina.spec.reference import Reference, ReferenceInvalid
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from lamina.engine.archives import ImportRequest, Loaded
     from lamina.engine.engine import Engine
     from lamina.engine.inspect import HistoryRow, LayerRow
@@ -249,11 +251,27 @@ class Images:
 
         return stack(self._engine, self.resolve(name_or_id))
 
-    def save(self, names: Sequence[str], out: BinaryIO, *, form: str = "docker") -> None:
-        """Write images as one tar: `docker` (docker-archive that is an OCI layout too) or `oci`."""
+    def save(
+        self,
+        names: Sequence[str],
+        out: BinaryIO,
+        *,
+        form: str = "docker",
+        without: "Container[Digest]" = (),
+    ) -> None:
+        """Write images as one tar: `docker` (docker-archive that is an OCI layout too) or `oci`.
+
+        Layers `without` are left out, for a machine that has them. See `engine.bundles`.
+        """
         from lamina.engine.archives import save
 
-        save(self._engine, names, out, form=form)
+        save(self._engine, names, out, form=form, without=without)
+
+    def inventory(self) -> "Document":
+        """List the layers that are here, for another machine's `save`. See `engine.bundles`."""
+        from lamina.engine.bundles import inventory
+
+        return inventory(self._engine)
 
     def load(self, stream: BinaryIO, *, listener: Listener = silent) -> "tuple[Loaded, ...]":
         """Read a docker-archive or an OCI layout tar, compressed or not."""

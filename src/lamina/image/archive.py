@@ -20,7 +20,18 @@ from lamina.stream.verify import DigestMismatch
 if TYPE_CHECKING:
     from lamina.stream.verify import Readable
 
-__all__ = ["Archive", "ArchiveImage", "ArchiveSource", "LegacyImage", "MemberMissing"]
+__all__ = [
+    "LEFT_OUT",
+    "Archive",
+    "ArchiveImage",
+    "ArchiveSource",
+    "LayerLeftOut",
+    "LegacyImage",
+    "MemberMissing",
+]
+
+LEFT_OUT = "io.lamina.bundle.left-out"
+"""Annotation of a bundle's index: digests of layers that its receiver has, comma between."""
 
 _REF_NAME = "org.opencontainers.image.ref.name"
 _FULL_NAME = "io.containerd.image.name"
@@ -30,6 +41,10 @@ _LINK_LIMIT = 8
 
 class MemberMissing(NotFound):
     """The archive names a file that it does not contain."""
+
+
+class LayerLeftOut(NotFound):
+    """The bundle was made for a machine that has this layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +103,14 @@ class Archive:
         if member.size > _DOCUMENT_LIMIT:
             raise Corrupt(f"{name!r} in the archive has {member.size} bytes, beyond reason")
         return member.read()
+
+    def left_out(self) -> frozenset[str]:
+        """Give the digests of the layers that a bundle does without."""
+        if not self.has("index.json"):
+            return frozenset()
+        annotations = decode(self.read("index.json"), what="index.json").get("annotations")
+        text = annotations.get(LEFT_OUT) if isinstance(annotations, dict) else ""
+        return frozenset(str(text or "").split(",")) - {""}
 
     def images(self) -> tuple[ArchiveImage, ...]:
         """List what `index.json` offers; empty when there is no OCI layout."""
@@ -156,8 +179,18 @@ class ArchiveSource:
 
     @contextmanager
     def blob(self, descriptor: Descriptor, offset: int = 0) -> "Iterator[Readable]":
-        """Open a blob of the archive at `offset`."""
-        yield self._archive.open(_blob_path(descriptor.digest), offset)
+        """Open a blob of the archive at `offset`. Raises: LayerLeftOut, MemberMissing."""
+        try:
+            member = self._archive.open(_blob_path(descriptor.digest), offset)
+        except MemberMissing as error:
+            if descriptor.digest not in self._archive.left_out():
+                raise
+            raise LayerLeftOut(
+                f"the bundle leaves out layer {descriptor.digest}, which is not here",
+                hint="make it against this machine: `lamina inventory > have.json` here, "
+                "`lamina save --have have.json` there",
+            ) from error
+        yield member
 
     def stop(self) -> None:
         """Do nothing: reads of files end by themselves."""

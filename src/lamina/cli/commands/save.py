@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from lamina.cli.flags import Command, Flag
+from lamina.cli.flags import LIST, Command, Flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.cli.context import Context
     from lamina.cli.flags import Arguments
+    from lamina.spec.digest import Digest
 
 __all__ = ["COMMAND", "main"]
 
@@ -21,7 +22,11 @@ COMMAND = Command(
             default="docker",
             help="Layout of the archive: 'docker' (which is an OCI layout too) or 'oci'",
         ),
+        Flag(
+            "have", help="Leave out the layers in this file, an inventory of the receiving machine"
+        ),
         Flag("output", "o", help="Write to a file, instead of STDOUT"),
+        Flag("since", kind=LIST, help="Leave out the layers of this image, which the receiver has"),
     ),
     arity=(1, None),
 )
@@ -33,6 +38,24 @@ def main(arguments: Arguments, context: Context) -> int:
 
     for name in arguments.positional:
         context.engine.images.find(name)
+    without = _left_out(arguments, context)
     with output_file(context, arguments.text("output"), what="save") as out:
-        context.engine.images.save(arguments.positional, out, form=arguments.text("format"))
+        context.engine.images.save(
+            arguments.positional, out, form=arguments.text("format"), without=without
+        )
     return 0
+
+
+def _left_out(arguments: Arguments, context: Context) -> frozenset[Digest]:
+    """Collect what the receiver has, by its inventory and by the images named."""
+    if not (arguments.text("have") or arguments.texts("since")):
+        return frozenset()
+    from lamina.engine.bundles import layers_of, read_inventory
+
+    found = layers_of(context.engine, arguments.texts("since"))
+    if arguments.text("have"):
+        from lamina.cli.files import input_file
+
+        with input_file(context, arguments.text("have"), command="save --have") as stream:
+            found |= read_inventory(stream)
+    return found
