@@ -9,6 +9,7 @@ from tests.store.disks import fill
 from tests.store.processes import killed_after, together
 
 from lamina.errors import Corrupt, Invalid, NotFound
+from lamina.snapshot.checks import Checks
 from lamina.snapshot.layers import Layers, LayerUnknown
 from lamina.snapshot.snapshotter import Snapshotter, Surroundings
 from lamina.snapshot.unpacked import UnpackedDriver
@@ -258,7 +259,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(tiny_disk):
 def test_on_a_full_disk_layers_and_snapshots_can_still_be_removed(tiny_disk):
     layers = Layers(make(str(tiny_disk / "root")).root)
     pile = seal(layers, BASE)
-    shots = Snapshotter(layers, Surroundings("/run/l"), UnpackedDriver(layers))
+    shots = Snapshotter(layers, Surroundings("/run/l"), UnpackedDriver(layers, Checks("/run/l")))
     stack = shots.prepare("c1", pile)
     os.makedirs(f"{stack.upper}/a/b/c")
     inodes = 0

@@ -5,6 +5,7 @@ from tests.images import Piece, tar
 from tests.snapshot.piles import seal
 
 from lamina.layer.stack import Changed, Stack
+from lamina.snapshot.checks import Checks
 from lamina.snapshot.layers import Layers, LayerUnknown
 from lamina.snapshot.sealed import SealedDriver
 from lamina.spec.digest import Digest
@@ -15,7 +16,7 @@ def test_lowers_are_the_sealed_files_and_the_changes_are_the_upper_directory(tmp
     layers = Layers(make(str(tmp_path)).root)
     low = tar([Piece("./", directory=True), Piece("etc/", directory=True)])
     pile = seal(layers, low, tar([Piece("etc/a", b"1")]))
-    driver = SealedDriver(layers)
+    driver = SealedDriver(layers, Checks(str(tmp_path / "run")))
     lowers = driver.lowers(pile)
     assert [lower.path for lower in lowers] == [layers.path(pile[:1]), layers.path(pile)]
     assert all(lower.sealed for lower in lowers)

@@ -7,6 +7,7 @@ from tests.images import Piece, tar
 from tests.snapshot.piles import seal
 
 from lamina.layer.stack import Lower, Stack
+from lamina.snapshot.checks import Checks
 from lamina.snapshot.layers import Layers
 from lamina.snapshot.sealed import SealedDriver
 from lamina.snapshot.snapshotter import Snapshotter, Surroundings
@@ -27,7 +28,9 @@ def layers(tmp_path):
 def snapshotter(layers, **more):
     owners = os.geteuid() == 0
     surroundings = Surroundings("/run/l", owners=owners, **more)
-    return Snapshotter(layers, surroundings, SealedDriver(layers, "why"))
+    return Snapshotter(
+        layers, surroundings, SealedDriver(layers, Checks(f"{layers.root}/run"), "why")
+    )
 
 
 def test_sealed_layers_are_mounted_once_each_and_the_topmost_named_first(layers):

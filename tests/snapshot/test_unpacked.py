@@ -11,6 +11,7 @@ from tests.snapshot.piles import seal
 from tests.store.processes import killed_after, together
 
 from lamina.errors import Corrupt
+from lamina.snapshot.checks import Checks
 from lamina.snapshot.layers import Layers
 from lamina.snapshot.unpacked import UnpackedDriver
 from lamina.store.disk import make
@@ -25,7 +26,7 @@ def layers(tmp_path):
 
 
 def driver(layers):
-    return UnpackedDriver(layers, in_namespace=True, owners=False)
+    return UnpackedDriver(layers, Checks(f"{layers.root}/run"), in_namespace=True, owners=False)
 
 
 def test_a_layer_is_unpacked_once_and_used_again(layers):

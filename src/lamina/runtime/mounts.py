@@ -147,13 +147,14 @@ class SharedLayers:
         if not mounts:
             return
         with self._alone():
+            device = os.stat(self.folder).st_dev
             for mount in mounts:
                 if mount.target in self._held:
                     continue
                 fd = os.open(f"{mount.target}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 try:
                     fcntl.flock(fd, fcntl.LOCK_SH)
-                    if not os.path.ismount(mount.target):
+                    if not _is_mounted(mount.target, device):
                         perform(mount)
                 except BaseException:
                     os.close(fd)
@@ -188,3 +189,11 @@ class SharedLayers:
                 pass
             finally:
                 os.close(fd)
+
+
+def _is_mounted(target: str, device: int) -> bool:
+    """Tell whether another file system than that of its folder, `device`, stands at `target`."""
+    try:
+        return os.lstat(target).st_dev != device
+    except FileNotFoundError:
+        return False

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lamina.errors import Invalid, Unsupported
+from lamina.snapshot.checks import Checks
 from lamina.snapshot.copied import CopiedDriver
 from lamina.snapshot.sealed import SealedDriver
 from lamina.snapshot.snapshotter import Snapshotter, Surroundings
@@ -113,9 +114,10 @@ def choose(settings: "Settings", layers: "Layers", probe: Probe | None = None) -
     found = survey(settings, probe)
     reason, most = found.reason, settings.max_lowers
     rootless = probe.in_namespace or not probe.root_user
+    checks = Checks(f"{settings.run_root}/checked")
     drivers: dict[str, Driver] = {
-        "sealed": SealedDriver(layers, reason, most),
-        "unpacked": UnpackedDriver(layers, reason, rootless, not probe.one_owner, most),
+        "sealed": SealedDriver(layers, checks, reason, most),
+        "unpacked": UnpackedDriver(layers, checks, reason, rootless, not probe.one_owner, most),
         "copied": CopiedDriver(layers, reason, rootless, not probe.one_owner),
     }
     surroundings = Surroundings(
@@ -126,7 +128,7 @@ def choose(settings: "Settings", layers: "Layers", probe: Probe | None = None) -
         by_loop=found.by_loop,
         metacopy=probe.kernel >= _METACOPY and not rootless,
     )
-    return Snapshotter(layers, surroundings, drivers[found.name], tuple(drivers.values()))
+    return Snapshotter(layers, surroundings, drivers[found.name], tuple(drivers.values()), checks)
 
 
 def _is_by_loop(settings: "Settings", probe: Probe) -> bool:

@@ -101,17 +101,19 @@ class Layers:
         with ExitStack() as stack:
             yield [stack.enter_context(layer) for layer in self.pile(diff_ids)]
 
-    def showing(self, diff_ids: Sequence[Digest]) -> list[tuple[Digest, ...]]:
+    def showing(
+        self, diff_ids: Sequence[Digest], is_opaque: Callable[[str], bool]
+    ) -> list[tuple[Digest, ...]]:
         """Give the pile of each layer that can show anything, lowest first.
 
-        An opaque whiteout in a layer's root hides all that lies below, and overlayfs ignores the
-        mark in a root: those layers have to stay out of the stack. Raises: LayerUnknown, Corrupt.
+        `is_opaque` tells of a sealed file whether its root has an opaque whiteout: that hides all
+        that lies below, and overlayfs ignores the mark in a root, so those layers have to stay out
+        of the stack. Raises: LayerUnknown, Corrupt.
         """
         piles = [tuple(diff_ids[: i + 1]) for i in range(len(diff_ids))]
         for number in range(len(piles) - 1, 0, -1):
-            with self.open(piles[number]) as layer:
-                if layer.root.opaque:
-                    return piles[number:]
+            if is_opaque(self.path(piles[number])):
+                return piles[number:]
         return piles
 
     def merged(self, diff_ids: Sequence[Digest]) -> str:

@@ -10,6 +10,7 @@ from lamina.settings import MAX_LOWERS
 from lamina.snapshot.merging import merged_count
 
 if TYPE_CHECKING:
+    from lamina.snapshot.checks import Checks
     from lamina.snapshot.layers import Layers
     from lamina.spec.digest import Digest
 
@@ -21,6 +22,7 @@ class SealedDriver:
     """Lowers are the sealed files themselves."""
 
     layers: "Layers"
+    checks: "Checks"
     reason: str = ""
     most: int = MAX_LOWERS
     name: str = "sealed"
@@ -37,7 +39,7 @@ class SealedDriver:
         return self._lowers(diff_ids, self.most - 1)
 
     def _lowers(self, diff_ids: "Sequence[Digest]", most: int) -> tuple[Lower, ...]:
-        piles = self.layers.showing(diff_ids)
+        piles = self.layers.showing(diff_ids, self.checks.is_opaque)
         merged = merged_count(len(piles), most)
         lowers = [
             Lower(self.layers.path(pile), sealed=True, diff_id=pile[-1]) for pile in piles[merged:]

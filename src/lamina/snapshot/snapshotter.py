@@ -6,18 +6,20 @@ Nothing here mounts: a `Stack` says what lies on what, `mounts` what to do about
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from lamina.errors import AlreadyExists, Corrupt, Invalid, LaminaError, NotFound
 from lamina.layer.stack import Changed, Lower, Stack
+from lamina.snapshot.checks import Checks
 from lamina.spec.digest import Digest, chain_id
 from lamina.spec.mount import Mount
 from lamina.spec.wire import decode, encode
 from lamina.stream.files import disk_errors, publish, replace
 
 if TYPE_CHECKING:
+    from lamina.layer.sealed import SealedLayer
     from lamina.snapshot.layers import Layers
 
 __all__ = ["Driver", "SnapshotExists", "SnapshotUnknown", "Snapshotter", "Surroundings"]
@@ -96,10 +98,12 @@ class Snapshotter:
         surroundings: Surroundings,
         chosen: Driver,
         drivers: Sequence[Driver] = (),
+        checks: "Checks | None" = None,
     ) -> None:
         self._layers = layers
         self._surroundings = surroundings
         self._chosen = chosen
+        self._checks = checks or Checks(f"{surroundings.run_root}/checked")
         self._drivers = {driver.name: driver for driver in (*drivers, chosen)}
         self._active = f"{layers.root}/snapshots/active"
         self._empty = tuple(f"{layers.root}/snapshots/{name}" for name in ("empty", "empty2"))
@@ -173,15 +177,14 @@ class Snapshotter:
         """Say how `stack` gets to `target`: the sealed layers first, then what joins them.
 
         Mounts of sealed layers have the same place for everyone, so each is made once per machine;
-        the index of one that is not mounted yet is checked first: the kernel trusts it.
+        its index is checked first, once per start of the machine: the kernel trusts it.
         Raises: Corrupt.
         """
         if stack.upper and not stack.work:
             return (Mount("bind", stack.upper, target, ("bind",)),)
         below = [self._lower_mount(lower) for lower in stack.lowers if lower.sealed]
         for mount in below:
-            if not os.path.ismount(mount.target):
-                _check_index(mount.source)
+            self._checks.check(mount.source)
         mounted = {mount.source: mount.target for mount in below}
         folders = [mounted.get(lower.path, lower.path) for lower in reversed(stack.lowers)]
         missing = (1 if stack.upper else 2) - len(folders)  # overlayfs wants so many, all different
@@ -258,7 +261,12 @@ class Snapshotter:
         from lamina.layer.apply import dress
         from lamina.layer.view import Tree
 
-        with self._layers.opened(pile) as layers:
+        with ExitStack() as stack:
+            layers: list[SealedLayer] = []
+            for i in range(len(pile), 0, -1):  # down to the first that says what its root is
+                layers.insert(0, stack.enter_context(self._layers.open(pile[:i])))
+                if not layers[0].implied_root:
+                    break
             root = Tree.of(layers).lookup(b"")
             if root is None:  # an image without layers
                 return
@@ -278,13 +286,6 @@ class Snapshotter:
                 os.mkdir(path, 0o755)
             except FileExistsError:
                 continue
-
-
-def _check_index(path: str) -> None:
-    from lamina.layer.sealed import SealedLayer
-
-    with SealedLayer.open(path) as layer:
-        layer.check()
 
 
 def _measure(changed: Changed) -> tuple[int, int]:

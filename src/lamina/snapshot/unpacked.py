@@ -12,6 +12,7 @@ from lamina.settings import MAX_LOWERS
 from lamina.snapshot.merging import merged_count
 
 if TYPE_CHECKING:
+    from lamina.snapshot.checks import Checks
     from lamina.snapshot.layers import Layers
     from lamina.spec.digest import Digest
 
@@ -26,6 +27,7 @@ class UnpackedDriver:
     """
 
     layers: "Layers"
+    checks: "Checks"
     reason: str = ""
     in_namespace: bool = False
     owners: bool = True
@@ -45,7 +47,7 @@ class UnpackedDriver:
         return self._lowers(diff_ids, self.most - 1)
 
     def _lowers(self, diff_ids: "Sequence[Digest]", most: int) -> tuple[Lower, ...]:
-        piles = self.layers.showing(diff_ids)
+        piles = self.layers.showing(diff_ids, self.checks.is_opaque)
         merged = merged_count(len(piles), most)
         lowers = [
             Lower(self._directory(pile), sealed=False, diff_id=pile[-1]) for pile in piles[merged:]
