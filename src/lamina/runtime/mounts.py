@@ -29,6 +29,8 @@ _FLAGS = {
     "relatime": 1 << 21,
     "noatime": 1 << 10,
 }
+_LOCK = ".lock"
+_FEW, _THREADS = 4, 16
 _ATTRIBUTES = {"ro": 1, "nosuid": 2, "nodev": 4, "noexec": 8}
 
 
@@ -151,7 +153,7 @@ class SharedLayers:
             for mount in mounts:
                 if mount.target in self._held:
                     continue
-                fd = os.open(f"{mount.target}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                fd = os.open(f"{mount.target}{_LOCK}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
                 try:
                     fcntl.flock(fd, fcntl.LOCK_SH)
                     if not _is_mounted(mount.target, device):
@@ -172,23 +174,46 @@ class SharedLayers:
             self._sweep()
 
     def _sweep(self) -> None:
-        for name in os.listdir(self.folder):
-            if not name.endswith(".lock"):
-                continue
-            path = os.path.join(self.folder, name)
-            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                target = path.removesuffix(".lock")
-                with suppress(OSError):  # not mounted: made by someone who died before mounting
-                    syscalls.umount(target, syscalls.MNT_DETACH)
+        """Unmount what nobody holds. Its locks are ours meanwhile."""
+        doomed: dict[str, int] = {}
+        try:
+            for name in os.listdir(self.folder):
+                if not name.endswith(_LOCK):
+                    continue
+                path = os.path.join(self.folder, name)
+                fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+                try:
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    os.close(fd)
+                    continue
+                doomed[path] = fd
+            _unmount_all([path.removesuffix(_LOCK) for path in doomed])
+            for path in doomed:
                 with suppress(OSError):
-                    os.rmdir(target)
+                    os.rmdir(path.removesuffix(_LOCK))
                 os.unlink(path)
-            except BlockingIOError:
-                pass
-            finally:
+        finally:
+            for fd in doomed.values():
                 os.close(fd)
+
+
+def _unmount_all(targets: Sequence[str]) -> None:
+    """Unmount each, many at once: the kernel waits some milliseconds at the end of every call."""
+    if len(targets) <= _FEW:
+        for target in targets:
+            _unmount(target)
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(min(len(targets), _THREADS), thread_name_prefix="unmount") as pool:
+        for _ in pool.map(_unmount, targets):
+            pass
+
+
+def _unmount(target: str) -> None:
+    with suppress(OSError):  # not mounted: made by someone who died before mounting
+        syscalls.umount(target, syscalls.MNT_DETACH)
 
 
 def _is_mounted(target: str, device: int) -> bool:
