@@ -122,12 +122,14 @@ class System:
     def info(self) -> "Document":
         """Say which parts serve here, and why those."""
         from lamina import __version__
+        from lamina.snapshot.space import space
 
         engine = self._engine
         records = engine.containers.records()
         running = sum(1 for record in records if engine.containers.is_running(record.id))
         uname = os.uname()
         runtime = engine.containers.runtime
+        kept = space(engine.layers)
         return {
             "ServerVersion": __version__,
             "Containers": len(records),
@@ -137,6 +139,12 @@ class System:
             "Driver": engine.snapshotter.name,
             "DriverReason": engine.snapshotter.reason,
             "MetadataChanges": engine.snapshotter.metadata_changes,
+            "UnpackedLayers": kept.unpacked,
+            "UnpackedSize": kept.unpacked_size,
+            "MergedLayers": kept.merged,
+            "MergedSize": kept.merged_size,
+            "DriverStatus": self._driver_status(),
+            "StorageDrivers": self._drivers(),
             "DefaultRuntime": runtime.name,
             "RuntimeReason": runtime.reason,
             "Network": "the host's, or none (--network none)",
@@ -149,6 +157,34 @@ class System:
             "Rootless": engine.containers.rootless,
             "RegistryConfig": {"DefaultRegistry": "docker.io"},
         }
+
+    def _driver_status(self) -> list[list[str]]:
+        """Say how the driver works here, as docker does: pairs of words."""
+        from lamina.snapshot.choose import Probe, survey
+
+        engine = self._engine
+        probe = Probe.of_this_machine(engine.settings.root)
+        found = survey(engine.settings, probe)
+        rows = [["Backing Filesystem", probe.disk_type]]
+        if found.name == "sealed":
+            rows.append(["Layers Mounted From", "loop devices" if found.by_loop else "files"])
+            rows.append(["Direct I/O", _word(found.directio)])
+        if found.name != "copied":
+            rows.append(["userxattr", _word(engine.snapshotter.surroundings.userxattr)])
+            rows.append(["Most Layers In One Union", str(engine.settings.max_lowers)])
+        return rows
+
+    def _drivers(self) -> list[dict[str, str]]:
+        """Say of each driver, best first, what it lacks here; nothing where it could serve."""
+        from lamina.snapshot.choose import Probe, survey
+
+        settings = self._engine.settings
+        against = survey(settings, Probe.of_this_machine(settings.root)).against
+        return [{"Name": name, "Lacks": problem} for name, problem in against.items()]
+
+
+def _word(value: bool) -> str:
+    return "true" if value else "false"
 
 
 def _union(files: "Iterable[dict[str, int]]") -> int:

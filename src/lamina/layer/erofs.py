@@ -4,7 +4,7 @@ EROFS: the kernel's fs/erofs/erofs_fs.h and Documentation/filesystems/erofs.rst.
 little-endian. The layout as a whole: docs/decisions/0002-sealed-layer.md.
 """
 
-from functools import cache
+from functools import cache, lru_cache
 from itertools import accumulate
 from struct import Struct
 from zlib import crc32
@@ -87,10 +87,11 @@ def _crc_table() -> tuple[int, ...]:
     return tuple(table)
 
 
+@lru_cache(maxsize=1024)
 def crc32c(data: bytes) -> int:
     """Sum `data` as EROFS wants it: Castagnoli, all ones to start with, not inverted at the end.
 
-    Byte by byte, so for a block only.
+    Byte by byte, so for a block only, and remembered: a layer is opened several times by a command.
     """
     table = _crc_table()
     value = 0xFFFFFFFF

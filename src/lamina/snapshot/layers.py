@@ -306,10 +306,13 @@ class Layers:
                 yield Digest(f"{algorithm}:{name}"), f"{self._layers}/{algorithm}/{name}"
         yield from self._files_by_pile("chain")
 
+    def merged_layers(self) -> Iterator[tuple[Digest, str]]:
+        """Give every merged layer: the diff ID of the last layer in it, and its file."""
+        return self._files_by_pile("merged")
+
     def _all_files(self) -> Iterator[tuple[Digest, str]]:
-        """Give the same, and merged layers by the diff ID of the last in each."""
         yield from self.files()
-        yield from self._files_by_pile("merged")
+        yield from self.merged_layers()
 
     def _files_by_pile(self, kind: str) -> Iterator[tuple[Digest, str]]:
         for name in _names(f"{self._layers}/{kind}"):

@@ -129,6 +129,11 @@ class Snapshotter:
             return "copy the file: overlayfs leaves it in its layer for real root only"
         return "copy the file: overlayfs leaves it in its layer from kernel 4.19 on"
 
+    @property
+    def surroundings(self) -> Surroundings:
+        """What its mounts depend on."""
+        return self._surroundings
+
     def prepare(self, key: str, diff_ids: Sequence[Digest]) -> Stack:
         """Make an empty writable layer named `key` on top of the pile; give the stack.
 

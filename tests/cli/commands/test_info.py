@@ -12,3 +12,19 @@ def test_lines_templates_and_json_tell_the_same(shelf: Console):
     assert json.loads(shelf("info", "--json"))["Images"] == 2
     driver = json.loads(shelf("system", "info", "--format", "json"))["Driver"]
     assert f"\nStorage Driver: {driver}\n" in text
+
+
+def test_the_storage_driver_is_told_with_how_it_works_and_what_the_others_lack(shelf: Console):
+    flags = ("--storage-driver", "copied", "--storage-opt", "erofs=none,max-lowers=9")
+    text = shelf(*flags, "info")
+    document = json.loads(shelf(*flags, "info", "-f", "json"))
+    assert "\nStorage Driver: copied\n Chosen Because: asked for by --storage-driver" in text
+    assert document["DriverStatus"][0][0] == "Backing Filesystem"
+    for key, value in document["DriverStatus"]:
+        assert f"\n {key}: {value}\n" in text
+    lacks = {row["Name"]: row["Lacks"] for row in document["StorageDrivers"]}
+    assert list(lacks) == ["sealed", "unpacked", "copied"]
+    assert lacks["sealed"]
+    assert f"\n sealed: {lacks['sealed']}\n" in text
+    assert "\n copied: serves\n" in text
+    assert "\n Unpacked Layers: 0 (0B)\n Merged Layers: 0 (0B)\n" in text

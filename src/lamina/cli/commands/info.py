@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from lamina.cli.flags import Command
 from lamina.cli.formats import FORMAT_DOCUMENT, JSON, show_json
+from lamina.cli.units import human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.cli.context import Context
     from lamina.cli.flags import Arguments
+    from lamina.spec.wire import Document
 
 __all__ = ["COMMAND", "main"]
 
@@ -62,4 +64,20 @@ def main(arguments: Arguments, context: Context) -> int:
                 context.print(
                     f"{title}: {str(value).lower() if isinstance(value, bool) else value}"
                 )
+            if key == "DriverReason":
+                context.print("\n".join(_storage(document)))
     return 0
+
+
+def _storage(document: Document) -> list[str]:
+    """Write what goes with the storage driver, as docker does: pairs, indented."""
+    used = document["Driver"]
+    lines = [f" {key}: {text}" for key, text in document["DriverStatus"]]
+    for kind in ("Unpacked", "Merged"):
+        size = human_size(document[f"{kind}Size"], precision=3)
+        lines.append(f" {kind} Layers: {document[f'{kind}Layers']} ({size})")
+    lines.append("Storage Drivers:")
+    for row in document["StorageDrivers"]:
+        state = "serves" if row["Name"] == used else row["Lacks"] or "could serve"
+        lines.append(f" {row['Name']}: {state}")
+    return lines

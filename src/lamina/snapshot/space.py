@@ -1,0 +1,59 @@
+"""What drivers keep beside the sealed layers: directories they unpacked, layers they merged."""
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lamina.errors import Corrupt
+
+if TYPE_CHECKING:
+    from lamina.snapshot.layers import Layers
+
+__all__ = ["Space", "space"]
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """How many unpacked directories and merged layers there are, and their bytes."""
+
+    unpacked: int
+    unpacked_size: int
+    merged: int
+    merged_size: int
+
+
+def space(layers: "Layers") -> Space:
+    """Add up what drivers keep. Cost: one look into a header per unpacked layer, none into its tree."""
+    sealed = {os.path.basename(path): path for _, path in layers.files()}
+    folder = f"{layers.root}/snapshots/unpacked"
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    sizes = [
+        _content(sealed[name]) if name in sealed else _walk(f"{folder}/{name}") for name in names
+    ]
+    merged = [path for _, path in layers.merged_layers()]
+    return Space(len(names), sum(sizes), len(merged), sum(_size(path) for path in merged))
+
+
+def _content(path: str) -> int:
+    """Give the bytes of all files of a sealed layer, as its header has them."""
+    from lamina.layer.sealed import SealedLayer
+
+    try:
+        with SealedLayer.open(path) as layer:
+            return layer.content_size
+    except (Corrupt, OSError):  # somebody else will say so; or removed meanwhile
+        return 0
+
+
+def _walk(top: str) -> int:
+    found = 0
+    for folder, _, files in os.walk(top):
+        found += sum(_size(os.path.join(folder, name)) for name in files)
+    return found
+
+
+def _size(path: str) -> int:
+    try:
+        return os.lstat(path).st_blocks * 512
+    except OSError:
+        return 0
