@@ -35,7 +35,7 @@ def image(name: str, count: int) -> bytes:
     root = Piece("./", directory=True, mode=0o755)
     layers = [tar([root, Piece(f"f{n}", b"%d\n" % n)]) for n in range(count - 1)]
     layers[9] = tar([root, Piece(".wh.f0")])
-    steps = [{"created_by": f"step {n}"} for n in range(count)]
+    steps: list[dict[str, object]] = [{"created_by": f"step {n}"} for n in range(count)]
     return archive(name, layers=[tiny(), *layers], steps=steps)
 
 
