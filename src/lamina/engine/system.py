@@ -170,7 +170,9 @@ class System:
             rows.append(["Layers Mounted From", "loop devices" if found.by_loop else "files"])
             rows.append(["Direct I/O", _word(found.directio)])
         if found.name != "copied":
-            rows.append(["userxattr", _word(engine.snapshotter.surroundings.userxattr)])
+            around = engine.snapshotter.surroundings
+            rows.append(["Using metacopy", _word(around.metacopy)])
+            rows.append(["userxattr", _word(around.userxattr)])
             rows.append(["Most Layers In One Union", str(engine.settings.max_lowers)])
         return rows
 
