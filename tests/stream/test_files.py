@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import threading
+from functools import partial
 
 import pytest
 
@@ -16,6 +17,7 @@ from lamina.stream.files import (
     publish,
     remove_tree,
     replace,
+    together,
     write_all,
 )
 
@@ -154,3 +156,17 @@ def test_descriptors_of_locks_do_not_pass_to_programs_we_start(tmp_path):
     fd = acquire(str(tmp_path / "lock"))
     assert fcntl.fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
     os.close(fd)
+
+
+def test_together_runs_all_and_raises_the_first_failure():
+    done: list[int] = []
+
+    def fail() -> None:
+        raise KeyError("no room")
+
+    together(partial(done.append, 1), partial(done.append, 2), partial(done.append, 3))
+    assert sorted(done) == [1, 2, 3]
+    with pytest.raises(KeyError, match="no room"):
+        together(partial(done.append, 4), fail, partial(done.append, 5))
+    assert sorted(done) == [1, 2, 3, 4, 5]
+    together()

@@ -1,6 +1,7 @@
 """Commit: a container's writable layer becomes an image."""
 
 from contextlib import nullcontext
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lamina.engine.clock import fixed_ns, now_text
@@ -13,6 +14,7 @@ from lamina.spec.config import History, ImageConfig
 from lamina.spec.digest import Digest
 from lamina.spec.manifest import Manifest, parse_manifest
 from lamina.spec.reference import Reference
+from lamina.stream.files import together
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,37 +61,55 @@ def commit(
     reference = Reference.parse(name) if name else None
     record = engine.containers.record(container)
     settings = apply_changes(_settings_of(record), changes)
+    place = Place(engine.store.blobs, engine.layers)
+    blobs = engine.store.blobs
     with engine.store.lease():
         base_manifest, base = _base(engine, record)
-        guard = engine.containers.paused(record.id) if pause else nullcontext()
-        with guard:
-            layer = _write(engine, record, compression, listener)
-        row = History(
-            created=now_text(),
-            created_by=" ".join(record.config.get("Entrypoint") or [])
-            + (" " if record.config.get("Entrypoint") and record.config.get("Cmd") else "")
-            + " ".join(record.config.get("Cmd") or []),
-            author=author,
-            comment=message,
-            empty_layer=layer is None,
-        )
-        config = append_layer(
-            base.document,
-            diff_id=layer.diff_id if layer else None,
-            row=row,
-            settings=settings,
-            extra={"container": record.id} if fixed_ns() is None else {},
-        )
-        layers = [*base_manifest.layers, *([layer.blob] if layer else [])]
-        manifest = new_manifest(config, layers)
-        engine.store.blobs.put(config.raw)
-        engine.store.blobs.put(manifest.raw)
+        with Intake(place, record.diff_ids, compression=compression) as intake:
+            with engine.containers.paused(record.id) if pause else nullcontext():
+                written = _write(engine, record, intake, listener)
+            layer = intake.finish() if written else None
+            config = _config(record, base, settings, layer, message=message, author=author)
+            layers = [*base_manifest.layers, *([layer.blob] if layer else [])]
+            manifest = new_manifest(config, layers)
+            documents = partial(blobs.put, config.raw), partial(blobs.put, manifest.raw)
+            if layer is None:
+                together(*documents)
+            else:
+                intake.settle(*documents)
         parent = str(record.image_id)
         if reference is None:
             keep_image(engine, manifest, config, parent=parent)
         else:
             name_image(engine, str(reference), manifest, config, parent=parent)
     return config.digest
+
+
+def _config(
+    record: "ContainerRecord",
+    base: ImageConfig,
+    settings: "Document",
+    layer: NewLayer | None,
+    *,
+    message: str,
+    author: str,
+) -> ImageConfig:
+    """Write the new image's configuration: its base's, and one step more."""
+    words = [*(record.config.get("Entrypoint") or []), *(record.config.get("Cmd") or [])]
+    row = History(
+        created=now_text(),
+        created_by=" ".join(words),
+        author=author,
+        comment=message,
+        empty_layer=layer is None,
+    )
+    return append_layer(
+        base.document,
+        diff_id=layer.diff_id if layer else None,
+        row=row,
+        settings=settings,
+        extra={"container": record.id} if fixed_ns() is None else {},
+    )
 
 
 def _settings_of(record: "ContainerRecord") -> "Document":
@@ -106,25 +126,20 @@ def _base(engine: "Engine", record: "ContainerRecord") -> tuple[Manifest, ImageC
 
 
 def _write(
-    engine: "Engine",
-    record: "ContainerRecord",
-    compression: "Compression | None",
-    listener: "Listener | None",
-) -> NewLayer | None:
-    """Write the upper directory as a layer; None when nothing changed."""
-    place = Place(engine.store.blobs, engine.layers)
+    engine: "Engine", record: "ContainerRecord", intake: Intake, listener: "Listener | None"
+) -> bool:
+    """Write what changed as a layer; tell whether there was anything."""
     exclude = engine.containers.excluded_paths(record)
+    known: list[Entry] = []
+
+    def take(data: bytes) -> None:
+        intake.write_known(data, known)
+        known.clear()
+
     with (
         engine.layers.opened(record.diff_ids) as parents,
         engine.snapshotter.changed(record.id) as changed,
-        Intake(place, record.diff_ids, compression=compression) as intake,
     ):
-        known: list[Entry] = []
-
-        def take(data: bytes) -> None:
-            intake.write_known(data, known)
-            known.clear()
-
         stats = write_layer(
             changed.path,
             parents,
@@ -134,9 +149,9 @@ def _write(
             clamp_ns=fixed_ns(),
             known=known,
         )
-        if listener is not None and stats.notes:
-            from lamina.events import Notice
+    if listener is not None and stats.notes:
+        from lamina.events import Notice
 
-            for note in stats.notes:
-                listener(Notice(note))
-        return intake.commit() if stats.entries else None
+        for note in stats.notes:
+            listener(Notice(note))
+    return bool(stats.entries)

@@ -11,11 +11,11 @@ from lamina.image.pump import Pump
 from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.spec.digest import Digest
 from lamina.stream.codec import Compression, compressor
-from lamina.stream.files import fresh_name
+from lamina.stream.files import fresh_name, together
 from lamina.stream.verify import DigestMismatch
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from lamina.image.place import Place
     from lamina.layer.entry import Entry
@@ -96,8 +96,8 @@ class Intake:
         self._packing.put(batch)
         self._sealing.write(batch)
 
-    def commit(self, *, expected: Digest | None = None) -> NewLayer:
-        """Make blob and sealed layer visible; check the diff ID where one is expected.
+    def finish(self, *, expected: Digest | None = None) -> NewLayer:
+        """End the layer; check the diff ID where one is expected. Nothing is visible before `settle`.
 
         Raises: DigestMismatch, Corrupt (no tar), Unavailable (disk).
         """
@@ -109,13 +109,27 @@ class Intake:
             raise DigestMismatch(
                 f"the layer is {self._sealing.diff_id}, not {expected} as promised"
             )
-        sealed = self._sealing.commit()
-        digest = self._blob.digest
-        size = self._blob.offset
-        self._blob.commit(digest, size)
+        sealed = self._sealing.finish()
         how = MappingProxyType({COMPRESSION: str(self._compression)})
-        blob = Descriptor(_MEDIA_TYPES[self._compression.codec], digest, size, annotations=how)
+        blob = Descriptor(
+            _MEDIA_TYPES[self._compression.codec], self._blob.digest, self._blob.offset,
+            annotations=how,
+        )  # fmt: skip
         return NewLayer(blob, self._sealing.diff_id, sealed.content_size, sealed.entries)
+
+    def settle(self, *others: "Callable[[], object]") -> None:
+        """Make blob and sealed layer visible, durably, and run `others` meanwhile.
+
+        Raises: Unavailable (disk), and what `others` raise.
+        """
+        blob = self._blob
+        together(self._sealing.settle, lambda: blob.commit(blob.digest, blob.offset), *others)
+
+    def commit(self, *, expected: Digest | None = None) -> NewLayer:
+        """Finish and settle. Raises: as both."""
+        layer = self.finish(expected=expected)
+        self.settle()
+        return layer
 
     def _pack(self, piece: bytes) -> None:
         """Compress in pieces of one size: isal's output depends on where its input is cut."""

@@ -343,6 +343,7 @@ class LayerWriter:
         self._parents = tuple(parents)
         self._expected = expected
         self._parents_ready = parents_ready
+        self._needs_parents = False
         self._hasher = Hasher(expected.algorithm if expected else "sha256")
         self._sealer = self._start()
 
@@ -383,34 +384,52 @@ class LayerWriter:
         with disk_errors("sealing a layer"):
             self._sealer.append(data)
 
-    def commit(self) -> "SealResult":
-        """Check the diff ID, write the index and make the layer visible, durably.
+    def finish(self) -> "SealResult":
+        """Check the diff ID and write the index; `settle` makes the layer visible.
 
-        The diff ID is then `.diff_id`. Raises: DigestMismatch, Corrupt, Invalid, DiskFull; nothing
-        is visible then and a repeat starts anew.
+        The diff ID is then `.diff_id`. Raises: DigestMismatch, Corrupt, Invalid, DiskFull; then
+        everything is removed and a repeat starts anew.
         """
         diff_id = self.diff_id
         try:
-            if self._expected is not None and diff_id != self._expected:
-                raise DigestMismatch(
-                    f"layer has diff ID {diff_id}, its image says {self._expected}",
-                    hint="the image was built wrongly or tampered with; tell its publisher",
-                )
+            self._check(diff_id)
             with ExitStack() as stack, disk_errors("sealing a layer"):
                 result = self._sealer.finish(diff_id, partial(self._open_parents, stack))
+        except BaseException:
+            self.discard()
+            raise
+        self._needs_parents = result.needs_parents
+        return result
+
+    def settle(self) -> None:
+        """Make the finished layer visible, durably. Raises: DiskFull; nothing is visible then."""
+        try:
+            with disk_errors("sealing a layer"):
                 _sync_file(self._claim.path)
-                pile = (*self._parents, diff_id)
+                pile = (*self._parents, self.diff_id)
                 self._layers.accept(
-                    self._claim.path, pile, needs_parents=result.needs_parents, again=self._again
+                    self._claim.path, pile, needs_parents=self._needs_parents, again=self._again
                 )
         finally:
             self.discard()
+
+    def commit(self) -> "SealResult":
+        """Finish and settle. Raises: as both."""
+        result = self.finish()
+        self.settle()
         return result
 
     def discard(self) -> None:
         """Remove what was written and unlock. May be called twice, and after `commit`."""
         self._sealer.close()
         self._claim.release()
+
+    def _check(self, diff_id: Digest) -> None:
+        if self._expected is not None and diff_id != self._expected:
+            raise DigestMismatch(
+                f"layer has diff ID {diff_id}, its image says {self._expected}",
+                hint="the image was built wrongly or tampered with; tell its publisher",
+            )
 
     def _start(self) -> "Sealer":
         from lamina.layer.seal import Sealer

@@ -24,6 +24,7 @@ __all__ = [
     "remove_tree",
     "replace",
     "sync_directory",
+    "together",
     "write_all",
 ]
 
@@ -88,6 +89,33 @@ def sync_directory(path: str) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
+
+
+def together(*steps: Callable[[], object]) -> None:
+    """Run `steps` side by side, each in a thread; return when all have ended.
+
+    Made for steps that end in `fsync`: the kernel writes out what waits at the same time in one
+    go. Raises: what the first of them raised that failed.
+    """
+    from threading import Thread
+
+    failures: list[BaseException] = []
+
+    def run(step: Callable[[], object]) -> None:
+        try:
+            step()
+        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
+            failures.append(error)
+
+    threads = [Thread(target=run, args=(step,), name="sync") for step in steps[1:]]
+    for thread in threads:
+        thread.start()
+    for step in steps[:1]:
+        run(step)
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
 
 
 def publish(temporary: str, path: str) -> None:
