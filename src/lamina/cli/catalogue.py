@@ -24,9 +24,10 @@ GROUPS = {
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "attach": ("attach", "Attach local standard input, output, and error streams to a running container"),
+    "cat": ("cat", "Print files of an image or container without running it"),
     "commit": ("commit", "Create a new image from a container's changes"),
     "copy": ("copy", "Copy an image between registries, layouts, folders, archives and this machine"),
-    "cp": ("cp", "Copy files/folders between a container and the local filesystem"),
+    "cp": ("cp", "Copy files/folders between a container or image and the local filesystem"),
     "create": ("create", "Create a new container"),
     "diff": ("diff", "Inspect changes to files or directories on a container's filesystem"),
     "exec": ("exec", "Execute a command in a running container"),
@@ -44,6 +45,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "login": ("login", "Authenticate to a registry"),
     "logout": ("logout", "Log out from a registry"),
     "logs": ("logs", "Fetch the logs of a container"),
+    "ls": ("ls", "List files of an image or container without running it"),
     "pause": ("pause", "Pause all processes within one or more containers"),
     "port": ("port", "List port mappings or a specific mapping for the container"),
     "ps": ("ps", "List containers"),
@@ -65,7 +67,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "wait": ("wait", "Block until one or more containers stop, then print their exit codes"),
     "container attach": ("attach", "Attach local standard input, output, and error streams to a running container"),
     "container commit": ("commit", "Create a new image from a container's changes"),
-    "container cp": ("cp", "Copy files/folders between a container and the local filesystem"),
+    "container cp": ("cp", "Copy files/folders between a container or image and the local filesystem"),
     "container create": ("create", "Create a new container"),
     "container diff": ("diff", "Inspect changes to files or directories on a container's filesystem"),
     "container exec": ("exec", "Execute a command in a running container"),

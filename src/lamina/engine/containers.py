@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lamina.engine.requests import CreateRequest, ExecRequest
     from lamina.engine.system import ContainerUse
     from lamina.layer.diff import Change
+    from lamina.layer.view import Tree
     from lamina.runtime.attach import Attachment
     from lamina.runtime.log import LogLine
     from lamina.runtime.runtime import Choice
@@ -310,6 +311,13 @@ class Containers:
                 size=summary.size,
                 running=summary.state.is_running,
             )
+
+    def tree(self, name: str) -> "AbstractContextManager[Tree]":
+        """Give, for the body, the container's files as they are now; mounts are left out."""
+        from lamina.engine.reading import container_tree
+
+        self._privilege()
+        return container_tree(self._engine, self.record(name))
 
     def path_stat(self, name: str, path: str) -> "PathStat":
         """Look at one path inside. Raises: PathNotFound."""

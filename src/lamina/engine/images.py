@@ -12,12 +12,14 @@ from lamina.spec.reference import Reference, ReferenceInvalid
 
 if TYPE_CHECKING:
     from collections.abc import Container
+    from contextlib import AbstractContextManager
 
     from lamina.engine.archives import ImportRequest, Loaded
     from lamina.engine.engine import Engine
     from lamina.engine.inspect import HistoryRow, LayerRow
     from lamina.engine.pull import PullOutcome
     from lamina.engine.push import PushOutcome
+    from lamina.layer.view import Tree
     from lamina.spec.descriptor import Descriptor
     from lamina.spec.wire import Document
     from lamina.store.names import Named
@@ -238,6 +240,16 @@ class Images:
         from lamina.engine.inspect import image_document
 
         return image_document(self._engine, self.resolve(name_or_id))
+
+    def tree(self, name_or_id: str) -> "AbstractContextManager[Tree]":
+        """Give, for the body, the image's files as a container on it would see them.
+
+        Nothing is mounted or unpacked and no right is needed: the indexes of its layers are read
+        in place. See `lamina.layer.view.Tree`. Raises: ImageUnknown, Corrupt.
+        """
+        from lamina.engine.reading import image_tree
+
+        return image_tree(self._engine, name_or_id)
 
     def history(self, name_or_id: str) -> "tuple[HistoryRow, ...]":
         """Give the steps, newest first. Raises: ImageUnknown."""

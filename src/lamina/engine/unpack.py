@@ -2,7 +2,9 @@
 
 import os
 import stat
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from typing import BinaryIO
 
 from lamina.errors import Invalid
@@ -10,7 +12,10 @@ from lamina.layer.entry import Entry, Kind
 from lamina.layer.tar import TarParser
 from lamina.runtime import syscalls
 
-__all__ = ["unpack"]
+__all__ = ["Body", "place", "unpack"]
+
+Body = Callable[[int], None]
+"""Writes a file's content to a descriptor."""
 
 _PIECE = 1 << 20
 _IN_ROOT = 0x10
@@ -37,7 +42,7 @@ def unpack(
     """
     spool = _spool()
     try:
-        place = _Place(target, root, base, owner, owners=owners)
+        destination = _Place(target, root, base, owner, owners=owners)
         count = 0
         pending: list[Entry] = []
         parser = TarParser()
@@ -46,17 +51,28 @@ def unpack(
             pending += _renamed(parser.feed(data), *rename)
             # An entry's body is whole once the next entry has been seen.
             for entry in pending[:-1]:
-                place.write(entry, spool)
+                destination.write(entry, partial(_copy_body, entry, spool))
                 count += 1
             del pending[:-1]
         parser.finish()
         for entry in pending:
-            place.write(entry, spool)
+            destination.write(entry, partial(_copy_body, entry, spool))
             count += 1
-        place.finish()
+        destination.finish()
         return count
     finally:
         os.close(spool)
+
+
+def place(items: Iterable[tuple[Entry, Body]], target: int, *, owners: bool = False) -> None:
+    """Write entries into the folder `target`, as `unpack` does; a body writes a file's content.
+
+    Raises: Invalid.
+    """
+    destination = _Place(target, -1, "", None, owners=owners)
+    for entry, body in items:
+        destination.write(entry, body)
+    destination.finish()
 
 
 def _renamed(entries: list[Entry], old: str, new: str | None) -> list[Entry]:
@@ -143,18 +159,18 @@ class _Place:
                 raise
             raise Invalid(f"cannot unpack into {text!r}: {error.strerror}") from error
 
-    def write(self, entry: Entry, spool: int) -> None:
+    def write(self, entry: Entry, body: Body) -> None:
         """Write one entry, replacing what is there unless both are folders."""
         if not entry.path:
             return
         head, _, name = entry.path.rpartition(b"/")
         parent = self._folder(head)
         try:
-            self._make(parent, name, entry, spool)
+            self._make(parent, name, entry, body)
         finally:
             os.close(parent)
 
-    def _make(self, parent: int, name: bytes, entry: Entry, spool: int) -> None:
+    def _make(self, parent: int, name: bytes, entry: Entry, body: Body) -> None:
         if entry.kind is Kind.DIRECTORY:
             self._make_folder(parent, name, entry)
             return
@@ -163,7 +179,7 @@ class _Place:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             fd = os.open(name, flags, 0o600, dir_fd=parent)
             try:
-                _copy_body(entry, spool, fd)
+                body(fd)
             finally:
                 os.close(fd)
         elif entry.kind is Kind.SYMLINK:
@@ -174,9 +190,11 @@ class _Place:
         elif entry.kind is Kind.FIFO:
             os.mkfifo(name, 0o600, dir_fd=parent)
         else:
-            with suppress(PermissionError):  # devices need root; a file system without them is fine
-                kind = stat.S_IFCHR if entry.kind is Kind.CHARACTER else stat.S_IFBLK
+            kind = stat.S_IFCHR if entry.kind is Kind.CHARACTER else stat.S_IFBLK
+            try:
                 os.mknod(name, 0o600 | kind, os.makedev(*entry.device), dir_fd=parent)
+            except PermissionError:  # devices need root; a copy without them is fine
+                return
         self._dress(parent, name, entry)
 
     def _make_folder(self, parent: int, name: bytes, entry: Entry) -> None:

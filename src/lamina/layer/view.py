@@ -81,7 +81,15 @@ class Tree:
 
     def listdir(self, path: bytes) -> list[tuple[bytes, Node]]:
         """Give the names in the directory `path`, sorted, with their nodes; none if it is not one."""
-        return [(name, pile[0]) for name, pile in merged_children(self.pile_of_directory(path))]
+        merged = merged_children(self.pile_of_directory(path))
+        # Whoever lists a directory often lists those in it next.
+        prefix = path + b"/" if path else b""
+        below = {prefix + n: pile for n, pile in merged if pile[0].kind is Kind.DIRECTORY}
+        if len(self._known) + len(below) > _CACHE_LIMIT:
+            self._known = {b"": self._root}
+        if len(below) < _CACHE_LIMIT:
+            self._known.update(below)
+        return [(name, pile[0]) for name, pile in merged]
 
     def walk(self, path: bytes = b"") -> Iterator[tuple[bytes, Node]]:
         """Give `path` and everything below it, a directory before its children, sorted.

@@ -1,11 +1,12 @@
-"""`lamina cp`: files between a container and this machine, or as tars on `-`."""
+"""`lamina cp`: files between a container or image and this machine, or as tars on `-`."""
 
 from __future__ import annotations
 
 import os
 
 from lamina.cli.flags import BOOL, Command, Flag
-from lamina.errors import Invalid, NotFound
+from lamina.cli.image_paths import ImagePath, Trees
+from lamina.errors import Invalid, NotFound, Unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,9 +17,19 @@ __all__ = ["COMMAND", "main"]
 
 COMMAND = Command(
     name="cp",
-    usage="lamina cp [OPTIONS] CONTAINER:SRC_PATH DEST_PATH|-\n"
+    usage="lamina cp [OPTIONS] CONTAINER|IMAGE:SRC_PATH DEST_PATH|-\n"
     "       lamina cp [OPTIONS] SRC_PATH|- CONTAINER:DEST_PATH",
-    summary="Copy files/folders between a container and the local filesystem",
+    summary="Copy files/folders between a container or image and the local filesystem",
+    description=(
+        "Copy files/folders between a container and the local filesystem, or out of an image.\n"
+        "Use '-' as the source to read a tar archive from stdin\n"
+        "and extract it to a directory destination in a container.\n"
+        "Use '-' as the destination to stream a tar archive of a\n"
+        "container or image source to stdout.\n"
+        "\n"
+        "From an image nothing is run, mounted or unpacked; SRC_PATH begins with a slash.\n"
+        "A container's name wins over an image's."
+    ),
     flags=(
         Flag("archive", "a", kind=BOOL, help="Archive mode (copy all uid/gid information)"),
         Flag("follow-link", "L", kind=BOOL, help="Always follow symbol link in SRC_PATH"),
@@ -29,7 +40,7 @@ COMMAND = Command(
 
 
 def main(arguments: Arguments, context: Context) -> int:
-    """Copy out or in, whichever side names a container."""
+    """Copy out or in, whichever side names a container or an image."""
     source, target = arguments.positional
     source_name, source_path = _side(source)
     target_name, target_path = _side(target)
@@ -37,6 +48,11 @@ def main(arguments: Arguments, context: Context) -> int:
         raise Invalid("copying between containers is not supported", hint="copy out, then in")
     if not source_name and not target_name:
         raise Invalid("must specify at least one container source", hint="write CONTAINER:PATH")
+    if target_name:
+        _refuse_image(context, target_name)
+    if source_name and _is_image(context, source_name):
+        _out_of_image(arguments, context, ImagePath(source), target_path)
+        return 0
     context.enter_namespace()
     if source_name:
         _out(arguments, context, source_name, source_path, target_path)
@@ -46,11 +62,68 @@ def main(arguments: Arguments, context: Context) -> int:
 
 
 def _side(text: str) -> tuple[str, str]:
-    """Split `CONTAINER:PATH`; a local path has a slash or dot before any colon."""
+    """Split `CONTAINER:PATH` or `IMAGE:/PATH`; a local path has a slash or dot before any colon.
+
+    So has an image of a registry or an account: it is one where no file has that name.
+    """
+    if text.startswith(("/", ".")):
+        return "", text
     name, colon, path = text.partition(":")
-    if colon and name and not name.startswith(("/", ".")) and "/" not in name:
-        return name, path or "/"
-    return "", text
+    if "/" in name or (colon and not path.startswith("/") and ":/" in path):
+        name, colon, path = text.partition(":/")
+        path = "/" + path
+        if "/" in name and os.path.lexists(text):
+            return "", text
+    return (name, path or "/") if colon and name else ("", text)
+
+
+def _is_image(context: Context, name: str) -> bool:
+    from lamina.engine.reading import is_container
+
+    if is_container(context.engine, name):
+        return False
+    try:
+        context.engine.images.find(name)
+    except (NotFound, Invalid):
+        return "/" in name or ":" in name or "@" in name  # no container is called that
+    return True
+
+
+def _refuse_image(context: Context, name: str) -> None:
+    if _is_image(context, name):
+        raise Unsupported(
+            f"{name} is an image, and images never change",
+            hint=f"`lamina run` a container on {name}, copy into that and `lamina commit` it",
+        )
+
+
+def _out_of_image(arguments: Arguments, context: Context, place: ImagePath, target: str) -> None:
+    """Copy out of an image by docker cp's rules; no container is made for it."""
+    from lamina.engine.reading import extract, write_tar
+    from lamina.layer.entry import Kind
+
+    if arguments.flag("archive") and target != "-":
+        context.enter_namespace()  # before anything is opened: the copies get their owners
+    shown = os.path.basename(os.path.normpath(place.path))
+    with Trees(context) as trees:
+        tree, path, node = trees.find(place, follow=arguments.flag("follow-link"))
+        if target == "-":
+            write_tar(tree, path, context.binary_out.write, shown=os.fsencode(shown))
+            context.binary_out.flush()
+            return
+        folder, rename = _destination(
+            target,
+            is_folder=node.kind is Kind.DIRECTORY,
+            contents=not shown or place.path.endswith("/."),
+        )
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            name = os.fsencode(shown if rename is None else rename)
+            size = extract(tree, path, fd, shown=name, owners=arguments.flag("archive"))
+        finally:
+            os.close(fd)
+    if not arguments.flag("quiet") and context.err.isatty():
+        _tell(context, size, target)
 
 
 def _out(arguments: Arguments, context: Context, name: str, path: str, target: str) -> None:

@@ -1,0 +1,161 @@
+"""The directory that a container writes into, as the topmost layer of a tree.
+
+It is read as it is now, through descriptors and never through a symlink; what goes away meanwhile
+is as if it had never been there.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from typing import BinaryIO, Self
+
+from lamina.layer.descent import Descent
+from lamina.layer.entry import Kind
+from lamina.layer.node import KINDS, Node
+from lamina.layer.upper import Upper
+from lamina.stream.verify import CHUNK
+
+__all__ = ["LiveLayer"]
+
+_NANO = 10**9
+_EXTENDED = 1  # i_format of what stands in one piece
+_OPAQUE = ("trusted.overlay.opaque", b"y")
+
+
+class LiveLayer:
+    """One upper directory, open for reading; a context manager. One thread at a time."""
+
+    implied_root = False
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._upper = Upper(path)
+        self._files = Descent(path)
+        self._paths: dict[int, bytes] = {}
+        self._inodes: dict[int, tuple[int, ...]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._files.close()
+        self._upper.__exit__(*exception)
+
+    @property
+    def root(self) -> Node:
+        """The directory itself."""
+        status = self._upper.status(b"")
+        assert status is not None  # noqa: S101 - its descriptor is open
+        return self._node(b"", status)
+
+    def child(self, directory: Node, name: bytes) -> Node | None:
+        """Find one name in a directory; None for a socket, which no layer has."""
+        if name in (b"", b".", b".."):
+            return None
+        head = self._paths[directory.nid]
+        path = head + b"/" + name if head else name
+        try:
+            status = self._upper.status(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if status is None or stat.S_IFMT(status.st_mode) >> 12 not in KINDS:
+            return None
+        return self._node(path, status)
+
+    def listdir(self, directory: Node) -> list[tuple[bytes, Node]]:
+        """Give the names of a directory, sorted, with their nodes."""
+        names = self._upper.names(self._paths[directory.nid])
+        found = ((name, self.child(directory, name)) for name in names)
+        return [(name, node) for name, node in found if node is not None]
+
+    def inode(self, nid: int, kind: Kind) -> tuple[int, tuple[int, ...]]:
+        """Give what lstat said of an inode, as EROFS would have it."""
+        fields = self._inodes[nid]
+        assert KINDS[fields[2] >> 12] is kind  # noqa: S101 - both come from one lstat
+        return 0, fields
+
+    def xattrs(self, node: Node) -> list[tuple[str, bytes]]:
+        """Give the extended attributes that go with the tree, and the mark of an opaque one."""
+        path = self._paths[node.nid]
+        try:
+            found = list(self._upper.xattrs(path))
+            if node.kind is Kind.DIRECTORY and self._upper.is_opaque(path):
+                found.append(_OPAQUE)
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        return found
+
+    def symlink_target(self, node: Node) -> bytes:
+        """Give where a symlink points, as written."""
+        try:
+            return self._upper.target(self._paths[node.nid])
+        except (OSError, ValueError):  # it is none any more
+            return b""
+
+    def extents(
+        self, node: Node, offset: int = 0, size: int = -1
+    ) -> Iterator[tuple[int, int, int]]:
+        """Give a file's content as (offset in it, the same or -1 for a hole, length)."""
+        end = node.size if size < 0 else min(offset + size, node.size)
+        fd = self._open(node)
+        try:
+            while offset < end:
+                data = _seek(fd, offset, os.SEEK_DATA, end)
+                if data > offset:
+                    yield offset, -1, data - offset
+                offset = _seek(fd, data, os.SEEK_HOLE, end)
+                if offset > data:
+                    yield data, data, offset - data
+        finally:
+            os.close(fd)
+
+    def pieces(self, node: Node, offset: int = 0, size: int = -1) -> Iterator[bytes]:
+        """Give a file's content, or a part, in pieces of 256 KiB; less where it shrank."""
+        end = node.size if size < 0 else min(offset + size, node.size)
+        fd = self._open(node)
+        try:
+            while offset < end and (data := os.pread(fd, min(CHUNK, end - offset), offset)):
+                yield data
+                offset += len(data)
+        finally:
+            os.close(fd)
+
+    def read(self, node: Node, offset: int = 0, size: int = -1) -> bytes:
+        """Give up to `size` bytes of a file from `offset`; all the rest where negative."""
+        return b"".join(self.pieces(node, offset, size))
+
+    def open_file(self, node: Node) -> BinaryIO:
+        """Give a file's content as a seekable, buffered stream."""
+        return open(self._open(node), "rb")
+
+    def _open(self, node: Node) -> int:
+        """Open a file; the null device where it is none any more."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        try:
+            directory, name = self._files.split(self._paths[node.nid])
+            fd = os.open(name, flags, dir_fd=directory)
+        except OSError:
+            return os.open(os.devnull, flags)
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            return fd
+        os.close(fd)
+        return os.open(os.devnull, flags)
+
+    def _node(self, path: bytes, status: os.stat_result) -> Node:
+        kind = KINDS[stat.S_IFMT(status.st_mode) >> 12]
+        seconds, nanoseconds = divmod(status.st_mtime_ns, _NANO)
+        major, minor = os.major(status.st_rdev), os.minor(status.st_rdev)
+        device = minor & 0xFF | major << 8 | (minor & ~0xFF) << 12
+        self._paths[status.st_ino] = path
+        self._inodes[status.st_ino] = (
+            _EXTENDED, 1, status.st_mode, 0, status.st_size, device, 0, status.st_uid,
+            status.st_gid, seconds, nanoseconds, status.st_nlink,
+        )  # fmt: skip
+        return Node(self, status.st_ino, kind)
+
+
+def _seek(fd: int, offset: int, whence: int, end: int) -> int:
+    try:
+        return min(os.lseek(fd, offset, whence), end)
+    except OSError:  # no data from here on, or no such question to this file system
+        return end
