@@ -22,7 +22,7 @@ RUNTIMES = tuple(name for name in ("crun", "runc", "bwrap") if find(name))
 
 
 @contextmanager
-def world(folder: Path, *, runtime: str = "") -> Iterator[Lamina]:
+def world(folder: Path, *, runtime: str = "", driver: str = "") -> Iterator[Lamina]:
     """Give the command on a root of its own that has `tiny`; containers are removed after."""
     run_root = tempfile.mkdtemp(prefix="lamina-")
     os.chmod(run_root, 0o711)
@@ -31,6 +31,7 @@ def world(folder: Path, *, runtime: str = "") -> Iterator[Lamina]:
         run_root=run_root,
         docker_config=str(folder / "docker"),
         runtime=runtime,
+        storage_driver=driver,
     )
     lamina = Lamina(settings)
     lamina("import", "-c", 'CMD ["sh"]', "-", "tiny", stdin=tiny())

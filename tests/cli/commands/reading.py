@@ -43,6 +43,8 @@ UPPER = (
 def shelve(settings: Settings, engine: Engine, *more: Sequence[Piece]) -> Console:
     """Load the image `shelf:1` of the two layers, and more on them."""
     layers = [tar(pieces) for pieces in (LOWER, UPPER, *more)]
-    steps = [{"created": "2024-01-02T03:04:05Z", "created_by": "ADD"}] * len(layers)
+    steps: list[dict[str, object]] = [
+        {"created": "2024-01-02T03:04:05Z", "created_by": "ADD"}
+    ] * len(layers)
     engine.images.load(io.BytesIO(archive("shelf:1", layers=layers, steps=steps)))
     return console(settings)
