@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.images import Piece, tar
 
 HEAVY = {
     "asyncio", "anyio", "http.client", "ssl", "tarfile", "logging", "subprocess", "ctypes",
@@ -61,6 +62,24 @@ def test_everyday_commands_load_nothing_heavy(environ: dict[str, str], words: li
     loaded = set(run(environ, "-c", SAY_MODULES, *words).partition("\0")[2].split())
     assert "lamina.cli.main" in loaded
     assert not loaded & HEAVY
+
+
+@pytest.mark.parametrize("words", [["ls", "-l", "small:/etc"], ["cat", "small:/etc/file"]])
+def test_reading_an_image_loads_nothing_heavy_either(
+    environ: dict[str, str], tmp_path: Path, words: list[str]
+):
+    archive = tmp_path / "small.tar"
+    archive.write_bytes(tar([Piece("etc/", directory=True), Piece("etc/file", b"content")]))
+    run(environ, "-m", "lamina", "import", str(archive), "small")
+    said, _, modules = run(environ, "-c", SAY_MODULES, *words).partition("\0")
+    assert said
+    loaded = set(modules.split())
+    assert "lamina.layer.sealed" in loaded
+    assert not loaded & HEAVY
+    # No part that makes or runs containers, fetches images or writes layers.
+    others = ("lamina.runtime", "lamina.remote", "lamina.image", "lamina.hub")
+    assert not [name for name in loaded if name.startswith(tuple(f"{o}." for o in others))]
+    assert "lamina.layer.seal" not in loaded
 
 
 def test_importing_lamina_loads_nothing_but_itself(environ: dict[str, str]):

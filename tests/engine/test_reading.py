@@ -1,6 +1,7 @@
 """Looking into images and containers: the right tree, from the library and from commands."""
 
 import io
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,12 +10,14 @@ from tests.commands import Lamina
 from tests.containers import world
 from tests.engine.worlds import import_image
 from tests.images import Piece, tar
+from tests.layer.trees import gnu_tar, tar_of
 from tests.trees import tree_of_tar
 
+from lamina.engine.archives import ImportRequest
 from lamina.engine.engine import Engine
 from lamina.engine.local import ImageUnknown
-from lamina.engine.reading import entries, is_container, tree_of, write_tar
-from lamina.layer.entry import Kind
+from lamina.engine.reading import entries, extract, is_container, tree_of, write_tar
+from lamina.layer.entry import Entry, Kind
 
 PIECES = (
     Piece("etc/", directory=True, mode=0o755),
@@ -64,6 +67,44 @@ def test_a_part_of_a_tree_is_written_under_another_name(engine: Engine):
     found = tree_of_tar(io.BytesIO(b"".join(parts)))
     assert sorted(found) == [b"", b"link", b"one", b"two"]
     assert found[b"one"].same == (b"one", b"two")
+
+
+def test_a_device_is_left_out_where_nobody_may_make_one(engine: Engine, tmp_path: Path):
+    null = Entry(b"dev/null", Kind.CHARACTER, 0o666, device=(1, 3))
+    data = tar_of([null, (Entry(b"dev/shm", Kind.FILE), b"after it")])
+    engine.images.import_(io.BytesIO(data), ImportRequest(name="devices:1"))
+    target = tmp_path / "copy"
+    target.mkdir()
+    fd = os.open(target, os.O_RDONLY)
+    try:
+        with engine.images.tree("devices:1") as tree:
+            assert extract(tree, b"dev", fd, shown=b"") == 8
+    finally:
+        os.close(fd)
+    assert (target / "shm").read_text() == "after it"
+    assert (target / "null").exists() == (os.geteuid() == 0)
+
+
+def test_holes_stay_holes_in_a_copy(engine: Engine, tmp_path: Path):
+    folder = tmp_path / "from"
+    folder.mkdir()
+    with (folder / "holed").open("wb") as file:
+        file.truncate(64 << 20)
+        file.seek(32 << 20)
+        file.write(b"middle")
+    data = gnu_tar(folder, "-S", "--format=posix")
+    engine.images.import_(io.BytesIO(data), ImportRequest(name="holes:1"))
+    target = tmp_path / "copy"
+    target.mkdir()
+    fd = os.open(target, os.O_RDONLY)
+    try:
+        with engine.images.tree("holes:1") as tree:
+            extract(tree, b"holed", fd, shown=b"new")
+    finally:
+        os.close(fd)
+    found = target / "new"
+    assert found.read_bytes() == (folder / "holed").read_bytes()
+    assert found.stat().st_blocks * 512 < 1 << 20
 
 
 @pytest.fixture(scope="module", params=["", "copied"])

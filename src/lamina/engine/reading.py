@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -59,15 +59,19 @@ def container_tree(engine: "Engine", record: "ContainerRecord") -> Iterator[Tree
 
     What is mounted into it, volumes too, is no part of it. Raises: LayerUnknown, Corrupt.
     """
-    from lamina.layer.live import LiveLayer
+    from lamina.layer.live import LiveLayer, LiveTree
 
-    with ExitStack() as stack:
-        place = engine.snapshotter.stack(record.id)
-        live = stack.enter_context(LiveLayer(place.upper))
-        if not place.work:  # no overlayfs: everything has been copied there
-            yield Tree.of([live])
-            return
-        yield Tree.of([*stack.enter_context(engine.layers.opened(record.diff_ids)), live])
+    place = engine.snapshotter.stack(record.id)
+    if not place.work:  # no overlayfs: everything has been copied there
+        with LiveLayer(place.upper, marks="") as live:
+            yield LiveTree((), live)
+        return
+    with (
+        engine.snapshotter.changed(record.id) as changed,
+        LiveLayer(changed.path, marks=changed.marks) as live,
+        engine.layers.opened(record.diff_ids) as layers,
+    ):
+        yield LiveTree(layers, live)
 
 
 def is_container(engine: "Engine", name: str) -> bool:

@@ -1,50 +1,61 @@
-"""The directory that a container writes into, as the topmost layer of a tree.
+"""The tree of a container: its layers, and over them the directory that it writes into.
 
-It is read as it is now, through descriptors and never through a symlink; what goes away meanwhile
-is as if it had never been there.
+That directory is read as it is now, through descriptors and never through a symlink; what goes
+away meanwhile is as if it had never been there.
 """
 
 import os
 import stat
-from collections.abc import Iterator
-from typing import BinaryIO, Self
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from lamina.layer.descent import Descent
 from lamina.layer.entry import Kind
-from lamina.layer.node import KINDS, Node
+from lamina.layer.node import KINDS, Layer, Node
+from lamina.layer.union import Union
 from lamina.layer.upper import Upper
+from lamina.layer.view import Tree
 from lamina.stream.verify import CHUNK
 
-__all__ = ["LiveLayer"]
+if TYPE_CHECKING:
+    from lamina.layer.stack import MarkSpace
+
+__all__ = ["LiveLayer", "LiveTree"]
+
+_Pile = tuple[Node, ...]
 
 _NANO = 10**9
 _EXTENDED = 1  # i_format of what stands in one piece
-_OPAQUE = ("trusted.overlay.opaque", b"y")
 
 
 class LiveLayer:
-    """One upper directory, open for reading; a context manager. One thread at a time."""
+    """One upper directory, open for reading; a context manager. One thread at a time.
+
+    `marks` says where overlayfs keeps its marks there; `LiveTree` follows them.
+    """
 
     implied_root = False
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, marks: "MarkSpace") -> None:
         self.path = path
-        self._upper = Upper(path)
+        self.upper = Upper(path, marks=marks)
         self._files = Descent(path)
         self._paths: dict[int, bytes] = {}
         self._inodes: dict[int, tuple[int, ...]] = {}
+        self._contents: dict[int, Callable[[], Node | None]] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exception: object) -> None:
         self._files.close()
-        self._upper.__exit__(*exception)
+        self.upper.__exit__(*exception)
 
     @property
     def root(self) -> Node:
         """The directory itself."""
-        status = self._upper.status(b"")
+        status = self.upper.status(b"")
         assert status is not None  # noqa: S101 - its descriptor is open
         return self._node(b"", status)
 
@@ -55,7 +66,7 @@ class LiveLayer:
         head = self._paths[directory.nid]
         path = head + b"/" + name if head else name
         try:
-            status = self._upper.status(path)
+            status = self.upper.status(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
         if status is None or stat.S_IFMT(status.st_mode) >> 12 not in KINDS:
@@ -64,7 +75,7 @@ class LiveLayer:
 
     def listdir(self, directory: Node) -> list[tuple[bytes, Node]]:
         """Give the names of a directory, sorted, with their nodes."""
-        names = self._upper.names(self._paths[directory.nid])
+        names = self.upper.names(self._paths[directory.nid])
         found = ((name, self.child(directory, name)) for name in names)
         return [(name, node) for name, node in found if node is not None]
 
@@ -74,21 +85,25 @@ class LiveLayer:
         assert KINDS[fields[2] >> 12] is kind  # noqa: S101 - both come from one lstat
         return 0, fields
 
+    def path_of(self, node: Node) -> bytes:
+        """Give where a node of this layer stands; of a file with several names, any of them."""
+        return self._paths[node.nid]
+
+    def borrow(self, node: Node, content: Callable[[], Node | None]) -> None:
+        """Note where to ask for the file whose content `node` shows, if it has none of its own."""
+        self._contents[node.nid] = content
+
     def xattrs(self, node: Node) -> list[tuple[str, bytes]]:
-        """Give the extended attributes that go with the tree, and the mark of an opaque one."""
-        path = self._paths[node.nid]
+        """Give the extended attributes that go with the tree."""
         try:
-            found = list(self._upper.xattrs(path))
-            if node.kind is Kind.DIRECTORY and self._upper.is_opaque(path):
-                found.append(_OPAQUE)
+            return list(self.upper.xattrs(self._paths[node.nid]))
         except (FileNotFoundError, NotADirectoryError):
             return []
-        return found
 
     def symlink_target(self, node: Node) -> bytes:
         """Give where a symlink points, as written."""
         try:
-            return self._upper.target(self._paths[node.nid])
+            return self.upper.target(self._paths[node.nid])
         except (OSError, ValueError):  # it is none any more
             return b""
 
@@ -96,6 +111,10 @@ class LiveLayer:
         self, node: Node, offset: int = 0, size: int = -1
     ) -> Iterator[tuple[int, int, int]]:
         """Give a file's content as (offset in it, the same or -1 for a hole, length)."""
+        content = self._content(node)
+        if content is not None:
+            yield from content.layer.extents(content, offset, size)
+            return
         end = node.size if size < 0 else min(offset + size, node.size)
         fd = self._open(node)
         try:
@@ -111,6 +130,10 @@ class LiveLayer:
 
     def pieces(self, node: Node, offset: int = 0, size: int = -1) -> Iterator[bytes]:
         """Give a file's content, or a part, in pieces of 256 KiB; less where it shrank."""
+        content = self._content(node)
+        if content is not None:
+            yield from content.layer.pieces(content, offset, size)
+            return
         end = node.size if size < 0 else min(offset + size, node.size)
         fd = self._open(node)
         try:
@@ -126,7 +149,14 @@ class LiveLayer:
 
     def open_file(self, node: Node) -> BinaryIO:
         """Give a file's content as a seekable, buffered stream."""
+        content = self._content(node)
+        if content is not None:
+            return content.layer.open_file(content)
         return open(self._open(node), "rb")
+
+    def _content(self, node: Node) -> Node | None:
+        ask = self._contents.get(node.nid)
+        return None if ask is None else ask()
 
     def _open(self, node: Node) -> int:
         """Open a file; the null device where it is none any more."""
@@ -152,6 +182,40 @@ class LiveLayer:
             status.st_gid, seconds, nanoseconds, status.st_nlink,
         )  # fmt: skip
         return Node(self, status.st_ino, kind)
+
+
+class LiveTree(Tree):
+    """Layers, lowest first, with a container's directory over them; marks are followed."""
+
+    def __init__(self, layers: Sequence[Layer], live: LiveLayer) -> None:
+        super().__init__([*layers, live])
+        self._live = live
+        self._union = Union(live.upper, Tree.of(layers))
+
+    def _child(self, pile: _Pile, name: bytes) -> _Pile:
+        if not pile or pile[0].layer is not self._live:
+            return super()._child(pile, name)
+        node = self._live.child(pile[0], name)
+        return super()._child(pile[1:], name) if node is None else self._over(node, pile[1:])
+
+    def _children(self, pile: _Pile) -> list[tuple[bytes, _Pile]]:
+        if not pile or pile[0].layer is not self._live:
+            return super()._children(pile)
+        found = dict(super()._children(pile[1:]))
+        for name, node in self._live.listdir(pile[0]):
+            found[name] = self._over(node, pile[1:])
+        return [(name, found[name]) for name in sorted(found) if found[name]]
+
+    def _over(self, node: Node, around: _Pile) -> _Pile:
+        """Lay a node of the container over what its layers have; `around` is their directory."""
+        if node.is_whiteout:
+            return ()
+        path = self._live.path_of(node)
+        if node.kind is Kind.DIRECTORY:
+            return (node, *self._union.directory(path, around))
+        if node.kind is Kind.FILE:
+            self._live.borrow(node, partial(self._union.content, path, around))
+        return (node,)
 
 
 def _seek(fd: int, offset: int, whence: int, end: int) -> int:

@@ -55,7 +55,7 @@ class Tree:
         if known is not None:
             return known
         head, _, name = path.rpartition(b"/")
-        pile = merged_child(self.pile_of_directory(head), name)
+        pile = self._child(self.pile_of_directory(head), name)
         if pile and pile[0].kind is Kind.DIRECTORY:
             if len(self._known) >= _CACHE_LIMIT:
                 self._known.clear()
@@ -72,7 +72,7 @@ class Tree:
             path = head
         pile = self._known[path]
         for full, name in reversed(todo):
-            pile = merged_child(pile, name)
+            pile = self._child(pile, name)
             if not pile or pile[0].kind is not Kind.DIRECTORY:
                 return ()
             if len(self._known) < _CACHE_LIMIT:
@@ -81,7 +81,7 @@ class Tree:
 
     def listdir(self, path: bytes) -> list[tuple[bytes, Node]]:
         """Give the names in the directory `path`, sorted, with their nodes; none if it is not one."""
-        merged = merged_children(self.pile_of_directory(path))
+        merged = self._children(self.pile_of_directory(path))
         # Whoever lists a directory often lists those in it next.
         prefix = path + b"/" if path else b""
         below = {prefix + n: pile for n, pile in merged if pile[0].kind is Kind.DIRECTORY}
@@ -103,7 +103,7 @@ class Tree:
         if first[0].kind is not Kind.DIRECTORY:
             return
         seen = {(node.layer.path, node.nid) for node in first}
-        stack = [(path + b"/" if path else b"", iter(merged_children(first)))]
+        stack = [(path + b"/" if path else b"", iter(self._children(first)))]
         while stack:
             prefix, children = stack[-1]
             for name, pile in children:
@@ -115,7 +115,7 @@ class Tree:
                     if parts & seen:
                         raise Corrupt(f"directory {_shown(here)} stands in two places")
                     seen |= parts
-                    stack.append((here + b"/", iter(merged_children(pile))))
+                    stack.append((here + b"/", iter(self._children(pile))))
                     break
             else:
                 stack.pop()
@@ -168,6 +168,12 @@ class Tree:
         """Give a file's content as a seekable stream. Raises: as `read`."""
         file = self._file(node)
         return file.layer.open_file(file)
+
+    def _child(self, pile: tuple[Node, ...], name: bytes) -> tuple[Node, ...]:
+        return merged_child(pile, name)
+
+    def _children(self, pile: tuple[Node, ...]) -> list[tuple[bytes, tuple[Node, ...]]]:
+        return merged_children(pile)
 
     def _file(self, node: "Node | bytes") -> Node:
         if isinstance(node, bytes):
