@@ -73,12 +73,12 @@ def test_a_long_line_is_as_ls_writes_it(layer: SealedLayer):
 
 
 def test_a_time_beyond_the_calendar_is_a_number(layer: SealedLayer, tmp_path: Path):
-    entry = Entry(b"f", Kind.FILE, mtime_ns=(2**62) * 10**9)
+    entry = Entry(b"f", Kind.FILE, mtime_ns=(2**60) * 10**9)
     with sealed(tmp_path / "far", tar_of([entry])) as far:
         ((name, node),) = far.listdir(b"")
         (line,) = form(Tree.of([far])).lines([FileRow(name, node)])
-        assert line.endswith(f" @{2**62} ")
-        assert rfc3339(node.mtime_ns) == f"@{2**62}"
+        assert line.endswith(f" @{2**60} ")
+        assert rfc3339(node.mtime_ns) == f"@{2**60}"
 
 
 @pytest.mark.parametrize(
