@@ -109,7 +109,7 @@ LINE = re.compile(rb"^(\S{10})[.+]? +\d+ +(\d+) +(\d+) +(\d+(?:, +\d+)?) +(\S+ \
 
 def facts(listing: bytes) -> dict[bytes, tuple[bytes, ...]]:
     """Read a long listing: path → mode, owner, group, size, time; not links, and sizes of files."""
-    found = {}
+    found: dict[bytes, tuple[bytes, ...]] = {}
     folder = b""
     for line in listing.splitlines():
         row = LINE.match(line)
