@@ -50,7 +50,7 @@ def adopt(root: Directory, below: Tree) -> None:
             node = pile[0]
             directory.mode, directory.uid, directory.gid = node.mode, node.uid, node.gid
             directory.mtime_ns = node.mtime_ns
-            directory.xattrs = clean_xattrs(node.xattrs)
+            directory.xattrs = clean_xattrs(node.xattrs, Kind.DIRECTORY)
         for name, child in directory.children.items():
             if isinstance(child, Directory):
                 stack.append((child, _Place(place, name)))

@@ -173,7 +173,8 @@ class TarParser:
         path = name.partition(b"\0")[0]
         if prefix[0] and magic == b"ustar\x0000":
             path = prefix.partition(b"\0")[0] + b"/" + path
-        if letter in (b"V", b"N"):  # a label or obsolete name list: of no file
+        if letter in (b"V", b"N"):  # a label or obsolete name list: of no file, nor what leads it
+            self._records, self._long, self._extended = [], {}, 0
             self._skip(at + _BLOCK, size)
             return None
         if letter == b"M":

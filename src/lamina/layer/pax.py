@@ -115,7 +115,7 @@ def read_records(data: bytes) -> list[tuple[bytes, bytes]]:
             raise TarInvalid("pax header has a record without its length")
         stop = start + int(digits)
         equals = data.find(b"=", space, stop)
-        if stop > end or equals < 0 or data[stop - 1] != 0x0A:  # noqa: PLR2004 - line feed
+        if stop > end or equals <= space + 1 or data[stop - 1] != 0x0A:  # noqa: PLR2004 - line feed
             raise TarInvalid("pax header has a record that does not fit its length")
         found.append((data[space + 1 : equals], data[equals + 1 : stop - 1]))
         if len(found) > _RECORD_LIMIT:

@@ -201,7 +201,7 @@ class Sealer:
             where = self._tail.place()
             self._tail.write(node.target)
             self._tail.align()
-        xattrs = pack_xattrs(clean_xattrs(node.xattrs), shared.path)
+        xattrs = pack_xattrs(clean_xattrs(node.xattrs, node.kind), shared.path)
         inode = pack_inode(
             node.kind, node.mode, node.uid, node.gid, node.size, node.mtime_ns, where, xattrs,
             layout,
@@ -226,7 +226,7 @@ class Sealer:
     def _settle(self, deferred: "Deferred") -> None:
         """Write the blocks of a long symlink or a sparse file, and pack its inode."""
         entry = deferred.entry
-        xattrs = pack_xattrs(clean_xattrs(entry.xattrs), entry.path)
+        xattrs = pack_xattrs(clean_xattrs(entry.xattrs, entry.kind), entry.path)
         if entry.kind is Kind.SYMLINK:
             where = self._tail.place()
             self._tail.write(entry.link)

@@ -117,6 +117,8 @@ class SealedLayer:
         if not in_order or self._meta_end + 4 * count > self._length:
             raise SealedLayerCorrupt(self.path, "its header does not fit its length")
         sums = self._map[self._meta_end : self._meta_end + 4 * count]
+        if digest_size not in _ALGORITHM:
+            raise SealedLayerCorrupt(self.path, f"a diff ID of {digest_size} bytes")
         if crc32(sums) != sums_sum:
             raise SealedLayerCorrupt(self.path, "the table of sums does not match its checksum")
         self._sums = Struct(f"<{count}I").unpack(sums)

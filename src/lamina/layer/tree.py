@@ -52,6 +52,10 @@ _TARGET_LIMIT = 4095
 _MAJOR_LIMIT, _MINOR_LIMIT = 1 << 12, 1 << 20
 _META = b".wh..wh."
 _PLACES_LIMIT, _SPELLING_LIMIT = 16384, 512
+_ACL, _ACL_DEFAULT = "system.posix_acl_", "system.posix_acl_default"
+_CAPABILITY, _CAPABILITY_FORMS = "security.capability", ((b"\2", 20), (b"\3", 24))
+_ACL_VERSION = b"\2\0\0\0"
+_ACL_TAGS = (1, 2, 4, 8, 16, 32)  # owner, a user, group, a group, mask, others
 # What is kept in memory, roughly: a plain file, a directory, an inode that has more to it. A layer of
 # millions of files fits; a bomb of small change (long attributes, sparse maps, implied directories)
 # does not.
@@ -117,9 +121,37 @@ class Shared:
 Child = bytes | Directory | Shared | Deferred | int
 
 
-def clean_xattrs(xattrs: tuple[tuple[str, bytes], ...]) -> tuple[tuple[str, bytes], ...]:
-    """Leave out what overlayfs would take for its own orders."""
-    return tuple(item for item in xattrs if not is_union_xattr(item[0]))
+def clean_xattrs(
+    xattrs: tuple[tuple[str, bytes], ...], kind: Kind
+) -> tuple[tuple[str, bytes], ...]:
+    """Leave out what overlayfs would take for its own orders, and what Linux has on no such file.
+
+    It would be listed and could not be read, and then overlayfs cannot copy the file up.
+    """
+    return tuple(item for item in xattrs if _is_possible(*item, kind))
+
+
+def _is_possible(name: str, value: bytes, kind: Kind) -> bool:
+    if is_union_xattr(name):
+        return False
+    if name.startswith("user."):
+        return kind in (Kind.FILE, Kind.DIRECTORY)
+    if name == _CAPABILITY:
+        return (value[3:4], len(value)) in _CAPABILITY_FORMS
+    if name.startswith(_ACL):
+        fits = kind is Kind.DIRECTORY if name == _ACL_DEFAULT else kind is not Kind.SYMLINK
+        return fits and _is_acl(value)
+    return True
+
+
+def _is_acl(value: bytes) -> bool:
+    """Tell whether this is an access control list as Linux has it: version 2, some rows."""
+    rows = [value[at : at + 8] for at in range(4, len(value), 8)]
+    return (
+        value[:4] == _ACL_VERSION
+        and bool(rows)
+        and all(len(row) == 8 and row[0] in _ACL_TAGS and row[1] == 0 for row in rows)  # noqa: PLR2004
+    )
 
 
 def pack_inode(  # noqa: PLR0917 - called once per file: keywords cost
@@ -303,7 +335,7 @@ class LayerTree:
         directory.listed = True
         directory.mode, directory.uid, directory.gid = entry.mode, entry.uid, entry.gid
         directory.mtime_ns = entry.mtime_ns
-        directory.xattrs = clean_xattrs(entry.xattrs)
+        directory.xattrs = clean_xattrs(entry.xattrs, Kind.DIRECTORY)
         if entry.xattrs:
             self.spend(sum(_PIECE_COST + len(value) for _, value in entry.xattrs))
 
@@ -336,7 +368,7 @@ class LayerTree:
     def _unusual(self, entry: Entry, directory: Directory, name: bytes) -> "Child":
         """Pack what is not a plain file without attributes."""
         kind, path = entry.kind, entry.path
-        xattrs = pack_xattrs(clean_xattrs(entry.xattrs), path) if entry.xattrs else b""
+        xattrs = pack_xattrs(clean_xattrs(entry.xattrs, kind), path) if entry.xattrs else b""
         self.spend(len(xattrs))
         if kind is _FILE:
             if entry.segments:
