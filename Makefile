@@ -8,7 +8,7 @@ WORKERS ?= 2
 BENCH ?= all
 TIMES ?= 2
 
-.PHONY: help demo test test-here test-plain lint bench soak clean setup
+.PHONY: help demo test test-here test-plain lint bench soak fuzz clean setup
 
 help:            ## Say what can be made
 	@grep -E '^[a-z-]+: .*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,7 +37,10 @@ bench: setup     ## Measure beside podman, docker and others; writes bench/RESUL
 	@set -e; case "$(BENCH)" in layers|all) $(BIN)/python bench/layers.py --write --times $(TIMES);; esac
 
 soak: setup      ## Repeat the property tests with many more examples
-	@$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --hypothesis-profile=soak tests/spec tests/stream tests/layer tests/store tests/image
+	@$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --hypothesis-profile=soak tests/spec tests/stream tests/layer tests/store tests/image tests/fuzz
+
+fuzz: setup      ## Feed made-up tars and sealed files to the readers (SECONDS=600, SEED=, TARGET=)
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED)) $(if $(TARGET),--target $(TARGET))
 
 clean:           ## Remove what the commands above made
 	@tools/clean.sh

@@ -1,5 +1,6 @@
 """Tars that builders wrote once, or that somebody wrote to confuse: each read as extraction reads it."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,53 @@ def test_zeros_at_the_very_end_of_a_tar_without_end_marker_are_there(tmp_path: P
     with sealed(tmp_path / "layer", data) as layer:
         assert content(layer, b"f") == bytes(size + 700)
         layer.verify()
+
+
+@pytest.mark.parametrize("letter", [b"V", b"N"])
+def test_names_before_a_label_are_not_the_next_entrys(tmp_path: Path, letter: bytes):
+    data = extended(b"L", b"wrong\0") + extended(b"x", record(b"mtime", b"9"))
+    data += header(letter, 0, b"label") + named(b"right")
+    with sealed(tmp_path / "layer", data) as layer:
+        assert names(layer) == [b"", b"right"]
+        assert layer.lookup(b"right").mtime_ns == 0  # type: ignore[union-attr]
+
+
+def test_a_pax_record_without_a_keyword_is_corrupt(tmp_path: Path):
+    with pytest.raises(EntryInvalid, match="does not fit"):
+        sealed(tmp_path / "layer", extended(b"x", b"4 =\n") + named(b"f"))
+
+
+ACL = bytes.fromhex("02000000" + "01000600ffffffff" + "04000400ffffffff" + "20000400ffffffff")
+CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")
+IMPOSSIBLE = [
+    (Kind.SYMLINK, "user.k", b"v"),
+    (Kind.FIFO, "user.k", b"v"),
+    (Kind.SYMLINK, "system.posix_acl_access", ACL),
+    (Kind.FILE, "system.posix_acl_default", ACL),
+    (Kind.FILE, "system.posix_acl_access", b"\2\0\0\0"),
+    (Kind.FILE, "system.posix_acl_access", b"nonsense"),
+    (Kind.FILE, "security.capability", b"short"),
+    (Kind.FILE, "security.capability", CAPABILITY[:12]),
+]
+
+
+@pytest.mark.root
+@pytest.mark.parametrize(("kind", "name", "value"), IMPOSSIBLE, ids=range(8))
+def test_attributes_that_linux_cannot_read_do_not_hinder_a_change_in_the_container(
+    tmp_path: Path, kind: Kind, name: str, value: bytes
+):
+    link = b"x" if kind is Kind.SYMLINK else b""
+    good = (("security.capability", CAPABILITY), ("system.posix_acl_access", ACL), ("user.k", b"v"))
+    data = tar_of([
+        ROOT, Entry(b"odd", kind, 0o644, link=link, xattrs=((name, value),)),
+        Entry(b"good", Kind.FILE, 0o644, xattrs=good),
+    ])  # fmt: skip
+    with (
+        sealed(tmp_path / "layer", data) as layer, erofs(layer, tmp_path / "mount") as mount,
+        overlay([mount], tmp_path / "union", upper=tmp_path / "upper") as union,
+    ):  # fmt: skip
+        wanted = facts_of_tree(Tree.of([layer]))
+        assert facts_of_directory(mount) == wanted
+        assert (wanted[b"odd"][7], wanted[b"good"][7]) == ((), good)
+        os.lchown(union / "odd", 5, 5)
+        assert os.lstat(union / "odd").st_uid == 5

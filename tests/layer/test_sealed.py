@@ -263,3 +263,17 @@ def test_what_is_no_sealed_layer_says_so(tmp_path: Path):
             SealedLayer.open(str(tmp_path / name))
     with pytest.raises(FileNotFoundError):
         SealedLayer.open(str(tmp_path / "absent"))
+
+
+def test_a_diff_id_of_impossible_length_is_corrupt(sample: Path, tmp_path: Path):
+    from lamina.layer import erofs
+
+    bad = bytearray(sample.read_bytes())
+    fields = list(erofs.HEADER.unpack_from(bad, erofs.HEADER_AT))
+    fields[8] = 1
+    erofs.HEADER.pack_into(bad, erofs.HEADER_AT, *fields)
+    bad[1028:1032] = bytes(4)
+    bad[1028:1032] = erofs.crc32c(bytes(bad[1024:1536])).to_bytes(4, "little")
+    (tmp_path / "bad").write_bytes(bad)
+    with pytest.raises(SealedLayerCorrupt, match="diff ID of 1 byte"):
+        SealedLayer.open(str(tmp_path / "bad"))
