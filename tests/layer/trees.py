@@ -163,7 +163,7 @@ def facts_of_directory(root: Path) -> Facts:
             first = links.setdefault((status.st_dev, status.st_ino), path)
         size = status.st_size if kind == stat.S_IFREG else 0
         found[path] = (
-            _KIND[kind], 0o777 if kind == stat.S_IFLNK else stat.S_IMODE(status.st_mode),
+            _KIND.get(kind, "socket"), 0o777 if kind == stat.S_IFLNK else stat.S_IMODE(status.st_mode),
             status.st_uid, status.st_gid, status.st_mtime_ns, size, content, xattrs, first,
         )  # fmt: skip
     return found
