@@ -45,17 +45,28 @@ def facts_of(engine: "Engine", config: ImageConfig, *, parent: str = "") -> dict
     return facts
 
 
-def name_image(
-    engine: "Engine", name: str, manifest: Manifest, config: ImageConfig, *, parent: str = ""
+def name_image(  # noqa: PLR0913 - the first four are what every caller has
+    engine: "Engine",
+    name: str,
+    manifest: Manifest,
+    config: ImageConfig,
+    *,
+    parent: str = "",
+    also: tuple[str, ...] = (),
 ) -> bool:
-    """Point `name` (canonical) at the image; tell whether that changed anything.
+    """Point `name` (canonical), and those in `also`, at the image; tell whether `name` changed.
 
     The image keeps the parent it was committed on when it gets further names.
     """
     from lamina.engine.clock import now_text
 
-    old = engine.store.names.get(name)
-    if old is not None and old.target.digest == manifest.digest:
+    rows = {row.name: row for row in engine.store.names.all()}
+    changed = [
+        each
+        for each in (*also, name)
+        if each not in rows or rows[each].target.digest != manifest.digest
+    ]
+    if not changed:
         return False
     known = next(
         (row for row in engine.store.names.all() if row.target.digest == manifest.digest), None
@@ -64,8 +75,8 @@ def name_image(
     if parent:
         facts[PARENT] = parent
     facts[TAGGED] = now_text()
-    engine.store.names.set(name, manifest.descriptor, facts)
-    return True
+    engine.store.names.set(changed[-1], manifest.descriptor, facts, also=changed[:-1])
+    return name in changed
 
 
 def keep_image(

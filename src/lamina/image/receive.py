@@ -7,13 +7,14 @@ sealed layer. Layers run in parallel. Nothing gets a name here: the caller names
 from collections.abc import Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from threading import Event as Flag
 from typing import TYPE_CHECKING, Self
 
 from lamina.errors import Corrupt, Invalid, LaminaError, Unavailable, Unsupported
 from lamina.events import LayerProgress, Listener, Phase
 from lamina.image.place import Place
-from lamina.image.pump import Pump
+from lamina.image.pump import Aside, Pump
 from lamina.image.source import ImageSource, choose_manifest
 from lamina.layer.pax import TarInvalid
 from lamina.spec.config import CONFIG_LIMIT, ImageConfig
@@ -63,8 +64,10 @@ def receive(
             f"{name}: the manifest has {len(manifest.layers)} layers, its configuration {len(config.diff_ids)}"
         )
     already_here = _is_here(place, manifest, config)
-    if not already_here:
-        _receive_layers(source, place, manifest, config, listener)
+    with Aside(partial(place.blobs.put, config.raw)) as storing:
+        if not already_here:
+            _receive_layers(source, place, manifest, config, listener)
+        storing.result()
     place.blobs.put(manifest.raw)
     return Received(top, manifest, config, already_here)
 
@@ -91,9 +94,7 @@ def _receive_config(
         return ImageConfig.from_json(blobs.read(wanted.digest, limit=CONFIG_LIMIT))
     with source.blob(wanted) as stream:
         raw = b"".join(chunks(VerifyingReader(stream, wanted.digest, wanted.size)))
-    config = ImageConfig.from_json(raw)
-    blobs.put(raw)
-    return config
+    return ImageConfig.from_json(raw)
 
 
 def _receive_layers(
@@ -196,13 +197,16 @@ class _LayerTask:
             if blob.offset < self.layer.size:
                 self._stream(blob, flow)
             self._tell(Phase.VERIFYING)
-            blob.commit(self.layer.digest, self.layer.size)
+            blob.verify(self.layer.digest, self.layer.size)
             self._tell(Phase.DOWNLOADED)
-            if layer is not None:
-                self._tell(Phase.EXTRACTING, self.layer.size)
-                flow.finish()
-        if layer is not None:
-            layer.commit()
+            with Aside(partial(blob.commit, self.layer.digest, self.layer.size)) as storing:
+                try:
+                    if layer is not None:
+                        self._tell(Phase.EXTRACTING, self.layer.size)
+                        flow.finish()
+                        layer.commit()  # makes the index while the disk takes the blob
+                finally:
+                    storing.result()
 
     def _stream(self, blob: "BlobWriter", flow: "_Flow") -> None:
         told = blob.offset

@@ -36,6 +36,8 @@ from lamina.layer.tree import (
     pack_inode,
 )
 
+from lamina.stream.files import write_out
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -123,6 +125,7 @@ class Sealer:
         for start, end in data_runs(data):
             _write_at(self._fd, view[start:end], at + start)
         self._size += len(data)
+        write_out(self._fd, at, at + len(data))
 
     def finish(
         self,

@@ -15,6 +15,7 @@ from lamina.stream.files import (
     publish,
     sync_directory,
     write_all,
+    write_out,
 )
 from lamina.stream.verify import CHUNK, DigestMismatch, Hasher, SizeMismatch
 
@@ -253,6 +254,7 @@ class BlobWriter:
         if self._hasher.size == self._offset:  # else earlier bytes come first: commit hashes all
             self._hasher.update(data)
         self._offset += len(data)
+        write_out(self._fd, self._offset - len(data), self._offset)
 
     def truncate(self, size: int = 0) -> None:
         """Drop every byte after `size`. Raises: Invalid (longer than what is there)."""
@@ -263,11 +265,10 @@ class BlobWriter:
         if self._hasher.size > size:
             self._hasher = Hasher(self._algorithm)
 
-    def commit(self, digest: Digest, size: int) -> None:
-        """Verify and make the blob visible, durably; close the writer.
+    def verify(self, digest: Digest, size: int) -> None:
+        """Check that the bytes are the ones that were named.
 
-        Raises: DigestMismatch, SizeMismatch (the partial file is removed: a repeat starts anew),
-        DiskFull.
+        Raises: DigestMismatch, SizeMismatch (the partial file is removed: a repeat starts anew).
         """
         if self._offset != size:
             found = self._offset
@@ -282,6 +283,13 @@ class BlobWriter:
                 f"digest mismatch: expected {digest}, got {found_digest}",
                 hint="the bytes were damaged on the way or at their source; repeat the command",
             )
+
+    def commit(self, digest: Digest, size: int) -> None:
+        """Verify and make the blob visible, durably; close the writer.
+
+        Raises: as `verify`, and DiskFull.
+        """
+        self.verify(digest, size)
         with disk_errors("storing a blob"):
             os.fchmod(self._fd, 0o644)
             os.fsync(self._fd)

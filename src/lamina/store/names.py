@@ -5,7 +5,7 @@ podman read it. Facts about the image stand beside it as annotations `io.lamina.
 listing reads this one file. Rows and fields of other tools are kept as they are.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -83,15 +83,17 @@ class Names:
         self._read_last = (found, rows)
         return rows
 
-    def set(self, name: str, target: Descriptor, facts: Mapping[str, str]) -> Named | None:
+    def set(
+        self, name: str, target: Descriptor, facts: Mapping[str, str], *, also: Sequence[str] = ()
+    ) -> Named | None:
         """Make `name` stand for `target`, durably; give what it stood for before.
 
+        The names in `also` come to stand for it in the same write, listed before `name`.
         The former target stays listed without a name unless another name holds it.
         Raises: TargetUnknown (its manifest is not here), IndexDamaged, DiskFull, Denied.
         """
-        if not name:
+        if not (name and all(also)):
             raise Invalid("an empty name")
-        new = _row(name, target, facts)
         with self._settled():
             if not self._has(target.digest):
                 raise TargetUnknown(
@@ -99,15 +101,8 @@ class Names:
                     hint="it was removed meanwhile; pull or build it again",
                 )
             with self._changing() as rows:
-                old = next((row for row in rows if _name(row) == name), None)
-                kept = [row for row in rows if _name(row) != name]
-                kept = [
-                    row for row in kept if _written_name(row) or row.get("digest") != target.digest
-                ]
-                kept.append(new)
-                if old is not None and _is_lost(old, kept):
-                    kept.append(_without_name(old))
-                rows[:] = kept
+                for each in (*also, name):
+                    old = _put(rows, each, _row(each, target, facts))
         return None if old is None else _named(0, old)
 
     def remove(self, name: str) -> Named | None:
@@ -168,6 +163,18 @@ class Names:
             if not spend_reserve(self._reserve):
                 raise
             replace(self._path, raw, beside=beside)
+
+
+def _put(rows: list[Document], name: str, new: Document) -> Document | None:
+    """Put one named row in; give the one that had the name before."""
+    old = next((row for row in rows if _name(row) == name), None)
+    kept = [row for row in rows if _name(row) != name]
+    kept = [row for row in kept if _written_name(row) or row.get("digest") != new["digest"]]
+    kept.append(new)
+    if old is not None and _is_lost(old, kept):
+        kept.append(_without_name(old))
+    rows[:] = kept
+    return old
 
 
 def _rows(raw: bytes) -> tuple[Document, list[Document]]:
