@@ -2,6 +2,10 @@
 
 import gzip
 import os
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +22,7 @@ from lamina.spec.digest import Digest
 from lamina.spec.manifest import Manifest
 from lamina.spec.platform import Platform
 from lamina.store.store import Store
-from lamina.stream.verify import DigestMismatch, SizeMismatch
+from lamina.stream.verify import DigestMismatch, Readable, SizeMismatch
 
 AMD64 = Platform("linux", "amd64")
 LAYERS = (
@@ -84,6 +88,41 @@ def test_same_layer_twice_in_one_image_arrives_once(place):
     assert [d for d, _ in source.reads].count(manifest.layers[0].digest) == 1
     with place.layers.opened(received.config.diff_ids) as pile:
         assert [b"".join(layer.tar()) for layer in pile] == order
+
+
+class LateSource(MemorySource):
+    """Holds one blob back until `ready` says so."""
+
+    late: Digest
+    ready: threading.Event
+
+    @contextmanager
+    def blob(self, descriptor: Descriptor, offset: int = 0) -> Iterator[Readable]:
+        if descriptor.digest == self.late:
+            assert self.ready.wait(30)
+            time.sleep(0.2)  # the layer above is at its end meanwhile, and has to wait
+        with super().blob(descriptor, offset) as stream:
+            yield stream
+
+
+def test_layer_waits_for_all_layers_below_not_only_for_the_next(place):
+    """The one between needs nothing of those below, so it may be there before them."""
+    full = tar([Piece("", directory=True), Piece("b", b"two")])
+    manifest, blobs = make_image([LAYERS[0], full, LAYERS[2]])
+    source = LateSource(manifest.descriptor, blobs)
+    source.late, source.ready = manifest.layers[0].digest, threading.Event()
+    seen = set()
+
+    def listen(event: Event) -> None:
+        if isinstance(event, LayerProgress):
+            seen.add((event.id, event.phase))
+        between = (manifest.layers[1].digest.short, Phase.PULLED)
+        above = (manifest.layers[2].digest.short, Phase.EXTRACTING)
+        if between in seen and above in seen:
+            source.ready.set()
+
+    received = receive(source, place, AMD64, name="x", listener=listen)
+    assert place.layers.has(received.config.diff_ids)
 
 
 @pytest.mark.parametrize("cut", [0, 1, 30, -1])

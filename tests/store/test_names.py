@@ -8,7 +8,7 @@ import pytest
 from tests.store.disks import fill
 from tests.store.processes import killed_after, together
 
-from lamina.errors import Corrupt, NotFound
+from lamina.errors import Corrupt, Invalid, NotFound
 from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.spec.digest import Digest
 from lamina.spec.platform import Platform
@@ -63,6 +63,18 @@ def test_the_targets_platform_and_own_annotations_are_kept(store):
     assert row.target.platform == given.platform
     assert row.target.annotations["a"] == "b"
     assert row.facts == {"id": "1"}
+
+
+def test_several_names_are_given_in_one_write(store):
+    one, two = target(store, "one"), target(store, "two")
+    other = f"docker.io/library/debian@{two.digest}"
+    store.names.set(DEBIAN, one, {})
+    old = store.names.set(DEBIAN, two, {"id": "x"}, also=(other,))
+    assert old is not None
+    assert old.target.digest == one.digest
+    assert listed(store) == [(other, two.digest), (DEBIAN, two.digest), ("", one.digest)]
+    with pytest.raises(Invalid):
+        store.names.set(DEBIAN, two, {}, also=("",))
 
 
 def test_a_moved_tag_leaves_its_old_target_dangling(store):

@@ -19,6 +19,7 @@ from lamina.stream.files import (
     replace,
     together,
     write_all,
+    write_out,
 )
 
 
@@ -170,3 +171,19 @@ def test_together_runs_all_and_raises_the_first_failure():
         together(partial(done.append, 4), fail, partial(done.append, 5))
     assert sorted(done) == [1, 2, 3, 4, 5]
     together()
+
+
+def test_what_the_disk_was_told_to_begin_with_is_kept(tmp_path):
+    path = tmp_path / "a"
+    data = os.urandom(1024 * 1024) * 20
+    fd = os.open(path, os.O_RDWR | os.O_CREAT)
+    try:
+        for at in range(0, len(data), 1024 * 1024):
+            write_all(fd, data[at : at + 1024 * 1024])
+            write_out(fd, at, at + 1024 * 1024)
+        assert os.pread(fd, len(data), 0) == data
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            write_out(1 << 20, 0, len(data))  # it is the kernel that is asked, once in 8 MiB
+        write_out(1 << 20, 0, 1024)
+    finally:
+        os.close(fd)

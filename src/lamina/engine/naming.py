@@ -45,7 +45,7 @@ def facts_of(engine: "Engine", config: ImageConfig, *, parent: str = "") -> dict
     return facts
 
 
-def name_image(  # noqa: PLR0913 - the first four are what every caller has
+def name_image(
     engine: "Engine",
     name: str,
     manifest: Manifest,

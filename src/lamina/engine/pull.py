@@ -89,6 +89,4 @@ def _give_names(engine: "Engine", reference: Reference, received: Received) -> b
     digested = str(reference.with_digest(received.top.digest))
     if not reference.tag or reference.digest:
         return name_image(engine, digested, received.manifest, received.config)
-    return name_image(
-        engine, str(reference), received.manifest, received.config, also=(digested,)
-    )
+    return name_image(engine, str(reference), received.manifest, received.config, also=(digested,))

@@ -111,7 +111,7 @@ def _receive_layers(
                 listener(LayerProgress(layer.digest.short, Phase.EXISTS))
                 continue
             listener(LayerProgress(layer.digest.short, Phase.PULLING))
-            waits = (repeats.get(layer.digest), firsts.get(pile[:-1]))
+            waits = (repeats.get(layer.digest), tuple(firsts.values()))
             task = _LayerTask(source, place, layer, pile, listener, stop, *waits)
             firsts[pile] = repeats[layer.digest] = pool.submit(task.run)
         _finish(list(firsts.values()))
@@ -149,7 +149,7 @@ class _LayerTask:
     listener: Listener
     stop: Flag
     repeated: "Future[None] | None"
-    below: "Future[None] | None"
+    below: tuple["Future[None]", ...]
 
     def run(self) -> None:
         """Fetch and seal; leave both blob and sealed layer visible, or neither changed."""
@@ -230,8 +230,8 @@ class _LayerTask:
         )
 
     def _parents_ready(self) -> None:
-        if self.below is not None:
-            self.below.result()
+        for future in self.below:  # all: one that needs nothing of those below is not the last
+            future.result()
 
     def _check(self) -> None:
         if self.stop.is_set():

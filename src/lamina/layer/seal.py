@@ -35,7 +35,6 @@ from lamina.layer.tree import (
     clean_xattrs,
     pack_inode,
 )
-
 from lamina.stream.files import write_out
 
 if TYPE_CHECKING:
