@@ -101,8 +101,9 @@ class Names:
                     hint="it was removed meanwhile; pull or build it again",
                 )
             with self._changing() as rows:
-                for each in (*also, name):
-                    old = _put(rows, each, _row(each, target, facts))
+                for each in also:
+                    _put(rows, each, _row(each, target, facts))
+                old = _put(rows, name, _row(name, target, facts))
         return None if old is None else _named(0, old)
 
     def remove(self, name: str) -> Named | None:
