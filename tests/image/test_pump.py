@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from lamina.image.pump import Aside, Pump
+from lamina.image.pump import Pump
 
 
 def test_pieces_arrive_in_order_and_all_of_them():
@@ -53,20 +53,3 @@ def test_leaving_after_a_failure_of_the_giver_ends_the_thread():
         pump.put(b"x")
         raise RuntimeError
     assert threading.active_count() == before
-
-
-def test_work_aside_is_done_when_the_context_is_left_and_its_failure_waits_to_be_asked_for():
-    done: list[int] = []
-    with Aside(lambda: done.append(1)) as aside:
-        aside.result()
-    with Aside(lambda: done.append(2)):
-        pass
-    assert done == [1, 2]
-
-    def fail() -> None:
-        raise ValueError("no")
-
-    with Aside(fail) as aside, pytest.raises(ValueError, match="no"):
-        aside.result()
-    with Aside(fail):
-        pass

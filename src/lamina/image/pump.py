@@ -1,11 +1,11 @@
-"""One thread more for one stream, so that two steps of it run at once."""
+"""One thread more for one stream: what comes next works while the next piece is made ready."""
 
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Semaphore, Thread
 from typing import Self
 
-__all__ = ["Aside", "Pump"]
+__all__ = ["Pump"]
 
 _DEPTH = 8
 
@@ -57,34 +57,3 @@ class Pump:
                     self._take(piece)
                 except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
                     self._failure = error
-
-
-class Aside:
-    """Does one piece of work in a thread of its own, meanwhile the body of the `with` does another.
-
-    Leaving the context waits for it. `result` gives what it raised; unasked, that is forgotten.
-    """
-
-    def __init__(self, work: Callable[[], object], *, name: str = "aside") -> None:
-        self._work = work
-        self._failure: BaseException | None = None
-        self._thread = Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.join()
-
-    def result(self) -> None:
-        """Wait until the work is done. Raises: what it raised."""
-        self._thread.join()
-        if self._failure is not None:
-            raise self._failure
-
-    def _run(self) -> None:
-        try:
-            self._work()
-        except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
-            self._failure = error

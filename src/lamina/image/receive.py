@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 from lamina.errors import Corrupt, Invalid, LaminaError, Unavailable, Unsupported
 from lamina.events import LayerProgress, Listener, Phase
 from lamina.image.place import Place
-from lamina.image.pump import Aside, Pump
+from lamina.image.pump import Pump
 from lamina.image.source import ImageSource, choose_manifest
 from lamina.layer.pax import TarInvalid
 from lamina.spec.config import CONFIG_LIMIT, ImageConfig
@@ -22,6 +22,7 @@ from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.spec.digest import Digest
 from lamina.spec.manifest import Manifest
 from lamina.stream.codec import Decompressor, decompressor, sniff
+from lamina.stream.files import together
 from lamina.stream.verify import CHUNK, SizeMismatch, VerifyingReader, chunks
 
 if TYPE_CHECKING:
@@ -64,10 +65,11 @@ def receive(
             f"{name}: the manifest has {len(manifest.layers)} layers, its configuration {len(config.diff_ids)}"
         )
     already_here = _is_here(place, manifest, config)
-    with Aside(partial(place.blobs.put, config.raw)) as storing:
-        if not already_here:
-            _receive_layers(source, place, manifest, config, listener)
-        storing.result()
+    if not already_here:
+        together(
+            partial(_receive_layers, source, place, manifest, config, listener),
+            partial(place.blobs.put, config.raw),
+        )
     place.blobs.put(manifest.raw)
     return Received(top, manifest, config, already_here)
 
@@ -199,14 +201,12 @@ class _LayerTask:
             self._tell(Phase.VERIFYING)
             blob.verify(self.layer.digest, self.layer.size)
             self._tell(Phase.DOWNLOADED)
-            with Aside(partial(blob.commit, self.layer.digest, self.layer.size)) as storing:
-                try:
-                    if layer is not None:
-                        self._tell(Phase.EXTRACTING, self.layer.size)
-                        flow.finish()
-                        layer.commit()  # makes the index while the disk takes the blob
-                finally:
-                    storing.result()
+            store = partial(blob.commit, self.layer.digest, self.layer.size)
+            if layer is None:
+                store()
+            else:
+                self._tell(Phase.EXTRACTING, self.layer.size)
+                together(partial(flow.commit, layer), store)
 
     def _stream(self, blob: "BlobWriter", flow: "_Flow") -> None:
         told = blob.offset
@@ -284,6 +284,11 @@ class _Flow:
                 self._pump.put(plain)
         except (Corrupt, Invalid) as error:
             self._failure = error
+
+    def commit(self, layer: "LayerWriter") -> None:
+        """End the stream and make `layer` visible: its index is made while the disk takes the blob."""
+        self.finish()
+        layer.commit()
 
     def finish(self) -> None:
         """Say what was wrong, if anything was, now that the blob is known to be the right one."""
