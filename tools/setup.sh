@@ -100,4 +100,6 @@ else
 fi
 make_venv
 install_python_packages
+# Some machines forbid Python to keep what it compiles; every command would compile itself anew.
+.venv/bin/python -m compileall -q src .venv/lib/python3*/site-packages/{urllib3,isal,backports} || true
 mkdir -p .cache

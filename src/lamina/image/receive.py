@@ -65,11 +65,11 @@ def receive(
             f"{name}: the manifest has {len(manifest.layers)} layers, its configuration {len(config.diff_ids)}"
         )
     already_here = _is_here(place, manifest, config)
-    if not already_here:
-        together(
-            partial(_receive_layers, source, place, manifest, config, listener),
-            partial(place.blobs.put, config.raw),
-        )
+    keep_config = partial(place.blobs.put, config.raw)
+    if already_here:
+        keep_config()
+    else:
+        together(partial(_receive_layers, source, place, manifest, config, listener), keep_config)
     place.blobs.put(manifest.raw)
     return Received(top, manifest, config, already_here)
 
