@@ -53,5 +53,17 @@ def test_publish_gives_one_digest_on_both_sides(tmp_path: Path):
     assert re.fullmatch(r"sha256:[0-9a-f]{64}\n", said)
 
 
+def test_setuid_lists_programs_with_their_layers(lamina: Lamina, tmp_path: Path):
+    layout = tmp_path / "layout"
+    first = tar([Piece("bin/su", b"#", mode=0o4755), Piece("bin/sg", b"#", mode=0o2755)])
+    second = tar([Piece("bin/su", b"#!", mode=0o4755), Piece("bin/plain", b"#", mode=0o755)])
+    write_layout(layout, [first, second], tag="example:2")
+    subprocess.run(["tar", "-C", layout, "-cf", tmp_path / "layout.tar", "."], check=True)
+    lamina("load", "-i", str(tmp_path / "layout.tar"))
+    image = lamina("images", "-q").split()[0]
+    given = example("setuid.py", image, environ=lamina.environ)
+    assert given == "2755  layer 1  /bin/sg\n4755  layer 2  /bin/su\n"
+
+
 def test_every_example_is_run_by_a_test():
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {"publish.py", "whence.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {"publish.py", "setuid.py", "whence.py"}

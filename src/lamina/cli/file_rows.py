@@ -116,7 +116,7 @@ def document(row: FileRow, path: bytes, owners: Owners) -> dict[str, object]:
     """Give all there is to say of a file. Names that are not UTF-8 come in hexadecimal as well."""
     node = row.node
     facts: dict[str, object] = {
-        "name": row.name.decode("utf-8", "replace"),
+        "name": path.rpartition(b"/")[2].decode("utf-8", "replace"),
         "path": path.decode("utf-8", "replace"),
         "kind": "whiteout" if row.whiteout else str(node.kind),
     }
