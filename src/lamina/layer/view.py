@@ -30,8 +30,15 @@ class SymlinkLoop(Invalid):
 class Tree:
     """What a container on these layers would see, with whiteouts and opaque directories applied.
 
-    A node knows the layer it comes from (`node.layer`). Paths are relative and normal; the root is
-    empty. Whoever opened the layers closes them.
+    >>> with engine.images.tree("debian:12") as tree:               # doctest: +SKIP
+    ...     path, node = tree.resolve(b"bin/sh")                    # symlinks followed inside
+    ...     tree.read(b"etc/os-release"), tree.listdir(b"etc")
+    ...     sum(node.size for _, node in tree.walk(b"usr") if node.kind is Kind.FILE)
+
+    A node knows the layer it comes from (`node.layer`, one of `tree.layers`). Paths are bytes,
+    relative and normal; the root is empty. `resolve`, `read` and `open_file` follow symlinks, the
+    others do not. Looking up a path reads a few kilobytes per layer; what is read of an index is
+    checked first. Whoever opened the layers closes them. One thread at a time.
     """
 
     def __init__(self, layers: Sequence[Layer]) -> None:
