@@ -1,6 +1,7 @@
 """What a listing says of a file, with GNU ls and the kernel as judges."""
 
 import os
+import struct
 import subprocess
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from lamina.layer.entry import Entry, Kind
 from lamina.layer.sealed import SealedLayer
 from lamina.layer.view import Tree
 
+# u::rw-,u:7:r--,g::r--,m::r--,o::---
+ACL = struct.pack("<I" + 5 * "HHI", 2, 1, 6, 2**32 - 1, 2, 4, 7, 4, 4, 2**32 - 1, 16, 4, 2**32 - 1,
+                  32, 0, 2**32 - 1)  # fmt: skip
 NOW = 1_800_000_000
 PASSWD = b"root:x:0:0::/:/bin/sh\nbroken\nodd\x1b:x:7:7\nfirst:x:8:8\nsecond:x:8:8\n"
 
@@ -31,7 +35,7 @@ def layer(tmp_path: Path) -> SealedLayer:
                 Entry(b"link", Kind.SYMLINK, 0o777, 7, 99, link=b"to", mtime_ns=0),
                 Entry(b"null", Kind.CHARACTER, 0o666, device=(1, 3)),
                 Entry(b"far", Kind.FIFO, mtime_ns=2**61),
-                Entry(b"acl", Kind.FILE, 0o640, xattrs=(("system.posix_acl_access", b"\2\0\0\0"),)),
+                Entry(b"acl", Kind.FILE, 0o640, xattrs=(("system.posix_acl_access", ACL),)),
             ]
         ),
     )
