@@ -20,6 +20,7 @@ from bench.results import machine, write_section  # noqa: E402
 from bench.surroundings import (  # noqa: E402
     compile_lamina,
     drop_caches,
+    first_in_line,
     fresh_disk,
     plain_environ,
     podman_environ,
@@ -217,7 +218,12 @@ def main() -> None:
     if os.geteuid():
         raise SystemExit("bench: needs root, for a loop-mounted disk and cold caches")
     compile_lamina()
-    with fresh_disk() as disk, group() as account, registry(disk / "registry") as address:
+    with (
+        first_in_line(),
+        fresh_disk() as disk,
+        group() as account,
+        registry(disk / "registry") as address,
+    ):
         publish(disk / "images", address)
         ours = Tool(
             "lamina",

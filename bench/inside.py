@@ -8,11 +8,8 @@
 The root is LAMINA_ROOT's, as for the command. Mounting needs root.
 """
 
-import json
 import os
-import statistics
 import sys
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +38,9 @@ def _tree(engine: Engine, name: str) -> "Iterator[Tree]":
 
 def _mount(engine: Engine, name: str, target: str) -> dict[str, Any]:
     """Time mounting: layers that nobody has mounted, then a second container on mounted layers."""
+    import statistics
+    import time
+
     from lamina.runtime import syscalls
     from lamina.runtime.mounts import SharedLayers, perform
 
@@ -127,12 +127,13 @@ def _paths(engine: Engine, name: str) -> dict[str, str]:
 
 def main(verb: str, name: str, *rest: str) -> None:
     with Engine() as engine:
-        if verb == "mount":
-            print(json.dumps(_mount(engine, name, rest[0])))  # noqa: TID251 - no OCI document
-        elif verb == "union":
+        if verb == "union":
             _union(engine, name, rest[0])
-        elif verb == "paths":
-            print(json.dumps(_paths(engine, name)))  # noqa: TID251
+        elif verb in ("mount", "paths"):
+            import json  # here, as the modules above: to look must not pay for it
+
+            said = _mount(engine, name, rest[0]) if verb == "mount" else _paths(engine, name)
+            print(json.dumps(said))  # noqa: TID251 - no OCI document
         else:
             _look(engine, verb, name, rest[0])
 

@@ -20,7 +20,7 @@ from bench.engines import (
 )
 from bench.layers_images import Image, image
 from bench.meter import Figure, group, median
-from bench.surroundings import compile_lamina, drop_caches, fresh_disk, registry
+from bench.surroundings import compile_lamina, drop_caches, first_in_line, fresh_disk, registry
 
 __all__ = [
     "Bench",
@@ -80,6 +80,7 @@ def opened(times: int, only: str, place: str) -> Iterator[Bench]:
     """Make the disk, the registry and the tools' folders; put all of it away at the end."""
     chosen = set(only.split(",")) if only else set(type_of)
     with ExitStack() as stack:
+        stack.enter_context(first_in_line())
         disk = stack.enter_context(fresh_disk(place))
         address = stack.enter_context(registry(disk / "registry"))
         tls = stack.enter_context(registry(disk / "registry", tls=True))

@@ -19,6 +19,7 @@ __all__ = [
     "registry",
 ]
 
+_SHARES = Path("/sys/fs/cgroup/cpu")
 _SIZE = 24 * 1024**3
 
 
@@ -75,6 +76,29 @@ def drop_caches() -> None:
     """Write everything out and forget what was read, so that no tool inherits a warm cache."""
     os.sync()
     Path("/proc/sys/vm/drop_caches").write_text("3\n")
+
+
+@contextmanager
+def first_in_line() -> Iterator[None]:
+    """Give this process and all that it starts ten times the usual share of the processors.
+
+    On a machine that others use, a tool with one thread gets less of it than one with many, and its
+    wall time says more about them than about it. Nothing happens where there is no such control group.
+    """
+    folder = _SHARES / f"lamina-bench-{os.getpid()}"
+    try:
+        folder.mkdir()
+        (folder / "cpu.shares").write_text("10240")
+        (folder / "cgroup.procs").write_text(str(os.getpid()))
+    except OSError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        for pid in (folder / "cgroup.procs").read_text().split():
+            (_SHARES / "cgroup.procs").write_text(pid)
+        folder.rmdir()
 
 
 @contextmanager
