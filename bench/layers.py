@@ -9,6 +9,7 @@ Needs root and the peers (tools/bench_peers.sh). What each row means: bench/READ
 
 import argparse
 import os
+import shutil
 import signal
 import sys
 from contextlib import ExitStack
@@ -81,6 +82,12 @@ def _head(bench: Bench, times: int) -> list[str]:
             f"{machine('make bench BENCH=layers')}; {times} repetitions, medians (memory: the most). "
             f"The machine's load was {os.getloadavg()[2]:.1f} on average over the last 15 minutes. How it "
             "is measured and what each row means: [README.md](README.md)."
+        ),
+        "",
+        (
+            "pigz is installed: podman, docker and containerd inflate through it."
+            if shutil.which("unpigz")
+            else "pigz is **not** installed: podman, docker and containerd inflate by themselves."
         ),
         "",
         "Images: " + "; ".join(map(str, bench.images.values())) + ".",
