@@ -2,7 +2,7 @@
 
     python bench/inside.py mount IMAGE TARGET      mount the image's union some times, in milliseconds
     python bench/inside.py union IMAGE TARGET      mount it once, say so, keep it until the input ends
-    python bench/inside.py list|stat|cat IMAGE PATH
+    python bench/inside.py list IMAGE FOLDER
     python bench/inside.py paths IMAGE             a deep folder, and a file and a big file by path
 
 The root is LAMINA_ROOT's, as for the command. Mounting needs root.
@@ -10,15 +10,13 @@ The root is LAMINA_ROOT's, as for the command. Mounting needs root.
 
 import os
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lamina.engine.engine import Engine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from lamina.layer.view import Tree
     from lamina.spec.digest import Digest
 
 _ROUNDS = 9
@@ -26,14 +24,6 @@ _ROUNDS = 9
 
 def _pile(engine: Engine, name: str) -> "Sequence[Digest]":
     return engine.images.resolve(name).config.diff_ids
-
-
-@contextmanager
-def _tree(engine: Engine, name: str) -> "Iterator[Tree]":
-    from lamina.layer.view import Tree
-
-    with engine.layers.opened(_pile(engine, name)) as layers:
-        yield Tree.of(layers)
 
 
 def _mount(engine: Engine, name: str, target: str) -> dict[str, Any]:
@@ -90,17 +80,10 @@ def _union(engine: Engine, name: str, target: str) -> None:
         layers.release()
 
 
-def _look(engine: Engine, verb: str, name: str, path: str) -> None:
-    with _tree(engine, name) as tree:
-        if verb == "list":
-            rows = tree.listdir(path.strip("/").encode())
-            sys.stdout.buffer.write(b"".join(name + b"\n" for name, _ in rows))
-        elif verb == "stat":
-            _, node = tree.resolve(path.strip("/").encode())
-            print(node.kind.name, oct(node.mode), node.size, node.uid, node.gid, node.mtime_ns)
-        else:
-            _, node = tree.resolve(path.strip("/").encode())
-            sys.stdout.buffer.write(tree.read(node))
+def _list(engine: Engine, name: str, path: str) -> None:
+    with engine.images.tree(name) as tree:
+        rows = tree.listdir(path.encode())
+        sys.stdout.buffer.write(b"".join(name + b"\n" for name, _ in rows))
 
 
 def _paths(engine: Engine, name: str) -> dict[str, str]:
@@ -109,7 +92,7 @@ def _paths(engine: Engine, name: str) -> dict[str, str]:
 
     folders: dict[str, int] = {}
     files: dict[str, int] = {}
-    with _tree(engine, name) as tree:
+    with engine.images.tree(name) as tree:
         for raw, node in tree.walk():
             path = raw.decode(errors="surrogateescape")
             if node.kind is Kind.FILE:
@@ -135,7 +118,7 @@ def main(verb: str, name: str, *rest: str) -> None:
             said = _mount(engine, name, rest[0]) if verb == "mount" else _paths(engine, name)
             print(json.dumps(said))  # noqa: TID251 - no OCI document
         else:
-            _look(engine, verb, name, rest[0])
+            _list(engine, name, rest[0])
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ Needs root and the peers (tools/bench_peers.sh). What each row means: bench/READ
 
 import argparse
 import os
+import shlex
 import shutil
 import signal
 import sys
@@ -79,7 +80,7 @@ def _row(bench: Bench, name: str, step: "layers_pull.Row", images: "list[str] | 
 def _head(bench: Bench, times: int) -> list[str]:
     return [
         (
-            f"{machine('make bench BENCH=layers')}; {times} repetitions, medians (memory: the most). "
+            f"{machine(shlex.join(['bench/layers.py', *sys.argv[1:]]))}; {times} round{'s' * (times > 1)}, medians (memory: the most). "
             f"The machine's load was {os.getloadavg()[2]:.1f} on average over the last 15 minutes. How it "
             "is measured and what each row means: [README.md](README.md)."
         ),
