@@ -61,8 +61,10 @@ def change(root: str) -> None:
     os.chmod(at("bin/solo"), 0o700)
     os.chown(at("owned"), 4321, 8765)
     os.unlink(at("pair/left"))
+    os.rename(at("pair"), at("couple"))
     os.link(at("empty"), at("again"))
     os.setxattr(at("marked"), "user.second", b"value")
+    os.rename(at("marked"), at("couple/marked"))
     for number in range(0, 40, 3):
         os.unlink(at(f"usr/{number}"))
     os.makedirs(at("new/below/deep"))
