@@ -222,3 +222,21 @@ def test_nothing_temporary_stays_after_a_pull(place, tmp_path):
     root = tmp_path / "root"
     left = [name for folder in ("uploads", "layers/new") for name in os.listdir(root / folder)]
     assert left == []
+
+
+def test_each_layer_is_made_ready_in_its_thread_and_those_that_were_here_too(place):
+    piles = []
+
+    def ready(pile):
+        assert place.layers.has(pile)
+        piles.append(pile)
+
+    ours = Place(place.blobs, place.layers, ready=ready)
+    manifest, blobs = make_image(LAYERS[:2])
+    source = MemorySource(manifest.descriptor, blobs)
+    first = receive(source, ours, AMD64, name="x", listener=print)
+    whole = first.config.diff_ids
+    assert set(piles) == {whole[:1], whole}
+    piles.clear()
+    assert receive(source, ours, AMD64, name="x", listener=print).already_here
+    assert piles == [whole[:1], whole]

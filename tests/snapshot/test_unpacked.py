@@ -14,6 +14,7 @@ from lamina.errors import Corrupt
 from lamina.snapshot.checks import Checks
 from lamina.snapshot.layers import Layers
 from lamina.snapshot.unpacked import UnpackedDriver
+from lamina.snapshot.unsynced import SUFFIX
 from lamina.store.disk import make
 
 ROOT = Piece("./", directory=True, mode=0o755)
@@ -47,7 +48,10 @@ def test_many_processes_that_need_one_layer_unpack_it_once(layers):
         assert len(os.listdir(lower.path)) == 201
 
     together(run, *[(number,) for number in range(5)])
-    assert os.listdir(f"{layers.root}/snapshots/unpacked") == [pile[0].hex]
+    assert sorted(os.listdir(f"{layers.root}/snapshots/unpacked")) == [
+        pile[0].hex,
+        pile[0].hex + SUFFIX,
+    ]
     assert os.listdir(f"{layers.root}/snapshots/new") == []
 
 
@@ -64,10 +68,42 @@ def test_kill_9_while_unpacking_leaves_no_half_tree_and_a_repeat_works(layers):
         Layers(layers.root).directory(pile[0].hex, fill)
 
     killed_after(run, sign="unpacked a half")
-    assert os.listdir(f"{layers.root}/snapshots/unpacked") == []
+    assert not os.path.exists(f"{layers.root}/snapshots/unpacked/{pile[0].hex}")
     (lower,) = driver(layers).lowers(pile)
     assert len(os.listdir(lower.path)) == 201
     assert os.listdir(f"{layers.root}/snapshots/new") == []
+
+
+def test_what_was_unpacked_before_the_machine_stopped_is_unpacked_again_and_then_for_good(layers):
+    pile = seal(layers, LOW)
+    (lower,) = driver(layers).lowers(pile)
+    os.truncate(f"{lower.path}/f150", 0)  # as a power failure leaves it
+    with open(lower.path + SUFFIX, "w", encoding="ascii") as file:
+        file.write("another boot\n")
+    assert driver(layers).lowers(pile) == (lower,)
+    with open(f"{lower.path}/f150", encoding="ascii") as file:
+        assert file.read() == "150"
+    assert not os.path.exists(lower.path + SUFFIX)
+    before = os.stat(lower.path).st_ino
+    driver(layers).lowers(pile)
+    assert os.stat(lower.path).st_ino == before
+
+
+def test_a_removed_layer_takes_its_mark_along(layers):
+    pile = seal(layers, LOW)
+    driver(layers).ready(pile)
+    assert len(os.listdir(f"{layers.root}/snapshots/unpacked")) == 2
+    layers.sweep(pile)
+    assert len(os.listdir(f"{layers.root}/snapshots/unpacked")) == 2
+    layers.sweep(())
+    assert os.listdir(f"{layers.root}/snapshots/unpacked") == []
+
+
+def test_a_layer_is_made_ready_before_those_below_it_are_here(layers):
+    pile = seal(layers, LOW, tar([ROOT, Piece("more", b"1")]))
+    layers.remove(pile[0])
+    driver(layers).ready(pile)
+    assert os.listdir(f"{layers.root}/snapshots/unpacked/{pile[1].hex}") == ["more"]
 
 
 def test_a_damaged_sealed_layer_leaves_no_directory(layers):
@@ -79,7 +115,7 @@ def test_a_damaged_sealed_layer_leaves_no_directory(layers):
         file.write(b"\xff\xff\xff")
     with pytest.raises(Corrupt):
         driver(layers).lowers(pile)
-    assert os.listdir(f"{layers.root}/snapshots/unpacked") == []
+    assert not os.path.exists(f"{layers.root}/snapshots/unpacked/{pile[0].hex}")
     assert os.listdir(f"{layers.root}/snapshots/new") == []
 
 

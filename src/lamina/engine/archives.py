@@ -172,7 +172,7 @@ def load(engine: "Engine", stream: BinaryIO, *, listener: Listener) -> tuple[Loa
     """
     with engine.store.lease(), _seekable(engine, stream) as file:
         archive = _opened(file)
-        place = Place(engine.store.blobs, engine.layers, engine.settings.layer_workers)
+        place = engine.place()
         loaded = []
         for image in archive.images():
             source = ArchiveSource(archive, image.descriptor)

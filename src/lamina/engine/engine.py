@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lamina.engine.images import Images
     from lamina.engine.system import System
     from lamina.events import Listener
+    from lamina.image.place import Place
     from lamina.remote.client import Client
     from lamina.snapshot.layers import Layers
     from lamina.snapshot.snapshotter import Snapshotter
@@ -79,6 +80,18 @@ class Engine:
         from lamina.snapshot.choose import choose
 
         return choose(self.settings, self.layers)
+
+    def place(self, *, unpack: bool = True) -> "Place":
+        """Say where images that come in go; with `unpack` they are ready to run when they are there.
+
+        Not for a plain user outside a namespace: there files would get the wrong owners.
+        """
+        import os
+
+        from lamina.image.place import Place
+
+        ready = self.snapshotter.ready if unpack and os.geteuid() == 0 else None
+        return Place(self.store.blobs, self.layers, self.settings.layer_workers, ready)
 
     @cached_property
     def client(self) -> "Client":

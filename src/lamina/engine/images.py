@@ -151,14 +151,15 @@ class Images:
         *,
         platform: str = "",
         all_tags: bool = False,
+        unpack: bool = True,
         listener: Listener = silent,
     ) -> "tuple[PullOutcome, ...]":
         """Fetch `name` from its registry; every tag of it with `all_tags`. See `engine.pull`."""
         from lamina.engine.pull import pull, pull_all
 
         if all_tags:
-            return pull_all(self._engine, name, platform=platform, listener=listener)
-        return (pull(self._engine, name, platform=platform, listener=listener),)
+            return pull_all(self._engine, name, platform=platform, unpack=unpack, listener=listener)
+        return (pull(self._engine, name, platform=platform, unpack=unpack, listener=listener),)
 
     def copy(
         self,

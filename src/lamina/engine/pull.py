@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from lamina.engine.naming import name_image
 from lamina.errors import NotFound
 from lamina.events import Listener, Notice, silent
-from lamina.image.receive import Place, Received, receive
+from lamina.image.receive import Received, receive
 from lamina.spec.platform import Platform
 from lamina.spec.reference import Reference
 
@@ -28,11 +28,17 @@ class PullOutcome:
 
 
 def pull(
-    engine: "Engine", name: str, *, platform: str = "", listener: Listener = silent
+    engine: "Engine",
+    name: str,
+    *,
+    platform: str = "",
+    unpack: bool = True,
+    listener: Listener = silent,
 ) -> PullOutcome:
     """Bring `name` here and give it its names; layers already here are not sent again.
 
-    Nothing is visible before every byte is verified; after a failure a repeat continues.
+    Nothing is visible before every byte is verified; after a failure a repeat continues. Where the
+    driver unpacks layers they are unpacked now, each while others come, unless `unpack` is off.
     Raises: ReferenceInvalid, NotFound, Unauthorized, Denied, Unavailable, Corrupt.
     """
     from lamina.image.transports.registry import RegistrySource
@@ -41,7 +47,7 @@ def pull(
     wanted = Platform.parse(platform) if platform else engine.platform
     shown = str(reference.digest) if reference.digest else reference.tag
     source = RegistrySource(engine.client, reference, engine.abort)
-    place = Place(engine.store.blobs, engine.layers, engine.settings.layer_workers)
+    place = engine.place(unpack=unpack)
     with engine.store.lease():
         first = True
 
@@ -64,7 +70,12 @@ def pull(
 
 
 def pull_all(
-    engine: "Engine", name: str, *, platform: str = "", listener: Listener = silent
+    engine: "Engine",
+    name: str,
+    *,
+    platform: str = "",
+    unpack: bool = True,
+    listener: Listener = silent,
 ) -> tuple[PullOutcome, ...]:
     """Pull every tag of a repository, in the registry's order. Raises: as `pull`."""
     from lamina.remote.repository import Repository
@@ -74,7 +85,13 @@ def pull_all(
     if not tags:
         raise NotFound(f"repository {reference.familiar_name} has no tags")
     return tuple(
-        pull(engine, str(reference.with_tag(tag)), platform=platform, listener=listener)
+        pull(
+            engine,
+            str(reference.with_tag(tag)),
+            platform=platform,
+            unpack=unpack,
+            listener=listener,
+        )
         for tag in tags
     )
 

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from lamina.snapshot.layers import Layers
+    from lamina.spec.digest import Digest
     from lamina.store.blobs import BlobStore
 
 __all__ = ["Place"]
@@ -12,8 +15,12 @@ __all__ = ["Place"]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where received images go, and how many layers come at once."""
+    """Where received images go, and how many layers come at once.
+
+    `ready` is called with the pile of each layer that is sealed, in its thread, while others come.
+    """
 
     blobs: "BlobStore"
     layers: "Layers"
     workers: int = 3
+    ready: "Callable[[Sequence[Digest]], None] | None" = None

@@ -70,6 +70,9 @@ def receive(
         keep_config()
     else:
         together(partial(_receive_layers, source, place, manifest, config, listener), keep_config)
+    if place.ready is not None:
+        for pile in _piles(config.diff_ids):  # those that were here before
+            place.ready(pile)
     place.blobs.put(manifest.raw)
     return Received(top, manifest, config, already_here)
 
@@ -170,6 +173,10 @@ class _LayerTask:
             else:
                 with self._sealing() as layer:
                     self._download(blob, None if layer.sealed else layer)
+        if self.place.ready is not None:
+            self._check()
+            self._tell(Phase.EXTRACTING, self.layer.size)
+            self.place.ready(self.pile)
         self._tell(Phase.PULLED)
 
     def _from_store(self) -> None:

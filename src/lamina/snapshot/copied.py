@@ -41,6 +41,9 @@ class CopiedDriver:
         """Give none."""
         return ()
 
+    def ready(self, diff_ids: "Sequence[Digest]") -> None:
+        """Do nothing: every container gets its own copy."""
+
     def view(self, diff_ids: "Sequence[Digest]") -> tuple[Lower, ...]:
         """Give one directory that holds the whole tree, made once per pile."""
         if not diff_ids:

@@ -19,6 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from lamina.errors import Invalid, NotFound
+from lamina.snapshot import unsynced
 from lamina.snapshot.workplace import Claim, Workplace
 from lamina.spec.digest import Digest, chain_id
 from lamina.stream.files import DiskFull, disk_errors, publish, remove_tree, sync_directory
@@ -217,18 +218,29 @@ class Layers:
     def directory(self, name: str, fill: Callable[[str], None]) -> str:
         """Give the directory `snapshots/unpacked/<name>`, filled by `fill(path)` if not there yet.
 
-        Filled once on the machine, beside; synced and renamed when whole.
+        Filled once on the machine, beside, and renamed when whole. It is not synced, and filled
+        again should the machine stop before the disk has it (see `unsynced`).
         """
         path = f"{self._unpacked}/{name}"
-        if os.path.isdir(path):
+        if os.path.isdir(path) and not unsynced.is_doubtful(path):
             return path
         with self.directories.place(name) as place:
-            if not os.path.isdir(path):
-                with disk_errors("unpacking a layer"):
-                    os.mkdir(place, 0o755)
+            doubtful = unsynced.is_doubtful(path)
+            if os.path.isdir(path) and not doubtful:
+                return path
+            with disk_errors("unpacking a layer"):
+                self.discard_directory(path)
+                marked = not doubtful and unsynced.mark(path)
+                try:
+                    os.mkdir(place, 0o700)
                     fill(place)
-                    _sync_file_system(place)
-                    publish(place, path)
+                    if not marked:  # once is enough to learn that this machine loses power
+                        _sync_file_system(place)
+                    os.rename(place, path)
+                finally:
+                    if not marked or not os.path.isdir(path):
+                        sync_directory(self._unpacked)
+                        unsynced.clear(path)
         return path
 
     def remove(self, diff_id: Digest) -> int:
@@ -259,7 +271,8 @@ class Layers:
         kept = {os.path.basename(path) for _, path in self._all_files()}
         kept |= {digest.hex for digest, _ in self._all_files()}
         for name in os.listdir(self._unpacked):
-            if name.removeprefix(_MERGED).rpartition("-")[2] not in kept:
+            shown = name.removeprefix(_MERGED).removesuffix(unsynced.SUFFIX)
+            if shown.rpartition("-")[2] not in kept:
                 self._remove_directory(name)
         self._new.clean()
         self.directories.clean()
@@ -278,7 +291,9 @@ class Layers:
             remove_tree(path)
 
     def _remove_directory(self, name: str) -> None:
-        self.discard_directory(f"{self._unpacked}/{name}")
+        path = f"{self._unpacked}/{name.removesuffix(unsynced.SUFFIX)}"
+        self.discard_directory(path)
+        unsynced.clear(path)
 
     def _own_path(self, diff_ids: Sequence[Digest]) -> str:
         return f"{self._layers}/{diff_ids[-1].replace(':', '/', 1)}"

@@ -34,6 +34,9 @@ class SealedDriver:
         """
         return self._lowers(diff_ids, self.most)
 
+    def ready(self, diff_ids: "Sequence[Digest]") -> None:
+        """Do nothing: sealed layers are mounted as they are."""
+
     def view(self, diff_ids: "Sequence[Digest]") -> tuple[Lower, ...]:
         """Give the same, one less at most: sealed layers are read-only."""
         return self._lowers(diff_ids, self.most - 1)

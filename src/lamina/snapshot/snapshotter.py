@@ -52,6 +52,9 @@ class Driver(Protocol):
     def lowers(self, diff_ids: Sequence[Digest]) -> tuple[Lower, ...]:
         """Give the pile's layers, lowest first, ready to be stacked. Raises: LayerUnknown."""
 
+    def ready(self, diff_ids: Sequence[Digest]) -> None:
+        """Do now what the pile's last layer will need at its first use, if anything."""
+
     def view(self, diff_ids: Sequence[Digest]) -> tuple[Lower, ...]:
         """Give what shows the pile read-only."""
 
@@ -133,6 +136,14 @@ class Snapshotter:
     def surroundings(self) -> Surroundings:
         """What its mounts depend on."""
         return self._surroundings
+
+    def ready(self, diff_ids: Sequence[Digest]) -> None:
+        """Do now what the pile's last layer will need at its first use.
+
+        The layers below need not be here, unless its own index needs them. May be called again, and
+        for several layers at once. Raises: LayerUnknown, Corrupt, DiskFull.
+        """
+        self._chosen.ready(tuple(diff_ids))
 
     def prepare(self, key: str, diff_ids: Sequence[Digest]) -> Stack:
         """Make an empty writable layer named `key` on top of the pile; give the stack.

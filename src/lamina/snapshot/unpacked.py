@@ -42,6 +42,10 @@ class UnpackedDriver:
         """
         return self._lowers(diff_ids, self.most)
 
+    def ready(self, diff_ids: "Sequence[Digest]") -> None:
+        """Unpack the pile's last layer."""
+        self._directory(diff_ids)
+
     def view(self, diff_ids: "Sequence[Digest]") -> tuple[Lower, ...]:
         """Give the same, one less at most: lowers are never written to."""
         return self._lowers(diff_ids, self.most - 1)

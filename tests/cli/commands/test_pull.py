@@ -50,6 +50,22 @@ def test_on_a_terminal_lines_move_and_end_pull_complete(lamina: Lamina, registry
     assert last.endswith(f"{name}\r\n")
 
 
+def test_layers_are_unpacked_while_they_come_unless_that_was_not_wanted(
+    lamina: Lamina, registry: RegistryServer
+):
+    name = f"{registry.address}/library/unpacked:1"
+    serve(lamina, name)
+    folder = f"{lamina.settings.root}/snapshots/unpacked"
+    driver = ("--storage-driver", "unpacked")
+    lamina(*driver, "pull", "--no-unpack", name)
+    assert os.listdir(folder) == []
+    lamina(*driver, "pull", name)
+    made = [path for path in os.listdir(folder) if os.path.isdir(f"{folder}/{path}")]
+    assert len(made) == 2
+    lamina(*driver, "rmi", name)
+    assert os.listdir(folder) == []
+
+
 def test_quiet_prints_the_full_name_alone(lamina: Lamina, registry: RegistryServer):
     name = f"{registry.address}/library/quiet:1"
     serve(lamina, name)

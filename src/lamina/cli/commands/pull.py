@@ -19,6 +19,7 @@ COMMAND = Command(
         Flag("all-tags", "a", kind=BOOL, help="Download all tagged images in the repository"),
         Flag("platform", help="Choose the platform of a multi-platform image"),
         Flag("disable-content-trust", kind=BOOL, default=True, hidden=True),  # scripts give it
+        Flag("no-unpack", kind=BOOL, help="Leave layers to be unpacked by the first container"),
         Flag("quiet", "q", kind=BOOL, help="Suppress verbose output"),
     ),
     arity=(1, 1),
@@ -46,7 +47,11 @@ def main(arguments: Arguments, context: Context) -> int:
     try:
         with Progress(context, quiet=quiet) as listener:
             context.engine.images.pull(
-                name, platform=platform, all_tags=all_tags, listener=listener
+                name,
+                platform=platform,
+                all_tags=all_tags,
+                unpack=not arguments.flag("no-unpack"),
+                listener=listener,
             )
     except KeyboardInterrupt:
         raise Interrupted("what was downloaded is kept and the next pull continues") from None
