@@ -235,7 +235,7 @@ class Layers:
                     os.mkdir(place, 0o700)
                     fill(place)
                     if not marked:  # once is enough to learn that this machine loses power
-                        _sync_file_system(place)
+                        unsynced.sync_tree(place)
                     os.rename(place, path)
                 finally:
                     if not marked or not os.path.isdir(path):
@@ -495,13 +495,3 @@ def _sync_file(path: str) -> None:
         os.fsync(fd)
     finally:
         os.close(fd)
-
-
-def _sync_file_system(path: str) -> None:
-    """Write out a tree of many files: one call where `fsync` would need one per file."""
-    import subprocess
-
-    try:
-        subprocess.run(["sync", "-f", path], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):  # no coreutils: everything on the machine
-        os.sync()

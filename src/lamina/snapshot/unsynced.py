@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from lamina.stream.files import replace
 
-__all__ = ["SUFFIX", "clear", "is_doubtful", "mark"]
+__all__ = ["SUFFIX", "clear", "is_doubtful", "mark", "sync_tree"]
 
 SUFFIX = ".unsynced"
 _BOOT = "/proc/sys/kernel/random/boot_id"
@@ -38,6 +38,16 @@ def clear(path: str) -> None:
     """Forget the mark: `path` is on the disk, or gone."""
     with suppress(FileNotFoundError):
         os.unlink(path + SUFFIX)
+
+
+def sync_tree(path: str) -> None:
+    """Write out a tree of many files: one call where `fsync` would need one per file."""
+    import subprocess
+
+    try:
+        subprocess.run(["sync", "-f", path], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):  # no coreutils: everything on the machine
+        os.sync()
 
 
 def _boot() -> bytes:
