@@ -51,7 +51,11 @@ def test_an_image_of_more_layers_than_a_union_takes_goes_all_the_way(
         said = lamina("run", "--name", "c1", "deep:1", "sh", "-c", f"{LOOK}; rm /f7; echo new >/n")
         assert said == f"1\n{COUNT - 2}\ngone\n"
         assert lamina("diff", "c1") == "D /f7\nA /n\n"
-        merged = [path for _, _, names in os.walk(f"{disk}/a/root/layers/merged") for path in names]
+        merged = [
+            path
+            for _, _, names in os.walk(disk / "a" / "root" / "layers" / "merged")
+            for path in names
+        ]
         assert len(merged) == 1
         lamina("commit", "c1", name)
         for engine in (lamina, other):
@@ -65,7 +69,7 @@ def test_an_image_of_more_layers_than_a_union_takes_goes_all_the_way(
         assert ran.out == f"1\n{COUNT - 2}\ngone\nnew\n"
         assert "/f7: No such file" in ran.err
         other("rmi", name)
-        assert os.listdir(f"{disk}/b/root/layers/merged") == []
+        assert os.listdir(disk / "b" / "root" / "layers" / "merged") == []
 
 
 LOOK = f"cat /f1 /f{COUNT - 2}; test -e /f0 || echo gone"
