@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lamina.errors import Corrupt
+from lamina.snapshot.unsynced import SUFFIX
 
 if TYPE_CHECKING:
     from lamina.snapshot.layers import Layers
@@ -26,7 +27,8 @@ def space(layers: "Layers") -> Space:
     """Add up what drivers keep. Cost: one look into a header per unpacked layer, none into its tree."""
     sealed = {os.path.basename(path): path for _, path in layers.files()}
     folder = f"{layers.root}/snapshots/unpacked"
-    names = os.listdir(folder) if os.path.isdir(folder) else []
+    found = os.listdir(folder) if os.path.isdir(folder) else []
+    names = [name for name in found if not name.endswith(SUFFIX)]
     sizes = [
         _content(sealed[name]) if name in sealed else _walk(f"{folder}/{name}") for name in names
     ]
