@@ -116,6 +116,6 @@ def test_bsdtar_lists_every_name():
 def test_large_bodies_go_out_in_batches():
     sizes: list[int] = []
     writer = TarWriter(lambda data: sizes.append(len(data)))
-    writer.add(Entry(b"f", Kind.FILE, size=1 << 22), (bytes(1 << 16) for _ in range(64)))
+    writer.add(Entry(b"f", Kind.FILE, size=1 << 24), (bytes(1 << 16) for _ in range(256)))
     assert len(sizes) > 10
-    assert max(sizes) < 1 << 20
+    assert max(sizes) < 1 << 21

@@ -31,7 +31,7 @@ _MEDIA_TYPES = {
     "": MediaType.OCI_LAYER,
 }
 _BATCH = 1024 * 1024
-_CUT = 256 * 1024
+_CUT = _BATCH
 
 
 @dataclass(frozen=True, slots=True)

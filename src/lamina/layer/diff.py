@@ -21,6 +21,8 @@ __all__ = ["Change", "Difference", "New", "Walk", "changes", "with_parents"]
 
 _Pile = tuple["Node", ...]
 
+_new = tuple.__new__
+
 _FEW = 16  # names in a directory up to which each is looked up by itself
 
 
@@ -134,7 +136,7 @@ class Walk:
     def added(self, top: bytes) -> "Iterator[New | Difference]":
         """Give what is below the fresh directory `top`; what was moved there as differences."""
         for row in self._upper.fresh(top, self._exclude):
-            item = New(*row)
+            item = _new(New, row)
             yield item
             if item.is_file or self._upper.marks(item.path).redirect is None:
                 continue
