@@ -64,7 +64,7 @@ def main(arguments: Arguments, context: Context) -> int:
                 context.print(
                     f"{title}: {str(value).lower() if isinstance(value, bool) else value}"
                 )
-            if key == "DriverReason":
+            if key == "MetadataChanges":
                 context.print("\n".join(_storage(document)))
     return 0
 
