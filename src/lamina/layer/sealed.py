@@ -68,11 +68,12 @@ class SealedLayer:
             self._length = os.fstat(fd).st_size
             if self._length < AREA:
                 raise SealedLayerCorrupt(path, f"only {self._length} bytes long")
+            first = os.pread(fd, BLOCK, erofs.SUPER_AT)  # by the map, megabytes of tar come along
             self._map = mmap.mmap(fd, self._length, access=mmap.ACCESS_READ)
         finally:
             os.close(fd)
         try:
-            self._read_header()
+            self._read_header(first)
         except BaseException:
             self._map.close()
             raise
@@ -92,8 +93,7 @@ class SealedLayer:
         """Let go of the file; nodes and files of it are dead afterwards."""
         self._map.close()
 
-    def _read_header(self) -> None:
-        first = self._map[erofs.SUPER_AT : erofs.SUPER_AT + BLOCK]
+    def _read_header(self, first: bytes) -> None:
         fields = erofs.SUPER.unpack_from(first)
         if fields[0] != erofs.MAGIC:
             raise SealedLayerCorrupt(self.path, "no superblock: it was never finished")
@@ -116,6 +116,9 @@ class SealedLayer:
         in_order = AREA <= self._tail <= self.meta_at < self._meta_end
         if not in_order or self._meta_end + 4 * count > self._length:
             raise SealedLayerCorrupt(self.path, "its header does not fit its length")
+        # What is touched of the index is read from there on, not around it: before it lies the tar.
+        start = self._tail & -mmap.PAGESIZE
+        self._map.madvise(mmap.MADV_SEQUENTIAL, start, self._length - start)
         sums = self._map[self._meta_end : self._meta_end + 4 * count]
         if digest_size not in _ALGORITHM:
             raise SealedLayerCorrupt(self.path, f"a diff ID of {digest_size} bytes")
