@@ -18,6 +18,8 @@ from tests.layer.trees import (
 from lamina.layer.changeset import changeset, write_entries, write_layer
 from lamina.layer.diff import changes
 from lamina.layer.entry import Entry, Kind
+from lamina.layer.flat import write_tree
+from lamina.layer.live import LiveLayer, LiveTree
 from lamina.layer.seal import Sealer
 from lamina.layer.sealed import SealedLayer
 from lamina.layer.view import Tree
@@ -103,6 +105,17 @@ def check_known_entries(box: Union, data: bytes) -> None:
     parsed.unlink()
 
 
+def check_other_readers(box: Union, wanted: Facts) -> None:
+    """Exported flat, and read where it lies, the container is the same tree."""
+    parts: list[bytes] = []
+    write_tree(Tree.of(box.layers), parts.append, upper=str(box.upper))
+    with sealed(box.folder / "flat", b"".join(parts)) as flat:
+        assert rootless_time(facts_of_tree(Tree.of([flat]))) == wanted
+    (box.folder / "flat").unlink()
+    with LiveLayer(str(box.upper), marks="trusted") as live:
+        assert rootless_time(facts_of_tree(LiveTree(box.layers, live))) == wanted
+
+
 def check_round_trip(box: Union) -> None:
     data = box.layer()
     assert data == box.layer()
@@ -111,6 +124,7 @@ def check_round_trip(box: Union) -> None:
     assert b"".join(parts) == data
     check_known_entries(box, data)
     wanted = rootless_time(facts_of_directory(box.root))
+    check_other_readers(box, wanted)
     with sealed(box.folder / "committed", data, box.layers) as top:
         assert not top.needs_parents or not top.entries
         assert rootless_time(facts_of_tree(Tree.of([*box.layers, top]))) == wanted
