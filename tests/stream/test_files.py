@@ -3,6 +3,8 @@
 import errno
 import fcntl
 import os
+import subprocess
+import sys
 import threading
 from functools import partial
 
@@ -187,3 +189,19 @@ def test_what_the_disk_was_told_to_begin_with_is_kept(tmp_path):
         write_out(1 << 20, 0, 1024)
     finally:
         os.close(fd)
+
+
+def test_the_limit_of_open_files_gives_way_as_far_as_it_may():
+    program = """
+import resource
+from lamina.stream.files import allow_open_files
+def soft(): return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+resource.setrlimit(resource.RLIMIT_NOFILE, (150, 1000))
+for count in (100, 500, 300, 5000):
+    allow_open_files(count)
+    print(soft())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["150", "700", "700", "1000"]

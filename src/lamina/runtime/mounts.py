@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from lamina.errors import Unavailable
 from lamina.runtime import loop, syscalls, unions
 from lamina.spec.mount import Mount
+from lamina.stream.files import allow_open_files
 
 __all__ = ["MountFailed", "SharedLayers", "detached", "perform"]
 
@@ -148,6 +149,7 @@ class SharedLayers:
         """Make sure that every layer in `mounts` is mounted, and keep it so. Raises: MountFailed."""
         if not mounts:
             return
+        allow_open_files(len(mounts))  # a lock each
         with self._alone():
             device = os.stat(self.folder).st_dev
             for mount in mounts:
@@ -177,9 +179,9 @@ class SharedLayers:
         """Unmount what nobody holds. Its locks are ours meanwhile."""
         doomed: dict[str, int] = {}
         try:
-            for name in os.listdir(self.folder):
-                if not name.endswith(_LOCK):
-                    continue
+            names = [name for name in os.listdir(self.folder) if name.endswith(_LOCK)]
+            allow_open_files(len(names))
+            for name in names:
                 path = os.path.join(self.folder, name)
                 fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
                 try:

@@ -22,7 +22,14 @@ from lamina.errors import Invalid, NotFound
 from lamina.snapshot import unsynced
 from lamina.snapshot.workplace import Claim, Workplace
 from lamina.spec.digest import Digest, chain_id
-from lamina.stream.files import DiskFull, disk_errors, publish, remove_tree, sync_directory
+from lamina.stream.files import (
+    DiskFull,
+    allow_open_files,
+    disk_errors,
+    publish,
+    remove_tree,
+    sync_directory,
+)
 from lamina.stream.verify import DigestMismatch, Hasher
 
 if TYPE_CHECKING:
@@ -34,8 +41,6 @@ __all__ = ["Freed", "LayerUnknown", "LayerWriter", "Layers"]
 
 _ALGORITHMS = {64: "sha256", 128: "sha512"}
 _MERGED = "merged-"
-_FEW = 200  # layers that are opened without a thought for the limit of open files
-_SPARE_FILES = 300
 
 
 class LayerUnknown(NotFound):
@@ -87,8 +92,7 @@ class Layers:
 
         Raises: LayerUnknown, Corrupt; then none is left open.
         """
-        if len(diff_ids) > _FEW:
-            _allow_files(len(diff_ids) + _SPARE_FILES)
+        allow_open_files(len(diff_ids))
         with ExitStack() as stack:
             opened = [
                 stack.enter_context(self.open(diff_ids[: i + 1])) for i in range(len(diff_ids))
@@ -477,16 +481,6 @@ def _place(temporary: str, path: str) -> None:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         sync_directory(os.path.dirname(os.path.dirname(path)))
         publish(temporary, path)
-
-
-def _allow_files(count: int) -> None:
-    """Raise the limit of open files as far as it takes: an open layer is one of them."""
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if 0 <= soft < count:
-        most = count if hard == resource.RLIM_INFINITY else min(count, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _sync_file(path: str) -> None:

@@ -17,6 +17,7 @@ from lamina.errors import Denied, InUse, LaminaError, Unavailable
 __all__ = [
     "DiskFull",
     "acquire",
+    "allow_open_files",
     "disk_errors",
     "fresh_name",
     "locked",
@@ -32,6 +33,7 @@ __all__ = [
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _POLL_S = 0.05
+_FEW_FILES, _SPARE_FILES = 100, 200
 _WRITE_OUT = 8 * 1024 * 1024
 
 
@@ -67,6 +69,22 @@ def _explain(error: OSError, doing: str) -> LaminaError | None:
             hint="use a folder of your own with LAMINA_ROOT, or run as the folder's owner",
         )
     return None
+
+
+def allow_open_files(count: int) -> None:
+    """Raise this process's limit of open files, as far as it may, so that `count` more fit.
+
+    For the layers of one image and the like; up to 100 fit anyway.
+    """
+    if count <= _FEW_FILES:
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + _SPARE_FILES
+    if 0 <= soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def fresh_name() -> str:
