@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -205,3 +206,23 @@ for count in (100, 500, 300, 5000):
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["150", "700", "700", "1000"]
+
+
+def test_an_interrupt_waits_for_the_steps_that_run():
+    done: list[str] = []
+    sent = threading.Event()
+    main = threading.current_thread().ident
+    assert main is not None
+
+    def send() -> None:
+        signal.pthread_kill(main, signal.SIGINT)
+        sent.set()
+
+    def slow() -> None:
+        assert sent.wait(30)
+        threading.Event().wait(0.2)  # the interrupt has its time to do harm
+        done.append("slow")
+
+    with pytest.raises(KeyboardInterrupt):
+        together(threading.Timer(0.05, send).start, slow)
+    assert done == ["slow"]

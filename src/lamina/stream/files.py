@@ -129,23 +129,31 @@ def together(*steps: Callable[[], object]) -> None:
     Made for steps that end in `fsync`: the kernel writes out what waits at the same time in one
     go. Raises: what the first of them raised that failed.
     """
-    from threading import Thread
+    from threading import Event, Thread
 
     failures: list[BaseException] = []
+    ended: list[Callable[[], object]] = []
+    news = Event()
 
     def run(step: Callable[[], object]) -> None:
         try:
             step()
         except BaseException as error:  # noqa: BLE001 - handed to the caller's thread
             failures.append(error)
+        finally:
+            ended.append(step)
+            news.set()
 
-    threads = [Thread(target=run, args=(step,), name="sync") for step in steps[1:]]
-    for thread in threads:
-        thread.start()
+    for step in steps[1:]:
+        Thread(target=run, args=(step,), name="sync", daemon=True).start()
     for step in steps[:1]:
         run(step)
-    for thread in threads:
-        thread.join()
+    while len(ended) < len(steps):  # not `join`: interrupted, it takes the thread for ended
+        try:
+            news.wait()
+            news.clear()
+        except BaseException as error:  # noqa: BLE001 - Ctrl-C: the steps own what we would close
+            failures.append(error)
     if failures:
         raise failures[0]
 
