@@ -206,6 +206,9 @@ class LiveTree(Tree):
             found[name] = self._over(node, pile[1:])
         return [(name, found[name]) for name in sorted(found) if found[name]]
 
+    def _is_plain(self, pile: _Pile) -> bool:
+        return super()._is_plain(pile) and pile[0].layer is not self._live
+
     def _over(self, node: Node, around: _Pile) -> _Pile:
         """Lay a node of the container over what its layers have; `around` is their directory."""
         if node.is_whiteout:

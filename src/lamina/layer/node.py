@@ -117,18 +117,15 @@ class Node:
             """Read the inode: the attributes it gives are empty slots until then."""
             if name not in _OF_INODE:
                 raise AttributeError(name)
-            self._fill()
+            self._at, (
+                form, self._icount, mode, _, self.size, self._where, _, self.uid, self.gid,
+                seconds, nanoseconds, self.nlink,
+            ) = self.layer.inode(self.nid, self.kind)  # fmt: skip
+            self.layout = form >> 1 & _LAYOUT_MASK
+            self.mode = mode & 0o7777
+            self.mtime_ns = seconds * _NANO + nanoseconds
+            self.dress = None
             return getattr(self, name)
-
-    def _fill(self) -> None:
-        self._at, (
-            form, self._icount, mode, _, self.size, self._where, _, self.uid, self.gid,
-            seconds, nanoseconds, self.nlink,
-        ) = self.layer.inode(self.nid, self.kind)  # fmt: skip
-        self.layout = form >> 1 & _LAYOUT_MASK
-        self.mode = mode & 0o7777
-        self.mtime_ns = seconds * _NANO + nanoseconds
-        self.dress = None
 
     def __repr__(self) -> str:
         return f"<Node {self.nid} {self.kind} {self.mode:04o} {self.uid}:{self.gid} {self.size}>"
@@ -207,7 +204,7 @@ class Node:
     def dressed_as(self, other: "Node") -> "Node":
         """Give this directory with the mode, owner, time and extended attributes of `other`."""
         node = Node(self.layer, self.nid, self.kind)
-        node._fill()
+        _ = node.size  # reads the inode now: what follows takes the place of what it says
         node.mode, node.uid, node.gid = other.mode, other.uid, other.gid
         node.mtime_ns = other.mtime_ns
         node.dress = other

@@ -4,7 +4,8 @@ import io
 import mmap
 import os
 from collections.abc import Iterator
-from itertools import pairwise, repeat
+from itertools import islice, pairwise, repeat
+from operator import lt
 from struct import Struct
 from typing import BinaryIO, Self
 from zlib import crc32
@@ -29,6 +30,7 @@ _DIRENT_KINDS = {
     5: Kind.FIFO,
     7: Kind.SYMLINK,
 }
+_DIRECTORY = 2
 _DOTS = (b".", b"..")
 _NANO = 10**9
 _LENT_LIMIT = 32 * _PIECE  # of content read, before its pages are let go
@@ -126,6 +128,7 @@ class SealedLayer:
             raise SealedLayerCorrupt(self.path, "the table of sums does not match its checksum")
         self._sums = Struct(f"<{count}I").unpack(sums)
         self._checked = bytearray(count)
+        self._last_inode = self._meta_end - INODE.size  # none begins later
         self.needs_parents = bool(flags & _NEEDS_PARENTS)
         self.implied_root = bool(flags & _IMPLIED_ROOT)
         self.diff_id = Digest(f"{_ALGORITHM[digest_size]}:{raw_digest[:digest_size].hex()}")
@@ -192,20 +195,26 @@ class SealedLayer:
 
     def node(self, nid: int) -> Node:
         """Read the inode `nid`. Raises: SealedLayerCorrupt."""
-        _, fields = self._inode(nid)
-        return Node(self, nid, KINDS[fields[2] >> 12])
+        mode = INODE.unpack(self.index_bytes(self.meta_at + nid * 32, INODE.size))[2]
+        if mode >> 12 not in KINDS:
+            raise SealedLayerCorrupt(self.path, f"inode {nid}: no inode")
+        return Node(self, nid, KINDS[mode >> 12])
 
     def inode(self, nid: int, kind: Kind) -> tuple[int, tuple[int, ...]]:
         """Give where an inode is in the file, and its fields. Raises: SealedLayerCorrupt."""
-        at, fields = self._inode(nid)
-        if KINDS[fields[2] >> 12] is not kind:
-            raise SealedLayerCorrupt(self.path, f"inode {nid} is not the {kind} it was listed as")
-        return at, fields
-
-    def _inode(self, nid: int) -> tuple[int, tuple[int, ...]]:
         at = self.meta_at + nid * 32
-        fields = INODE.unpack(self.index_bytes(at, INODE.size))
-        if fields[2] >> 12 not in KINDS or not fields[0] & 1 or fields[10] >= _NANO:
+        after = at - self._tail
+        # Asked for every file of a walk: little is done where its pieces were checked before.
+        if not (
+            at <= self._last_inode
+            and self._checked[after // CHUNK_SIZE]
+            and self._checked[(after + INODE.size - 1) // CHUNK_SIZE]
+        ):
+            self._check(at, at + INODE.size)
+        fields = INODE.unpack_from(self._map, at)
+        if KINDS.get(fields[2] >> 12) is not kind:
+            raise SealedLayerCorrupt(self.path, f"inode {nid} is not the {kind} it was listed as")
+        if not fields[0] & 1 or fields[10] >= _NANO:
             raise SealedLayerCorrupt(self.path, f"inode {nid}: no inode")
         return at, fields
 
@@ -252,26 +261,33 @@ class SealedLayer:
             directory = found
         if directory.kind is not Kind.DIRECTORY:
             return []
+        names, nodes, _ = self._list(directory)
+        return list(zip(names, nodes, strict=True))
+
+    def _list(self, directory: Node) -> tuple[list[bytes], list[Node], list[int]]:
+        """Give a directory's names, sorted, their nodes, and the kinds as numbers, dots' too."""
         size = directory.size
         data = self.index_bytes(directory.data_at, size)
-        names, nids, forms = self._names(data if size <= BLOCK else data[:BLOCK], directory)
-        for at in range(BLOCK, size, BLOCK):
+        names: list[bytes] = []
+        nids: list[int] = []
+        forms: list[int] = []
+        for at in range(0, size, BLOCK):
             more = self._names(data[at : at + BLOCK], directory)
             names += more[0]
             nids += more[1]
             forms += more[2]
-        if sorted(set(names)) != names:
+        if not all(map(lt, names, islice(names, 1, None))):
             raise SealedLayerCorrupt(self.path, f"directory {directory.nid} is unsorted")
         try:
             kinds = [_DIRENT_KINDS[form] for form in forms]
         except KeyError as error:
             raise self._unknown(directory) from error
-        nodes = list(zip(names, map(Node, repeat(self), nids, kinds), strict=True))
+        nodes = list(map(Node, repeat(self), nids, kinds))
         for dots in _DOTS:
             if dots in names:
                 position = names.index(dots)
-                del names[position], nodes[position]
-        return nodes
+                del names[position], nodes[position], forms[position]
+        return names, nodes, forms
 
     def _unknown(self, directory: Node) -> SealedLayerCorrupt:
         what = f"directory {directory.nid} lists something unknown"
@@ -280,23 +296,31 @@ class SealedLayer:
     def walk(self) -> Iterator[tuple[bytes, Node]]:
         """Give every path of the layer with its node, a directory before its children, sorted."""
         yield b"", self.root
-        stack = [(b"", iter(self.listdir(self.root)))]
-        seen = {self._root_nid}
-        while stack:
-            prefix, children = stack[-1]
-            for name, node in children:
-                path = prefix + name
-                yield path, node
-                if node.kind is Kind.DIRECTORY:
-                    if node.nid in seen:
-                        raise SealedLayerCorrupt(
-                            self.path, f"directory {path!r} stands in two places"
-                        )
-                    seen.add(node.nid)
-                    stack.append((path + b"/", iter(self.listdir(node))))
-                    break
+        seen: set[int] = set()
+        stack: list[tuple[bytes, Iterator[tuple[bytes, Node]]]] = []
+        path, directory = b"", self.root
+        while True:
+            if directory.nid in seen:
+                raise SealedLayerCorrupt(self.path, f"directory {path!r} stands in two places")
+            seen.add(directory.nid)
+            prefix = path + b"/" if path else b""
+            names, nodes, forms = self._list(directory)
+            rows = zip(map(prefix.__add__, names), nodes, strict=True)
+            if _DIRECTORY in forms:
+                stack.append((prefix, rows))
+            else:  # most have none in them: nothing is to be looked at
+                yield from rows
+            while stack:
+                for path, directory in stack[-1][1]:
+                    yield path, directory
+                    if directory.kind is Kind.DIRECTORY:
+                        break
+                else:
+                    stack.pop()
+                    continue
+                break
             else:
-                stack.pop()
+                return
 
     def _directory(self, node: Node) -> Node:
         if node.kind is not Kind.DIRECTORY:

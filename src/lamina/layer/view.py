@@ -110,22 +110,49 @@ class Tree:
         if first[0].kind is not Kind.DIRECTORY:
             return
         seen = {(node.layer.path, node.nid) for node in first}
-        stack = [(path + b"/" if path else b"", iter(self._children(first)))]
+        quick, rows = self._rows(path, first)
+        yield from quick
+        stack = [(path + b"/" if path else b"", iter(rows))]
         while stack:
             prefix, children = stack[-1]
             for name, pile in children:
                 here = prefix + name
-                node = pile[0]
-                yield here, node
-                if node.kind is Kind.DIRECTORY:
+                yield here, pile[0]
+                if pile[0].kind is Kind.DIRECTORY:
                     parts = {(part.layer.path, part.nid) for part in pile}
                     if parts & seen:
                         raise Corrupt(f"directory {_shown(here)} stands in two places")
                     seen |= parts
-                    stack.append((here + b"/", iter(self._children(pile))))
-                    break
+                    quick, rows = self._rows(here, pile)
+                    yield from quick
+                    if rows:
+                        stack.append((here + b"/", iter(rows)))
+                        break
             else:
                 stack.pop()
+
+    def _rows(
+        self, path: bytes, pile: tuple[Node, ...]
+    ) -> tuple[list[tuple[bytes, Node]], list[tuple[bytes, tuple[Node, ...]]]]:
+        """Give what is in a directory: as paths with nodes, if all are files of one layer.
+
+        That is what most directories are, and a walk has nothing to do for it. Else as `_children`.
+        """
+        if not self._is_plain(pile):
+            return [], self._children(pile)
+        found = pile[0].layer.listdir(pile[0])
+        kinds = [node.kind for _, node in found]
+        if Kind.DIRECTORY not in kinds and Kind.CHARACTER not in kinds:
+            prefix = path + b"/" if path else b""
+            return [(prefix + name, node) for name, node in found], []
+        return [], [
+            (name, (node,))
+            for name, node in found
+            if node.kind is not Kind.CHARACTER or not node.is_whiteout
+        ]
+
+    def _is_plain(self, pile: tuple[Node, ...]) -> bool:
+        return len(pile) == 1
 
     def resolve(self, path: bytes, *, follow_last: bool = True) -> tuple[bytes, Node]:
         """Find `path` as a process inside would, following symlinks within the root.
