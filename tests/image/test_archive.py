@@ -1,5 +1,6 @@
 """Reading image archives: members, links, and what lies about itself."""
 
+import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -100,3 +101,20 @@ def test_list_of_images_that_is_none_is_refused(archive):
 
 def test_missing_member_is_a_kind_of_not_found():
     assert issubclass(MemberMissing, NotFound)
+
+
+@pytest.mark.parametrize("form", [["--format=gnu"], ["--format=posix"]])
+def test_members_that_tar_stored_without_their_zeros_are_whole(tmp_path: Path, form: list[str]):
+    body = bytes(70_000) + b"middle" + bytes(2_000_000) + b"end" + bytes(50_000)
+    (tmp_path / "blob").write_bytes(body)
+    path = tmp_path / "archive.tar"
+    subprocess.run(
+        ["tar", "-C", tmp_path, *form, "--sparse", "--hole-detection=raw", "-cf", path, "blob"],
+        check=True,
+    )
+    assert path.stat().st_size < 100_000
+    with path.open("rb") as file:
+        archive = Archive(file)
+        assert archive.read("blob") == body
+        assert archive.open("blob", 69_999).read(8) == b"\0"
+        assert archive.open("blob", 70_000).read(8) == b"middle"

@@ -132,18 +132,31 @@ class _Place:
 
     def _folder(self, path: bytes) -> int:
         """Open the folder `path` of the tar, making what is missing."""
-        if not path:
-            return os.dup(self._target)
-        try:
-            return self._open(path)
-        except FileNotFoundError:
-            head, _, name = path.rpartition(b"/")
-            parent = self._folder(head)
+        missing: list[bytes] = []
+        fd = -1
+        while path and fd < 0:
             try:
-                os.mkdir(name, 0o755, dir_fd=parent)
+                fd = self._open(path)
+            except FileNotFoundError:
+                path, _, name = path.rpartition(b"/")
+                missing.append(name)
+        if fd < 0:
+            fd = os.dup(self._target)
+        while missing:
+            name = missing.pop()
+            path = path + b"/" + name if path else name
+            try:
+                with suppress(FileExistsError):  # a symlink to nothing, or another's work
+                    os.mkdir(name, 0o755, dir_fd=fd)
             finally:
-                os.close(parent)
-            return self._open(path)
+                os.close(fd)
+            try:
+                fd = self._open(path)
+            except FileNotFoundError as error:
+                raise Invalid(
+                    f"cannot unpack into {os.fsdecode(path)!r}: it leads nowhere"
+                ) from error
+        return fd
 
     def _open(self, path: bytes) -> int:
         flags = os.O_RDONLY | os.O_DIRECTORY
@@ -239,8 +252,7 @@ class _Place:
             with suppress(PermissionError):
                 os.chown(name, uid, gid, dir_fd=parent, follow_symlinks=False)
         if entry.kind is not Kind.SYMLINK:
-            # Just made by us or a folder: no symlink stands here that chmod could follow.
-            os.chmod(name, entry.mode, dir_fd=parent)
+            _chmod(parent, name, entry.mode)
         path = os.path.join(f"/proc/self/fd/{parent}".encode(), name)
         for key, value in entry.xattrs:
             with suppress(OSError):
@@ -260,6 +272,20 @@ class _Place:
                     os.utime(fd, ns=(mtime_ns, mtime_ns))
                 finally:
                     os.close(fd)
+
+
+def _chmod(parent: int, name: bytes, mode: int) -> None:
+    """Set the mode of what stands at `name` now, following no symlink.
+
+    A process in the container may put one in the place of what was just made, and chmod by name
+    would follow it out of the container, to make a program of this machine set-uid.
+    """
+    fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+    try:
+        if not stat.S_ISLNK(os.fstat(fd).st_mode):
+            os.chmod(f"/proc/self/fd/{fd}", mode)
+    finally:
+        os.close(fd)
 
 
 def _copy_body(entry: Entry, spool: int, fd: int) -> None:

@@ -37,6 +37,7 @@ _REF_NAME = "org.opencontainers.image.ref.name"
 _FULL_NAME = "io.containerd.image.name"
 _DOCUMENT_LIMIT = 16 * 1024 * 1024
 _LINK_LIMIT = 8
+_HOLE = 1024 * 1024  # bytes of a hole that are read at a time
 
 
 class MemberMissing(NotFound):
@@ -102,7 +103,7 @@ class Archive:
         member = self.open(name)
         if member.size > _DOCUMENT_LIMIT:
             raise Corrupt(f"{name!r} in the archive has {member.size} bytes, beyond reason")
-        return member.read()
+        return b"".join(iter(lambda: member.read(_DOCUMENT_LIMIT), b""))
 
     def left_out(self) -> frozenset[str]:
         """Give the digests of the layers that a bundle does without."""
@@ -201,15 +202,25 @@ class _Member:
 
     def __init__(self, fd: int, entry: Entry, offset: int) -> None:
         self._fd = fd
-        self._at = entry.offset + offset
-        self._end = entry.offset + entry.size
+        self._at = offset
+        self._segments = entry.segments or ((0, entry.offset, entry.size),)
         self.size = entry.size
 
     def read(self, size: int = -1, /) -> bytes:
-        left = self._end - self._at
-        data = os.pread(self._fd, left if size < 0 else min(size, left), self._at)
+        left = max(0, self.size - self._at)
+        data = self._read(left if size < 0 else min(size, left))
         self._at += len(data)
         return data
+
+    def _read(self, size: int) -> bytes:
+        """Read up to `size` bytes; tar stores a file with long runs of zeros without them."""
+        for logical, place, length in self._segments:
+            if self._at < logical:
+                return bytes(min(size, logical - self._at, _HOLE))
+            if self._at < logical + length:
+                within = self._at - logical
+                return os.pread(self._fd, min(size, length - within), place + within)
+        return bytes(min(size, _HOLE))
 
 
 def _blob_path(digest: Digest) -> str:
