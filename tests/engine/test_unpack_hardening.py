@@ -146,13 +146,10 @@ def test_no_race_leads_outside(prison: Prison, how: str, rooted: bool):
         .replace("target", repr(str(victim)))
         .replace("folder", repr(str(folder)))
     )
-    items = [
-        file(b"f"),
-        Entry(b"d/e", Kind.DIRECTORY, 0o2777, 1, 1),
-        file(b"d/e/f"),
-        file(b"d/victim"),
-    ]
-    data = tar_of([*items, Entry(b"f", Kind.FIFO, 0o4777, 1, 1)])
+    data = tar_of([
+        file(b"f"), Entry(b"d/e", Kind.DIRECTORY, 0o2777, 1, 1), file(b"d/e/f"), file(b"d/victim"),
+        Entry(b"f", Kind.FIFO, 0o4777, 1, 1),
+    ])  # fmt: skip
     with meddler(code, prison.root):
         end = time.monotonic() + sized(2, 60)
         while time.monotonic() < end:
