@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from lamina.errors import Unavailable
-from lamina.runtime import loop, syscalls, unions
+from lamina.runtime import loop, read_ahead, syscalls, unions
 from lamina.spec.mount import Mount
 from lamina.stream.files import allow_open_files
 
@@ -102,7 +102,9 @@ def _mount_erofs(mount: Mount, flags: int, data: Sequence[str]) -> None:
     `directio` is a wish: what cannot read around the page cache reads through it.
     """
     direct = "directio" in data
+    known = read_ahead.known_mounts()
     if "loop" not in data and _mount_file(mount, flags, direct=direct):
+        read_ahead.follow_disk(mount.source, known)
         return
     with loop.attached(mount.source, direct=direct) as device:
         syscalls.mount(device, mount.target, "erofs", flags)
