@@ -284,3 +284,20 @@ def test_small_files_that_change_while_they_are_read_are_noted(tmp_path: Path, m
     with sealed(tmp_path / "layer", b"".join(parts)) as layer:
         found = {path: layer.read(node) for path, node in layer.walk() if path}
     assert found == {b"grows": b"x" * 1000, b"shrinks": b"x" * 10 + bytes(990)}
+
+
+@pytest.mark.root
+def test_names_that_a_moved_folder_leaves_behind_are_files_of_their_own(tmp_path: Path):
+    items: list[Entry | tuple[Entry, bytes]] = [
+        Entry(b"", Kind.DIRECTORY, 0o755),
+        Entry(b"a", Kind.DIRECTORY, 0o755),
+        (Entry(b"a/f", Kind.FILE), b"one"),
+        Entry(b"a/g", Kind.HARDLINK, link=b"a/f"),
+        Entry(b"h", Kind.HARDLINK, link=b"a/f"),
+    ]
+    with union(tmp_path, tar_of(items)) as box:
+        (box.root / "a").rename(box.root / "z")
+        assert box.changes() == ["D /a", "A /z", "A /z/f", "A /z/g"]
+        entries = {entry.path: entry for entry, _ in changeset(str(box.upper), box.layers)}
+        assert (entries[b"z/f"].kind, entries[b"z/g"].link) == (Kind.FILE, b"z/f")
+        check_round_trip(box)
