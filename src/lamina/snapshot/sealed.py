@@ -1,10 +1,12 @@
 """The `sealed` driver: the kernel mounts each sealed layer, overlayfs joins them. Nothing is unpacked."""
 
+import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lamina.errors import Corrupt
 from lamina.layer.stack import Changed, Lower, Stack
 from lamina.settings import MAX_LOWERS
 from lamina.snapshot.merging import merged_count
@@ -49,9 +51,19 @@ class SealedDriver:
         ]
         if merged:
             pile = piles[merged - 1]
-            path = self.layers.merged(pile)
-            lowers.insert(0, Lower(path, sealed=True, diff_id=pile[-1]))
+            lowers.insert(0, Lower(self._merged(pile), sealed=True, diff_id=pile[-1]))
         return tuple(lowers)
+
+    def _merged(self, pile: "Sequence[Digest]") -> str:
+        """Give the pile as one sealed file, whole: a damaged one is made again from its layers."""
+        path = self.layers.merged(pile)
+        try:
+            self.checks.check(path)
+        except (Corrupt, FileNotFoundError):  # or swept just now
+            with suppress(FileNotFoundError):
+                os.unlink(path)
+            path = self.layers.merged(pile)
+        return path
 
     def fill(self, upper: str, diff_ids: "Sequence[Digest]") -> bool:  # noqa: ARG002 - the Protocol's
         """Leave `upper` empty for overlayfs."""
