@@ -15,7 +15,7 @@ esac
 demo_programs=(crun:crun bwrap:bubblewrap newuidmap:uidmap)
 dev_programs=("${demo_programs[@]}"
   runc:runc skopeo:skopeo umoci:umoci podman:podman mmdebstrap:mmdebstrap chromium:chromium
-  setfattr:attr setfacl:acl bsdtar:libarchive-tools mkfs.erofs:erofs-utils zstd:zstd
+  setfattr:attr setfacl:acl pigz:pigz bsdtar:libarchive-tools mkfs.erofs:erofs-utils zstd:zstd
   docker-registry:docker-registry ip:iproute2 mkfs.ext4:e2fsprogs busybox:busybox-static)
 
 missing_packages() {
