@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.engines import Engine, Runner
 from bench.layers_turns import Bench, Figures, in_turn, memory_verdict, table, verdict
 from bench.meter import Figure, join, measure
-from bench.surroundings import direct_loop, drop_caches
+from bench.surroundings import drop_caches
 
 __all__ = ["look", "mount", "read", "seal", "share"]
 
@@ -107,7 +107,7 @@ def share(bench: Bench, images: Sequence[str]) -> list[str]:
     lines = [
         f"### Memory: {_CONTAINERS} containers on `{name}` read the same 100 MB",
         "",
-        "| tool | page cache after the first, MB | growth by each further one, MB | once, not N times |",
+        "| tool | kept in memory after the first, MB | growth by each further one, MB | once, not N times |",
         "|---|---|---|---|",
     ]
     for tool in bench.tools.values():
@@ -131,34 +131,43 @@ def share(bench: Bench, images: Sequence[str]) -> list[str]:
 
 
 def _grown(bench: Bench, tool: Runner, name: str, path: str) -> list[int]:
+    """Give by how much each container's reading added to what is kept of the file in memory."""
     reference = _pulled(bench, tool, name)
-    for number in range(_CONTAINERS):
+    names = [f"c{number}" for number in range(_CONTAINERS)]
+    for one in names:
         tool.quietly(
-            tool.run("run", "-d", *tool.alone(), "--name", f"c{number}", reference, "sleep", "1000")
+            tool.run("run", "-d", *tool.alone(), "--name", one, reference, "sleep", "1000")
         )
+    drop_caches()
     grown = []
-    with direct_loop(bench.disk):
-        drop_caches()
-        for number in range(_CONTAINERS):
-            count = str(_SHARED)
-            tool.quietly(
-                tool.run("exec", f"c{number}", "true")
-            )  # its own programs are not what counts
-            before = _cached()
-            tool.quietly(
-                tool.run("exec", f"c{number}", "sh", "-c", f"head -c {count} '/{path}' > /dev/null")
-            )
-            grown.append(_cached() - before)
-    for number in range(_CONTAINERS):
-        tool.quietly(tool.run("rm", "-f", f"c{number}"))
+    for one in names:
+        pid = tool.quietly(tool.run("inspect", "--format", "{{.State.Pid}}", one))
+        view = Path(f"/proc/{pid}/root/{path}")
+        before = _kept(view, tool)
+        script = f"head -c {_SHARED} '/{path}' > /dev/null"
+        tool.quietly(tool.run("exec", one, "sh", "-c", script))
+        grown.append(_kept(view, tool) - before)
+    tool.quietly(tool.run("rm", "-f", *names))
     return grown
 
 
-def _cached() -> int:
-    """Give the bytes of files in the page cache; shared memory is left out."""
-    rows = Path("/proc/meminfo").read_text().splitlines()
-    facts = {row.partition(":")[0]: int(row.split()[1]) * 1024 for row in rows}
-    return facts["Active(file)"] + facts["Inactive(file)"]
+def _kept(view: Path, tool: Engine) -> int:
+    """Give the bytes in the page cache of a container's file, and of the sealed layers behind it.
+
+    Asked file by file: the machine's own sum would count what everyone else reads meanwhile.
+    """
+    sealed = sorted((tool.folder / "root/layers").glob("sha256/*"))
+    asked: list[str | Path] = [
+        "fincore",
+        "--bytes",
+        "--noheadings",
+        "--output",
+        "RES",
+        view,
+        *sealed,
+    ]
+    done = subprocess.run(asked, check=True, capture_output=True, text=True)
+    return sum(map(int, done.stdout.split()))
 
 
 def seal(bench: Bench, images: Sequence[str]) -> list[str]:

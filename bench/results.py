@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["machine", "write_section"]
+__all__ = ["machine", "write_parts", "write_section"]
 
 _FILE = Path(__file__).resolve().parent / "RESULTS.md"
 
@@ -21,6 +21,18 @@ def write_section(title: str, lines: Sequence[str]) -> Path:
     whole = [head, *(f"## {name}\n\n{body}" for name, body in sections.items())]
     _FILE.write_text("\n\n".join(whole) + "\n", encoding="utf-8")
     return _FILE
+
+
+def write_parts(title: str, lines: Sequence[str]) -> Path:
+    """Put the parts of `lines`, each under its `###`, in place of those of the same name in a section."""
+    text = _FILE.read_text(encoding="utf-8") if _FILE.exists() else ""
+    section = f"\n{text}\n## ".partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    head, *old = f"\n{section}".split("\n### ")
+    new = "\n".join(["", *lines]).split("\n### ")[1:]
+    parts = {part.partition("\n")[0]: part for part in old}
+    parts |= {part.partition("\n")[0]: part for part in new}
+    whole = "\n\n### ".join([head.strip(), *(part.strip() for part in parts.values())])
+    return write_section(title, whole.splitlines())
 
 
 def machine(command: str) -> str:

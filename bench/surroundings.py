@@ -11,7 +11,6 @@ from pathlib import Path
 
 __all__ = [
     "compile_lamina",
-    "direct_loop",
     "drop_caches",
     "fresh_disk",
     "plain_environ",
@@ -46,22 +45,6 @@ def fresh_disk(folder: str = "/var/tmp") -> Iterator[Path]:
             for mounted in sorted(inside, reverse=True):
                 if mounted.startswith(f"{target}"):
                     subprocess.run(["umount", "-l", mounted], check=False)
-
-
-@contextmanager
-def direct_loop(disk: Path) -> Iterator[None]:
-    """Let the disk's loop device go around the page cache of its image, so that nothing is cached twice.
-
-    Where the image's file system cannot (memory-backed ones), its pages are shared memory anyway.
-    """
-    found = subprocess.run(
-        ["findmnt", "-no", "SOURCE", disk], check=True, capture_output=True, text=True
-    )
-    device = found.stdout.strip()
-    for on in ("on", "off"):
-        subprocess.run(["losetup", f"--direct-io={on}", device], check=False, capture_output=True)
-        if on == "on":
-            yield
 
 
 def compile_lamina() -> None:
