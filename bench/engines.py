@@ -72,8 +72,14 @@ class Engine:
         """End every process and mount, and remove all that was written."""
         if self.account:
             kill_all(self.account)
-        unmount_below(self.folder)
-        subprocess.run(["rm", "-rf", self.folder], check=True)
+        for _ in range(20):  # a container's monitor may still be cleaning up there
+            unmount_below(self.folder)
+            if not subprocess.run(
+                ["rm", "-rf", self.folder], check=False, capture_output=True
+            ).returncode:
+                return
+            time.sleep(0.5)
+        raise RuntimeError(f"{self.folder} could not be removed")
 
     def pull(self, image: str) -> Sequence[str]:
         """Give the command after which a container's root could be entered."""

@@ -122,9 +122,7 @@ def share(bench: Bench, images: Sequence[str]) -> list[str]:
         finally:
             tool.stop()
         first, *others = (round(one / 1e6) for one in grown)
-        once = (
-            "yes" if max(others) < _SHARED / 1e6 / 4 and first < _SHARED / 1e6 * 1.5 else "**no**"
-        )
+        once = "yes" if sum(grown) < 1.25 * _SHARED else "**no**"
         print(f"  {tool.name:16} {first} then {others} MB", flush=True)
         lines.append(f"| {tool.name} | {first} | {', '.join(map(str, others))} | {once} |")
     return lines
