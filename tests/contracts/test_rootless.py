@@ -17,7 +17,7 @@ ENTER = """
 import os, sys
 from lamina.runtime import userns
 userns.enter()
-os.execv(sys.executable, sys.argv[1:])
+os.execv(sys.argv[1], sys.argv[1:])
 """
 ONE_ID = ("unshare", "-Urm")
 OWN_IDS = (sys.executable, "-c", ENTER)
@@ -33,10 +33,9 @@ def test_the_contract_holds_in_a_namespace(tmp_path, way):
     inner = tmp_path / "inner"
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     suite = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", f"--basetemp={inner}", *SUITES]  # fmt: skip
-    words = ["sh", "-c", AFTERWARDS, "sh", str(inner), *suite]
-    program = [*WAYS[way], *(["/bin/sh", *words] if way == "subordinate IDs" else words)]
+    words = ["/bin/sh", "-c", AFTERWARDS, "sh", str(inner), *suite]
     done = subprocess.run(
-        program,
+        [*WAYS[way], *words],
         cwd=top,
         env={**kept, "PYTHONPATH": f"{top / 'src'}:{top}"},
         capture_output=True,

@@ -253,6 +253,14 @@ def test_a_merged_tree_is_copied_with_links_and_without_whiteouts(tmp_path: Path
     }
 
 
+def test_a_private_root_makes_an_open_folder_private(tmp_path: Path):
+    target = tmp_path / "upper"
+    target.mkdir(mode=0o755)
+    with sealed(tmp_path / "l", tar_of([Entry(b"", Kind.DIRECTORY, 0o700)])) as layer:
+        dress(str(target), layer.root, owners=False, privileged=False)
+    assert stat.S_IMODE(target.stat().st_mode) == 0o700
+
+
 def test_unpacking_needs_no_module_that_starts_processes():
     code = "import sys; import lamina.layer.apply; sys.exit('subprocess' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -26,7 +26,7 @@ _Unit = tuple[int, bytes, _Files]  # cost, directory, what to make in it
 
 _FILE_COST = 64 * 1024  # making a file takes as long as copying so many bytes
 _ALONE = 1000 * _FILE_COST  # below this other processes do not pay
-_BATCH = 50_000 * _FILE_COST  # what is planned, and kept in memory, at a time
+_BATCH = 15_000 * _FILE_COST  # what is planned, and kept in memory, at a time
 _GRAIN = 500 * _FILE_COST  # no unit of work is much larger, unless it is one file
 
 

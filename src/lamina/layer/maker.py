@@ -18,6 +18,7 @@ _TYPES = {Kind.CHARACTER: 0o020000, Kind.BLOCK: 0o060000, Kind.FIFO: 0o010000}
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _SPECIAL = 0o6000  # lost by writing, chown, and partly by mkdir
 _PRIVATE = 0o700
+_WRITABLE = 0o200
 _NO_PLACE = (errno.EINVAL, errno.EPERM)
 
 
@@ -51,16 +52,18 @@ class Maker:
 
     def file(self, parent: int, name: bytes, node: "Node", bodies: "Bodies") -> None:
         """Make a regular file: four calls, and more only for what is unusual."""
-        mode = node.mode
-        fd = os.open(name, _CREATE, mode, dir_fd=parent)
+        mode = opened = node.mode
+        if node.has_xattrs or (node.uid, node.gid) != self._us:
+            opened |= _WRITABLE  # or a plain user may set no attributes
+        fd = os.open(name, _CREATE, opened, dir_fd=parent)
         try:
             if node.size:
                 bodies.write(node, fd)
             owned = (node.uid, node.gid) == self._us or self._own(fd, node)
-            if mode & (_SPECIAL | self._umask):
-                os.fchmod(fd, mode)
             if node.has_xattrs or not owned:
                 self._set_xattrs(fd, node, record=not owned)
+            if opened != mode or mode & (_SPECIAL | self._umask):
+                os.fchmod(fd, mode)
             time = node.mtime_ns
             os.utime(fd, ns=(time, time))
         finally:
@@ -90,12 +93,11 @@ class Maker:
     def finish(self, fd: int, node: "Node", marks: "dict[str, bytes]") -> None:
         """Give a directory what its children would have changed or been hindered by."""
         owned = (node.uid, node.gid) == self._us or self._own(fd, node)
-        if node.mode != _PRIVATE:
-            os.fchmod(fd, node.mode)
         if node.has_xattrs or not owned:
             self._set_xattrs(fd, node, record=not owned)
         for key, value in marks.items():
             os.setxattr(fd, key, value)
+        os.fchmod(fd, node.mode)
         time = node.mtime_ns
         os.utime(fd, ns=(time, time))
 
@@ -105,8 +107,8 @@ class Maker:
         try:
             if self._owners and (node.uid, node.gid) != self._us:
                 self._own(fd, node)
-            os.fchmod(fd, node.mode)
             self._set_xattrs(fd, node, record=True)
+            os.fchmod(fd, node.mode)
             os.utime(fd, ns=(node.mtime_ns, node.mtime_ns))
         finally:
             os.close(fd)
