@@ -6,6 +6,7 @@ counts is the ratio: the machine's own speed cancels out. Writes bench/RESULTS.m
 """
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -217,6 +218,7 @@ def write_results(bench: Bench) -> None:
 def main() -> None:
     if os.geteuid():
         raise SystemExit("bench: needs root, for a loop-mounted disk and cold caches")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is put away
     compile_lamina()
     with (
         first_in_line(),
