@@ -321,7 +321,7 @@ class Udocker(Engine):
     name, program = "udocker", str(_PEERS / "udocker")
 
     def version(self) -> str:
-        return self.quietly([*self.base(), "--version"]).splitlines()[0]
+        return self.quietly([*self.base(), "--version"]).splitlines()[-1]
 
     def base(self) -> list[str]:
         if self.user:
@@ -366,7 +366,7 @@ class Charliecloud(Engine):
 class Floor(Engine):
     """No engine: curl, gzip and tar in a pipe, layer after layer; nothing is checked, whiteouts stay."""
 
-    name, program = "curl|gzip|tar", "curl"
+    name, program = "curl+gzip+tar", "curl"
 
     def pull(self, image: str) -> Sequence[str]:
         base = f"http://{self.registry}/v2/bench/{image}"

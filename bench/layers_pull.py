@@ -9,7 +9,7 @@ from bench.meter import Figure
 __all__ = ["Row", "as_plain_user", "as_root"]
 
 Row = Callable[[Bench, Sequence[str]], list[str]]
-_FLOOR = "curl|gzip|tar"
+_FLOOR = "curl+gzip+tar"
 _MARKS = {"many": 4.0}
 _MARK = 3.0
 _PLAIN_MARK = 2.0
