@@ -1,5 +1,6 @@
 """Unpack a tar into a folder whose content nobody can trust, from a stream that cannot seek."""
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterable
@@ -225,7 +226,12 @@ class _Place:
             )
         if found is None:
             os.mkdir(name, 0o700, dir_fd=parent)
-        self._dress(parent, name, entry)
+        try:
+            self._dress(parent, name, entry)
+        except OSError as error:
+            # A read-only mount of the container, such as /sys, keeps what it is.
+            if found is None or error.errno != errno.EROFS:
+                raise
 
     def _clear(self, parent: int, name: bytes) -> None:
         try:

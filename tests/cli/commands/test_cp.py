@@ -68,3 +68,10 @@ def test_what_cannot_be_copied_is_said(lamina: Lamina, box: str, words: tuple[st
     outcome = lamina.attempt("cp", *words)
     assert outcome.code == 1
     assert said in outcome.err
+
+
+@pytest.mark.root
+def test_a_tar_that_lists_a_read_only_mount_is_taken_in_all_the_same(lamina: Lamina, box: str):
+    data = tar([Piece("sys/", directory=True, mode=0o700), Piece("home/beside", b"taken")])
+    lamina("cp", "-", f"{box}:/", stdin=data)
+    assert lamina("exec", box, "cat", "/home/beside") == "taken"
