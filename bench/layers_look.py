@@ -140,7 +140,7 @@ def _grown(bench: Bench, tool: Runner, name: str, path: str) -> list[int]:
     grown = []
     for one in names:
         pid = tool.quietly(tool.run("inspect", "--format", "{{.State.Pid}}", one))
-        view = Path(f"/proc/{pid}/root/{path}")
+        view = Path("/proc", str(pid), "root", path)
         before = _kept(view, tool)
         script = f"head -c {_SHARED} '/{path}' > /dev/null"
         tool.quietly(tool.run("exec", one, "sh", "-c", script))
@@ -154,7 +154,7 @@ def _kept(view: Path, tool: Engine) -> int:
 
     Asked file by file: the machine's own sum would count what everyone else reads meanwhile.
     """
-    sealed = sorted((tool.folder / "root/layers").glob("sha256/*"))
+    sealed = sorted((tool.folder / "root" / "layers").glob("sha256/*"))
     asked: list[str | Path] = [
         "fincore",
         "--bytes",

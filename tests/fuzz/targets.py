@@ -145,7 +145,13 @@ class TarTarget(Target):
         target = self.folder / "unpacked"
         target.mkdir()
         try:
-            unpack(layer, str(target), privileged=_ROOT, owners=_ROOT)
+            unpack(
+                layer,
+                str(target),
+                privileged=_ROOT,
+                xattr_prefix="trusted" if _ROOT else "user",
+                owners=_ROOT,
+            )
             if _ROOT:
                 _assert_same(wanted, _without_whiteouts(facts_of_directory(target)))
             else:

@@ -181,7 +181,7 @@ def _unknown(name: str, group: str, known: Iterable[str], context: Context) -> i
     path = f"lamina {group}".rstrip()
     names = sorted(set(known) | (set() if group else set(GROUPS)))
     near = [word for word in names if len(name) > 1 and word.startswith(name)]
-    near += [word for word in get_close_matches(name, names, n=3) if word not in near]
+    near += [word for word in get_close_matches(name, names, n=3, cutoff=0.65) if word not in near]
     lines = [f"lamina: '{name}' is not a {path} command."]
     if near:
         lines += ["", "Did you mean this?", *(f"\t{word}" for word in near[:3])]
