@@ -47,8 +47,9 @@ def test_holes_of_sparse_files_stay_holes(layers, tmp_path):
 
 
 def test_a_file_whose_time_was_set_back_after_a_change_counts_as_changed(layers, tmp_path):
-    mine = {"uid": os.getuid(), "gid": os.getgid()}  # no other owner counts as a change
-    pile = seal(layers, tar([ROOT, Piece("a", b"one", **mine), Piece("b", b"two", **mine)]))
+    uid, gid = os.getuid(), os.getgid()  # no other owner counts as a change
+    pieces = [Piece(name, body, uid=uid, gid=gid) for name, body in (("a", b"one"), ("b", b"two"))]
+    pile = seal(layers, tar([ROOT, *pieces]))
     copy(layers, pile, tmp_path / "copy")
     since_ns = os.stat(tmp_path / "copy/a").st_ctime_ns
     with open(tmp_path / "copy/a", "r+b") as file:
