@@ -11,6 +11,7 @@ from lamina.engine.containers import Containers
 from lamina.engine.engine import Engine
 from lamina.engine.requests import CreateRequest, VolumeMount
 from lamina.errors import Invalid
+from lamina.layer.recorded import RECORD, Record
 
 
 @pytest.fixture
@@ -35,6 +36,21 @@ def test_a_tree_becomes_a_tar_with_another_first_name(tmp_path):
     write_path(fd, "d", "new", out.write)
     os.close(fd)
     assert names(out.getvalue()) == ["new", "new/e", "new/f", "new/g", "new/p", "new/s"]
+
+
+def test_a_recorded_owner_is_the_owner_and_the_record_stays_here(tmp_path):
+    (tmp_path / "owned").write_text("x")
+    os.setxattr(tmp_path / "owned", RECORD, bytes(Record(7, 8)))
+    os.setxattr(tmp_path / "owned", "user.mine", b"kept")
+    out = io.BytesIO()
+    fd = os.open(tmp_path, os.O_RDONLY)
+    write_path(fd, "owned", "owned", out.write)
+    os.close(fd)
+    with tarfile.open(fileobj=io.BytesIO(out.getvalue())) as file:  # noqa: TID251
+        member = file.getmember("owned")
+    assert (member.uid, member.gid) == (7, 8)
+    assert member.pax_headers["SCHILY.xattr.user.mine"] == "kept"
+    assert not any("lamina" in key for key in member.pax_headers)
 
 
 @pytest.mark.root

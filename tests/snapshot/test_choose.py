@@ -47,6 +47,7 @@ def layer_options(probe, **options):
         (NO_EROFS, "unpacked", "no EROFS"),
         (replace(BEST, kernel=(6, 11)), "sealed", "by loop devices"),
         (replace(BEST, kernel=(6, 4)), "sealed", "by loop devices"),
+        (replace(BEST, disk_type="tmpfs"), "sealed", "by loop devices"),
         (replace(BEST, kernel=(6, 11), no_loop="/dev is empty"), "unpacked", "only, and /dev is"),
         (replace(BEST, kernel=(6, 3)), "unpacked", r"kernel 6\.3 .*512 bytes \(6\.4 can\)"),
         (replace(BEST, kernel=(5, 15)), "unpacked", r"kernel 5\.15"),

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from lamina.engine.unpack import unpack
 from lamina.errors import Invalid, NotFound
+from lamina.layer.descent import Descent
 from lamina.layer.entry import Entry, Kind
+from lamina.layer.recorded import RECORD, Record
 from lamina.layer.tar import TarWriter
 from lamina.runtime import syscalls
 
@@ -196,23 +198,46 @@ def copy_out(
 
 
 def write_path(parent: int, name: str, shown: str, write: Callable[[bytes], object]) -> None:
-    """Write `name` in the folder `parent` (itself for an empty name) as a tar, called `shown`."""
+    """Write `name` in the folder `parent` (itself for an empty name) as a tar, called `shown`.
+
+    A folder comes before what is in it, names sorted. No recursion, and few descriptors: a hostile
+    container nests deeper than either goes.
+    """
     writer = TarWriter(write)
     links: dict[tuple[int, int], bytes] = {}
-    _add(writer, parent, name or ".", os.fsencode(shown), links)
+    start = os.fsencode(name)
+    with Descent(f"/proc/self/fd/{parent}") as below:
+        pending = [start]
+        while pending:
+            path = pending.pop()
+            folder, last = below.split(path) if path else (below.open(b""), b".")
+            called = os.path.join(os.fsencode(shown), path[len(start) :].lstrip(b"/"))
+            if _add(writer, folder, os.fsdecode(last), called.rstrip(b"/"), links):
+                pending += reversed(_children(below, path))
     writer.close()
+
+
+def _children(below: Descent, path: bytes) -> list[bytes]:
+    """Give the paths in a folder, sorted; none where something else stands by now."""
+    try:
+        names = os.listdir(below.open(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    prefix = path + b"/" if path else b""
+    return sorted(prefix + os.fsencode(child) for child in names)
 
 
 def _add(
     writer: TarWriter, parent: int, name: str, shown: bytes, links: dict[tuple[int, int], bytes]
-) -> None:
+) -> bool:
+    """Write one path; tell whether it is a folder."""
     try:
         found = os.stat(name, dir_fd=parent, follow_symlinks=False)
     except FileNotFoundError:  # gone since it was listed
-        return
+        return False
     kind = _kind(found.st_mode)
     if kind is None:  # a socket: tars have none
-        return
+        return False
     entry = Entry(
         path=shown,
         kind=kind,
@@ -222,6 +247,7 @@ def _add(
         mtime_ns=found.st_mtime_ns,
         xattrs=_xattrs(parent, name),
     )
+    entry = _owned(entry)
     if kind is Kind.SYMLINK:
         entry = entry._replace(link=os.fsencode(os.readlink(name, dir_fd=parent)))
     elif kind in (Kind.CHARACTER, Kind.BLOCK):
@@ -230,27 +256,26 @@ def _add(
         first = links.setdefault((found.st_dev, found.st_ino), shown)
         if first != shown:
             writer.add(entry._replace(kind=Kind.HARDLINK, link=first))
-            return
+            return False
     if kind is Kind.FILE:
         with os.fdopen(_open_file(parent, name), "rb") as body:
             size = os.fstat(body.fileno()).st_size
             writer.add(entry._replace(size=size), iter(lambda: body.read(_PIECE), b""))
-        return
+        return False
     writer.add(entry)
-    if kind is Kind.DIRECTORY:
-        _add_children(writer, parent, name, shown, links)
+    return kind is Kind.DIRECTORY
 
 
-def _add_children(
-    writer: TarWriter, parent: int, name: str, shown: bytes, links: dict[tuple[int, int], bytes]
-) -> None:
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    folder = os.open(name, flags, dir_fd=parent)
-    try:
-        for child in sorted(os.listdir(folder)):
-            _add(writer, folder, child, os.path.join(shown, os.fsencode(child)), links)
-    finally:
-        os.close(folder)
+def _owned(entry: Entry) -> Entry:
+    """Give the owner that the layer said, where this user namespace has no place for it."""
+    value = dict(entry.xattrs).get(RECORD) if entry.xattrs else None
+    if value is None:
+        return entry
+    rest = tuple(item for item in entry.xattrs if item[0] != RECORD)
+    record = Record.parse(value)
+    if record is None or (entry.uid, entry.gid) != (os.geteuid(), os.getegid()):
+        return entry._replace(xattrs=rest)
+    return entry._replace(uid=record.uid, gid=record.gid, xattrs=rest)
 
 
 def _open_file(parent: int, name: str) -> int:

@@ -24,6 +24,7 @@ _DIRECT = (6, 13)
 _LOOP_CONTROL = "/dev/loop-control"
 _METACOPY = (4, 19)
 _SYS_ADMIN = 1 << 21
+_NO_FILES = ("tmpfs", "ramfs")  # EROFS reads a file by its pages on a disk: there are none
 _NO_UPPER = ("overlay", "fuse.fuse-overlayfs", "nfs", "nfs4", "9p", "vfat", "ecryptfs")
 _SUFFIXES = ("", ".xz", ".zst", ".gz")
 
@@ -132,7 +133,8 @@ def choose(settings: "Settings", layers: "Layers", probe: Probe | None = None) -
 
 
 def _is_by_loop(settings: "Settings", probe: Probe) -> bool:
-    return settings.erofs == "loop" or (not settings.erofs and probe.kernel < _FILE_BACKED)
+    unfit = probe.kernel < _FILE_BACKED or probe.disk_type in _NO_FILES
+    return settings.erofs == "loop" or (not settings.erofs and unfit)
 
 
 def _against(settings: "Settings", probe: Probe, *, by_loop: bool) -> dict[str, str]:

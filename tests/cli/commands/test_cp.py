@@ -1,3 +1,8 @@
+"""`lamina cp` follows docker's rules in both directions."""
+
+import io
+import subprocess
+import tarfile
 from collections.abc import Iterator
 
 import pytest
@@ -75,3 +80,22 @@ def test_a_tar_that_lists_a_read_only_mount_is_taken_in_all_the_same(lamina: Lam
     data = tar([Piece("sys/", directory=True, mode=0o700), Piece("home/beside", b"taken")])
     lamina("cp", "-", f"{box}:/", stdin=data)
     assert lamina("exec", box, "cat", "/home/beside") == "taken"
+
+
+def test_folders_deeper_than_python_recurses_come_out(lamina: Lamina):
+    deep = "/".join(["d"] * 1500)
+    data = tar([Piece(f"{deep}/f", b"bottom")])
+    lamina("import", "-", "deep:1", stdin=data)
+    container = lamina("create", "deep:1", "/x").strip()
+    outcome = subprocess.run(
+        lamina.argv("cp", f"{container}:/d", "-"),
+        env=lamina.environ,
+        capture_output=True,
+        check=False,
+    )
+    assert outcome.returncode == 0, outcome.stderr
+    with tarfile.open(fileobj=io.BytesIO(outcome.stdout)) as file:  # noqa: TID251 - a judge not ours
+        names = file.getnames()
+    assert len(names) == 1501
+    assert names[-1] == f"{deep}/f"
+    lamina("rm", container)
