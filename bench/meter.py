@@ -21,7 +21,7 @@ from typing import Self
 __all__ = ["Figure", "group", "join", "kill_all", "measure", "median"]
 
 _ACCOUNTS = Path("/sys/fs/cgroup/cpuacct")
-_PAGE = os.sysconf("SC_PAGE_SIZE")
+_KB = 1024
 _EVERY_S = 0.02
 
 
@@ -158,14 +158,15 @@ class _Watch:
             resident = anonymous = 0
             for pid in [self.pid] if self.account is None else _members(self.account):
                 try:
-                    with open(f"/proc/{pid}/statm", "rb") as file:
-                        _, all_of_it, shared, *_ = map(int, file.read().split())
+                    with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+                        rows = dict(row.split(b":", 1) for row in file.read().splitlines()[1:])
                 except (OSError, ValueError):  # it ended meanwhile
                     continue
-                resident += all_of_it
-                anonymous += all_of_it - shared
-            self.resident = max(self.resident, resident * _PAGE)
-            self.anonymous = max(self.anonymous, anonymous * _PAGE)
+                # Proportional: what a forked process shares with its parent is there once.
+                resident += int(rows.get(b"Pss", b"0 kB").split()[0])
+                anonymous += int(rows.get(b"Pss_Anon", b"0 kB").split()[0])
+            self.resident = max(self.resident, resident * _KB)
+            self.anonymous = max(self.anonymous, anonymous * _KB)
 
 
 def _members(folder: Path) -> list[int]:
