@@ -102,9 +102,7 @@ def _mount_erofs(mount: Mount, flags: int, data: Sequence[str]) -> None:
     `directio` is a wish: what cannot read around the page cache reads through it.
     """
     direct = "directio" in data
-    known = read_ahead.known_mounts()
     if "loop" not in data and _mount_file(mount, flags, direct=direct):
-        read_ahead.follow_disk(mount.source, known)
         return
     with loop.attached(mount.source, direct=direct) as device:
         syscalls.mount(device, mount.target, "erofs", flags)
@@ -154,6 +152,7 @@ class SharedLayers:
         allow_open_files(len(mounts))  # a lock each
         with self._alone():
             device = os.stat(self.folder).st_dev
+            known: frozenset[str] | None = None  # looked up once for all, and only if need be
             for mount in mounts:
                 if mount.target in self._held:
                     continue
@@ -161,11 +160,15 @@ class SharedLayers:
                 try:
                     fcntl.flock(fd, fcntl.LOCK_SH)
                     if not _is_mounted(mount.target, device):
+                        if known is None:
+                            known = read_ahead.known_mounts()
                         perform(mount)
                 except BaseException:
                     os.close(fd)
                     raise
                 self._held[mount.target] = fd
+            if known is not None:
+                read_ahead.follow_disk(mounts[0].source, known)
 
     def release(self) -> None:
         """Let go of all layers, and unmount those that nobody holds any more."""
