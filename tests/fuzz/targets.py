@@ -4,6 +4,7 @@ import contextlib
 import io
 import os
 import tarfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -36,19 +37,19 @@ _BASE: list[Entry | tuple[Entry, bytes]] = [
 ]
 
 
-class Target:
+class Target(ABC):
     """A kind of input, and the judge of it. Each has a folder of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @abstractmethod
     def input(self, random: Random) -> bytes:
         """Make an input."""
-        raise NotImplementedError
 
+    @abstractmethod
     def judge(self, data: bytes, random: Random) -> str:
         """Use it in every way; say in a word what came of it. Raises: AssertionError."""
-        raise NotImplementedError
 
     def path(self, name: str) -> Path:
         """Give a path at which nothing is."""
