@@ -45,6 +45,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--target", choices=sorted(TARGETS))
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--inputs", type=int, default=1 << 62, help="end after this many")
     parser.add_argument("--case", type=int, default=-1, help="repeat this one only")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--first", type=int, default=0, help=argparse.SUPPRESS)
@@ -59,7 +60,7 @@ def _parent(options: argparse.Namespace, target: str, seconds: float) -> int:
         left = max(end - time.monotonic(), 0.1)
         words = [sys.executable, "-m", "tests.fuzz", "--child", "--target", target]
         words += ["--seed", str(options.seed), "--first", str(first), "--seconds", str(left)]
-        words += ["--case", str(options.case)]
+        words += ["--case", str(options.case), "--inputs", str(options.inputs)]
         with tempfile.TemporaryFile("w+") as progress:
             done = subprocess.run(words, stdout=progress, check=False)
             progress.seek(0)
@@ -108,7 +109,7 @@ def _child(options: argparse.Namespace) -> int:
                 traceback.print_exc()
                 return 1
             number += 1
-            if options.case >= 0 or time.monotonic() > end:
+            if options.case >= 0 or number >= options.inputs or time.monotonic() > end:
                 break
     summary = f"{number}\n" + "\n".join(f"{word} {count}" for word, count in sorted(words.items()))
     os.pwrite(1, summary.encode(), 0)

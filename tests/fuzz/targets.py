@@ -208,6 +208,8 @@ def _compare_with_tarfile(data: bytes, entries: list[Entry]) -> None:
         return
     if any(_leaders(data, member) > 1 for member in members):
         return  # of two names the first counts there, the last for us and GNU tar
+    if any(_has_stray_prefix(data, member) for member in members):
+        return  # it takes a prefix of headers that are not ustar's, where the field is another
     theirs = [_of_tarfile(member) for member in members if member.type not in (b"V", b"N")]
     if any(member is None for member in theirs):
         return
@@ -226,6 +228,11 @@ def _leaders(data: bytes, member: tarfile.TarInfo) -> int:
         at += 512 + (size + 511 & -512)
         count += 1
     return count
+
+
+def _has_stray_prefix(data: bytes, member: tarfile.TarInfo) -> bool:
+    header = data[member.offset_data - 512 : member.offset_data]
+    return header[257:265] != b"ustar\x0000" and header[345:346] != b"\0"
 
 
 def _of_tarfile(member: tarfile.TarInfo) -> tuple[object, ...] | None:
