@@ -5,7 +5,7 @@ import io
 import os
 import tarfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
@@ -351,4 +351,4 @@ def _samples() -> Iterator[bytes]:
     yield extended(b"x", head) + header(b"0", 705, b"hole") + b"s" * 705 + bytes(319)
 
 
-TARGETS = {"tar": TarTarget, "sealed": SealedTarget}
+TARGETS: dict[str, Callable[[Path], Target]] = {"tar": TarTarget, "sealed": SealedTarget}
