@@ -23,10 +23,14 @@ class Transfers:
         self._storage = storage
         self._threads = threads
         self._running: dict[str, asyncio.Task[int]] = {}
+        self._arrived: dict[str, int] = {}
 
-    def active(self) -> frozenset[str]:
-        """Give the uploads that are being received now."""
-        return frozenset(self._running)
+    def active(self) -> dict[str, int]:
+        """Give the uploads that are being received now, and how many bytes of each body came.
+
+        Those bytes are kept whatever becomes of the request, though not all may be written yet.
+        """
+        return self._arrived.copy()
 
     async def settle(self, upload: str) -> None:
         """Stop a request that still seems to send: its client has come back on a new connection.
@@ -47,6 +51,7 @@ class Transfers:
         await self.settle(upload)
         task = asyncio.get_running_loop().create_task(self._receive(upload, body))
         self._running[upload] = task
+        self._arrived[upload] = 0
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -57,12 +62,12 @@ class Transfers:
             raise
         finally:
             if self._running.get(upload) is task:
-                del self._running[upload]
+                del self._running[upload], self._arrived[upload]
 
     async def _receive(self, upload: str, body: StreamReader) -> int:
         incoming = await self._threads.call(self._storage.resume, upload)
         try:
-            async with contextlib.aclosing(_batches(body)) as batches:
+            async with contextlib.aclosing(self._batches(upload, body)) as batches:
                 await self._write_all(incoming, batches)
         finally:
             await self._threads.call(incoming.close)
@@ -88,21 +93,21 @@ class Transfers:
             if writing is not None:
                 await writing
 
-
-async def _batches(
-    body: StreamReader,
-) -> AsyncGenerator[tuple[list[bytes], BaseException | None], None]:
-    """Give pieces of about a mebibyte; at a broken connection, what came and why it ended."""
-    pieces: list[bytes] = []
-    size = 0
-    failure: BaseException | None = None
-    try:
-        async for piece in body.iter_any():
-            pieces.append(piece)
-            size += len(piece)
-            if size >= _BATCH or len(pieces) >= _PIECES:
-                yield pieces, None
-                pieces, size = [], 0
-    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - once all is written
-        failure = error
-    yield pieces, failure
+    async def _batches(
+        self, upload: str, body: StreamReader
+    ) -> AsyncGenerator[tuple[list[bytes], BaseException | None], None]:
+        """Give pieces of about a mebibyte; at a broken connection, what came and why it ended."""
+        pieces: list[bytes] = []
+        size = 0
+        failure: BaseException | None = None
+        try:
+            async for piece in body.iter_any():
+                pieces.append(piece)
+                size += len(piece)
+                self._arrived[upload] += len(piece)
+                if size >= _BATCH or len(pieces) >= _PIECES:
+                    yield pieces, None
+                    pieces, size = [], 0
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - once all is written
+            failure = error
+        yield pieces, failure
