@@ -104,7 +104,7 @@ def test_a_file_that_is_no_certificate_is_named(tmp_path: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "ca.crt").write_text("hello")
     with pytest.raises(Invalid, match=r"cannot read certificates from .*ca\.crt"):
-        context_for("reg.example", str(tmp_path), {"HOME": str(tmp_path)}, verify=True)
+        context_for(["reg.example"], str(tmp_path), {"HOME": str(tmp_path)}, verify=True)
 
 
 def test_docker_and_podman_folders_are_looked_at() -> None:

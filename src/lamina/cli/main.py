@@ -29,6 +29,7 @@ def run() -> None:
     from lamina.cli.startup import compile_later, postpone
 
     postpone("inspect")
+    postpone("ssl")  # http.client imports it for addresses we may not have
     postpone("dataclasses", compile_later)
     _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):

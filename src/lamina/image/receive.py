@@ -5,7 +5,6 @@ sealed layer. Layers run in parallel. Nothing gets a name here: the caller names
 """
 
 from collections.abc import Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from threading import Event as Flag
@@ -26,6 +25,8 @@ from lamina.stream.files import together
 from lamina.stream.verify import CHUNK, SizeMismatch, VerifyingReader, chunks
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from lamina.snapshot.layers import LayerWriter
     from lamina.spec.platform import Platform
     from lamina.store.blobs import BlobStore, BlobWriter
@@ -105,6 +106,8 @@ def _receive_config(
 def _receive_layers(
     source: ImageSource, place: Place, manifest: Manifest, config: ImageConfig, listener: Listener
 ) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
     stop = Flag()
     piles = _piles(config.diff_ids)
     firsts: dict[tuple[Digest, ...], Future[None]] = {}
@@ -134,6 +137,8 @@ def _piles(diff_ids: Sequence[Digest]) -> list[tuple[Digest, ...]]:
 
 def _finish(futures: list["Future[None]"]) -> None:
     """Wait for all, or for the first failure. Raises: that failure."""
+    from concurrent.futures import FIRST_EXCEPTION, wait
+
     done, _ = wait(futures, return_when=FIRST_EXCEPTION)
     for future in done:
         error = future.exception()

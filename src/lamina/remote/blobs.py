@@ -36,7 +36,7 @@ class BlobReader:
         open_at: Callable[[int], Response],
         transport: Transport,
     ) -> None:
-        from urllib3.exceptions import HTTPError
+        from lamina.remote.connections import BREAKS
 
         self.offset = offset
         self._descriptor = descriptor
@@ -47,7 +47,7 @@ class BlobReader:
         self._length_known = True
         self._trust_ranges = True
         self._window = (monotonic(), offset)
-        self._breaks = (HTTPError, OSError, ConnectionBroken)
+        self._breaks = (*BREAKS, ConnectionBroken)
 
     def __enter__(self) -> Self:
         return self
@@ -145,7 +145,7 @@ class BlobReader:
         got, started = 0, 0.0
         while stream is not None and got < want:
             try:
-                piece = stream.read1(want - got, decode_content=False)
+                piece = stream.read1(want - got)
             except self._breaks:
                 if not pieces:
                     raise
@@ -182,7 +182,7 @@ class BlobReader:
             return
         if not self._length_known:
             try:
-                surplus = stream.read1(1, decode_content=False)
+                surplus = stream.read1(1)
             except self._breaks:
                 surplus = b""
             if surplus:
@@ -191,7 +191,7 @@ class BlobReader:
                     f"{self._descriptor.digest} is longer than the promised "
                     f"{self._descriptor.size} bytes"
                 )
-        stream.release_conn()
+        stream.release()
 
     def _lost(self, reason: str) -> None:
         """Prepare to go on after a break. Raises: ConnectionBroken (no progress any more)."""

@@ -1,17 +1,16 @@
 """Requests over pooled connections: proxies, TLS, redirects and retries; no authentication here.
 
 Redirects are followed by hand, because credentials must stay behind when scheme, host or port
-change: urllib3 and others compare less than that. Bodies are asked for as they are
+change: libraries compare less than that. Bodies are asked for as they are
 (`Accept-Encoding: identity`): a layer that was compressed once more matches no digest.
 """
 
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from random import random
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from lamina import __version__
 from lamina.errors import LaminaError
@@ -23,26 +22,30 @@ from lamina.remote.errors import (
     RegistryUnreachable,
     ResponseInvalid,
 )
-from lamina.remote.messages import Body, Request, Response, origin, without_query
+from lamina.remote.messages import Body, Headers, Request, Response, origin, without_query
 from lamina.remote.proxies import proxy_for
 from lamina.remote.retry import RETRIED, Patience, Tries, delay_s, retry_after_s
-from lamina.remote.sockets import LiveSockets
 from lamina.remote.tls import context_for
 
 if TYPE_CHECKING:
-    from urllib3 import BaseHTTPResponse, PoolManager
+    import ssl
+    from http.client import HTTPResponse
+
+    from lamina.remote.connections import Connection, Connections, Place, WireStream
 
 __all__ = ["BLOCK", "Transport"]
 
 BLOCK = 256 * 1024
-"""Bytes handed to or taken from a socket at a time."""
+"""Bytes taken from a body to be sent at a time."""
 _REDIRECTS = (301, 302, 303, 307, 308)
 _METHOD_KEPT = (307, 308)
 _MOST_REDIRECTS = 10
 _ERROR_LIMIT = 64 * 1024
-_CONNECTIONS = 16
 _WORTH_TELLING_S = 1.0
 _STRANGER_TRIES = 2
+_URL_SAFE = "!#$%&'()*+,/:;=?@[]~"
+_TLS_PORT = 443
+_DEFAULT_PORTS = {"http": ":80", "https": f":{_TLS_PORT}"}
 _PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
@@ -73,24 +76,25 @@ class Transport:
         self._dice = dice
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        self._managers: dict[tuple[str, str], PoolManager] = {}
+        self._opened: Connections | None = None
         self._met: set[tuple[str, str, int]] = set()
-        self._sockets = LiveSockets()
 
     def abort(self) -> None:
         """Cut every connection, so that threads in the middle of a transfer fail at once."""
         self._closed.set()
-        self._sockets.cut()
+        with self._lock:
+            connections = self._opened
+        if connections is not None:
+            connections.cut()
         self.close()
 
     def close(self) -> None:
         """Close idle connections and wake everybody who waits to try again (they fail then)."""
         self._closed.set()
         with self._lock:
-            managers = list(self._managers.values())
-            self._managers.clear()
-        for manager in managers:
-            manager.clear()
+            connections = self._opened
+        if connections is not None:
+            connections.close()
 
     def speaks_tls(self, host: str, port: int) -> bool:
         """Find out whether TLS is spoken there, through a proxy where one is set."""
@@ -200,193 +204,228 @@ class Transport:
 
     def _exchange(self, request: Request, url: str, headers: Mapping[str, str]) -> Response:
         """Do one request and one response, without a second thought."""
-        from urllib3 import Timeout
-        from urllib3.exceptions import HTTPError
+        from lamina.remote.connections import BREAKS, NotConnected, Place, TlsFailed
 
-        if self._closed.is_set():
-            raise ConnectionBroken("stopped: the client is closed")
         url = url or request.url
-        body, sent = _outgoing(request, headers)
-        timeout = Timeout(connect=self.patience.connect_s, read=self.patience.read_s)
         try:
-            raw = self._manager(url).urlopen(
-                request.method,
-                url,
-                body=body,
-                headers=sent,
-                redirect=False,
-                retries=False,
-                preload_content=False,
-                decode_content=False,
-                timeout=timeout,
-            )
-            self._met.add(origin(url))
-            return _incoming(request, url, raw)
-        except (HTTPError, OSError) as error:
-            raise _translate(error, url, request.method) from error
+            scheme, host, port = origin(url)
+            place = Place(scheme, host, port, proxy_for(scheme, host, port, self._environ))
+        except ValueError as error:
+            raise _unusable(url, request.method) from error
+        try:
+            return self._talk(request, url, headers, place)
+        except NotConnected as error:
+            raise RegistryUnreachable(
+                f"{_where(url, request.method)}: {error.text}", hint=error.hint
+            ) from error
+        except TlsFailed as error:
+            raise _translate_tls(str(error), _where(url, request.method), place) from error
+        except BREAKS as error:
+            raise _translate(error, url, request.method, place) from error
 
-    def _manager(self, url: str) -> "PoolManager":
-        """Give the connections to a place: one set per proxy and, with TLS, per host and port."""
-        scheme, host, port = origin(url)
-        proxy = proxy_for(scheme, host, port, self._environ)
-        place = urlsplit(url).netloc.rpartition("@")[2].lower() if scheme == "https" else ""
+    def _talk(
+        self, request: Request, url: str, headers: Mapping[str, str], place: "Place"
+    ) -> Response:
+        """Send and receive over one connection, or two where the first had gone stale unnoticed."""
+        from lamina.remote.connections import BREAKS
+
+        connections = self._connections()
+        connection = connections.take(place)
+        while True:
+            if self._closed.is_set():
+                raise ConnectionBroken("stopped: the client is closed")
+            try:
+                raw = _ask(connection, request, url, headers)
+            except BREAKS:
+                stale = connection.used and request.retry and not self._closed.is_set()
+                connection.close()
+                if not stale:
+                    raise
+                connection = connections.take(place, fresh=True)
+            except BaseException:
+                connection.close()
+                raise
+            else:
+                self._met.add(origin(url))
+                return _incoming(request, url, raw, connection, connections)
+
+    def _connections(self) -> "Connections":
+        from lamina.remote.connections import Connections
+
         with self._lock:
-            found = self._managers.get((proxy, place))
-            if found is None:
-                verify = not self._rules.allow(host, port)
-                found = self._make_manager(proxy, place, verify=verify)
-                self._managers[proxy, place] = found
-            return found
+            if self._opened is None:
+                self._opened = Connections(
+                    self._context_of,
+                    connect_s=self.patience.connect_s,
+                    read_s=self.patience.read_s,
+                )
+            return self._opened
 
-    def _make_manager(self, proxy: str, place: str, *, verify: bool) -> "PoolManager":
-        from urllib3 import PoolManager, ProxyManager, disable_warnings, make_headers
-        from urllib3.exceptions import InsecureRequestWarning
-        from urllib3.util import parse_url
-
-        context = None
-        if place:
-            context = context_for(place, self._docker_config, self._environ, verify=verify)
-            if not verify:  # whoever allowed plain http there knows; it is not said per request
-                disable_warnings(InsecureRequestWarning)
-        if not proxy:
-            manager = PoolManager(ssl_context=context, maxsize=_CONNECTIONS, blocksize=BLOCK)
-        else:
-            parsed = parse_url(proxy)
-            auth = make_headers(proxy_basic_auth=parsed.auth) if parsed.auth else None
-            manager = ProxyManager(
-                parsed._replace(auth=None).url,
-                proxy_headers=auth,
-                ssl_context=context,
-                maxsize=_CONNECTIONS,
-                blocksize=BLOCK,
-            )
-        manager.pool_classes_by_scheme = self._sockets.pool_classes()
-        return manager
+    def _context_of(self, place: "Place") -> "ssl.SSLContext":
+        """Make the TLS context of a registry: its own authorities, none asked where it is insecure."""
+        names: tuple[str, ...] = (place.shown,)
+        if place.port == _TLS_PORT:
+            names = (place.shown.removesuffix(f":{_TLS_PORT}"), place.shown)
+        return context_for(
+            names,
+            self._docker_config,
+            self._environ,
+            verify=not self._rules.allow(place.host, place.port),
+        )
 
 
-def _outgoing(
-    request: Request, headers: Mapping[str, str]
-) -> tuple["bytes | object | None", dict[str, str]]:
+def _ask(
+    connection: "Connection", request: Request, url: str, headers: Mapping[str, str]
+) -> "HTTPResponse":
+    """Send a request, give the response with its headers read."""
+    parts = urlsplit(url)
+    target = quote(f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}", safe=_URL_SAFE)
+    host = parts.netloc.rpartition("@")[2].removesuffix(
+        _DEFAULT_PORTS.get(parts.scheme.lower(), "")
+    )
+    if connection.is_forwarded:
+        target = f"{parts.scheme}://{host}{target}"
     sent = {
+        "Host": host,
         "User-Agent": f"lamina/{__version__}",
         "Accept-Encoding": "identity",
         **headers,
+        **(connection.proxy_headers if connection.is_forwarded else {}),
     }
-    if isinstance(request.body, Body):
-        sent["Content-Length"] = str(request.body.size)
-        return request.body.pieces(), sent
-    return request.body, sent
+    body = request.body
+    if isinstance(body, Body) and body.size is None:
+        sent["Transfer-Encoding"] = "chunked"
+    elif body is not None:
+        sent["Content-Length"] = str(body.size if isinstance(body, Body) else len(body))
+    connection.putrequest(request.method, target, skip_host=True, skip_accept_encoding=True)
+    for name, value in sent.items():
+        connection.putheader(name, value)
+    try:
+        connection.endheaders(body if isinstance(body, bytes) else None)
+        if isinstance(body, Body):
+            _send_pieces(connection, body)
+    except (BrokenPipeError, ConnectionResetError):
+        # A server that refuses before the end of the body says why before it hangs up.
+        try:
+            return connection.getresponse()
+        except OSError:
+            pass
+        raise
+    return connection.getresponse()
 
 
-def _incoming(request: Request, url: str, raw: "BaseHTTPResponse") -> Response:
+def _send_pieces(connection: "Connection", body: Body) -> None:
+    for piece in body.pieces():
+        if body.size is not None:
+            connection.send(piece)
+        elif piece:
+            connection.send(b"%x\r\n%b\r\n" % (len(piece), piece))
+    if body.size is None:
+        connection.send(b"0\r\n\r\n")
+
+
+def _incoming(
+    request: Request,
+    url: str,
+    raw: "HTTPResponse",
+    connection: "Connection",
+    connections: "Connections",
+) -> Response:
     """Read the body, unless it was asked for as a stream and is a good one."""
+    from lamina.remote.connections import WireStream
+
+    headers = Headers(raw.getheaders())
+    stream = WireStream(connection, raw, connections)
     good = 200 <= raw.status < 300  # noqa: PLR2004
     if request.stream and good:
-        return Response(raw.status, raw.headers, b"", url, request.method, raw)
+        return Response(raw.status, headers, b"", url, request.method, stream)
     limit = request.limit if good else min(request.limit, _ERROR_LIMIT)
-    body = _read_body(raw, limit, tolerant=not good)
-    return Response(raw.status, raw.headers, body, url, request.method)
+    body = _read_body(stream, limit, tolerant=not good)
+    if coding := headers.get("Content-Encoding", ""):
+        body = _unpacked(body, coding, limit)
+    return Response(raw.status, headers, body, url, request.method)
 
 
-def _read_body(raw: "BaseHTTPResponse", limit: int, *, tolerant: bool) -> bytes:
+def _read_body(stream: "WireStream", limit: int, *, tolerant: bool) -> bytes:
     """Read up to limit + 1 bytes. `tolerant`: half an error message is better than none."""
-    from urllib3.exceptions import HTTPError
+    from lamina.remote.connections import BREAKS
 
     pieces: list[bytes] = []
     size = 0
     try:
         while size <= limit:
-            piece = raw.read1(limit + 1 - size, decode_content=True)
+            piece = stream.read1(limit + 1 - size)
             if not piece:
-                raw.release_conn()
+                stream.release()
                 return b"".join(pieces)
             pieces.append(piece)
             size += len(piece)
-        raw.close()
-    except (HTTPError, OSError):
-        raw.close()
+        stream.close()
+    except BREAKS:
+        stream.close()
         if not tolerant:
             raise
     return b"".join(pieces)
+
+
+def _unpacked(body: bytes, coding: str, limit: int) -> bytes:
+    """Undo a compression nobody asked for, up to limit + 1 bytes; what is none stays as it came."""
+    import zlib
+
+    if coding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
+        return body
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, limit + 1)
+    except zlib.error:
+        return body
 
 
 def _status(response: Response | None) -> int:
     return response.status if response else 0
 
 
-def _translate(error: Exception, url: str, method: str) -> LaminaError:
-    """Say what broke in words of ours. The order matters: urllib3's classes overlap."""
-    from urllib3 import exceptions as lib
+def _where(url: str, method: str) -> str:
+    return f'{method.capitalize()} "{without_query(url)}"'
 
-    _, host, port = origin(url)
-    where = f'{method.capitalize()} "{without_query(url)}"'
-    if isinstance(error, lib.SSLError):
-        return _translate_tls(error, where, host, port)
-    if isinstance(error, lib.LocationParseError):
-        return ResponseInvalid(f"{where}: not a usable address")
-    unreachable = (
-        (
-            lib.ProxyError,
-            f"the proxy does not let us through: {_reason(error)}",
-            "check HTTPS_PROXY and HTTP_PROXY; NO_PROXY names hosts to reach directly",
-        ),
-        (
-            lib.NameResolutionError,
-            f"no such host: {host}",
-            "check the registry's name and the network",
-        ),
-        (
-            lib.NewConnectionError,
-            f"cannot connect to {host}:{port}: {_reason(error)}",
-            "check the registry's name and port, and that it is running",
-        ),
-        (
-            lib.ConnectTimeoutError,
-            f"no answer from {host}:{port}",
-            "check the network, and the registry's port",
-        ),
-    )
-    for kind, text, hint in unreachable:
-        if isinstance(error, kind):
-            return RegistryUnreachable(f"{where}: {text}", hint=hint)
-    if isinstance(error, lib.ReadTimeoutError):
+
+def _unusable(url: str, method: str) -> LaminaError:
+    return ResponseInvalid(f"{_where(url, method)}: not a usable address")
+
+
+def _translate(error: Exception, url: str, method: str, place: "Place") -> LaminaError:
+    """Say what broke in words of ours."""
+    from http.client import InvalidURL
+
+    where = _where(url, method)
+    if isinstance(error, InvalidURL):
+        return _unusable(url, method)
+    if isinstance(error, TimeoutError):
         return ConnectionBroken(f"{where}: the registry stopped answering")
-    return ConnectionBroken(f"{where}: the connection broke off ({_reason(error)})")
+    if type(error).__module__ == "ssl":  # not imported here: most who come by have no need of it
+        return _translate_tls(str(error), where, place)
+    reason = str(error) or type(error).__name__
+    if isinstance(error, OSError) and error.strerror:
+        reason = error.strerror.lower()
+    return ConnectionBroken(f"{where}: the connection broke off ({reason})")
 
 
-def _translate_tls(error: Exception, where: str, host: str, port: int) -> LaminaError:
-    text = str(error)
+def _translate_tls(text: str, where: str, place: "Place") -> LaminaError:
     if "EOF" in text:
         return ConnectionBroken(f"{where}: the connection broke off")
     if "CERTIFICATE_VERIFY_FAILED" in text:
         reason = text.partition("certificate verify failed: ")[2].partition(" (_ssl")[0]
         return CertificateRefused(
             f"{where}: tls: failed to verify certificate: {reason or text}",
-            hint=f"put its authority's certificate into /etc/docker/certs.d/{host}:{port}/ca.crt, or set SSL_CERT_FILE",
+            hint=f"put its authority's certificate into /etc/docker/certs.d/{place.shown}/ca.crt, or set SSL_CERT_FILE",
         )
     if any(
         sign in text for sign in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "record layer")
     ):
         return CertificateRefused(
             f"{where}: http: server gave HTTP response to HTTPS client",
-            hint=f"if you trust the network to it, set LAMINA_INSECURE_REGISTRIES={host}:{port}",
+            hint=f"if you trust the network to it, set LAMINA_INSECURE_REGISTRIES={place.shown}",
         )
     return CertificateRefused(
-        f"{where}: tls: {_reason(error)}",
+        f"{where}: tls: {text}",
         hint="the registry may want a client certificate (certs.d)",
     )
-
-
-def _reason(error: BaseException) -> str:
-    """Dig out the operating system's own words."""
-    seen: list[BaseException] = []
-    here: BaseException | None = error
-    while here is not None and here not in seen:
-        seen.append(here)
-        nested = here.args[-1] if here.args and isinstance(here.args[-1], BaseException) else None
-        here = here.__cause__ or nested
-    for each in reversed(seen):
-        if isinstance(each, OSError) and each.strerror:
-            with suppress(ValueError):
-                return each.strerror.lower()
-    return str(seen[-1]) or type(seen[-1]).__name__

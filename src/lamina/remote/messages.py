@@ -1,34 +1,59 @@
 """One request and one response, as values: what the pure parts of this package talk about."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Protocol
 
-__all__ = ["Body", "Request", "Response", "Stream", "origin", "without_query"]
+__all__ = ["Body", "Headers", "Request", "Response", "Stream", "origin", "without_query"]
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _PORTS = {"http": 80, "https": 443}
 
 
 class Stream(Protocol):
-    """A response body that is still on the wire. urllib3's response and tests' fakes have it."""
+    """A response body that is still on the wire: a connection's, or a test's own."""
 
-    def read1(self, amt: int | None = None, decode_content: bool | None = None) -> bytes:
-        """Give the next bytes that come, at most `amt`; none at the end."""
+    def read1(self, size: int) -> bytes:
+        """Give the next bytes that come, at most `size`; none at the end."""
 
-    def release_conn(self) -> None:
+    def release(self) -> None:
         """Give the connection back for the next request; only after the last byte."""
 
     def close(self) -> None:
         """Drop the connection."""
 
 
+class Headers(Mapping[str, str]):
+    """Header fields by name, whose case does not matter; several of one name joined by commas."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: Iterable[tuple[str, str]]) -> None:
+        self._fields: dict[str, str] = {}
+        for name, value in fields:
+            key = name.lower()
+            before = self._fields.get(key)
+            self._fields[key] = value if before is None else f"{before}, {value}"
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[name.lower()]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._fields)
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+
 @dataclass(frozen=True, slots=True)
 class Body:
-    """`size` bytes to send; every call of `pieces` gives them from the start, so they can be sent again."""
+    """`size` bytes to send; every call of `pieces` gives them from the start, so they can be sent again.
 
-    size: int
+    Without a size they go in chunks, for servers that take that.
+    """
+
+    size: int | None
     pieces: Callable[[], Iterable[bytes]]
 
 

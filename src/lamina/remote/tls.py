@@ -1,7 +1,7 @@
 """Whom TLS trusts per registry: the system, SSL_CERT_FILE, and docker's certs.d folders."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from lamina.errors import Invalid
@@ -29,9 +29,11 @@ def certificate_folders(
 
 
 def context_for(
-    host: str, docker_config: str, environ: Mapping[str, str], *, verify: bool
+    hosts: Iterable[str], docker_config: str, environ: Mapping[str, str], *, verify: bool
 ) -> "ssl.SSLContext":
     """Make the TLS context for a registry: `*.crt` are authorities, `*.cert` + `*.key` are ours.
+
+    `hosts` are the names its folders may have.
 
     Without `verify` any certificate is taken: for registries that could as well speak plain http.
     Raises: Invalid (a file that is no certificate, or a certificate without its key).
@@ -43,8 +45,9 @@ def context_for(
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    for folder in certificate_folders(host, docker_config, environ):
-        _load_folder(context, folder)
+    for host in hosts:
+        for folder in certificate_folders(host, docker_config, environ):
+            _load_folder(context, folder)
     return context
 
 

@@ -32,7 +32,6 @@ COMMAND = Command(
     ),
     arity=(1, 2),
 )
-_OK = 200
 
 
 def main(arguments: Arguments, context: Context) -> int:
@@ -62,16 +61,16 @@ def _opened(context: Context, source: str) -> Iterator[BinaryIO]:
         with input_file(context, source, command="import") as stream:
             yield stream
         return
-    from urllib3 import PoolManager
-    from urllib3.exceptions import HTTPError
+    from http.client import HTTPException
+    from urllib.error import HTTPError
+    from urllib.request import urlopen
 
     from lamina.errors import Unavailable
 
-    with PoolManager() as pool:
-        try:
-            response = pool.request("GET", source, preload_content=False, timeout=60)
-            if response.status != _OK:
-                raise Unavailable(f"{source}: {response.status} {response.reason}")
-            yield response  # type: ignore[misc]
-        except HTTPError as error:
-            raise Unavailable(f"cannot fetch {source}: {error}") from error
+    try:
+        with urlopen(source, timeout=60) as response:  # noqa: S310 - http and https alone come here
+            yield response
+    except HTTPError as error:
+        raise Unavailable(f"{source}: {error.code} {error.reason}") from error
+    except (OSError, HTTPException) as error:
+        raise Unavailable(f"cannot fetch {source}: {error}") from error

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lamina.events import Phase
@@ -66,6 +65,8 @@ class RegistrySink:
 
     def take(self, wanted: "Descriptor", opened: OpenBlob, progress: Progress) -> Arrival:
         """Mount or send a blob, unless the repository has it."""
+        from tempfile import TemporaryFile
+
         with TemporaryFile(dir=self._spool) as spool:
             filled = False
 
