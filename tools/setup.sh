@@ -101,5 +101,5 @@ fi
 make_venv
 install_python_packages
 # Some machines forbid Python to keep what it compiles; every command would compile itself anew.
-.venv/bin/python -m compileall -q src .venv/lib/python3*/site-packages/{urllib3,isal,backports} || true
+.venv/bin/python -m compileall -q src .venv/lib/python3*/site-packages/{isal,backports} || true
 mkdir -p .cache

@@ -194,10 +194,14 @@ class Connection(HTTPConnection):
             outer = self._wrapped(sock, ssl.create_default_context(), self.host)
         if self._context is None:
             return outer
-        if self._proxy is not None:
-            self._ask_for_tunnel(outer)
-        if outer is not sock:
-            return NestedTls(outer, self._context, self.place.host)
+        try:
+            if self._proxy is not None:
+                self._ask_for_tunnel(outer)
+            if outer is not sock:
+                return NestedTls(outer, self._context, self.place.host)
+        except BaseException:
+            outer.close()
+            raise
         return self._wrapped(sock, self._context, self.place.host)
 
     def _wrapped(self, sock: socket.socket, context: "ssl.SSLContext", host: str) -> socket.socket:
