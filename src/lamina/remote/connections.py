@@ -21,10 +21,16 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
-__all__ = ["BLOCK", "BREAKS", "Connections", "NotConnected", "Place", "TlsFailed", "WireStream"]
+__all__ = [
+    "BREAKS",
+    "Connection",
+    "Connections",
+    "NotConnected",
+    "Place",
+    "TlsFailed",
+    "WireStream",
+]
 
-BLOCK = 256 * 1024
-"""Bytes handed to or taken from a socket at a time."""
 BREAKS = (OSError, HTTPException)
 """What a conversation that breaks off raises."""
 _MOST_IDLE = 16
@@ -79,6 +85,9 @@ class Connections:
         self._idle: dict[Place, list[Connection]] = {}
         self._contexts: dict[Place, ssl.SSLContext] = {}
         self._sockets = LiveSockets()
+
+    def __del__(self) -> None:
+        self.close()  # of a client that nobody closed
 
     def take(self, place: Place, *, fresh: bool = False) -> "Connection":
         """Give an idle connection that still lives (not if `fresh`), else a new one, not yet made."""
@@ -145,7 +154,7 @@ class Connection(HTTPConnection):
         if self._proxy is not None:
             host = self._proxy.hostname or ""
             port = self._proxy.port or (443 if self._proxy.scheme == "https" else 80)
-        super().__init__(host, port, blocksize=BLOCK)
+        super().__init__(host, port)
 
     @property
     def is_forwarded(self) -> bool:
