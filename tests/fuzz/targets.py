@@ -254,8 +254,8 @@ def _of_tarfile(member: tarfile.TarInfo) -> tuple[object, ...] | None:
     kinds = {b"1": Kind.HARDLINK, b"2": Kind.SYMLINK, b"3": Kind.CHARACTER, b"4": Kind.BLOCK,
              b"5": Kind.DIRECTORY, b"6": Kind.FIFO, b"D": Kind.DIRECTORY}  # fmt: skip
     kind = kinds.get(member.type, Kind.FILE)
-    if kind is Kind.FILE and name.endswith(b"/"):
-        kind = Kind.DIRECTORY
+    if kind is Kind.FILE and member.type != b"0" and _ends_in_slash(member):
+        kind = Kind.DIRECTORY  # it does not see the slash of a name that pax gives
     link = member.linkname.encode("utf-8", "surrogateescape")
     try:
         path = normal_path(name)
@@ -268,6 +268,10 @@ def _of_tarfile(member: tarfile.TarInfo) -> tuple[object, ...] | None:
         member.size if kind is Kind.FILE else 0,
         link if kind in (Kind.SYMLINK, Kind.HARDLINK) else b"",
     )  # fmt: skip
+
+
+def _ends_in_slash(member: tarfile.TarInfo) -> bool:
+    return member.name.endswith("/") or member.pax_headers.get("path", "").endswith("/")
 
 
 def _of_ours(entry: Entry) -> tuple[object, ...]:

@@ -1,9 +1,11 @@
 """Tars that builders wrote once, or that somebody wrote to confuse: each read as extraction reads it."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
+from tests.images import write_layout
 from tests.layer.bombs import extended, header, named, record
 from tests.layer.trees import (
     erofs,
@@ -44,6 +46,32 @@ def test_the_body_of_an_old_directory_is_not_read_as_entries(tmp_path: Path, let
     data = header(letter, 512, b"old/") + named(b"smuggled") + named(b"after")
     with sealed(tmp_path / "layer", data) as layer:
         assert names(layer) == [b"", b"after", b"old"]
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("lead", [b"", extended(b"x", record(b"path", b"./odd/"))])
+@pytest.mark.parametrize("letter", [b"0", b"\0"])
+def test_a_name_that_ends_in_a_slash_is_what_other_engines_make_of_it(
+    tmp_path: Path, letter: bytes, lead: bytes
+):
+    # umoci reads it with Go's library, as docker, podman and containerd do.
+    data = lead + header(letter, 0, b"odd" if lead else b"odd/") + named(b"after") + bytes(1024)
+    write_layout(tmp_path / "layout", [data])
+    command = ["umoci", "unpack", "--image", f"{tmp_path}/layout:latest", f"{tmp_path}/bundle"]
+    subprocess.run(command, check=True, capture_output=True)
+    wanted = facts_of_directory(tmp_path / "bundle" / "rootfs")
+    with sealed(tmp_path / "layer", data) as layer:
+        found = facts_of_tree(Tree.of([layer]))
+    assert {path: fact[0] for path, fact in found.items()} == {
+        path: fact[0] for path, fact in wanted.items()
+    }
+
+
+@pytest.mark.parametrize("lead", [b"", extended(b"x", record(b"path", b"./odd/"))])
+def test_a_regular_file_whose_name_ends_in_a_slash_keeps_its_body(tmp_path: Path, lead: bytes):
+    data = lead + header(b"0", 3, b"odd" if lead else b"odd/") + b"abc" + bytes(509)
+    with sealed(tmp_path / "layer", data + named(b"after")) as layer:
+        assert content(layer, b"odd") == b"abc"
 
 
 @pytest.mark.parametrize("letter", list(b"123456"))

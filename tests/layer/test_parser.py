@@ -142,7 +142,7 @@ def test_pax_says_every_field():
 
 
 def test_old_letters_and_old_ways():
-    data = raw(b"\0", b"file", magic=bytes(8)) + raw(b"0", b"folder/") + raw(b"7", b"contiguous")
+    data = raw(b"\0", b"file", magic=bytes(8)) + raw(b"\0", b"folder/") + raw(b"7", b"contiguous")
     data += raw(b"V", b"label") + raw(b"D", b"dump", b"Yname\0\0") + raw(b"Q", b"unknown", b"x")
     assert [(entry.path, entry.kind) for entry in parse(data)] == [
         (b"file", Kind.FILE), (b"folder", Kind.DIRECTORY), (b"contiguous", Kind.FILE),

@@ -289,7 +289,7 @@ class TarParser:
         if ordered or long:
             records = {**records, **long, **dict(ordered)}
         real_size = pax.override(entry, records) if records else -1
-        self._normalise(entry)
+        self._normalise(entry, letter)
         if entry.kind is not Kind.FILE:
             self._skip(entry.offset, 0 if letter in _NO_BODY else entry.size)
             entry.size = 0
@@ -319,10 +319,12 @@ class TarParser:
         self._heads[head] = parent
         return parent
 
-    def _normalise(self, entry: Draft) -> None:
+    def _normalise(self, entry: Draft, letter: bytes) -> None:
         raw = entry.path
         if raw[-1:] == b"/":
-            if entry.kind is Kind.FILE:
+            # Old tars say so that it is a directory. Of "0", which is newer than that, GNU tar and libarchive
+            # believe it too, but docker, podman, containerd and umoci make a file: a layer is what they make of it.
+            if entry.kind is Kind.FILE and letter != b"0":
                 entry.kind = Kind.DIRECTORY
             raw = raw[:-1]
         head, _, last = raw.rpartition(b"/")
