@@ -12,7 +12,11 @@ from pathlib import Path
 import pytest
 from tests.conftest import PLAIN
 
-SUITES = ("tests/contracts/test_snapshotter.py", "tests/contracts/test_oddities.py")
+SUITES = (
+    "tests/contracts/test_snapshotter.py",
+    "tests/contracts/test_oddities.py",
+    "tests/contracts/test_any_changes.py",
+)
 ENTER = """
 import os, sys
 from lamina.runtime import userns

@@ -208,6 +208,8 @@ def _compare_with_tarfile(data: bytes, entries: list[Entry]) -> None:
         return
     if any(_leaders(data, member) > 1 for member in members):
         return  # of two names the first counts there, the last for us and GNU tar
+    if any(_leaders(data, member) and _letter(data, member) == b"\0" for member in members):
+        return  # whether an old header is a directory's it tells by the name in the header alone
     if any(_has_stray_prefix(data, member) for member in members):
         return  # it takes a prefix of headers that are not ustar's, where the field is another
     theirs = [_of_tarfile(member) for member in members if member.type not in (b"V", b"N")]
@@ -230,6 +232,10 @@ def _leaders(data: bytes, member: tarfile.TarInfo) -> int:
     return count
 
 
+def _letter(data: bytes, member: tarfile.TarInfo) -> bytes:
+    return data[member.offset_data - 356 : member.offset_data - 355]
+
+
 def _has_stray_prefix(data: bytes, member: tarfile.TarInfo) -> bool:
     header = data[member.offset_data - 512 : member.offset_data]
     return header[257:265] != b"ustar\x0000" and header[345:346] != b"\0"
@@ -238,8 +244,8 @@ def _has_stray_prefix(data: bytes, member: tarfile.TarInfo) -> bool:
 def _of_tarfile(member: tarfile.TarInfo) -> tuple[object, ...] | None:
     """Give what to compare; None for what it is known to read in another way.
 
-    An empty value takes a pax record back, half a sparse file's records count there, an
-    empty long name is none, and what an old header is depends on the name that pax gives it.
+    An empty value takes a pax record back, half a sparse file's records count there, and an
+    empty long name is none.
     """
     records = member.pax_headers
     if "" in records.values() or member.type == b"D":

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import struct
 from pathlib import Path
 
 from hypothesis import strategies as st
@@ -96,8 +97,20 @@ def _entry(draw: st.DrawFn, path: str, kind: Kind, others: list[str]) -> Piece:
     return entry, body
 
 
+# An access control list (version 2: a user of his own may read) for a file, one for a folder's children, and
+# what lets a program bind a low port.
+_ACL = struct.pack(
+    "<I" + "HHI" * 5,
+    *(2, 1, 6, 0xFFFFFFFF, 2, 4, 0, 4, 4, 0xFFFFFFFF, 16, 4, 0xFFFFFFFF, 32, 0, 0xFFFFFFFF),
+)
+_LABELS = [
+    ("system.posix_acl_access", _ACL),
+    ("system.posix_acl_default", _ACL),
+    ("security.capability", bytes.fromhex("0100000200200000" + "00" * 12)),
+]
+
 _VERBS = ["write", "append", "chmod", "chown", "remove", "mkdir", "symlink", "link", "rename",
-          "xattr", "touch", "fifo", "device", "remake"]  # fmt: skip
+          "xattr", "touch", "fifo", "device", "remake", "sparse", "become", "bare", "label"]  # fmt: skip
 
 
 _MOVES = ["rename", "rename", "rename", "rename", "chmod", "link", "remove", "mkdir", "write"]
@@ -127,7 +140,11 @@ def change_anything(root: Path, change: Change) -> None:
         # A symlink may lead to this machine's own files, a device to its disks.
         if not f"{os.path.realpath(place.parent)}/".startswith(f"{inside}/"):
             return
-        if verb in ("write", "append") and os.path.lexists(place) and not _is_plain(place):
+        if (
+            verb in ("write", "append", "sparse")
+            and os.path.lexists(place)
+            and not _is_plain(place)
+        ):
             return
     try:
         _change(verb, root / path, root / other, number)
@@ -137,6 +154,28 @@ def change_anything(root: Path, change: Change) -> None:
 
 def _is_plain(path: Path) -> bool:
     return not path.is_symlink() and path.is_file()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _make(path: Path, other: Path, number: int) -> None:
+    """Put something of another kind in the place of what was there."""
+    if number < 2:
+        path.write_bytes(b"new" * number)
+    elif number == 2:
+        path.symlink_to(other.name)
+    elif number == 3:
+        os.mkfifo(path)
+    elif number == 4:
+        os.link(other, path, follow_symlinks=False)
+    else:
+        path.mkdir()
+        (path / "a").write_bytes(b"below")
 
 
 def _change(verb: str, path: Path, other: Path, number: int) -> None:  # noqa: PLR0912 - a verb, a branch
@@ -152,10 +191,7 @@ def _change(verb: str, path: Path, other: Path, number: int) -> None:  # noqa: P
         case "chown":
             os.lchown(path, number, number * 1000)
         case "remove" | "remake":
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+            _remove(path)
             if verb == "remake":
                 path.mkdir()
         case "mkdir":
@@ -172,5 +208,19 @@ def _change(verb: str, path: Path, other: Path, number: int) -> None:  # noqa: P
             os.utime(path, ns=(number, number * 1_000_000_007), follow_symlinks=False)
         case "fifo":
             os.mkfifo(path)
+        case "sparse":
+            with path.open("r+b" if path.exists() else "wb") as file:
+                file.truncate(number << 16)
+                file.seek(number << 15)
+                file.write(b"in a hole" * (number % 2))
+        case "become":
+            _remove(path)
+            _make(path, other, number)
+        case "bare":
+            for name in os.listxattr(path, follow_symlinks=False):
+                if name.startswith("user."):
+                    os.removexattr(path, name, follow_symlinks=False)
+        case "label":
+            os.setxattr(path, *_LABELS[number % len(_LABELS)], follow_symlinks=False)
         case _:
             os.mknod(path, 0o020640, os.makedev(1, number + 1))

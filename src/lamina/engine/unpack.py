@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from lamina.errors import Invalid
 from lamina.layer.entry import Entry, Kind
+from lamina.layer.recorded import RECORD, Record
 from lamina.layer.tar import TarParser
 from lamina.runtime import syscalls
 
@@ -253,13 +254,11 @@ class _Place:
 
     def _dress(self, parent: int, name: bytes, entry: Entry) -> None:
         """Give owner, then mode (chown clears set-uid bits), xattrs, and last the times."""
+        path = os.path.join(f"/proc/self/fd/{parent}".encode(), name)
         if self._owners:
-            uid, gid = self._owner or (entry.uid, entry.gid)
-            with suppress(PermissionError):
-                os.chown(name, uid, gid, dir_fd=parent, follow_symlinks=False)
+            self._own(path, entry)
         if entry.kind is not Kind.SYMLINK:
             _chmod(parent, name, entry.mode)
-        path = os.path.join(f"/proc/self/fd/{parent}".encode(), name)
         for key, value in entry.xattrs:
             with suppress(OSError):
                 os.setxattr(path, key, value, follow_symlinks=False)
@@ -268,6 +267,20 @@ class _Place:
             self._times.append((entry.path, entry.mtime_ns))
         else:
             os.utime(name, ns=stamp, dir_fd=parent, follow_symlinks=False)
+
+    def _own(self, path: bytes, entry: Entry) -> None:
+        """Give the owner; one without a place in this user namespace is recorded in a container."""
+        uid, gid = self._owner or (entry.uid, entry.gid)
+        try:
+            os.chown(path, uid, gid, follow_symlinks=False)
+        except PermissionError:
+            return
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            if self._root >= 0 and entry.kind in (Kind.FILE, Kind.DIRECTORY):
+                with suppress(OSError):  # a disk without attributes keeps no owners
+                    os.setxattr(path, RECORD, bytes(Record(uid, gid)), follow_symlinks=False)
 
     def finish(self) -> None:
         """Set the folders' times, deepest last touched first."""
