@@ -83,3 +83,16 @@ def test_an_environment_left_out_is_the_processs_own(monkeypatch):
 def test_a_run_root_leaves_room_for_socket_names(root: str):
     settings = Settings.from_environment({**PLAIN, "LAMINA_ROOT": "/" + root})
     assert len(os.fsencode(settings.run_root)) < 60
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("", 3600), ("90s", 90), ("30m", 1800), ("2d", 172800), ("off", 0)]
+)
+def test_removed_images_are_kept_for_a_span_of_time(text, seconds):
+    assert Settings.from_environment({**PLAIN, "LAMINA_UNDO": text}).undo_s == seconds
+
+
+@pytest.mark.parametrize("text", ["1", "h", "-1h", "1.5h", "1w", "\u0661h"])
+def test_a_span_that_is_none_is_refused(text):
+    with pytest.raises(Invalid, match="LAMINA_UNDO"):
+        Settings.from_environment({**PLAIN, "LAMINA_UNDO": text})

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 
 from lamina.errors import Invalid
 
-__all__ = ["DEFAULT_REGISTRY", "HUB_ADDRESS", "MAX_LOWERS", "Settings"]
+__all__ = ["DEFAULT_REGISTRY", "HUB_ADDRESS", "MAX_LOWERS", "UNDO_S", "Settings"]
 
 DEFAULT_REGISTRY = "docker.io"
 HUB_ADDRESS = ("127.0.0.1", 5000)
 MAX_LOWERS = 500
 """Read-only layers that overlayfs stacks under one mount (OVL_MAX_STACK)."""
+UNDO_S = 3600
+"""How long removed images are kept for `lamina undo`; decision 10 says why."""
 
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _WORDS = {"erofs": ("file", "loop", "none"), "directio": ("on", "off")}
 
 
@@ -26,6 +29,8 @@ class Settings:
     Of the storage options, `erofs` says how sealed layers are mounted: `file`, `loop` (by a loop
     device) or `none`; empty: the best that the kernel has. `directio` reads them around the page
     cache of the file. Images of more than `max_lowers` layers have their lowest ones merged.
+
+    Removed images are kept for `undo_s` seconds where the room is not needed; 0: not at all.
     """
 
     root: str
@@ -37,12 +42,14 @@ class Settings:
     erofs: str = ""
     directio: bool = True
     max_lowers: int = MAX_LOWERS
+    undo_s: int = UNDO_S
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Read LAMINA_ROOT, LAMINA_RUN_ROOT, LAMINA_STORAGE_DRIVER, LAMINA_RUNTIME, DOCKER_CONFIG.
 
-        LAMINA_STORAGE_OPT has the storage options: `erofs=loop,directio=off,max-lowers=100`.
+        LAMINA_STORAGE_OPT has the storage options: `erofs=loop,directio=off,max-lowers=100`;
+        LAMINA_UNDO how long removed images are kept: `1h`, `30m`, `90s`, `2d` or `off`.
         Unset: root uses /var/lib/lamina and /run/lamina; others use the XDG folders. A root of
         one's own gets a run root of its own, so that two roots never share mounts or sockets.
         Raises: Invalid (an option that does not exist).
@@ -72,6 +79,7 @@ class Settings:
             erofs=options.get("erofs", ""),
             directio=options.get("directio") != "off",
             max_lowers=int(options.get("max-lowers", MAX_LOWERS)),
+            undo_s=_seconds(env["LAMINA_UNDO"]) if env.get("LAMINA_UNDO") else UNDO_S,
         )
 
 
@@ -95,6 +103,18 @@ def _storage_options(text: str) -> dict[str, str]:
             raise Invalid(f"storage option {key}={value}: it takes {allowed}")
         found[key] = value
     return found
+
+
+def _seconds(text: str) -> int:
+    """Read a span such as `1h`, `30m`, `90s`, `2d`, `off`. Raises: Invalid."""
+    if text in ("off", "0"):
+        return 0
+    number, unit = text[:-1], text[-1:]
+    if not (number.isascii() and number.isdigit()) or unit not in _UNITS:
+        raise Invalid(
+            f"LAMINA_UNDO={text}: not a time", hint="write 1h, 30m, 90s, 2d, or off for none"
+        )
+    return int(number) * _UNITS[unit]
 
 
 def _short_name(path: str) -> str:

@@ -71,7 +71,7 @@ def test_an_adopted_index_stays_an_index_and_goes_without_a_trace(engine, tmp_pa
     image = engine.images.resolve("multi:all")
     assert image.layer_sizes == (1,)
     assert [named.target.digest for named in engine.store.names.all()] == [row[0]]
-    removed = engine.images.remove("multi:all")
+    removed = engine.images.remove("multi:all", now=True)
     assert removed[-1].deleted == str(image.config.diff_ids[0])
     assert engine.images.list() == ()
     assert list(engine.store.blobs) == []

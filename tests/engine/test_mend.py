@@ -49,7 +49,7 @@ def test_blobs_and_documents_come_again_from_the_registry_of_the_image(
     name = f"{registry.address}/mend/base:v1"
     engine.images.tag("base", name)
     engine.images.push(name)
-    engine.images.remove("base")
+    engine.images.remove("base", now=True)
     image = engine.images.resolve(name)
     digests = [image.manifest.digest, image.config.digest, image.manifest.layers[0].digest]
     paths = [Path(engine.store.blobs.path(digest)) for digest in digests]

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.root
 def test_image_of_a_container_is_not_removed_without_force(engine, base):
     container = ran(engine, "true")
     with pytest.raises(ImageInUse, match="must force"):
-        engine.images.remove("base")
+        engine.images.remove("base", now=True)
     removed = engine.images.remove("base", force=True)
     assert removed == (Removed(untagged="base:latest"),)
     engine.commit(container, "saved")  # what it stands on is still there
@@ -27,18 +27,18 @@ def test_removed_image_frees_its_layers_and_keeps_shared_ones(engine, base):
     made = engine.commit(container, "app")
     engine.containers.remove(container)
     diff_ids = engine.images.resolve("app").config.diff_ids
-    removed = engine.images.remove("app")
+    removed = engine.images.remove("app", now=True)
     assert removed[0] == Removed(untagged="app:latest")
     assert removed[1] == Removed(deleted=str(made))
     assert len(removed) == 3
     assert not engine.layers.has(diff_ids)
     assert engine.layers.has(diff_ids[:1])
     assert merged(engine, "base")
-    engine.images.remove("base")
+    engine.images.remove("base", now=True)
     assert list(engine.store.blobs) == []
     assert list(engine.layers) == []
     with pytest.raises(ImageUnknown):
-        engine.images.remove("base")
+        engine.images.remove("base", now=True)
 
 
 def test_removing_one_of_two_names_only_untags(engine, base):
@@ -59,7 +59,7 @@ def test_prune_removes_dangling_images_and_on_demand_the_unused(engine, base):
     old = import_image(engine, "moving", [Piece("f", b"1" * 5000)])
     import_image(engine, "moving", [Piece("f", b"2")])
     container = ran(engine, "")
-    removed, freed = engine.images.prune()
+    removed, freed = engine.images.prune(now=True)
     assert Removed(deleted=str(old)) in removed
     assert freed > 0
     removed, _ = engine.images.prune(all_unused=True)

@@ -68,7 +68,7 @@ def test_an_image_of_more_layers_than_a_union_takes_goes_all_the_way(
         ran = other.attempt("run", "--rm", name, "sh", "-c", script)
         assert ran.out == f"1\n{COUNT - 2}\ngone\nnew\n"
         assert "/f7: No such file" in ran.err
-        other("rmi", name)
+        other("rmi", "--now", name)
         assert os.listdir(disk / "b" / "root" / "layers" / "merged") == []
 
 

@@ -62,6 +62,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tag": ("tag", "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE"),
     "tags": ("tags", "List the tags of a repository at a registry"),
     "top": ("top", "Display the running processes of a container"),
+    "undo": ("undo", "Take back the last tag move, rmi or prune"),
     "unpause": ("unpause", "Unpause all processes within one or more containers"),
     "version": ("version", "Show the Lamina version information"),
     "wait": ("wait", "Block until one or more containers stop, then print their exit codes"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamina.cli.flags import BOOL, Flag
-from lamina.cli.units import human_size
+from lamina.cli.units import human_duration, human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from lamina.cli.context import Context
     from lamina.cli.flags import Arguments
     from lamina.engine.local import Removed
+    from lamina.store.undo import Occasion
 
-__all__ = ["FORCE", "agreed", "tell_images", "tell_space"]
+__all__ = ["FORCE", "NOW", "agreed", "tell_images", "tell_kept", "tell_space"]
 
+NOW = Flag("now", kind=BOOL, help="Free the room at once: nothing is kept for `lamina undo`")
 FORCE = Flag("force", "f", kind=BOOL, help="Do not prompt for confirmation")
 
 
@@ -39,3 +41,16 @@ def tell_images(context: Context, removed: Sequence[Removed]) -> None:
 def tell_space(context: Context, freed: int) -> None:
     """Say how much came back."""
     context.print(f"Total reclaimed space: {human_size(freed)}")
+
+
+def tell_kept(context: Context, why: Occasion) -> None:
+    """Say, as talk, what stays for a while so that `lamina undo` can bring it back."""
+    from lamina.engine.undo import held_for
+
+    size = held_for(context.engine, why)
+    if size:
+        span = human_duration(context.settings.undo_s).lower()
+        context.say(
+            f"{human_size(size)} are kept for {span}: `lamina undo` brings them back, "
+            "`lamina image prune --now` frees them at once"
+        )

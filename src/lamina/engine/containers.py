@@ -179,6 +179,8 @@ class Containers:
 
         Raises: ContainerInUse (it runs), ContainerUnknown.
         """
+        from lamina.engine.room import tidy
+
         record = self.record(name)
         state = self.state(record.id)
         if state.is_running:
@@ -191,6 +193,7 @@ class Containers:
             execution.end(self._engine, record)
         self._privilege()
         self._take_away(record, volumes=volumes)
+        tidy(self._engine)
         return record
 
     def _take_away(self, record: ContainerRecord, *, volumes: bool) -> None:

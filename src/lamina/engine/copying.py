@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from lamina.engine.adopt import StoreSource
 from lamina.engine.archives import opened_archive
+from lamina.engine.undo import occasion
 from lamina.errors import Invalid, NotFound, Unsupported
 from lamina.events import Listener, Notice, Phase, silent
 from lamina.image.archive import Archive, ArchiveSource
@@ -179,7 +180,8 @@ class StoreSink:
         """Give the name, and seal the layers of what this machine can run."""
         if self._top is None:
             raise Invalid("nothing was copied")
-        self._engine.store.names.set(str(self._reference), self._top, {})
+        why = occasion(f"copy to {self._reference.familiar}")
+        self._engine.store.names.set(str(self._reference), self._top, {}, occasion=why)
         with suppress(NotFound, Unsupported, Invalid):  # another platform's, or an artifact
             self._engine.images.resolve(str(self._reference))
 

@@ -148,15 +148,19 @@ class Engine:
         Raises: NotFound, ReferenceInvalid, ChangeInvalid.
         """
         from lamina.engine.commit import commit
+        from lamina.engine.room import with_room
 
-        return commit(
+        return with_room(
             self,
-            container,
-            name,
-            message=message,
-            author=author,
-            changes=changes,
-            pause=pause,
-            compression=compression,
-            listener=listener,
+            lambda: commit(
+                self,
+                container,
+                name,
+                message=message,
+                author=author,
+                changes=changes,
+                pause=pause,
+                compression=compression,
+                listener=listener,
+            ),
         )

@@ -11,7 +11,7 @@ from lamina.spec.digest import Digest, chain_id
 from lamina.spec.reference import Reference, ReferenceInvalid
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Callable, Container
     from contextlib import AbstractContextManager
 
     from lamina.engine.archives import ImportRequest, Loaded
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lamina.spec.descriptor import Descriptor
     from lamina.spec.wire import Document
     from lamina.store.names import Named
+    from lamina.store.undo import Occasion
 
 __all__ = ["Images"]
 
@@ -156,10 +157,15 @@ class Images:
     ) -> "tuple[PullOutcome, ...]":
         """Fetch `name` from its registry; every tag of it with `all_tags`. See `engine.pull`."""
         from lamina.engine.pull import pull, pull_all
+        from lamina.engine.room import with_room
 
-        if all_tags:
-            return pull_all(self._engine, name, platform=platform, unpack=unpack, listener=listener)
-        return (pull(self._engine, name, platform=platform, unpack=unpack, listener=listener),)
+        def attempt() -> "tuple[PullOutcome, ...]":
+            if all_tags:
+                return pull_all(engine, name, platform=platform, unpack=unpack, listener=listener)
+            return (pull(engine, name, platform=platform, unpack=unpack, listener=listener),)
+
+        engine = self._engine
+        return with_room(engine, attempt)
 
     def copy(
         self,
@@ -224,17 +230,33 @@ class Images:
         )
         return reference
 
-    def remove(self, name_or_id: str, *, force: bool = False) -> tuple[Removed, ...]:
+    def remove(
+        self,
+        name_or_id: str,
+        *,
+        force: bool = False,
+        now: bool = False,
+        occasion: "Occasion | None" = None,
+    ) -> tuple[Removed, ...]:
         """Untag, and delete the image once nothing names or uses it. See `engine.remove`."""
         from lamina.engine.remove import remove
 
-        return remove(self._engine, name_or_id, force=force)
+        return remove(self._engine, name_or_id, force=force, now=now, occasion=occasion)
 
-    def prune(self, *, all_unused: bool = False) -> tuple[tuple[Removed, ...], int]:
+    def prune(
+        self,
+        *,
+        all_unused: bool = False,
+        accepts: "Callable[[ImageSummary], bool]" = lambda _: True,
+        now: bool = False,
+        occasion: "Occasion | None" = None,
+    ) -> tuple[tuple[Removed, ...], int]:
         """Remove dangling images, or all that no container uses; also give the bytes freed."""
         from lamina.engine.remove import prune
 
-        return prune(self._engine, all_unused=all_unused)
+        return prune(
+            self._engine, all_unused=all_unused, accepts=accepts, now=now, occasion=occasion
+        )
 
     def inspect(self, name_or_id: str) -> "Document":
         """Give the image as docker 28's `image inspect` shapes it. Raises: ImageUnknown."""
@@ -289,14 +311,17 @@ class Images:
     def load(self, stream: BinaryIO, *, listener: Listener = silent) -> "tuple[Loaded, ...]":
         """Read a docker-archive or an OCI layout tar, compressed or not."""
         from lamina.engine.archives import load
+        from lamina.engine.room import with_room
 
-        return load(self._engine, stream, listener=listener)
+        engine = self._engine
+        return with_room(engine, lambda: load(engine, stream, listener=listener), again=False)
 
     def import_(self, stream: BinaryIO, request: "ImportRequest") -> Digest:
         """Make a one-layer image from a tar of a root file system; give its ID."""
         from lamina.engine.archives import import_
+        from lamina.engine.room import with_room
 
-        return import_(self._engine, stream, request)
+        return with_room(self._engine, lambda: import_(self._engine, stream, request), again=False)
 
     def chain_of(self, image: LocalImage) -> str:
         """Name the whole pile of an image, or `` when it has no layer."""

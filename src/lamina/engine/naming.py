@@ -59,6 +59,9 @@ def name_image(
     The image keeps the parent it was committed on when it gets further names.
     """
     from lamina.engine.clock import now_text
+    from lamina.engine.room import tidy
+    from lamina.engine.undo import occasion
+    from lamina.spec.reference import Reference
 
     rows = {row.name: row for row in engine.store.names.all()}
     changed = [
@@ -75,7 +78,10 @@ def name_image(
     if parent:
         facts[PARENT] = parent
     facts[TAGGED] = now_text()
-    engine.store.names.set(changed[-1], manifest.descriptor, facts, also=changed[:-1])
+    moves = any(each in rows for each in changed)
+    why = occasion(f"move {Reference.parse(name).familiar}") if moves else None
+    engine.store.names.set(changed[-1], manifest.descriptor, facts, also=changed[:-1], occasion=why)
+    tidy(engine)
     return name in changed
 
 

@@ -1,26 +1,39 @@
 """Remove images: names first, then what nothing needs any more."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from lamina.engine import undo
 from lamina.engine.local import ImageInUse, LocalImage, Removed
+from lamina.engine.room import collect
 from lamina.errors import LaminaError
 from lamina.spec.config import CONFIG_LIMIT, ImageConfig
 from lamina.spec.digest import Digest, chain_id
 from lamina.spec.reference import Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from lamina.engine.containers import ContainerRecord
     from lamina.engine.engine import Engine
+    from lamina.engine.local import ImageSummary
     from lamina.store.names import Named
+    from lamina.store.undo import Occasion
 
-__all__ = ["collect", "prune", "remove"]
+__all__ = ["prune", "remove"]
 
 
-def remove(engine: "Engine", name_or_id: str, *, force: bool = False) -> tuple[Removed, ...]:
+def remove(
+    engine: "Engine",
+    name_or_id: str,
+    *,
+    force: bool = False,
+    now: bool = False,
+    occasion: "Occasion | None" = None,
+) -> tuple[Removed, ...]:
     """Take a name away; delete the image when it was the last, as docker does.
 
+    What went is kept for `undo`, as one with all else of the same `occasion`; with `now` it is not.
     Raises: ImageUnknown, ImageInUse (a container stands on it, or an ID has names in several
     repositories and `force` is not set).
     """
@@ -38,39 +51,53 @@ def remove(engine: "Engine", name_or_id: str, *, force: bool = False) -> tuple[R
         _refuse_used(engine, image, users, name_or_id, force=force, by_id=True)
         leaving = [*image.names, *image.digests]
         is_last = True
-    removed = [Removed(untagged=Reference.parse(name).familiar) for name in leaving]
-    for name in leaving:
-        engine.store.names.remove(name)
+    removed = tuple(Removed(untagged=Reference.parse(name).familiar) for name in leaving)
+    why = None if now else occasion or undo.occasion(f"rmi {name_or_id}")
+    take = engine.store.names.take
     if not is_last:
-        return tuple(removed)
+        take(leaving, occasion=why)
+        return removed
     if users:  # forced: the containers keep what they stand on
-        engine.store.names.keep(image.manifest.descriptor, dict(rows[0].facts))
-        return tuple(removed)
-    _drop(engine, rows)
+        take(leaving, kept=replace(rows[0], target=image.manifest.descriptor), occasion=why)
+        return removed
+    take(leaving, _targets(rows), occasion=why)
     return (*removed, *_deleted(engine, image))
 
 
-def prune(engine: "Engine", *, all_unused: bool) -> tuple[tuple[Removed, ...], int]:
-    """Remove every dangling image (every unused one with `all_unused`); also give bytes freed."""
+def prune(
+    engine: "Engine",
+    *,
+    all_unused: bool,
+    accepts: "Callable[[ImageSummary], bool]" = lambda _: True,
+    now: bool = False,
+    occasion: "Occasion | None" = None,
+) -> tuple[tuple[Removed, ...], int]:
+    """Remove every dangling image (every unused one with `all_unused`) that `accepts` takes.
+
+    Also give the bytes freed. What went is kept for `undo` as in `remove`; with `now` nothing is,
+    whatever removed it.
+    """
     used = {record.image_id for record in engine.containers.records()}
     removed: list[Removed] = []
+    names: list[str] = []
+    untagged: set[Digest] = set()
     for summary in engine.images.list():
-        if summary.id in used or (summary.names and not all_unused):
+        if summary.id in used or (summary.names and not all_unused) or not accepts(summary):
             continue
-        image = engine.images.resolve(str(summary.id))
-        rows = engine.images.find(str(summary.id))
-        for name in (*image.names, *image.digests):
-            engine.store.names.remove(name)
-            removed.append(Removed(untagged=Reference.parse(name).familiar))
-        _drop(engine, rows)
-        removed.append(Removed(deleted=str(image.id)))
-    return tuple(removed), collect(engine)
+        leaving = (*summary.names, *summary.digests)
+        names += leaving
+        untagged |= _targets(engine.images.find(str(summary.id)))
+        removed += [Removed(untagged=Reference.parse(name).familiar) for name in leaving]
+        removed.append(Removed(deleted=str(summary.id)))
+    why = None if now else occasion or undo.occasion("image prune")
+    if removed:
+        engine.store.names.take(names, untagged, occasion=why)
+    return tuple(removed), collect(engine, now=now)
 
 
-def _drop(engine: "Engine", rows: "Sequence[Named]") -> None:
-    """Forget the image's entries without a name: one image may have several manifests."""
-    for digest in {row.target.digest for row in rows}:
-        engine.store.names.drop(digest)
+def _targets(rows: "Sequence[Named]") -> set[Digest]:
+    """Give the entries of an image that may have no name: one image may have several manifests."""
+    return {row.target.digest for row in rows}
 
 
 def _is_name_of(text: str, name: str) -> bool:
@@ -170,20 +197,3 @@ def _stacks(engine: "Engine") -> list[tuple[Digest, ...]]:
         raw = blobs.read(manifest.config.digest, limit=CONFIG_LIMIT)
         stacks.append(ImageConfig.from_json(raw).diff_ids)
     return [tuple(stack) for stack in stacks]
-
-
-def collect(engine: "Engine") -> int:
-    """Delete blobs and layers that no name, no container and no running pull needs.
-
-    Give the bytes freed. Safe at any time: everyone else is held still meanwhile.
-    """
-    layers = engine.layers
-    with engine.store.sweep(_container_images(engine)) as sweep:
-        freed = sweep.blobs().size
-        return freed + layers.sweep(sweep.live.diff_ids, sweep.since_ns).size
-
-
-def _container_images(engine: "Engine") -> "Iterator[Digest]":
-    """Give what containers stand on; asked only when everyone is held still, so nothing is new."""
-    for record in engine.containers.records():
-        yield record.image_id

@@ -252,35 +252,38 @@ class Layers:
         freed = 0
         for digest, path in list(self._all_files()):
             if digest == diff_id:
-                freed += os.stat(path).st_size
-                os.unlink(path)  # first: on a full disk this makes the room that renaming needs
-                self._remove_directory(os.path.basename(path))
+                freed += self._unlink(path)
         for kind in ("chain", "merged"):
             with suppress(OSError):  # there was none, or another process is putting one in
                 os.rmdir(f"{self._layers}/{kind}/{diff_id.hex}")
         return freed
 
-    def sweep(self, live: Container[Digest], since_ns: int | None = None) -> Freed:
+    def sweep(
+        self, live: Container[Digest], since_ns: int | None = None, kept: Container[Digest] = ()
+    ) -> Freed:
         """Remove every layer whose diff ID is not in `live`, and what killed processes left.
 
         Layers finished after `since_ns`, when the oldest running lease began, stay: their image may
-        not have a name yet. To be called in the body of `Store.sweep`.
+        not have a name yet. Of those in `kept` nothing but the sealed file stays. To be called in
+        the body of `Store.sweep`.
         """
-        doomed = {
-            digest
-            for digest, path in self._all_files()
-            if digest not in live and (since_ns is None or os.stat(path).st_mtime_ns < since_ns)
-        }
-        size = sum(self.remove(digest) for digest in doomed)
-        kept = {os.path.basename(path) for _, path in self._all_files()}
-        kept |= {digest.hex for digest, _ in self._all_files()}
+        files = list(self._all_files())
+        stay = [
+            (digest, path)
+            for digest, path in files
+            if digest in live or (since_ns is not None and os.stat(path).st_mtime_ns >= since_ns)
+        ]
+        gone = {digest for digest, _ in files} - {digest for digest, _ in stay}
+        size = sum(self.remove(digest) for digest in gone if digest not in kept)
+        size += sum(self._unlink(path) for row, path in self.merged_layers() if row in gone)
+        names = {os.path.basename(path) for _, path in stay} | {digest.hex for digest, _ in stay}
         for name in os.listdir(self._unpacked):
             shown = name.removeprefix(_MERGED).removesuffix(unsynced.SUFFIX)
-            if shown.rpartition("-")[2] not in kept:
+            if shown.rpartition("-")[2] not in names:
                 self._remove_directory(name)
         self._new.clean()
         self.directories.clean()
-        return Freed(len(doomed), size)
+        return Freed(len(gone), size)
 
     def discard_directory(self, path: str) -> None:
         """Remove a directory under the root: out of sight at once, then file by file."""
@@ -293,6 +296,12 @@ class Layers:
             return
         except DiskFull:  # not even room for a lock file
             remove_tree(path)
+
+    def _unlink(self, path: str) -> int:
+        size = os.stat(path).st_size
+        os.unlink(path)  # first: on a full disk this makes the room that renaming needs
+        self._remove_directory(os.path.basename(path))
+        return size
 
     def _remove_directory(self, name: str) -> None:
         path = f"{self._unpacked}/{name.removesuffix(unsynced.SUFFIX)}"

@@ -2,6 +2,7 @@
 
 ROOT/
   oci-layout  index.json  blobs/<algorithm>/<hex>   the store is an OCI image layout
+  undo.log                          what names lost lately
   uploads/<key>                     blobs on their way in; resumable, locked while written
   leases/<id>  leases/lock  leases/names             what is being worked on; flock files
   layers/sha256/<diff-id>           sealed layers
@@ -84,6 +85,11 @@ class Disk:
     def index(self) -> str:
         """`index.json`: the names and what they stand for."""
         return f"{self.root}/index.json"
+
+    @property
+    def undo(self) -> str:
+        """The log of what names lost lately."""
+        return f"{self.root}/undo.log"
 
     @property
     def reserve(self) -> str:

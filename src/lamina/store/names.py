@@ -5,7 +5,8 @@ podman read it. Facts about the image stand beside it as annotations `io.lamina.
 listing reads this one file. Rows and fields of other tools are kept as they are.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from lamina.stream.files import DiskFull, locked, replace
 if TYPE_CHECKING:
     from lamina.spec.digest import Digest
     from lamina.store.disk import Disk
+    from lamina.store.undo import Change, History, Occasion, UndoLog
 
 __all__ = ["IndexDamaged", "Named", "Names", "TargetUnknown"]
 
@@ -49,6 +51,7 @@ class Named:
 class Names:
     """The names of one store. Each change is one atomic replacement of index.json under flock.
 
+    What a change with an `occasion` takes away is noted, and can be put back (see `undo`).
     `has(digest)` tells whether a target is there; `settled()` keeps garbage collection out while
     that is asked and the name is written.
     """
@@ -59,6 +62,7 @@ class Names:
         has: "Callable[[Digest], bool]",
         settled: Callable[[], AbstractContextManager[None]],
     ) -> None:
+        self._disk = disk
         self._path = disk.index
         self._reserve = disk.reserve
         self._lock = f"{disk.leases}/names"
@@ -84,7 +88,13 @@ class Names:
         return rows
 
     def set(
-        self, name: str, target: Descriptor, facts: Mapping[str, str], *, also: Sequence[str] = ()
+        self,
+        name: str,
+        target: Descriptor,
+        facts: Mapping[str, str],
+        *,
+        also: Sequence[str] = (),
+        occasion: "Occasion | None" = None,
     ) -> Named | None:
         """Make `name` stand for `target`, durably; give what it stood for before.
 
@@ -100,7 +110,7 @@ class Names:
                     f"cannot name {name}: its manifest {target.digest} is not in the store",
                     hint="it was removed meanwhile; pull or build it again",
                 )
-            with self._changing() as rows:
+            with self._changing(occasion) as rows:
                 for each in also:
                     _put(rows, each, _row(each, target, facts))
                 old = _put(rows, name, _row(name, target, facts))
@@ -111,9 +121,31 @@ class Names:
 
         Nothing is left behind: a target without another name becomes garbage.
         """
-        if not name:
-            return None
-        return self._forget(lambda row: _name(row) == name)
+        gone = self.take((name,) if name else ())
+        return gone[0] if gone else None
+
+    def take(
+        self,
+        names: "Collection[str]",
+        untagged: "Collection[Digest]" = (),
+        *,
+        kept: Named | None = None,
+        occasion: "Occasion | None" = None,
+    ) -> tuple[Named, ...]:
+        """Forget `names`, and targets listed without a name, in one write; give what went.
+
+        The target of `kept` stays listed, without a name if need be.
+        """
+        with self._changing(occasion) as rows:
+            gone = [
+                row
+                for row in rows
+                if (_name(row) in names if _name(row) else row.get("digest") in untagged)
+            ]
+            rows[:] = [row for row in rows if row not in gone]
+            if kept is not None and all(row.get("digest") != kept.target.digest for row in rows):
+                rows.append(_row("", kept.target, kept.facts))
+        return tuple(_named(0, row) for row in gone)
 
     def keep(self, target: Descriptor, facts: Mapping[str, str]) -> None:
         """List `target` without a name, unless it is listed already. Raises: as `set`."""
@@ -126,13 +158,56 @@ class Names:
 
     def drop(self, digest: "Digest") -> Named | None:
         """Forget the untagged `digest`; give it, None when it was not listed without a name."""
-        return self._forget(lambda row: not _name(row) and row.get("digest") == digest)
+        gone = self.take((), (digest,))
+        return gone[0] if gone else None
 
-    def _forget(self, matches: Callable[[Document], bool]) -> Named | None:
-        with self._changing() as rows:
-            gone = [row for row in rows if matches(row)]
-            rows[:] = [row for row in rows if not matches(row)]
-        return _named(0, gone[0]) if gone else None
+    def history(self) -> "History":
+        """Give what is known of changes that took something away."""
+        return self._log().read()
+
+    def let_go(self, floor: int) -> None:
+        """Note that what the changes up to number `floor` took away is not kept any more."""
+        with locked(self._lock):
+            self._log().let_go(floor)
+
+    def lost(self, change: "Change") -> tuple[Named, ...]:
+        """Give the names, and targets without one, that a change took away."""
+        return tuple(_named(number, row) for number, row in enumerate(change.gone))
+
+    def stolen(self, change: "Change", *, absent: "Collection[Digest]" = ()) -> tuple[str, ...]:
+        """Give the names of a change that stand for something else again, by a later change."""
+        rows = _rows(self._read())[1]
+        wanted = [row for row in change.gone if row.get("digest") not in absent]
+        return tuple(_name(row) for row in wanted if _is_stolen(row, change.new, rows))
+
+    def put_back(
+        self, change: "Change", *, absent: "Collection[Digest]" = (), occasion: "Occasion"
+    ) -> tuple[Named, ...]:
+        """List again what a change took away, but for the targets in `absent`; give what came.
+
+        A name that stands for something else moves, and what it stood for stays listed.
+        Raises: TargetUnknown, DiskFull.
+        """
+        came: dict[str, Named] = {}
+        with self._settled(), self._changing(occasion) as rows:
+            for row in change.gone:
+                name, digest = _name(row), str(row.get("digest"))
+                if digest in absent or (name or digest) in came or _is_listed(row, rows):
+                    continue
+                back = _named(0, row)
+                if not self._has(back.target.digest):
+                    raise TargetUnknown(f"manifest {digest} is not in the store any more")
+                came[name or digest] = back
+                if name:  # of a name that moved twice the first target comes back
+                    _put(rows, name, row)
+                else:
+                    rows.append(row)
+        return tuple(came.values())
+
+    def _log(self) -> "UndoLog":
+        from lamina.store.undo import UndoLog
+
+        return UndoLog(self._disk)
 
     def _read(self) -> bytes:
         try:
@@ -144,7 +219,7 @@ class Names:
             ) from error
 
     @contextmanager
-    def _changing(self) -> Iterator[list[Document]]:
+    def _changing(self, occasion: "Occasion | None" = None) -> Iterator[list[Document]]:
         """Give the rows to be changed in place; write them at the end if they changed."""
         with locked(self._lock):
             raw = self._read()
@@ -153,6 +228,12 @@ class Names:
             yield rows
             if rows != before:
                 document["manifests"] = rows
+                gone = _losses(before, rows)
+                if occasion is not None and (gone or occasion.undoes):
+                    new = [row for row in rows if row not in before]
+                    self._log().add(occasion, gone, new)
+                elif os.path.exists(self._disk.undo):
+                    self._log().settle()
                 self._write(encode(document))
 
     def _write(self, raw: bytes) -> None:
@@ -164,6 +245,33 @@ class Names:
             if not spend_reserve(self._reserve):
                 raise
             replace(self._path, raw, beside=beside)
+
+
+def _losses(before: Sequence[Document], rows: Sequence[Document]) -> list[Document]:
+    """Give the rows of names that stand for that target no more, and of targets not listed at all."""
+    pairs = {(_name(row), row.get("digest")) for row in rows}
+    digests = {digest for _, digest in pairs}
+    return [
+        row
+        for row in before
+        if ((_name(row), row.get("digest")) not in pairs)
+        and (_name(row) or row.get("digest") not in digests)
+    ]
+
+
+def _is_listed(row: Document, rows: Sequence[Document]) -> bool:
+    name = _name(row)
+    same = [each for each in rows if each.get("digest") == row.get("digest")]
+    return any(_name(each) == name for each in same) if name else bool(same)
+
+
+def _is_stolen(row: Document, new: Sequence[Document], rows: Sequence[Document]) -> bool:
+    """Tell whether the name of `row` stands for what neither it nor the change that took it gave."""
+    name = _name(row)
+    ours = {row.get("digest"), *(each.get("digest") for each in new if _name(each) == name)}
+    return bool(name) and any(
+        _name(each) == name and each.get("digest") not in ours for each in rows
+    )
 
 
 def _put(rows: list[Document], name: str, new: Document) -> Document | None:

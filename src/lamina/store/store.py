@@ -40,6 +40,11 @@ class Store:
         """The folder, absolute."""
         return self.disk.root
 
+    @property
+    def unpinned(self) -> BlobStore:
+        """The blobs for whoever only looks: no lease takes note of what is looked for."""
+        return BlobStore(self.disk)
+
     def lease(self) -> AbstractContextManager[None]:
         """Keep whatever this object is asked for during the body, also by other threads.
 
@@ -68,7 +73,7 @@ class Store:
 
         with self._leases.alone() as held:
             named = [row.target.digest for row in self.names.all()]
-            reached = reach(BlobStore(self.disk), [*named, *roots, *held.digests])
+            reached = reach(self.unpinned, [*named, *roots, *held.digests])
             yield Sweep(self.disk, reached, held.since_ns)
 
 
@@ -84,11 +89,17 @@ class Sweep:
         self.since_ns = since_ns
         self._disk = disk
         self._store = BlobStore(disk)
+        self._spared: frozenset[Digest] = frozenset()
+
+    def spare(self, blobs: "Iterable[Digest]") -> None:
+        """Keep these blobs for now, though nothing needs them. To be called before `garbage`."""
+        self._spared |= frozenset(blobs)
 
     @cached_property
     def garbage(self) -> "tuple[tuple[Digest, int], ...]":
         """Every blob that may go, with its size, smallest first."""
-        rows = [(row, self._store.size(row)) for row in self._store if row not in self.live.blobs]
+        stay = self.live.blobs | self._spared
+        rows = [(row, self._store.size(row)) for row in self._store if row not in stay]
         return tuple(sorted(rows, key=lambda row: row[1]))
 
     def blobs(self) -> "Collected":

@@ -13,7 +13,7 @@ def serve(lamina: Lamina, name: str) -> None:
     """Put an image at a registry and forget it here."""
     lamina("load", stdin=archive(name))
     lamina("push", "-q", name)
-    lamina("rmi", name)
+    lamina("rmi", "--now", name)
 
 
 def test_elsewhere_than_on_a_terminal_each_state_is_a_line(
@@ -62,7 +62,7 @@ def test_layers_are_unpacked_while_they_come_unless_that_was_not_wanted(
     lamina(*driver, "pull", name)
     made = [path for path in os.listdir(folder) if os.path.isdir(f"{folder}/{path}")]
     assert len(made) == 2
-    lamina(*driver, "rmi", name)
+    lamina(*driver, "rmi", "--now", name)
     assert os.listdir(folder) == []
 
 
@@ -77,7 +77,7 @@ def test_a_digest_names_what_was_pulled(lamina: Lamina, registry: RegistryServer
     serve(lamina, f"{name}:1")
     digest = re.search("Digest: (sha256:[0-9a-f]{64})", lamina("pull", f"{name}:1"))
     assert digest is not None
-    lamina("rmi", f"{name}:1")
+    lamina("rmi", "--now", f"{name}:1")
     wanted = f"{name}@{digest[1]}"
     assert lamina("pull", wanted).splitlines()[-1] == wanted
     row = lamina("images", "--digests", "--format", "{{.Repository}} {{.Tag}} {{.Digest}}")

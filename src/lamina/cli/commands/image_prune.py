@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamina.cli.flags import BOOL, Command, Flag
-from lamina.cli.pruning import FORCE, agreed, tell_images, tell_space
+from lamina.cli.pruning import FORCE, NOW, agreed, tell_images, tell_kept, tell_space
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ COMMAND = Command(
     flags=(
         Flag("all", "a", kind=BOOL, help="Remove all unused images, not just dangling ones"),
         FORCE,
+        NOW,
     ),
     arity=(0, 0),
 )
@@ -32,7 +33,13 @@ def main(arguments: Arguments, context: Context) -> int:
     if not agreed(context, arguments, _UNUSED if everything else _DANGLING):
         return 0
     context.enter_namespace()
-    removed, freed = context.engine.images.prune(all_unused=everything)
+    from lamina.engine.undo import occasion
+
+    why = occasion("image prune -a" if everything else "image prune")
+    removed, freed = context.engine.images.prune(
+        all_unused=everything, now=arguments.flag("now"), occasion=why
+    )
     tell_images(context, removed)
     tell_space(context, freed)
+    tell_kept(context, why)
     return 0

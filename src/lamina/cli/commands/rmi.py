@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lamina.cli.flags import BOOL, Command, Flag
+from lamina.cli.pruning import NOW, tell_kept
 from lamina.errors import LaminaError
 
 TYPE_CHECKING = False
@@ -19,26 +20,32 @@ COMMAND = Command(
     name="rmi",
     usage="lamina rmi [OPTIONS] IMAGE [IMAGE...]",
     summary="Remove one or more images",
-    flags=(Flag("force", "f", kind=BOOL, help="Force removal of the image"),),
+    flags=(Flag("force", "f", kind=BOOL, help="Force removal of the image"), NOW),
     arity=(1, None),
 )
 
 
 def main(arguments: Arguments, context: Context) -> int:
     """Remove each image in turn; one that cannot go does not keep the others."""
+    from lamina.engine.undo import occasion
     from lamina.errors import NotFound
 
     context.enter_namespace()
+    why = occasion(f"rmi {' '.join(arguments.positional)}")
     failed = False
     force = arguments.flag("force")
     for name in arguments.positional:
         try:
-            removed = context.engine.images.remove(name, force=force)
+            removed = context.engine.images.remove(
+                name, force=force, now=arguments.flag("now"), occasion=why
+            )
         except LaminaError as error:
             failed = failed or not (force and isinstance(error, NotFound))
             context.say(f"lamina: {error}" + (f"\nhint: {error.hint}" if error.hint else ""))
             continue
         _tell(context, removed)
+    if context.err.isatty():  # docker says nothing here, and scripts may mind
+        tell_kept(context, why)
     return 1 if failed else 0
 
 

@@ -1,0 +1,65 @@
+"""Room on the disk: collect what nothing needs, now and when something was kept long enough."""
+
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from lamina.engine import undo
+from lamina.stream.files import DiskFull
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lamina.engine.engine import Engine
+    from lamina.spec.digest import Digest
+
+__all__ = ["collect", "make_room", "tidy", "with_room"]
+
+_T = TypeVar("_T")
+
+
+def collect(engine: "Engine", *, now: bool = False) -> int:
+    """Delete blobs and layers that no name, no container and no running pull needs.
+
+    What is kept for `undo` stays, but with `now`. Give the bytes freed. Safe at any time: everyone
+    else is held still meanwhile.
+    """
+    layers = engine.layers
+    with engine.store.sweep(_container_images(engine)) as sweep:
+        kept = undo.spare(engine, sweep, now=now)
+        freed = sweep.blobs().size
+        return freed + layers.sweep(sweep.live.diff_ids, sweep.since_ns, kept).size
+
+
+def _container_images(engine: "Engine") -> "Iterator[Digest]":
+    """Give what containers stand on; asked only when everyone is held still, so nothing is new."""
+    for record in engine.containers.records():
+        yield record.image_id
+
+
+def tidy(engine: "Engine") -> None:
+    """Free what was kept long enough. Cheap where there is nothing: a look for one file."""
+    if not os.path.exists(engine.store.disk.undo):
+        return
+    history = engine.store.names.history()
+    past = time.time() - engine.settings.undo_s
+    if any(row.number > history.floor and row.time_s <= past for row in history.changes):
+        collect(engine)
+
+
+def make_room(engine: "Engine") -> int:
+    """Free at once all that is kept to be put back; give its bytes. For a disk that is full."""
+    if not os.path.exists(engine.store.disk.undo):
+        return 0
+    return collect(engine, now=True)
+
+
+def with_room(engine: "Engine", attempt: Callable[[], _T], *, again: bool = True) -> _T:
+    """Make one attempt; if the disk is full, free what is kept and (if `again`) make another."""
+    try:
+        return attempt()
+    except DiskFull:
+        if not make_room(engine) or not again:
+            raise
+    return attempt()
