@@ -36,8 +36,8 @@ bench: setup     ## Measure beside podman, docker and others; writes bench/RESUL
 	@set -e; case "$(BENCH)" in chapter|all) $(BIN)/python bench/chapter.py;; esac
 	@set -e; case "$(BENCH)" in layers|all) $(BIN)/python bench/layers.py --write --times $(TIMES);; esac
 
-soak: setup      ## Repeat the property tests with many more examples
-	@$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --hypothesis-profile=soak tests/spec tests/stream tests/layer tests/store tests/image tests/fuzz
+soak: setup      ## Repeat the property tests with many more examples, and kill commands 1,000 times
+	@$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --hypothesis-profile=soak tests/spec tests/stream tests/layer tests/store tests/image tests/fuzz tests/soak
 
 fuzz: setup      ## Feed made-up tars and sealed files to the readers (SECONDS=600, SEED=, TARGET=)
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED)) $(if $(TARGET),--target $(TARGET))

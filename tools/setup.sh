@@ -16,7 +16,7 @@ demo_programs=(crun:crun bwrap:bubblewrap newuidmap:uidmap)
 dev_programs=("${demo_programs[@]}"
   runc:runc skopeo:skopeo umoci:umoci podman:podman mmdebstrap:mmdebstrap chromium:chromium
   setfattr:attr setfacl:acl pigz:pigz bsdtar:libarchive-tools mkfs.erofs:erofs-utils zstd:zstd
-  docker-registry:docker-registry ip:iproute2 mkfs.ext4:e2fsprogs busybox:busybox-static)
+  docker-registry:docker-registry ip:iproute2 mkfs.ext4:e2fsprogs busybox:busybox-static strace:strace)
 
 missing_packages() {
   local pair

@@ -71,3 +71,10 @@ def test_ids_are_the_folders_with_ids_for_names(register: Register, tmp_path):
     assert sorted(register.ids()) == [ONE, TWO]
     assert Register(str(tmp_path / "none")).ids() == []
     assert os.path.basename(register.path("x")) == "x"
+
+
+def test_every_name_of_a_container_goes_with_it(register: Register):
+    for name, holder in (("one", ONE), ("other", TWO), ("two", ONE)):
+        register.claim(name, holder)
+    register.free_all(ONE)
+    assert [register.holder(name) for name in ("one", "other", "two")] == ["", TWO, ""]

@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING, BinaryIO
 
-from lamina.engine import execution
-from lamina.engine.names import ContainerUnknown, Register
-from lamina.engine.records import ContainerRecord, ContainerState, Records, hold
-from lamina.errors import InUse
+from lamina.engine import execution, removal
+from lamina.engine.names import ContainerUnknown, NameTaken, Register
+from lamina.engine.records import ContainerRecord, ContainerState, Records
+from lamina.engine.removal import ContainerInUse
 
 if TYPE_CHECKING:
     from lamina.engine.archive import PathStat
@@ -29,12 +29,6 @@ if TYPE_CHECKING:
     from lamina.spec.wire import Document
 
 __all__ = ["ContainerInUse", "ContainerRecord", "ContainerState", "Containers"]
-
-_REMOVE_WAIT_S = 15.0
-
-
-class ContainerInUse(InUse):
-    """The container runs, and what was asked wants it stopped."""
 
 
 class Containers:
@@ -157,6 +151,15 @@ class Containers:
         going = (lambda: self.is_running(record.id)) if follow else None
         return read_log(f"{record.folder}/log", tail=tail, since=since, until=until, follow=going)
 
+    def claim(self, name: str, container: str) -> str:
+        """Take a name for a container, also from one that was never finished. Raises: NameTaken."""
+        try:
+            return self.register.claim(name, container)
+        except NameTaken:
+            if not removal.sweep(self._engine):
+                raise
+        return self.register.claim(name, container)
+
     def rename(self, name: str, new: str) -> None:
         """Give it another name. Raises: NameTaken, NameInvalid."""
         from dataclasses import replace
@@ -165,8 +168,11 @@ class Containers:
 
         record = self.record(name)
         if new.removeprefix("/") == record.name:
+            if self.register.holder(name) == record.id and name != record.name:
+                self.register.free(name, record.id)  # a renaming was cut short just before its end
+                return
             raise Invalid("Renaming a container with the same name as its current name")
-        claimed = self.register.claim(new or " ", record.id)
+        claimed = self.claim(new or " ", record.id)
         try:
             self.files.save(replace(record, name=claimed))
         except BaseException:
@@ -192,40 +198,19 @@ class Containers:
                 )
             execution.end(self._engine, record)
         self._privilege()
-        self._take_away(record, volumes=volumes)
+        removal.remove(self._engine, record, volumes=volumes)
         tidy(self._engine)
         return record
-
-    def _take_away(self, record: ContainerRecord, *, volumes: bool) -> None:
-        from lamina.runtime.cgroups import discard
-        from lamina.stream.files import remove_tree
-
-        try:
-            lock = hold(f"{record.folder}/lock", wait_s=_REMOVE_WAIT_S)
-        except FileNotFoundError:  # `--rm` was quicker
-            return
-        except BlockingIOError as error:
-            raise ContainerInUse(f"container {record.name} is busy") from error
-        try:
-            self._engine.snapshotter.remove(record.id)
-            for mount in record.mounts if volumes else ():
-                if mount.get("Anonymous"):
-                    remove_tree(mount["Folder"])
-            run_folder = execution.order_folder(self._engine.settings.run_root, record.id)
-            if os.path.isdir(run_folder):  # left by a shim that was killed
-                discard(record.id)
-            for folder in (run_folder, record.folder):
-                if os.path.isdir(folder):
-                    remove_tree(folder)
-            self.register.free(record.name, record.id)
-        finally:
-            os.close(lock)
 
     def prune(
         self, filters: "Mapping[str, Sequence[str]] | None" = None
     ) -> tuple[tuple[str, ...], int]:
-        """Remove every container that does not run; give their IDs and the bytes freed."""
+        """Remove every container that does not run; give their IDs and the bytes freed.
+
+        What killed processes left of others goes, too.
+        """
         self._privilege()
+        removal.sweep(self._engine)
         removed = []
         freed = 0
         for summary in self.list(all=True, filters=filters):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lamina.engine.clock import now_ns
 from lamina.engine.names import check_name
-from lamina.engine.records import ContainerRecord
+from lamina.engine.records import ContainerRecord, hold
 from lamina.engine.requests import (
     CreateRequest,
     MountInvalid,
@@ -43,12 +43,11 @@ def _create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
     config = config_document(request, image.config.settings, container)
     _refuse_reserved(request)
     folder = f"{engine.store.disk.containers}/{container}"
-    register = engine.containers.register
     words = [*(config["Entrypoint"] or ()), *(config["Cmd"] or ())]
-    os.mkdir(folder, 0o711)
+    lock = _begin(folder)
     name = ""
     try:
-        name = register.claim(request.name, container)
+        name = engine.containers.claim(request.name, container)
         record = ContainerRecord(
             id=container,
             name=name,
@@ -69,7 +68,20 @@ def _create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
     except BaseException:
         _undo(engine, container, folder, name)
         raise
+    finally:
+        os.close(lock)
     return record
+
+
+def _begin(folder: str) -> int:
+    """Make the container's folder; give its lock, held: without it nobody would be making it."""
+    while True:
+        os.makedirs(folder, 0o711, exist_ok=True)
+        with suppress(FileNotFoundError, BlockingIOError):  # a sweep saw it before it was locked
+            lock = hold(f"{folder}/lock")
+            if os.path.isdir(folder):
+                return lock
+            os.close(lock)
 
 
 def _undo(engine: "Engine", container: str, folder: str, name: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from lamina.engine.records import ContainerRecord, ContainerState, hold
+from lamina.engine.records import RECORD, ContainerRecord, ContainerState, hold
 from lamina.engine.requests import ExecRequest, signal_number
 from lamina.errors import InUse, Invalid, Unavailable
 from lamina.spec.bundle import (
@@ -140,7 +140,7 @@ def _doomed(engine: "Engine", record: ContainerRecord) -> tuple[str, ...]:
     volumes = [m["Folder"] for m in record.mounts if m.get("Anonymous")]
     snapshot = f"{engine.settings.root}/snapshots/active/{record.id}"
     name = engine.containers.register.path(record.name)
-    return (snapshot, *volumes, record.folder, name)
+    return (*volumes, f"{record.folder}/{RECORD}", snapshot, record.folder, name)
 
 
 def _process(record: ContainerRecord) -> ProcessSettings:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from lamina.engine.removal import torn
 from lamina.errors import Corrupt, Invalid, LaminaError, NotFound
 from lamina.spec.config import CONFIG_LIMIT, ImageConfig
 from lamina.spec.descriptor import Descriptor, MediaType
@@ -331,6 +332,9 @@ def _foreign(engine: "Engine") -> Iterator[Finding]:
             for name in names:
                 if len(name) != length or name.strip("0123456789abcdef"):
                     yield _harmless(Shape.FOREIGN, f"{kind}/{algorithm}/{name}", "not ours")
+    for container in torn(engine):
+        detail = "a container whose making or removal was cut short; `container prune` sweeps it"
+        yield _harmless(Shape.LEFT_OVER, f"containers/{container}", detail)
     for partial in engine.store.blobs.partials():
         if not partial.busy:
             detail = f"{partial.size} bytes of an interrupted download; the next pull goes on there"

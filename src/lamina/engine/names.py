@@ -382,6 +382,12 @@ class Register:
             with suppress(FileNotFoundError):
                 os.unlink(self.path(name))
 
+    def free_all(self, container: str) -> None:
+        """Let every name go that is `container`'s: one whose renaming was cut short has two."""
+        with suppress(FileNotFoundError):
+            for name in os.listdir(self._names):
+                self.free(name, container)
+
     def ids(self) -> list[str]:
         """Give every container's ID, in no order."""
         try:

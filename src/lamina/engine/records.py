@@ -16,7 +16,10 @@ from lamina.errors import LaminaError
 from lamina.spec.digest import Digest
 from lamina.spec.wire import Document, decode, encode
 
-__all__ = ["ContainerRecord", "ContainerState", "Records", "hold"]
+__all__ = ["RECORD", "ContainerRecord", "ContainerState", "Records", "hold"]
+
+RECORD = "container.json"
+"""The file that makes a folder a container: written last, removed first."""
 
 _LOST = 137
 
@@ -114,13 +117,13 @@ class Records:
         """Write the record, whole or not at all."""
         from lamina.stream.files import replace
 
-        replace(f"{self.folder}/{record.id}/container.json", encode(record.to_json()), mode=0o600)
+        replace(f"{self.folder}/{record.id}/{RECORD}", encode(record.to_json()), mode=0o600)
 
     def load(self, container: str) -> ContainerRecord | None:
         """Read one record; None when it is gone or was never finished."""
         folder = f"{self.folder}/{container}"
         try:
-            with open(f"{folder}/container.json", "rb") as file:
+            with open(f"{folder}/{RECORD}", "rb") as file:
                 return ContainerRecord.from_json(decode(file.read(), what="container.json"), folder)
         except (FileNotFoundError, NotADirectoryError, KeyError, LaminaError):
             return None

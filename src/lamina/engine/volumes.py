@@ -21,20 +21,14 @@ def volume_folder(engine: "Engine", name: str, *, image: str, target: str) -> st
     data = f"{folder}/_data"
     if os.path.isdir(data):
         return data
-    from lamina.stream.files import fresh_name, remove_tree
-
-    fresh = f"{engine.store.disk.volumes}/.{fresh_name()}"
-    os.makedirs(f"{fresh}/_data", mode=0o755)
-    try:
+    with engine.layers.directories.place() as fresh:
+        os.makedirs(f"{fresh}/_data", mode=0o755)
         _fill(engine, image, target, f"{fresh}/_data")
         try:
             os.rename(fresh, folder)
         except OSError:  # another process made the volume meanwhile
             if not os.path.isdir(data):
                 raise
-    finally:
-        if os.path.isdir(fresh):
-            remove_tree(fresh)
     return data
 
 

@@ -296,7 +296,7 @@ class Shim:
             syscalls.umount(f"{self.run_folder}/rootfs", syscalls.MNT_DETACH)
         _remove(self.run_folder)
         for path in self.request["doomed"] if remove else ():
-            if os.path.islink(path):
+            if os.path.islink(path) or os.path.isfile(path):
                 with suppress(OSError):
                     os.unlink(path)
             else:

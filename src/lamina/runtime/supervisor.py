@@ -30,7 +30,7 @@ class Order:
     `folder` keeps log, lock and state; `run_folder` the socket, the bundle and the rootfs.
     `mounts` make `run_folder/rootfs`; those of type `erofs` are shared with other containers.
     `starter_types` lets the starter's connection write to standard input.
-    `doomed` lists folders and links to remove at the end (`--rm`).
+    `doomed` lists files, folders and links to remove at the end, in this order (`--rm`).
     """
 
     id: str

@@ -1,0 +1,94 @@
+"""Removing containers, those included whose making or removal was cut short.
+
+A container is there when its container.json is: written last, removed first. A folder without one,
+whose lock nobody holds, was left by a process that was killed; `sweep` puts it away.
+"""
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from lamina.engine.records import RECORD, hold
+from lamina.errors import InUse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lamina.engine.engine import Engine
+    from lamina.engine.records import ContainerRecord
+
+__all__ = ["ContainerInUse", "remove", "sweep", "torn"]
+
+_REMOVE_WAIT_S = 15.0
+
+
+class ContainerInUse(InUse):
+    """The container runs, and what was asked wants it stopped."""
+
+
+def remove(engine: "Engine", record: "ContainerRecord", *, volumes: bool) -> None:
+    """Remove a container that does not run; `volumes`: its anonymous ones too.
+
+    Raises: ContainerInUse (somebody is busy with it).
+    """
+    from lamina.stream.files import remove_tree
+
+    try:
+        lock = hold(f"{record.folder}/lock", wait_s=_REMOVE_WAIT_S)
+    except FileNotFoundError:  # `--rm` was quicker
+        return
+    except BlockingIOError as error:
+        raise ContainerInUse(f"container {record.name} is busy") from error
+    try:
+        for mount in record.mounts if volumes else ():  # while the record tells of them
+            if mount.get("Anonymous"):
+                remove_tree(mount["Folder"])
+        with suppress(FileNotFoundError):
+            os.unlink(f"{record.folder}/{RECORD}")
+        _put_away(engine, record.id)
+    finally:
+        os.close(lock)
+
+
+def torn(engine: "Engine") -> "Iterator[str]":
+    """Give the ID of every container that was never finished, or whose removal was not."""
+    containers = engine.containers
+    for container in containers.register.ids():
+        if not _is_whole(engine, container) and not containers.files.is_held(container):
+            yield container
+
+
+def sweep(engine: "Engine") -> tuple[str, ...]:
+    """Put away what killed processes left of containers; give the IDs. Running ones are untouched."""
+    swept = []
+    for container in torn(engine):
+        try:
+            lock = hold(f"{engine.containers.register.folder}/{container}/lock")
+        except (FileNotFoundError, BlockingIOError):
+            continue
+        try:
+            if not _is_whole(engine, container):
+                _put_away(engine, container)
+                swept.append(container)
+        finally:
+            os.close(lock)
+    return tuple(swept)
+
+
+def _is_whole(engine: "Engine", container: str) -> bool:
+    return os.path.exists(f"{engine.containers.register.folder}/{container}/{RECORD}")
+
+
+def _put_away(engine: "Engine", container: str) -> None:
+    """Remove all that is kept of a container without a record; its lock is held."""
+    from lamina.engine.execution import order_folder
+    from lamina.runtime.cgroups import discard
+    from lamina.stream.files import remove_tree
+
+    engine.snapshotter.remove(container)
+    run_folder = order_folder(engine.settings.run_root, container)
+    if os.path.isdir(run_folder):  # left by a shim that was killed
+        discard(container)
+        remove_tree(run_folder)
+    remove_tree(f"{engine.containers.register.folder}/{container}")
+    engine.containers.register.free_all(container)

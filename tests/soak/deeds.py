@@ -1,0 +1,81 @@
+"""The commands that are killed in the soak, each with what makes it possible to run it again."""
+
+from tests.soak.worlds import Deed, World
+
+__all__ = ["deeds"]
+
+
+def deeds(world: World) -> dict[str, Deed]:
+    """Give every deed by its name."""
+    lamina, at, without, has = world.lamina, world.at, world.without, world.has_container
+
+    def has_image(name: str) -> bool:
+        return any(known.startswith(name) for known in world.names())
+
+    def with_two() -> None:
+        if not has_image(at("two:1")):
+            lamina("pull", "-q", at("two:1"))
+
+    def with_dangling() -> None:
+        with_two()
+        lamina("commit", "keeper", "made")
+        lamina("tag", at("two:1"), "made")
+
+    def to_prune() -> None:
+        with_dangling()
+        with_container("work")
+
+    def to_rename() -> None:
+        without_container("worked")
+        with_container("work")
+
+    def without_container(name: str) -> None:
+        if has(name):
+            lamina("rm", "-f", name)
+
+    def with_container(name: str) -> None:
+        if not has(name):
+            lamina("create", "--name", name, "kept", "true")
+
+    saved = str(world.folder / "saved.tar")
+    written = str(world.folder / "written.tar")
+    rows = [
+        Deed(
+            "pull", ("pull", at("two:1")), ("two",), lambda: without(at("two:1")), in_namespace=True
+        ),
+        Deed(
+            "pull-after-rmi-of-all", ("pull", at("two:2")), ("two",),
+            lambda: without(at("two:2"), at("two:1")), in_namespace=True,
+        ),
+        Deed(
+            "push", ("push", at("pushed/it")), ("pushed",),
+            lambda: lamina("tag", "kept", at("pushed/it")),
+        ),
+        Deed(
+            "commit", ("commit", "keeper", "made"), ("made", "sha256:"), lambda: without("made"),
+            in_namespace=True,
+        ),
+        Deed("load", ("load", "-i", saved), ("loaded",), lambda: without("loaded")),
+        Deed("save", ("save", "-o", written, "kept")),
+        Deed("rmi", ("rmi", at("two:1")), ("two",), with_two, lambda: not has_image(at("two:1"))),
+        Deed("image-prune", ("image", "prune", "-f"), ("sha256:",), with_dangling),
+        Deed(
+            "system-prune", ("system", "prune", "-f"), ("sha256:",),
+            to_prune, in_namespace=True,
+        ),
+        Deed("tag", ("tag", "kept", "other"), ("other",), lambda: without("other")),
+        Deed(
+            "create", ("create", "--name", "work", "kept", "true"), (),
+            lambda: without_container("work"), lambda: has("work"), in_namespace=True,
+        ),
+        Deed(
+            "rm", ("rm", "work"), (), lambda: with_container("work"),
+            lambda: not has("work"), in_namespace=True,
+        ),
+        Deed("run", ("run", "--rm", "kept", "true"), in_namespace=True),
+        Deed(
+            "rename", ("rename", "work", "worked"), (),
+            to_rename, lambda: not has("work"),
+        ),
+    ]  # fmt: skip
+    return {deed.name: deed for deed in rows}

@@ -1,0 +1,192 @@
+"""A root that is struck again and again, and what has to be there after each blow."""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.commands import Lamina
+from tests.images import Piece, tar, tiny, write_layout
+from tests.soak.strikes import Strike
+
+from lamina.engine.engine import Engine
+from lamina.engine.fsck import Health, check
+from lamina.engine.mend import mend
+from lamina.errors import NotFound
+
+__all__ = ["Deed", "World", "leftovers"]
+
+_EPOCH = "1700000000"
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """A command that is killed: what makes it possible, and which names it may change.
+
+    `done` tells whether it has had its effect; then a repeat may say that there is nothing to do.
+    `in_namespace`: for a plain user it goes through set-user-ID programs, which cannot be traced.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    touches: tuple[str, ...] = ()
+    before: Callable[[], object] = lambda: None
+    done: Callable[[], bool] = lambda: False
+    in_namespace: bool = False
+
+
+class World:
+    """One root with images and a container that must survive whatever is killed beside them."""
+
+    def __init__(self, folder: Path, lamina: Lamina, registry: str) -> None:
+        self.folder = folder
+        self.lamina = lamina
+        self.registry = registry
+        self.environ = {**lamina.environ, "SOURCE_DATE_EPOCH": _EPOCH}
+        self.mended = 0
+        self._publish()
+        lamina("pull", self.at("kept:1"))
+        lamina("tag", self.at("kept:1"), "kept")
+        (folder / "note").write_text("note\n")
+        lamina("pull", self.at("two:1"))
+        lamina("tag", self.at("two:1"), "loaded")
+        lamina("save", "-o", str(folder / "saved.tar"), "loaded")
+        lamina("rmi", "loaded", self.at("two:1"))
+
+    def at(self, name: str) -> str:
+        """Give `name` at the registry."""
+        return f"{self.registry}/{name}"
+
+    def _publish(self) -> None:
+        """Put three images into the registry; each shares its lowest layer with the others."""
+        low = tar([Piece("./", directory=True, mode=0o755), Piece("low/a", b"a" * 5000)])
+        piles = {
+            "kept:1": [tiny(), low],
+            "two:1": [tiny(), low, tar([Piece("new/implied", os.urandom(300_000))])],
+            "two:2": [tiny(), tar([Piece("./", directory=True), Piece("x", os.urandom(3000))])],
+        }
+        for name, pile in piles.items():
+            layout = self.folder / name.replace(":", "-")
+            write_layout(layout, pile, tag="it")
+            self.lamina("copy", f"oci:{layout}:it", f"docker://{self.at(name)}")
+
+    def has_container(self, name: str) -> bool:
+        """Tell whether there is a container of that name."""
+        with Engine(self.lamina.settings) as engine:
+            return any(record.name == name for record in engine.containers.records())
+
+    def without(self, *names: str) -> None:
+        """Remove images that are here."""
+        with Engine(self.lamina.settings) as engine:
+            for name in names:
+                with suppress(NotFound):
+                    engine.images.remove(name, force=True)
+
+    def names(self) -> dict[str, str]:
+        """Give what each name stands for; an image without a name stands under its digest."""
+        with Engine(self.lamina.settings) as engine:
+            rows = engine.store.names.all()
+            return {row.name or str(row.target.digest): str(row.target.digest) for row in rows}
+
+    def keep(self) -> None:
+        """Make the container that has to survive, where a `system prune` took it."""
+        if not self.has_container("keeper"):
+            self.lamina("create", "--name", "keeper", "kept", "true")
+            self.lamina("cp", str(self.folder / "note"), "keeper:/note")
+
+    def run(self, deed: Deed, strike: Strike) -> bool:
+        """Strike once, look at everything, and repeat the command; tell whether it was killed."""
+        self.keep()
+        deed.before()
+        before = self.names()
+        argv = self.lamina.argv(*deed.words)
+        killed = strike.strike(argv, self.environ)
+        sign = f"{deed.name} {strike}"
+        self.sound(before, deed, sign)
+        if killed:
+            self._again(deed, sign)
+            self.sound(before, deed, f"{sign}, repeated")
+        return killed
+
+    def _again(self, deed: Deed, sign: str) -> None:
+        if deed.done():
+            return
+        argv = self.lamina.argv(*deed.words)
+        done = subprocess.run(argv, env=self.environ, capture_output=True, check=False)
+        assert done.returncode == 0, f"{sign}: the repeat said {done}"
+
+    def sound(self, before: Mapping[str, str], deed: Deed, sign: str) -> None:
+        """Nothing that was there is lost, and the store is whole or can be made so from what is here."""
+        with Engine(self.lamina.settings) as engine:
+            report = check(engine)
+            if not report.is_clean:
+                print(sign, "needed mending:", report.findings)
+                self.mended += 1
+                report = mend(engine, report)
+            assert report.is_clean, f"{sign}: {report}"
+        now = self.names()
+        for name, digest in before.items():
+            if not _touched(name, deed.touches):
+                assert now.get(name) == digest, f"{sign}: {name} was {digest}, is {now.get(name)}"
+        new = [name for name in now if name not in before and not _touched(name, deed.touches)]
+        assert not new, f"{sign}: came from nowhere: {new}"
+        mounted = list(_mounts(self.lamina.settings.root, self.lamina.settings.run_root))
+        assert not mounted, f"{sign}: {mounted}"
+
+    def tidy(self) -> list[str]:
+        """Sweep as a person would; give what is left that nothing accounts for."""
+        if self.has_container("keeper"):
+            assert self.lamina("diff", "keeper") == "A /note\n"
+        self.lamina("system", "prune", "-f")
+        with Engine(self.lamina.settings) as engine:
+            return sorted(leftovers(engine))
+
+
+def _touched(name: str, touches: tuple[str, ...]) -> bool:
+    return any(word in name for word in touches)
+
+
+def _mounts(*folders: str) -> Iterator[str]:
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
+        for line in table:
+            target = line.split(" ", 5)[4]
+            if any(target == folder or target.startswith(folder + "/") for folder in folders):
+                yield target
+    if os.geteuid() == 0:
+        loops = subprocess.run(["losetup", "-a"], capture_output=True, text=True, check=False)
+        yield from (row for row in loops.stdout.splitlines() if any(f in row for f in folders))
+
+
+def leftovers(engine: Engine) -> Iterator[str]:
+    """Give every path under the root and the run root that no image and no container accounts for."""
+    root, run_root = engine.settings.root, engine.settings.run_root
+    ids = {record.id for record in engine.containers.records()}
+    report = check(engine)
+    yield from (f.subject for f in report.findings if f.health is not Health.BROKEN)
+    with engine.store.sweep(record.image_id for record in engine.containers.records()) as sweep:
+        yield from (f"blob {digest}" for digest, _ in sweep.garbage)
+        live = {digest.hex for digest in sweep.live.diff_ids}
+    kept = {
+        "uploads": set(), "leases": {"lock", "names", "names.new"}, "layers/new": set(),
+        "layers/sha256": live, "snapshots/new": set(), "snapshots/active": ids,
+        "containers": {*ids, "names"},
+        "containers/names": {record.name for record in engine.containers.records()},
+    }  # fmt: skip
+    for folder, names in kept.items():
+        found = set(os.listdir(f"{root}/{folder}"))
+        yield from (f"{folder}/{name}" for name in found - names)
+    for name in os.listdir(f"{root}/snapshots/unpacked"):
+        if name.removesuffix(".unsynced").rpartition("-")[2] not in live:
+            yield f"snapshots/unpacked/{name}"
+    for folder in (root, run_root):
+        for parent, _, files in os.walk(folder):
+            if "/upper" not in parent and "/unpacked" not in parent:
+                yield from (f"{parent}/{name}" for name in files if name.endswith("~"))
+    for parent in (f"{run_root}/containers",):
+        if os.path.isdir(parent):
+            yield from (f"{parent}/{name}" for name in os.listdir(parent))
+    for controller in Path("/sys/fs/cgroup").glob("*/lamina/*") if os.geteuid() == 0 else ():
+        if controller.name in ids:
+            yield str(controller)
