@@ -66,8 +66,8 @@ def test_a_container_whose_removal_was_killed_is_gone_and_swept(kill, lamina, en
 
 
 def test_a_container_that_is_being_made_is_not_swept(lamina, engine):
-    folder = Path(engine.settings.root, "containers", "a" * 64)
-    folder.mkdir(parents=True)
+    folder = Path(engine.store.root, "containers", "a" * 64)
+    folder.mkdir()
     lock = hold(f"{folder}/lock")  # as its maker does until the record is there
     engine.containers.register.claim("work", folder.name)
     lamina("container", "prune", "-f")

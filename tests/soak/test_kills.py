@@ -40,6 +40,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, registry: RegistryServer) ->
     shutil.rmtree(run_root)
 
 
+@pytest.mark.timeout(4 * 3600)  # for the soak
 def test_kills_at_any_moment_lose_nothing_and_leave_nothing(world: World):
     chance = random.Random(SEED)
     lasting: dict[str, float] = {}
@@ -70,6 +71,7 @@ def _strike(chance: random.Random, deed: Deed, lasting: dict[str, float]) -> Str
     return AtCall(calls, chance.randint(*CALLS[calls]))
 
 
+@pytest.mark.timeout(4 * 3600)
 def test_every_window_between_two_calls_is_safe(world: World):
     windows = [
         ("create", "mkdir,mkdirat,symlink,symlinkat"),

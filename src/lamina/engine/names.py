@@ -388,6 +388,14 @@ class Register:
             for name in os.listdir(self._names):
                 self.free(name, container)
 
+    def free_gone(self) -> None:
+        """Let every name go whose container is gone."""
+        with suppress(FileNotFoundError):
+            for name in os.listdir(self._names):
+                holder = self.holder(name)
+                if not os.path.isdir(f"{self.folder}/{holder}"):
+                    self.free(name, holder)
+
     def ids(self) -> list[str]:
         """Give every container's ID, in no order."""
         try:

@@ -72,6 +72,7 @@ def sweep(engine: "Engine") -> tuple[str, ...]:
                 swept.append(container)
         finally:
             os.close(lock)
+    engine.containers.register.free_gone()
     return tuple(swept)
 
 
