@@ -1,9 +1,11 @@
 """What bad input gets: one clear message, a non-zero exit, nothing half-visible, and a repeat works."""
 
+import contextlib
 import hashlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from random import Random
@@ -16,6 +18,7 @@ from tests.servers import HubServer, RegistryServer, Relay
 from lamina.settings import Settings
 
 BIG = 24 * 1024 * 1024
+MEGABYTE = 1024 * 1024
 ENOUGH = 4 * 1024 * 1024  # bytes after which a transfer is surely in the middle of a layer
 
 
@@ -181,6 +184,15 @@ def wait_for_bytes(folder: Path, size: int) -> int:
         time.sleep(0.01)
 
 
+def bytes_in(root: str) -> int:
+    """Add up what arrived: whole blobs and partial ones."""
+    total = 0
+    for path in (*Path(root, "uploads").glob("*"), *Path(root, "blobs/sha256").glob("*")):
+        with contextlib.suppress(FileNotFoundError):  # on its way from the one to the other
+            total += path.stat().st_size
+    return total
+
+
 def interrupt(process: "subprocess.Popen[bytes]") -> Outcome:
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
@@ -228,18 +240,61 @@ def test_ctrl_c_in_a_push_leaves_no_tag_and_the_repeat_works(
     assert registry.request("GET", "/v2/test/pushed/manifests/latest", headers=accept)[0] == 200
 
 
-def test_kill_9_in_a_pull_leaves_nothing_visible_and_the_repeat_works(
-    lamina: Lamina, image: str, registry: RegistryServer
+def test_kill_9_in_a_pull_leaves_nothing_visible_and_costs_less_than_a_megabyte(
+    lamina: Lamina, image: str, layout: Path, registry: RegistryServer
 ):
-    with Relay(registry.address, down=ENOUGH) as relay:
+    whole = sum(path.stat().st_size for path in (layout / "blobs/sha256").iterdir())
+    with Relay(registry.address, down=BIG // 2) as relay:
         name = image.replace(registry.address, relay.address)
         process = lamina.start("pull", name)
         assert relay.full.wait(60)
+        arrived = relay.passed["down"]
+        # What the kernel still holds is no loss of ours: let the process take it first.
+        while bytes_in(lamina.settings.root) < arrived - MEGABYTE // 2:
+            assert process.poll() is None
         process.kill()
         process.communicate()
         assert_store_is_sound(lamina)
         relay.open_up()
+        before = relay.passed["down"]
         lamina("pull", name)
+        assert relay.passed["down"] - before < whole - arrived + MEGABYTE
+    assert_store_is_sound(lamina, images=1)
+
+
+TWENTY = """
+import os, sys
+from lamina.engine.engine import Engine
+import lamina.engine.pull, lamina.image.receive, lamina.remote.connections
+def pull():
+    with Engine() as engine:
+        engine.images.pull(sys.argv[1])
+children = []
+for _ in range(20):
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            pull()
+            code = 0
+        finally:
+            os._exit(code)
+    children.append(child)
+sys.exit(sum(os.waitpid(child, 0)[1] != 0 for child in children))
+"""
+
+
+def test_twenty_processes_that_pull_a_layer_download_it_once(
+    lamina: Lamina, image: str, registry: RegistryServer
+):
+    with Relay(registry.address) as relay:
+        name = image.replace(registry.address, relay.address)
+        done = subprocess.run(
+            [sys.executable, "-c", TWENTY, name],
+            env=lamina.environ, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done
+        assert relay.passed["down"] < BIG + 2 * MEGABYTE + len(tiny())
     assert_store_is_sound(lamina, images=1)
 
 
