@@ -5,6 +5,7 @@ import threading
 import pytest
 from tests.engine.worlds import import_image, notices, phases
 from tests.images import Piece
+from tests.remote.crooked import CrookedServer, Exchange
 
 from lamina.engine.engine import Engine
 from lamina.errors import Denied, NotFound, Unauthorized, Unavailable
@@ -93,3 +94,29 @@ def test_many_pulls_at_once_of_one_image_into_one_root(hub, alice, bob):
     assert len(bob.images.list()) == 1
     with bob.layers.opened(bob.images.resolve(name).config.diff_ids) as (layer,):
         layer.verify()
+
+
+def test_mirror_whose_layer_is_another_is_passed_over_for_the_origin(
+    hub, alice, bob, tmp_path, monkeypatch
+):
+    name = f"{hub.address}/alice/mirrored:v1"
+    import_image(alice, name, [Piece("f", b"mirrored" * 1000)])
+    alice.images.push(name)
+    layer = alice.images.resolve(name).manifest.layers[0]
+
+    def lie(exchange: Exchange) -> None:
+        if exchange.path.endswith(str(layer.digest)):
+            exchange.reply(200, bytes(layer.size))
+        else:
+            exchange.reply(404)
+
+    with CrookedServer(lie) as mirror:
+        file = tmp_path / "registries.toml"
+        file.write_text(f'[registry."{hub.address}"]\nmirrors = ["http://{mirror.address}"]\n')
+        monkeypatch.setenv("LAMINA_REGISTRIES", str(file))
+        said: list[Event] = []
+        bob.images.pull(name, listener=said.append)
+        assert mirror.asked("GET", str(layer.digest))
+    assert bob.images.list()[0].names == (name,)
+    (passed,) = [each for each in notices(said) if "Passing over" in each]
+    assert mirror.address in passed

@@ -9,9 +9,11 @@ from lamina.events import Listener, Notice, silent
 from lamina.image.receive import Received, receive
 from lamina.spec.platform import Platform
 from lamina.spec.reference import Reference
+from lamina.stream.verify import DigestMismatch, SizeMismatch
 
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
+    from lamina.image.place import Place
     from lamina.spec.digest import Digest
 
 __all__ = ["PullOutcome", "pull", "pull_all"]
@@ -41,12 +43,9 @@ def pull(
     driver unpacks layers they are unpacked now, each while others come, unless `unpack` is off.
     Raises: ReferenceInvalid, NotFound, Unauthorized, Denied, Unavailable, Corrupt.
     """
-    from lamina.image.transports.registry import RegistrySource
-
     reference = Reference.parse(name)
     wanted = Platform.parse(platform) if platform else engine.platform
     shown = str(reference.digest) if reference.digest else reference.tag
-    source = RegistrySource(engine.client, reference, engine.abort)
     place = engine.place(unpack=unpack)
     with engine.store.lease():
         first = True
@@ -58,7 +57,7 @@ def pull(
                 listener(Notice(f"Pulling from {_path(reference)}", id=shown))
             listener(event)  # type: ignore[arg-type]
 
-        received = receive(source, place, wanted, name=reference.familiar, listener=tell)
+        received = _receive(engine, reference, place, wanted, tell)
         if first:
             listener(Notice(f"Pulling from {_path(reference)}", id=shown))
         changed = _give_names(engine, reference, received)
@@ -94,6 +93,25 @@ def pull_all(
         )
         for tag in tags
     )
+
+
+def _receive(
+    engine: "Engine", reference: Reference, place: "Place", platform: Platform, listener: Listener
+) -> Received:
+    """Fetch from the mirrors and the origin; from the origin alone when a mirror's bytes are others."""
+    from lamina.image.transports.registry import RegistrySource
+
+    source = RegistrySource(engine.client, reference, engine.abort)
+    try:
+        return receive(source, place, platform, name=reference.familiar, listener=listener)
+    except (DigestMismatch, SizeMismatch) as error:
+        mirrors = source.mirrors
+        if not mirrors:
+            raise
+        engine.client.lost_mirrors.update(mirrors)
+        listener(Notice(f"Passing over mirrors {', '.join(mirrors)}: {error}"))
+    source = RegistrySource(engine.client, reference, engine.abort)
+    return receive(source, place, platform, name=reference.familiar, listener=listener)
 
 
 def _path(reference: Reference) -> str:

@@ -155,8 +155,20 @@ class System:
             "LaminaRootDir": engine.settings.root,
             "LaminaRunDir": engine.settings.run_root,
             "Rootless": engine.containers.rootless,
-            "RegistryConfig": {"DefaultRegistry": "docker.io"},
+            "RegistryConfig": {"DefaultRegistry": "docker.io", **self._registries()},
         }
+
+    def _registries(self) -> "Document":
+        """Say what `registries.toml` changes; nothing where there is none."""
+        from lamina.remote.registries import Registries
+
+        found = Registries.load(os.environ)
+        rows: Document = {}
+        for rule in found.rules:
+            row = {"Mirrors": list(rule.mirrors), "Location": rule.location, "Authority": rule.ca}
+            flags = {"Insecure": rule.insecure, "Blocked": rule.blocked}
+            rows[rule.prefix] = {key: value for key, value in (row | flags).items() if value}
+        return {"File": found.path, "Registries": rows} if found.path else {}
 
     def _driver_status(self) -> list[list[str]]:
         """Say how the driver works here, as docker does: pairs of words."""

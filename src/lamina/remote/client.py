@@ -13,6 +13,7 @@ from lamina.remote.errors import Purpose, failure
 from lamina.remote.http import Transport
 from lamina.remote.keychain import Keychain
 from lamina.remote.messages import Request, Response, origin
+from lamina.remote.registries import Registries
 from lamina.remote.retry import Patience
 
 if TYPE_CHECKING:
@@ -27,7 +28,8 @@ class Client:
     """Speaks with registries for one user. Thread-safe; close it, or use it in a `with`.
 
     `environ` stands for the process's: proxies, LAMINA_INSECURE_REGISTRIES, SSL_CERT_FILE,
-    DOCKER_AUTH_CONFIG. Nothing is connected or read before the first request.
+    DOCKER_AUTH_CONFIG, LAMINA_REGISTRIES. Nothing is connected before the first request.
+    Raises: Invalid (a registries.toml that is none).
     """
 
     def __init__(
@@ -41,10 +43,19 @@ class Client:
     ) -> None:
         env = os.environ if environ is None else environ
         self.keychain = keychain or Keychain(settings.docker_config, environ=env)
-        rules = InsecureRules.parse(env.get("LAMINA_INSECURE_REGISTRIES", ""))
+        self.registries = Registries.load(env)
+        named = (env.get("LAMINA_INSECURE_REGISTRIES", ""), *self.registries.insecure)
+        rules = InsecureRules.parse(" ".join(filter(None, named)))
         self.transport = Transport(
-            settings.docker_config, env, rules, patience=patience, listener=listener
+            settings.docker_config,
+            env,
+            rules,
+            patience=patience,
+            listener=listener,
+            authorities=self.registries.authorities,
         )
+        self.listener = listener
+        self.lost_mirrors: set[str] = set()
         self.endpoints = EndpointBook(rules, self.transport.speaks_tls)
         self.authorizer = Authorizer(
             self.transport.send, self.keychain.get, self.endpoints.realm_refusal

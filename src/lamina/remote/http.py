@@ -49,11 +49,17 @@ _DEFAULT_PORTS = {"http": ":80", "https": f":{_TLS_PORT}"}
 _PRIVATE_HEADERS = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 
+def _no_authorities(host: str) -> tuple[str, ...]:
+    """Trust nobody more than the system does."""
+    del host
+    return ()
+
+
 class Transport:
     """Sends requests, follows redirects, waits and tries again. Thread-safe.
 
-    `environ` gives proxies and certificates; `listener` hears of longer waits. `clock` is epoch
-    seconds, for `Retry-After` dates.
+    `environ` gives proxies and certificates; `listener` hears of longer waits; `authorities` gives
+    files of certificates for a host. `clock` is epoch seconds, for `Retry-After` dates.
     """
 
     def __init__(
@@ -64,6 +70,7 @@ class Transport:
         *,
         patience: Patience | None = None,
         listener: Listener = silent,
+        authorities: Callable[[str], tuple[str, ...]] = _no_authorities,
         clock: Callable[[], float] = time.time,
         dice: Callable[[], float] = random,
     ) -> None:
@@ -72,6 +79,7 @@ class Transport:
         self._environ = environ
         self._rules = rules
         self._listener = listener
+        self._authorities = authorities
         self._clock = clock
         self._dice = dice
         self._lock = threading.Lock()
@@ -271,6 +279,7 @@ class Transport:
             self._docker_config,
             self._environ,
             verify=not self._rules.allow(place.host, place.port),
+            authorities=[path for name in names for path in self._authorities(name)],
         )
 
 

@@ -5,21 +5,24 @@ Hides challenge, token, retry, redirect, resume and mount.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, BinaryIO
+from dataclasses import replace
+from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from urllib.parse import quote
 
-from lamina.errors import Invalid, LaminaError
+from lamina.errors import Invalid, LaminaError, Unavailable
+from lamina.events import Notice
 from lamina.remote.blobs import BlobReader
 from lamina.remote.challenge import repository_scope
 from lamina.remote.errors import ManifestUnknown, Purpose, ResponseInvalid
 from lamina.remote.messages import Request, Response, origin, without_query
+from lamina.remote.registries import PlaceOf
 from lamina.remote.uploads import Upload, UploadOutcome
 from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.spec.digest import Digest, DigestInvalid
 from lamina.spec.manifest import MANIFEST_LIMIT
 from lamina.spec.reference import Reference
 from lamina.spec.wire import Document, decode
-from lamina.stream.verify import DigestMismatch, Hasher
+from lamina.stream.verify import DigestMismatch, Hasher, SizeMismatch
 
 if TYPE_CHECKING:
     from lamina.remote.client import Client
@@ -34,16 +37,31 @@ _MOST_PAGES = 10_000
 _LISTING_LIMIT = 16 * 1024 * 1024
 _NEXT = re.compile(r"<([^>]*)>\s*;[^,<]*\brel\s*=\s*\"?next\"?", re.IGNORECASE)
 _VAGUE_TYPES = ("", "text/plain", "application/json", "application/octet-stream")
+_MIRROR_OPENINGS = 3
+_T = TypeVar("_T")
 _NO_HEAD = (400, 403, 404, 405, 501)
 
 
 class Repository:
-    """What a registry keeps under one name. Thread-safe, as its client is."""
+    """What a registry keeps under one name. Thread-safe, as its client is.
 
-    def __init__(self, client: "Client", registry: str, repository: str) -> None:
+    Manifests and blobs are read from the registry's mirrors first, if `registries.toml` has some;
+    everything else, and what they lack, is the origin's. `mirror` makes one of a mirror.
+    Raises: RegistryBlocked.
+    """
+
+    def __init__(
+        self, client: "Client", registry: str, repository: str, *, mirror: PlaceOf | None = None
+    ) -> None:
         self.client = client
         self.registry = registry
         self.repository = repository
+        places = (mirror,) if mirror else client.registries.places(registry, repository)
+        self._place = places[-1]
+        self._is_mirror = mirror is not None
+        self._mirrors = tuple(
+            Repository(client, registry, repository, mirror=place) for place in places[:-1]
+        )
 
     @classmethod
     def of(cls, client: "Client", reference: Reference) -> "Repository":
@@ -63,13 +81,16 @@ class Repository:
         Registries whose HEAD lacks something are asked with GET. Raises: ManifestUnknown,
         RepositoryUnknown, LoginRequired, AccessDenied, RegistryUnreachable, TooManyRequests.
         """
+        return self._first(lambda place: place._resolve(reference))  # noqa: SLF001  one of us
+
+    def _resolve(self, reference: Reference) -> Descriptor:
         target = reference.digest or reference.tag
         response = self._pull(self._manifest_request("HEAD", target))
         if not response.is_success and response.status not in _NO_HEAD:
             raise self._error(response, "pull", target, "manifest")
         found = _described(response) if response.is_success else None
         if found is None or (reference.digest and found.digest != reference.digest):
-            found, _ = self.manifest(target)
+            found, _ = self._manifest(target)
         return found
 
     def manifest(self, target: str | Digest) -> tuple[Descriptor, bytes]:
@@ -78,6 +99,9 @@ class Repository:
         A tag's bytes are checked against what the registry says their digest is, where it does.
         Raises: as `resolve`, and DigestMismatch, ResponseInvalid (beyond 4 MiB).
         """
+        return self._first(lambda place: place._manifest(target))  # noqa: SLF001  one of us
+
+    def _manifest(self, target: str | Digest) -> tuple[Descriptor, bytes]:
         response = self._pull(self._manifest_request("GET", target))
         if not response.is_success:
             raise self._error(response, "pull", target, "manifest")
@@ -138,10 +162,26 @@ class Repository:
 
         Raises: BlobUnknown, SizeMismatch (the registry has another size), and as `resolve`.
         """
-        digest = descriptor.digest
+        places = [*(each for each in self._mirrors if each._serves), self]  # noqa: SLF001  one of us
+        openings = 0
 
         def open_at(start: int) -> Response:
-            return self._open_blob(digest, start)
+            nonlocal openings
+            while len(places) > 1:
+                openings += 1
+                if openings > _MIRROR_OPENINGS:  # it breaks off again and again
+                    openings = 0
+                    places.pop(0)
+                    continue
+                try:
+                    response = places[0]._open_blob(descriptor.digest, start)  # noqa: SLF001
+                    _check_promise(response, descriptor)
+                except LaminaError as error:
+                    openings = 0
+                    places.pop(0)._leave(error)  # noqa: SLF001  one of us
+                else:
+                    return response
+            return self._open_blob(descriptor.digest, start)
 
         return BlobReader(descriptor, offset, open_at, self.client.transport).open()
 
@@ -162,8 +202,10 @@ class Repository:
         with which (`session`) a later process goes on. Raises: see `Upload.run`.
         """
         channel = _Channel(self, descriptor.digest)
+        mounts = [self.client.registries.places(self.registry, each)[-1] for each in mount_from]
+        near = [each.repository for each in mounts if each.registry == self._place.registry]
         task = Upload(channel, descriptor, open_body, progress=progress, started=started)
-        return task.run(mount_from, session=session)
+        return task.run(near, session=session)
 
     def delete_blob(self, digest: Digest) -> None:
         """Delete a blob. Raises: BlobUnknown, AccessDenied, RegistryLacks."""
@@ -257,10 +299,38 @@ class Repository:
                 return
             url, response = self.client.transport.resolve(response.url, link[1]), None
 
+    # mirrors
+
+    @property
+    def mirrors(self) -> tuple[str, ...]:
+        """The hosts of the mirrors that are asked first."""
+        return tuple(each._place.registry for each in self._mirrors if each._serves)  # noqa: SLF001
+
+    def _first(self, ask: "Callable[[Repository], _T]") -> _T:
+        """Ask the mirrors in order, then the origin; what a mirror cannot say is no failure."""
+        for mirror in self._mirrors:
+            if mirror._serves:  # noqa: SLF001  one of us
+                try:
+                    return ask(mirror)
+                except LaminaError as error:
+                    mirror._leave(error)  # noqa: SLF001  one of us
+        return ask(self)
+
+    @property
+    def _serves(self) -> bool:
+        return self._place.registry not in self.client.lost_mirrors
+
+    def _leave(self, error: LaminaError) -> None:
+        """Pass over a mirror; one that does not answer is not asked again by this client."""
+        if isinstance(error, Unavailable) and self._place.registry not in self.client.lost_mirrors:
+            self.client.lost_mirrors.add(self._place.registry)
+            self.client.listener(Notice(f"Passing over mirror {self._place.registry}: {error}"))
+
     # sending
 
     def _url(self, path: str) -> str:
-        return f"{self.client.endpoints.find(self.registry).url}/v2/{self.repository}/{path}"
+        place = self._place
+        return f"{self.client.endpoints.find(place.registry).url}/v2/{place.repository}/{path}"
 
     def _pull(self, request: Request) -> Response:
         return self._send(request, "pull")
@@ -269,16 +339,19 @@ class Repository:
         return self._send(request, "pull", "push")
 
     def _send(self, request: Request, *actions: str, also: tuple[str, ...] = ()) -> Response:
+        if self._is_mirror:
+            request = replace(request, retry=False)  # there is somebody else to ask
+        place = self._place
         return self.client.send(
-            self.client.endpoints.find(self.registry),
+            self.client.endpoints.find(place.registry),
             request,
-            repository=self.repository,
-            scopes=(repository_scope(self.repository, *actions), *also),
+            repository=place.repository,
+            scopes=(repository_scope(place.repository, *actions), *also),
         )
 
     def _error(self, response: Response, verb: str, target: str, kind: str) -> LaminaError:
-        purpose = Purpose(verb, self.name, self._shown(target, kind), kind, self.registry)
-        return self.client.failure(response, purpose, self.repository)
+        purpose = Purpose(verb, self.name, self._shown(target, kind), kind, self._place.registry)
+        return self.client.failure(response, purpose, self._place.repository)
 
     def _shown(self, target: str, kind: str = "manifest") -> str:
         if kind != "manifest":
@@ -307,6 +380,15 @@ class _Channel:
     def error(self, response: Response) -> LaminaError:
         """Give the error of a push."""
         return self._repository._error(response, "push", self._digest, "upload")  # noqa: SLF001
+
+
+def _check_promise(response: Response, descriptor: Descriptor) -> None:
+    """Turn away a mirror that has another blob under the digest. Raises: SizeMismatch."""
+    promised = response.header("Content-Length")
+    if response.status == 200 and promised.isdigit() and int(promised) != descriptor.size:  # noqa: PLR2004
+        if response.stream:
+            response.stream.close()
+        raise SizeMismatch(f"{descriptor.digest}: a mirror has {promised} bytes")
 
 
 def _described(response: Response) -> Descriptor | None:

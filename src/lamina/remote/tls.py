@@ -29,11 +29,16 @@ def certificate_folders(
 
 
 def context_for(
-    hosts: Iterable[str], docker_config: str, environ: Mapping[str, str], *, verify: bool
+    hosts: Iterable[str],
+    docker_config: str,
+    environ: Mapping[str, str],
+    *,
+    verify: bool,
+    authorities: Iterable[str] = (),
 ) -> "ssl.SSLContext":
     """Make the TLS context for a registry: `*.crt` are authorities, `*.cert` + `*.key` are ours.
 
-    `hosts` are the names its folders may have.
+    `hosts` are the names its folders may have, `authorities` more files of certificates.
 
     Without `verify` any certificate is taken: for registries that could as well speak plain http.
     Raises: Invalid (a file that is no certificate, or a certificate without its key).
@@ -45,6 +50,8 @@ def context_for(
     if not verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    for path in authorities:
+        _load_authorities(context, path)
     for host in hosts:
         for folder in certificate_folders(host, docker_config, environ):
             _load_folder(context, folder)

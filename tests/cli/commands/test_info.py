@@ -1,7 +1,9 @@
 """`lamina info` says which parts serve here."""
 
 import json
+from pathlib import Path
 
+import pytest
 from tests.consoles import Console
 
 
@@ -28,3 +30,24 @@ def test_the_storage_driver_is_told_with_how_it_works_and_what_the_others_lack(s
     assert f"\n sealed: {lacks['sealed']}\n" in text
     assert "\n copied: serves\n" in text
     assert "\n Unpacked Layers: 0 (0B)\n Merged Layers: 0 (0B)\n" in text
+
+
+def test_rules_for_registries_are_shown_where_there_are_any(
+    shelf: Console, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    file = tmp_path / "registries.toml"
+    file.write_text(
+        '[registry."docker.io"]\nmirrors = ["cache.lan:5000", "m.example/hub"]\n'
+        '[registry."cache.lan:5000"]\ninsecure = true\nca = "/lan.pem"\n'
+        '[registry."a.example"]\nlocation = "b.example/x"\nblocked = true\n'
+    )
+    assert "Registries File" not in shelf("info")
+    monkeypatch.setenv("LAMINA_REGISTRIES", str(file))
+    text = shelf("info")
+    assert f"\nRegistries File: {file}\n docker.io: mirrors cache.lan:5000, m.example/hub\n" in text
+    assert "\n cache.lan:5000: authority /lan.pem; insecure\n" in text
+    assert "\n a.example: at b.example/x; blocked\n" in text
+    config = json.loads(shelf("info", "--json"))["RegistryConfig"]
+    assert config["Registries"]["docker.io"] == {"Mirrors": ["cache.lan:5000", "m.example/hub"]}
+    file.write_text("registry = 3\n")
+    assert "unknown registry" in shelf.run("info").err

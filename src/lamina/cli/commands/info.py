@@ -66,6 +66,8 @@ def main(arguments: Arguments, context: Context) -> int:
                 )
             if key == "MetadataChanges":
                 context.print("\n".join(_storage(document)))
+        for line in _registries(document["RegistryConfig"]):
+            context.print(line)
     return 0
 
 
@@ -80,4 +82,18 @@ def _storage(document: Document) -> list[str]:
     for row in document["StorageDrivers"]:
         state = "serves" if row["Name"] == used else row["Lacks"] or "could serve"
         lines.append(f" {row['Name']}: {state}")
+    return lines
+
+
+def _registries(config: Document) -> list[str]:
+    """Write what `registries.toml` says, if there is one."""
+    if "File" not in config:
+        return []
+    lines = [f"Registries File: {config['File']}"]
+    for prefix, row in config["Registries"].items():
+        said = [f"mirrors {', '.join(row['Mirrors'])}"] if row.get("Mirrors") else []
+        said += [f"at {row['Location']}"] if row.get("Location") else []
+        said += [f"authority {row['Authority']}"] if row.get("Authority") else []
+        said += [key.lower() for key in ("Insecure", "Blocked") if row.get(key)]
+        lines.append(f" {prefix}: {'; '.join(said)}")
     return lines

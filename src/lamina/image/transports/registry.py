@@ -28,6 +28,11 @@ class RegistrySource:
         self._repository = Repository.of(client, reference)
         self._wanted = reference.digest or reference.tag
 
+    @property
+    def mirrors(self) -> tuple[str, ...]:
+        """The registry's mirrors that are asked first."""
+        return self._repository.mirrors
+
     def manifest(self, digest: "Digest | None") -> "tuple[Descriptor, bytes]":
         """Fetch the named manifest, or a child. Verified by the client."""
         return self._repository.manifest(digest or self._wanted)
