@@ -1,20 +1,18 @@
-"""Disk use: what is shared counts once."""
+"""Facts about one engine as a whole."""
 
-import pytest
-from tests.engine.worlds import ran
-
-pytestmark = pytest.mark.root
+from tests.engine.worlds import import_image
 
 
-def test_disk_use_counts_shared_layers_once(engine, base):
-    container = ran(engine, "echo x > /f")
-    engine.commit(container, "app")
-    use = engine.system.df()
-    sizes = {image.names[0].rpartition("/")[2]: image for image in use.images}
-    app, lower = sizes["app:latest"], sizes["base:latest"]
-    assert app.shared == lower.shared > 0
-    assert use.layers_size == app.shared + app.unique + lower.unique
-    assert lower.containers == 1
-    assert app.containers == 0
-    assert use.images_reclaimable == app.unique
-    assert [row.id for row in use.containers] == [container]
+def test_what_interrupted_downloads_left_is_forgotten_on_demand(engine):
+    import_image(engine, "a:1")
+    with engine.store.blobs.writer("half") as writer:
+        writer.write(b"x" * 5000)
+        assert engine.system.drop_downloads() == 0, "somebody is at it"
+    assert engine.system.drop_downloads() == 5000
+    assert engine.system.drop_downloads() == 0
+
+
+def test_info_counts_images_and_names_the_root(engine):
+    import_image(engine, "a:1")
+    said = engine.system.info()
+    assert (said["Images"], said["LaminaRootDir"]) == (1, engine.settings.root)

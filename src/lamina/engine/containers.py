@@ -17,10 +17,10 @@ from lamina.engine.removal import ContainerInUse
 
 if TYPE_CHECKING:
     from lamina.engine.archive import PathStat
+    from lamina.engine.disk_use import ContainerUse
     from lamina.engine.engine import Engine
     from lamina.engine.listing import ContainerSummary
     from lamina.engine.requests import CreateRequest, ExecRequest
-    from lamina.engine.system import ContainerUse
     from lamina.layer.diff import Change
     from lamina.layer.view import Tree
     from lamina.runtime.attach import Attachment
@@ -282,7 +282,7 @@ class Containers:
 
     def disk_use(self) -> "Iterator[ContainerUse]":
         """Give what each container's writable layer takes."""
-        from lamina.engine.system import ContainerUse
+        from lamina.engine.disk_use import ContainerUse
 
         if not self.records():  # nothing whose owners a plain user could not read
             return

@@ -61,6 +61,8 @@ def remove(
         take(leaving, kept=replace(rows[0], target=image.manifest.descriptor), occasion=why)
         return removed
     take(leaving, _targets(rows), occasion=why)
+    if now:
+        engine.store.names.forget(_targets(rows))
     return (*removed, *_deleted(engine, image))
 
 

@@ -1,67 +1,14 @@
 """What the whole takes on disk, and what this machine can do."""
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
+    from lamina.engine.disk_use import DiskUse
     from lamina.engine.engine import Engine
-    from lamina.engine.local import LocalImage
     from lamina.spec.wire import Document
 
-__all__ = ["ContainerUse", "DiskUse", "ImageUse", "System"]
-
-
-@dataclass(frozen=True, slots=True)
-class ImageUse:
-    """One image's share of the disk, in bytes. `size` = `shared` + `unique`."""
-
-    id: str
-    names: tuple[str, ...]
-    created: str
-    size: int
-    shared: int
-    unique: int
-    containers: int
-
-
-@dataclass(frozen=True, slots=True)
-class ContainerUse:
-    """One container's writable layer, in bytes."""
-
-    id: str
-    name: str
-    image: str
-    command: str
-    created: str
-    status: str
-    size: int
-    running: bool
-
-
-@dataclass(frozen=True, slots=True)
-class DiskUse:
-    """What images and containers take. `layers_size` counts what is shared once.
-
-    `images_reclaimable` is what `image prune -a` would free.
-    """
-
-    images: tuple[ImageUse, ...]
-    containers: tuple[ContainerUse, ...]
-    layers_size: int
-    images_reclaimable: int
-
-    @property
-    def containers_size(self) -> int:
-        """Bytes in all writable layers."""
-        return sum(container.size for container in self.containers)
-
-    @property
-    def containers_reclaimable(self) -> int:
-        """Bytes in the writable layers of containers that do not run."""
-        return sum(container.size for container in self.containers if not container.running)
+__all__ = ["System"]
 
 
 class System:
@@ -70,47 +17,11 @@ class System:
     def __init__(self, engine: "Engine") -> None:
         self._engine = engine
 
-    def df(self) -> DiskUse:
-        """Add up the disk. Files are counted once however many images hold them."""
-        engine = self._engine
-        records = engine.containers.records()
-        holders: dict[str, int] = {}
-        files: dict[str, dict[str, int]] = {}
-        images = [(row, engine.images.resolve(str(row.id))) for row in engine.images.list()]
-        for row, image in images:
-            files[str(row.id)] = self._files_of(image)
-            for path in files[str(row.id)]:
-                holders[path] = holders.get(path, 0) + 1
-        uses = []
-        for row, _ in images:
-            own = files[str(row.id)]
-            shared = sum(size for path, size in own.items() if holders[path] > 1)
-            size = sum(own.values())
-            users = sum(1 for record in records if record.image_id == row.id)
-            uses.append(
-                ImageUse(str(row.id), row.names, row.created, size, shared, size - shared, users)
-            )
-        total = _union(files[use.id] for use in uses)
-        needed = _union(files[use.id] for use in uses if use.containers)
-        containers = tuple(engine.containers.disk_use())
-        return DiskUse(tuple(uses), containers, total, total - needed)
+    def df(self) -> "DiskUse":
+        """Add up the disk. See `engine.disk_use`."""
+        from lamina.engine.disk_use import measure
 
-    def _files_of(self, image: "LocalImage") -> dict[str, int]:
-        """Map each file that an image needs to its bytes on disk."""
-        engine = self._engine
-        digests = [image.manifest.digest, image.manifest.config.digest]
-        digests += [layer.digest for layer in image.manifest.layers]
-        paths = [engine.store.blobs.path(digest) for digest in digests]
-        pile = image.config.diff_ids
-        paths += [engine.layers.path(pile[: i + 1]) for i in range(len(pile))]
-        paths += engine.layers.merged_files(pile)
-        sizes = {}
-        for path in paths:
-            try:
-                sizes[path] = os.stat(path).st_blocks * 512
-            except FileNotFoundError:
-                continue
-        return sizes
+        return measure(self._engine)
 
     def drop_downloads(self) -> int:
         """Forget what interrupted pulls and loads left behind; give the bytes freed.
@@ -199,8 +110,3 @@ class System:
 
 def _word(value: bool) -> str:
     return "true" if value else "false"
-
-
-def _union(files: "Iterable[dict[str, int]]") -> int:
-    """Add up the sizes of distinct files."""
-    return sum({path: size for own in files for path, size in own.items()}.values())

@@ -36,6 +36,7 @@ __all__ = [
     "held_for",
     "kept",
     "listing",
+    "live",
     "occasion",
     "on_disk",
     "spare",
@@ -60,9 +61,13 @@ class ChangeGone(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What stays because of one change: blobs and layers that nothing else needs, and their bytes."""
+    """What stays because of one change: all it `needs`, and of that what nothing else does.
+
+    `size` is the bytes of `blobs` and `diff_ids` on the disk.
+    """
 
     number: int
+    needs: "Reach"
     blobs: "frozenset[Digest]"
     diff_ids: "frozenset[Digest]"
     size: int
@@ -104,7 +109,7 @@ def listing(engine: "Engine") -> tuple[Undoable, ...]:
     names = engine.store.names
     history = names.history()
     taken_back = _taken_back(history.changes)
-    held = {row.number: row for row in kept(engine, _live(engine))}
+    held = {row.number: row for row in kept(engine, live(engine))}
     now = time.time()
     rows = []
     for change in reversed(history.changes):
@@ -208,10 +213,13 @@ def kept(engine: "Engine", live: "Reach") -> tuple[Kept, ...]:
     history = engine.store.names.history()
     now = time.time()
     span = engine.settings.undo_s
+    over = _taken_back(history.changes)
     fresh = [
         change
         for change in reversed(history.changes)
-        if change.number > history.floor and -span <= now - change.time_s < span
+        if change.number > history.floor
+        and change.number not in over
+        and -span <= now - change.time_s < span
     ]
     if not fresh:
         return ()
@@ -237,7 +245,8 @@ def _beside(
 
     blobs, diff_ids = set(live.blobs), set(live.diff_ids)
     for change in changes:
-        targets = [row.target.digest for row in engine.store.names.lost(change)]
+        lost = engine.store.names.lost(change)
+        targets = [row.target.digest for row in lost if row.target.digest not in change.forgotten]
         try:
             found = reach(engine.store.unpinned, targets)
         except LaminaError:  # damaged: what it refers to cannot be told
@@ -247,16 +256,17 @@ def _beside(
         diff_ids |= own_layers
         size = sum(on_disk(engine.store.blobs.path(digest)) for digest in own_blobs)
         size += sum(layers.get(digest, 0) for digest in own_layers)
-        yield Kept(change.number, frozenset(own_blobs), frozenset(own_layers), size)
+        yield Kept(change.number, found, frozenset(own_blobs), frozenset(own_layers), size)
 
 
 def held_for(engine: "Engine", why: Occasion) -> int:
     """Give the bytes that are kept because of one occasion."""
     numbers = {row.number for row in engine.store.names.history().changes if row.token == why.token}
-    return sum(row.size for row in kept(engine, _live(engine)) if row.number in numbers)
+    return sum(row.size for row in kept(engine, live(engine)) if row.number in numbers)
 
 
-def _live(engine: "Engine") -> "Reach":
+def live(engine: "Engine") -> "Reach":
+    """Give all that names and containers need. Raises: ManifestDamaged."""
     from lamina.store.garbage import reach
 
     rows = [row.target.digest for row in engine.store.names.all()]

@@ -170,6 +170,12 @@ class Names:
         with locked(self._lock):
             self._log().let_go(floor)
 
+    def forget(self, digests: "Collection[Digest]") -> None:
+        """Note that these targets are not to be kept because of any change so far."""
+        if os.path.exists(self._disk.undo):
+            with locked(self._lock):
+                self._log().forget(digests)
+
     def lost(self, change: "Change") -> tuple[Named, ...]:
         """Give the names, and targets without one, that a change took away."""
         return tuple(_named(number, row) for number, row in enumerate(change.gone))

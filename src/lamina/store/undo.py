@@ -6,7 +6,7 @@ log and index change as one, and a reader needs no lock. The log holds the last 
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,10 @@ class Occasion:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change that took something away: rows of the index that went, and that came for them."""
+    """One change that took something away: rows of the index that went, and that came for them.
+
+    `forgotten` are the digests of targets that somebody wanted to be rid of since.
+    """
 
     number: int
     command: str
@@ -49,6 +52,7 @@ class Change:
     undoes: int
     gone: tuple[Document, ...]
     new: tuple[Document, ...]
+    forgotten: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,7 @@ class UndoLog:
             return NOTHING
         lines = _happened(lines, self._mark())
         floor = max((int(line["floor"]) for line in lines if "floor" in line), default=0)
-        return History(_joined([_change(line) for line in lines if "gone" in line]), floor)
+        return History(_joined(_changes(lines)), floor)
 
     def add(self, occasion: Occasion, gone: Sequence[Document], new: Sequence[Document]) -> None:
         """Note, durably, a change of the index that comes next. A full disk is let pass."""
@@ -111,6 +115,10 @@ class UndoLog:
     def let_go(self, floor: int) -> None:
         """Note that nothing is kept any more of what the changes up to `floor` took away."""
         self._append(lambda _: {"floor": floor})
+
+    def forget(self, digests: Iterable[str]) -> None:
+        """Note that these targets are not to be kept because of any change so far."""
+        self._append(lambda _: {"forget": list(digests)})
 
     def _mark(self) -> str:
         """Tell the index file that is there now from every one before and after it."""
@@ -150,12 +158,12 @@ def _newest(lines: Sequence[Document], room: int) -> list[Document]:
     """Choose the newest lines that fit, half of the most at most: so that it is not done each time."""
     kept: list[Document] = []
     floors = [line for line in lines if "floor" in line][-1:]
-    for line in [line for line in reversed(lines) if "gone" in line][: MOST_CHANGES // 2]:
+    for line in [line for line in reversed(lines) if "floor" not in line][: MOST_CHANGES // 2]:
         room -= len(_line(line))
         if room < 0:
             break
         kept.insert(0, line)
-    return [*kept, *floors]
+    return [*floors, *kept]
 
 
 def _line(document: Document) -> bytes:
@@ -170,7 +178,7 @@ def _parse(raw: bytes) -> list[Document]:
             line = decode(text, what="undo.log")
         except Invalid:
             continue
-        if "floor" in line or {"number", "from", "gone", "new"} <= line.keys():
+        if line.keys() & {"floor", "forget"} or {"number", "from", "gone", "new"} <= line.keys():
             found.append(line)
     return found
 
@@ -183,16 +191,26 @@ def _happened(lines: list[Document], index_mark: str) -> list[Document]:
     return [*lines[:last], *lines[last + 1 :]]
 
 
-def _change(line: Document) -> Change:
-    return Change(
-        number=int(line["number"]),
-        command=str(line.get("command", "")),
-        time_s=float(line.get("time", 0)),
-        token=str(line.get("token", "")),
-        undoes=int(line.get("undoes", 0)),
-        gone=tuple(line["gone"]),
-        new=tuple(line["new"]),
-    )
+def _changes(lines: Sequence[Document]) -> list[Change]:
+    found: list[Change] = []
+    forgotten: frozenset[str] = frozenset()
+    for line in reversed(lines):
+        if "forget" in line:
+            forgotten |= frozenset(map(str, line["forget"]))
+        if "gone" not in line:
+            continue
+        change = Change(
+            number=int(line["number"]),
+            command=str(line.get("command", "")),
+            time_s=float(line.get("time", 0)),
+            token=str(line.get("token", "")),
+            undoes=int(line.get("undoes", 0)),
+            gone=tuple(line["gone"]),
+            new=tuple(line["new"]),
+            forgotten=forgotten,
+        )
+        found.insert(0, change)
+    return found
 
 
 def _joined(changes: Sequence[Change]) -> tuple[Change, ...]:

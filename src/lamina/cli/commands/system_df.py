@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamina.cli.flags import BOOL, Command, Flag
-from lamina.cli.formats import FORMAT, JSON, Listing, Row, show
+from lamina.cli.formats import FORMAT, JSON, Listing, Row, show, show_json
 from lamina.cli.table import render
 from lamina.cli.units import ago, human_size, short_id, since_epoch
 
@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.cli.context import Context
     from lamina.cli.flags import Arguments
-    from lamina.engine.system import ContainerUse, DiskUse, ImageUse
+    from lamina.engine.disk_use import ContainerUse, DiskUse, ImageUse, Share, VolumeUse
 
 __all__ = ["COMMAND", "main"]
 
@@ -44,51 +44,73 @@ _IMAGE_HEADERS = (
 _CONTAINER_HEADERS = (
     "CONTAINER ID", "IMAGE", "COMMAND", "LOCAL VOLUMES", "SIZE", "CREATED", "STATUS", "NAMES",
 )  # fmt: skip
+_VOLUME_HEADERS = ("VOLUME NAME", "LINKS", "SIZE")
+_FREES_HEADERS = ("COMMAND", "FREES")
 
 
 def main(arguments: Arguments, context: Context) -> int:
-    """Print docker's table; `-v` lists every image and container."""
+    """Print docker's table and what else there is; `-v` lists every image, container and volume."""
     use = context.engine.system.df()
-    if arguments.flag("verbose") and not arguments.flag("json") and not arguments.text("format"):
+    verbose = arguments.flag("verbose") and not arguments.text("format")
+    if verbose and arguments.flag("json"):
+        show_json(context, _document(use))
+    elif verbose:
         _detail(context, use)
-        return 0
-    show(context, _LISTING, _rows(use), arguments)
+    else:
+        show(context, _LISTING, [_row(share) for share in use.shares], arguments)
     return 0
 
 
-def _rows(use: DiskUse) -> list[Row]:
-    active = sum(1 for image in use.images if image.containers)
-    running = sum(1 for container in use.containers if container.running)
-    return [
-        _row("Images", len(use.images), active, use.layers_size, use.images_reclaimable),
-        _row(
-            "Containers",
-            len(use.containers),
-            running,
-            use.containers_size,
-            use.containers_reclaimable,
-        ),
-        _row("Local Volumes", 0, 0, 0, 0),
-        _row("Build Cache", 0, 0, 0, 0),
-    ]
+def _document(use: DiskUse) -> dict[str, object]:
+    """Give all that `-v` shows, in bytes; `frees` is what removing just that frees."""
+    return {
+        "size": use.size,
+        "shares": [_row(share).document for share in use.shares],
+        "images": [
+            {
+                "id": image.id,
+                "names": list(image.names),
+                "created": image.created,
+                "size": image.size,
+                "shared": image.shared,
+                "unique": image.unique,
+                "containers": image.containers,
+            }
+            for image in use.images
+        ],
+        "containers": [
+            {
+                "id": row.id,
+                "name": row.name,
+                "image": row.image,
+                "status": row.status,
+                "size": row.size,
+            }
+            for row in use.containers
+        ],
+        "volumes": [
+            {"name": row.name, "size": row.size, "containers": row.containers}
+            for row in use.volumes
+        ],
+    }
 
 
-def _row(kind: str, total: int, active: int, size: int, reclaimable: int) -> Row:
-    share = f" ({reclaimable * 100 // size}%)" if size else ""
+def _row(share: Share) -> Row:
+    part = f" ({share.reclaimable * 100 // share.size}%)" if share.size else ""
     return Row(
         {
-            "Active": str(active),
-            "Reclaimable": human_size(reclaimable) + share,
-            "Size": human_size(size),
-            "TotalCount": str(total),
-            "Type": kind,
+            "Active": str(share.active),
+            "Reclaimable": human_size(share.reclaimable) + part,
+            "Size": human_size(share.size),
+            "TotalCount": str(share.total),
+            "Type": share.kind,
         },
         {
-            "type": kind,
-            "total": total,
-            "active": active,
-            "size": size,
-            "reclaimable": reclaimable,
+            "type": share.kind,
+            "total": share.total,
+            "active": share.active,
+            "size": share.size,
+            "reclaimable": share.reclaimable,
         },
     )
 
@@ -101,6 +123,27 @@ def _detail(context: Context, use: DiskUse) -> None:
     context.out.write(render([_IMAGE_HEADERS, *images]))
     context.print("\nContainers space usage:\n")
     context.out.write(render([_CONTAINER_HEADERS, *containers]))
+    context.print("\nLocal Volumes space usage:\n")
+    context.out.write(render([_VOLUME_HEADERS, *map(_volume_line, use.volumes)]))
+    context.print("\nWhat a removal frees:\n")
+    context.out.write(render([_FREES_HEADERS, *_frees(use)]))
+
+
+def _frees(use: DiskUse) -> list[tuple[str, str]]:
+    """Say what each command would free, as things are now."""
+    could = {share.kind: human_size(share.reclaimable) for share in use.shares}
+    return [
+        ("lamina rmi --now IMAGE", "UNIQUE SIZE of the image"),
+        ("lamina rm CONTAINER", "SIZE of the container"),
+        ("lamina container prune", could["Containers"]),
+        ("lamina image prune -a --now", f"{could['Images']}, and all that is kept for undo"),
+        ("lamina image prune --now", f"{could['Kept for Undo']} that are kept for undo"),
+        ("lamina system prune", f"{could['Downloads']} of interrupted downloads"),
+    ]
+
+
+def _volume_line(use: VolumeUse) -> tuple[str, ...]:
+    return use.name, str(use.containers), human_size(use.size)
 
 
 def _image_lines(image: ImageUse, now: float) -> list[tuple[str, ...]]:
