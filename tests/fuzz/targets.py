@@ -206,12 +206,8 @@ def _compare_with_tarfile(data: bytes, entries: list[Entry]) -> None:
                 return  # it never takes global records back
     except Exception:  # noqa: BLE001 - whatever it raises, it did not read it
         return
-    if any(_leaders(data, member) > 1 for member in members):
-        return  # of two names the first counts there, the last for us and GNU tar
-    if any(_leaders(data, member) and _letter(data, member) == b"\0" for member in members):
-        return  # whether an old header is a directory's it tells by the name in the header alone
-    if any(_has_stray_prefix(data, member) for member in members):
-        return  # it takes a prefix of headers that are not ustar's, where the field is another
+    if any(_is_misread(data, member) for member in members):
+        return
     theirs = [_of_tarfile(member) for member in members if member.type not in (b"V", b"N")]
     if any(member is None for member in theirs):
         return
@@ -222,14 +218,30 @@ def _compare_with_tarfile(data: bytes, entries: list[Entry]) -> None:
     assert not different, f"the standard library reads another tree: {different[0]}"
 
 
-def _leaders(data: bytes, member: tarfile.TarInfo) -> int:
-    """Count the headers that only lead to this one."""
-    at, count = member.offset, 0
+def _is_misread(data: bytes, member: tarfile.TarInfo) -> bool:
+    """Tell whether it is known to read this member's headers in a way of its own."""
+    leaders = _leaders(data, member)
+    if len(leaders) > 1:
+        return True  # of two names the first counts there, the last for us and GNU tar
+    if any(padding.strip(b"\0") for padding in leaders):
+        return True  # it reads records on past the end of their header, no other program does
+    if leaders and _letter(data, member) == b"\0":
+        return (
+            True  # whether an old header is a directory's it tells by the name in the header alone
+        )
+    # It takes a prefix of headers that are not ustar's, where the field is another.
+    return _has_stray_prefix(data, member)
+
+
+def _leaders(data: bytes, member: tarfile.TarInfo) -> list[bytes]:
+    """Give what pads each header that only leads to this one."""
+    at, found = member.offset, []
     while data[at + 156 : at + 157] in (b"x", b"X", b"L", b"K", b"g"):
         size = number(data[at + 124 : at + 136])
-        at += 512 + (size + 511 & -512)
-        count += 1
-    return count
+        end = at + 512 + (size + 511 & -512)
+        found.append(data[at + 512 + size : end])
+        at = end
+    return found
 
 
 def _letter(data: bytes, member: tarfile.TarInfo) -> bytes:
