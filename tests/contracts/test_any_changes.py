@@ -13,7 +13,13 @@ import pytest
 from hypothesis import given, settings
 from tests.conftest import unmount_below
 from tests.contracts.test_snapshotter import DRIVERS, Situation
-from tests.layer.changesets import Change, change_anything, container_changes, container_moves
+from tests.layer.changesets import (
+    Change,
+    change_anything,
+    container_changes,
+    container_links,
+    container_moves,
+)
 from tests.layer.trees import Facts, facts_of_directory, facts_of_tree, sealed, tar_of
 from tests.layer.unions import parted, rootless_time
 from tests.snapshot.piles import seal
@@ -51,6 +57,8 @@ HIGH: list[Entry | tuple[Entry, bytes]] = [
     Entry(b"a/b", Kind.DIRECTORY, 0o711, uid=7, mtime_ns=3),
     Entry(b"a/b/.wh..wh..opq", Kind.FILE),
     (Entry(b"a/b/a", Kind.FILE), b"in an opaque one"),
+    Entry(b"a/b/b", Kind.HARDLINK, link=b"a/b/a"),
+    Entry(b"a/d", Kind.HARDLINK, link=b"a/b/a"),
     Entry(b"d", Kind.DIRECTORY, 0o1777),
     Entry(b"d/.wh.a", Kind.FILE),
     Entry(b"d/d", Kind.DIRECTORY, 0o2750, uid=8, gid=9),
@@ -145,6 +153,12 @@ def compare_list(listed: list[str], before: Facts, after: Facts) -> None:
 @settings(max_examples=sized(20, 2000))
 @given(container_changes())
 def test_any_changes_then_layer_is_the_same_tree(place: Place, steps: list[Change]):
+    place.check(steps)
+
+
+@settings(max_examples=sized(20, 2000))
+@given(container_links())
+def test_any_links_then_layer_is_the_same_tree(place: Place, steps: list[Change]):
     place.check(steps)
 
 

@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 
 from lamina.layer.entry import Entry, Kind
 
-__all__ = ["Change", "change_anything", "changesets", "container_changes", "container_moves"]
+__all__ = [
+    "Change",
+    "change_anything",
+    "changesets",
+    "container_changes",
+    "container_links",
+    "container_moves",
+]
 
 Piece = tuple[Entry, bytes]
 Change = tuple[str, str, str, int]
@@ -115,6 +122,8 @@ _VERBS = ["write", "append", "chmod", "chown", "remove", "mkdir", "symlink", "li
 
 _MOVES = ["rename", "rename", "rename", "rename", "chmod", "link", "remove", "mkdir", "write"]
 
+_LINKS = ["link", "link", "link", "rename", "remove", "become", "write", "append", "chmod"]
+
 
 def container_changes() -> st.SearchStrategy[list[Change]]:
     """Sequences of what programs do to a file system: verb, path, other path, number."""
@@ -124,6 +133,11 @@ def container_changes() -> st.SearchStrategy[list[Change]]:
 def container_moves() -> st.SearchStrategy[list[Change]]:
     """Sequences of moves above all, with new names to move to."""
     return _sequences(_MOVES, "abcdef")
+
+
+def container_links() -> st.SearchStrategy[list[Change]]:
+    """Sequences of what joins names to one file and parts them."""
+    return _sequences(_LINKS, "abcd")
 
 
 def _sequences(verbs: list[str], names: str) -> st.SearchStrategy[list[Change]]:

@@ -2,6 +2,7 @@
 
 import subprocess
 from contextlib import ExitStack
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -44,3 +45,53 @@ def test_a_real_tree_is_the_one_that_gnu_tar_extracts(tmp_path: Path):
     wanted = facts_of_directory(extracted(data, tmp_path / "out"))
     with sealed(tmp_path / "layer", data) as layer:
         assert facts_of_tree(Tree.of([layer])) == wanted
+
+
+def by_bsdtar(tar: Path, target: Path) -> Facts:
+    """Extract with libarchive. It says of a name that is not UTF-8 in a pax record that it is none, and takes it."""
+    target.mkdir()
+    done = subprocess.run(
+        ["bsdtar", "-C", target, "--numeric-owner", "-xpf", tar],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    known = ("bsdtar: Pathname can't be converted from UTF-8 to current locale.",
+             "bsdtar: Error exit delayed from previous errors.")  # fmt: skip
+    assert set(done.stderr.splitlines()) <= set(known)
+    assert done.returncode == 0 or done.stderr
+    return facts_of_directory(target)
+
+
+@pytest.mark.root
+def test_a_real_tree_is_the_one_that_bsdtar_extracts(tmp_path: Path):
+    wanted = by_bsdtar(debian().trees[2], tmp_path / "out")
+    assert b"opt/patch/latin\xe9" in wanted
+    with sealed(tmp_path / "layer", debian().trees[2].read_bytes()) as layer:
+        assert facts_of_tree(Tree.of([layer])) == wanted
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_each_real_layer_is_what_gnu_tar_and_bsdtar_extract(tmp_path: Path, number: int):
+    path = debian().layers[number]
+    with sealed(tmp_path / "layer", path.read_bytes()) as layer:
+        found = seconds(facts_of_tree(Tree.of([layer])))
+    for facts in (
+        by_bsdtar(path, tmp_path / "bsdtar"),
+        facts_of_directory(extracted(path.read_bytes(), tmp_path / "gnu")),
+    ):
+        whiteouts = {path for path in facts if path.rpartition(b"/")[2].startswith(b".wh.")}
+        assert bool(whiteouts) == bool(number)
+        assert seconds({path: facts[path] for path in set(facts) - whiteouts}) == found
+
+
+def test_what_skopeo_unpacks_of_a_real_image_is_our_tar_to_the_byte(tmp_path: Path):
+    write_layout(tmp_path / "layout", debian().layers, tag="t")
+    subprocess.run(
+        ["skopeo", "--insecure-policy", "copy", "--dest-decompress",
+         f"oci:{tmp_path / 'layout'}:t", f"dir:{tmp_path / 'plain'}"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    for path in debian().layers:
+        data = (tmp_path / "plain" / sha256(path.read_bytes()).hexdigest()).read_bytes()
+        with sealed(tmp_path / path.name, data) as layer:
+            assert b"".join(layer.tar()) == path.read_bytes()

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from dataclasses import replace
 
 import pytest
 from tests.images import Piece, tar
@@ -58,6 +59,28 @@ def test_a_file_whose_time_was_set_back_after_a_change_counts_as_changed(layers,
     with driver(layers).changed(Stack((), str(tmp_path / "copy")), pile, since_ns) as upper:
         assert os.listdir(upper.path) == ["a"]
     assert os.listdir(f"{layers.root}/snapshots/new") == []
+
+
+@pytest.mark.parametrize(
+    ("act", "listed"),
+    [
+        ("mv two three", ["one", "three", "two"]),
+        ("ln one zero; rm two", ["one", "two", "zero"]),
+        ("cp -p one new; mv new one", ["two"]),
+        ("rm one; ln alone one", ["alone", "one"]),
+        ("ln one alone2; rm alone2", []),
+        ("rm two", ["two"]),
+    ],
+)
+def test_who_is_linked_with_whom_is_compared_not_how_many(layers, tmp_path, act, listed):
+    uid, gid = os.getuid(), os.getgid()
+    names = [Piece("one", b"1"), Piece("two", hard="one"), Piece("alone", b"1")]
+    pile = seal(layers, tar([ROOT, *(replace(piece, uid=uid, gid=gid) for piece in names)]))
+    copy(layers, pile, tmp_path / "copy")
+    since_ns = os.stat(tmp_path / "copy/one").st_ctime_ns
+    subprocess.run(["sh", "-ec", act], cwd=tmp_path / "copy", check=True)
+    with driver(layers).changed(Stack((), str(tmp_path / "copy")), pile, since_ns) as upper:
+        assert sorted(os.listdir(upper.path)) == listed
 
 
 def test_names_that_are_no_utf8_and_long_trees_are_copied(layers, tmp_path):

@@ -118,11 +118,14 @@ class _Comparison:
         self._owners = owners
         self._made: list[bytes] = [b""]
         self._known: set[bytes] = set()
+        self._taken: set[bytes] = set()
+        self._linked: dict[tuple[int, int], list[tuple[bytes, os.stat_result, Node | None]]] = {}
 
     def run(self) -> None:
         """Compare everything, a directory at a time."""
         with self._upper, self._source, self._target:
             self._compare()
+            self._take_links()
             for path in reversed(self._made):  # what was put inside has changed their times
                 self._finish(path)
 
@@ -146,14 +149,33 @@ class _Comparison:
                 if found is None:
                     continue
                 node = before.get(name)
-                if self._differs(full, found, node) or _has_new_name(found, node):
+                if self._differs(full, found, node):
                     self._take(full, found)
                 if stat.S_ISDIR(found.st_mode):
                     pending.append(full)
+                elif found.st_nlink > 1 or (node is not None and node.nlink > 1):
+                    key = found.st_dev, found.st_ino
+                    self._linked.setdefault(key, []).append((full, found, node))
             for name in sorted(set(before) - set(now)):
                 self._parents(prefix + name)
                 fd, last = self._target.split(prefix + name)
                 os.mknod(last, stat.S_IFCHR, 0, dir_fd=fd)
+
+    def _take_links(self) -> None:
+        """Take along the unchanged names of files that share with others than before.
+
+        The number of links does not tell: a name may have gone and another come.
+        """
+        seen: set[tuple[str, int]] = set()
+        for names in self._linked.values():
+            before = {(node.layer.path, node.nid) for _, _, node in names if node is not None}
+            alike = len(before) == 1 and all(node is not None for _, _, node in names)
+            if alike and not before & seen:
+                seen |= before
+                continue
+            for path, found, _ in names:
+                if path not in self._taken:
+                    self._take(path, found)
 
     def _differs(self, path: bytes, found: os.stat_result, node: "Node | None") -> bool:
         from lamina.layer.upper import carried_xattrs
@@ -197,6 +219,7 @@ class _Comparison:
         if stat.S_ISDIR(found.st_mode):
             self._make_directory(path)
             return
+        self._taken.add(path)
         target, name = self._target.split(path)
         source, _ = self._source.split(path)
         os.link(name, name, src_dir_fd=source, dst_dir_fd=target, follow_symlinks=False)
@@ -221,8 +244,3 @@ class _Comparison:
         source, made = self._source.open(path), self._target.open(path)
         for key in os.listxattr(source):
             os.setxattr(made, key, os.getxattr(source, key))
-
-
-def _has_new_name(found: os.stat_result, node: "Node | None") -> bool:
-    """Tell whether a file got a name more: overlayfs copies the old ones up with it."""
-    return node is not None and node.kind is not Kind.DIRECTORY and found.st_nlink > node.nlink
