@@ -3,6 +3,8 @@
 import errno
 import os
 import signal
+import subprocess
+import sys
 import threading
 from functools import partial
 
@@ -33,6 +35,21 @@ def test_it_works_in_any_thread(tmp_path):
     thread.start()
     thread.join()
     assert (tmp_path / "a").exists()
+
+
+def test_beside_threads_it_works_without_a_warning():
+    program = (
+        "import os, threading\n"
+        "from lamina.layer.crew import share_out\n"
+        "ended = threading.Event()\n"
+        "threading.Thread(target=ended.wait).start()\n"
+        "share_out([lambda: os.write(1, b'done')])\n"
+        "ended.set()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "default", "-c", program], capture_output=True, check=True
+    )
+    assert (done.stdout, done.stderr) == (b"done", b"")
 
 
 def test_an_error_of_the_system_keeps_number_and_file(tmp_path):

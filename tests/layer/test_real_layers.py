@@ -47,6 +47,14 @@ def test_a_real_tree_is_the_one_that_gnu_tar_extracts(tmp_path: Path):
         assert facts_of_tree(Tree.of([layer])) == wanted
 
 
+def after_1970(facts: Facts) -> Facts:
+    """Leave out times that libarchive has otherwise: it takes -1.75 seconds for -0.25, and keeps the root's."""
+    return {
+        path: (*fact[:4], 0, *fact[5:]) if path in (b"", b"opt/patch/before-1970") else fact
+        for path, fact in facts.items()
+    }
+
+
 def by_bsdtar(tar: Path, target: Path) -> Facts:
     """Extract with libarchive. It says of a name that is not UTF-8 in a pax record that it is none, and takes it."""
     target.mkdir()
@@ -66,7 +74,7 @@ def test_a_real_tree_is_the_one_that_bsdtar_extracts(tmp_path: Path):
     wanted = by_bsdtar(debian().trees[2], tmp_path / "out")
     assert b"opt/patch/latin\xe9" in wanted
     with sealed(tmp_path / "layer", debian().trees[2].read_bytes()) as layer:
-        assert facts_of_tree(Tree.of([layer])) == wanted
+        assert after_1970(facts_of_tree(Tree.of([layer]))) == after_1970(wanted)
 
 
 @pytest.mark.root
@@ -80,8 +88,9 @@ def test_each_real_layer_is_what_gnu_tar_and_bsdtar_extract(tmp_path: Path, numb
         facts_of_directory(extracted(path.read_bytes(), tmp_path / "gnu")),
     ):
         whiteouts = {path for path in facts if path.rpartition(b"/")[2].startswith(b".wh.")}
-        assert bool(whiteouts) == bool(number)
-        assert seconds({path: facts[path] for path in set(facts) - whiteouts}) == found
+        assert bool(whiteouts) == (number == 2)
+        kept = seconds({path: facts[path] for path in set(facts) - whiteouts})
+        assert after_1970(kept) == after_1970(found)
 
 
 def test_what_skopeo_unpacks_of_a_real_image_is_our_tar_to_the_byte(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import warnings
 from collections.abc import Callable, Sequence
 
 from lamina import errors
@@ -9,6 +10,12 @@ from lamina import errors
 __all__ = ["WorkerLost", "hands", "share_out"]
 
 _MOST = 4
+
+# Python 3.12 and later warn of a fork beside threads, because a lock that one of them held would stay
+# locked in the child. Ours takes none: it makes system calls and ends without the interpreter's farewell.
+warnings.filterwarnings(
+    "ignore", "This process .* is multi-threaded", DeprecationWarning, r"lamina\.layer\.crew"
+)
 
 
 class WorkerLost(errors.Unavailable):
