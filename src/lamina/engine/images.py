@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lamina.spec.wire import Document
     from lamina.store.names import Named
     from lamina.store.undo import Occasion
+    from lamina.stream.codec import Compression
 
 __all__ = ["Images"]
 
@@ -209,12 +210,25 @@ class Images:
         return repository.manifest(reference.digest or reference.tag)
 
     def push(
-        self, name: str, *, all_tags: bool = False, listener: Listener = silent
+        self,
+        name: str,
+        *,
+        all_tags: bool = False,
+        compression: "Compression | None" = None,
+        force: bool = False,
+        listener: Listener = silent,
     ) -> "tuple[PushOutcome, ...]":
-        """Send `name` to its registry; every local tag of it with `all_tags`."""
+        """Send `name` to its registry; every local tag of it with `all_tags`. See `engine.push`."""
         from lamina.engine.push import push
 
-        return push(self._engine, name, all_tags=all_tags, listener=listener)
+        return push(
+            self._engine,
+            name,
+            all_tags=all_tags,
+            compression=compression,
+            force=force,
+            listener=listener,
+        )
 
     def tag(self, source: str, target: str) -> Reference:
         """Give an image one more name; a name that stood for another image moves.

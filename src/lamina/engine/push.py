@@ -1,25 +1,23 @@
-"""Push: an image here becomes a name at a registry, byte for byte."""
+"""Push: an image here becomes a name at a registry, byte for byte unless other packing is asked for."""
 
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lamina.engine.naming import name_image
+from lamina.engine.repacking import PACKED, PUSHED, Known, Packer, note_of
+from lamina.engine.sending import Parcel, Sender
 from lamina.errors import NotFound
-from lamina.events import LayerProgress, Listener, Notice, Phase, silent
-from lamina.spec.manifest import parse_manifest
+from lamina.events import Listener, Notice, silent
+from lamina.spec.manifest import Manifest, parse_manifest
 from lamina.spec.reference import Reference
 
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.engine.local import LocalImage
-    from lamina.remote.repository import Repository
     from lamina.spec.descriptor import Descriptor
     from lamina.spec.digest import Digest
+    from lamina.stream.codec import Compression
 
 __all__ = ["NotTagged", "PushOutcome", "push"]
-
-_REPORT_EVERY = 512 * 1024
 
 
 class NotTagged(NotFound):
@@ -36,11 +34,18 @@ class PushOutcome:
 
 
 def push(
-    engine: "Engine", name: str, *, all_tags: bool = False, listener: Listener = silent
+    engine: "Engine",
+    name: str,
+    *,
+    all_tags: bool = False,
+    compression: "Compression | None" = None,
+    force: bool = False,
+    listener: Listener = silent,
 ) -> tuple[PushOutcome, ...]:
     """Send every blob the registry lacks, then the manifest, then the next tag.
 
     Layers go in parallel; one that another repository of the registry has is mounted, not sent.
+    With `compression` layers that were made here are packed so on their way, with `force` all are.
     The manifest comes last, so a push that fails leaves no half image.
     Raises: NotTagged, Unauthorized, Denied, Unavailable, Corrupt (our blob is damaged).
     """
@@ -50,19 +55,20 @@ def push(
     references = _local_tags(engine, wanted) if all_tags else [wanted]
     listener(Notice(f"The push refers to repository [{wanted.name}]"))
     repository = Repository.of(engine.client, wanted)
+    sender = Sender(engine, repository, listener)
     outcomes = []
-    for reference in references:
-        with engine.store.lease():
+    with engine.store.lease():
+        for reference in references:
             image = _find(engine, reference)
-            sender = _Sender(engine, repository, reference, listener)
-            sender.send_layers(image)
-            sender.send_config(image)
-            target = reference.tag or image.manifest.digest
-            digest = repository.put_manifest(target, image.manifest.raw, image.manifest.media_type)
-        size = len(image.manifest.raw)
-        name_image(engine, str(reference.with_digest(digest)), image.manifest, image.config)
-        listener(Notice(f"{target}: digest: {digest} size: {size}"))
-        outcomes.append(PushOutcome(reference, digest, size))
+            known = Known.of(engine, reference)
+            packer = Packer(engine, compression, known, force) if compression else None
+            parcels = _parcels(image, known, packer)
+            manifest, packed = _as_sent(image, sender.send(parcels)[1:])
+            target = reference.tag or manifest.digest
+            digest = repository.put_manifest(target, manifest.raw, manifest.media_type)
+            _note(engine, reference.with_digest(digest), image, packed)
+            listener(Notice(f"{target}: digest: {digest} size: {len(manifest.raw)}"))
+            outcomes.append(PushOutcome(reference, digest, len(manifest.raw)))
     return tuple(outcomes)
 
 
@@ -83,84 +89,56 @@ def _find(engine: "Engine", reference: Reference) -> "LocalImage":
     return engine.images.resolve(str(reference))
 
 
-@dataclass(frozen=True, slots=True)
-class _Sender:
-    """One image on its way to one repository."""
-
-    engine: "Engine"
-    repository: "Repository"
-    reference: Reference
-    listener: Listener
-
-    def send_layers(self, image: "LocalImage") -> None:
-        """Send what the repository lacks, topmost layer first, several at once."""
-        rows = list(zip(image.manifest.layers, image.config.diff_ids, strict=True))[::-1]
-        for _, diff_id in rows:
-            self.listener(LayerProgress(diff_id.short, Phase.PREPARING))
-        mounts = _mount_sources(self.engine, self.reference)
-        pool = ThreadPoolExecutor(self.engine.settings.layer_workers, thread_name_prefix="push")
-        sent: set[Digest] = set()
-        futures = []
-        for layer, diff_id in rows:
-            if layer.digest in sent:  # the same layer twice in one image
-                self.listener(LayerProgress(diff_id.short, Phase.PRESENT))
-                continue
-            sent.add(layer.digest)
-            sources = tuple(mounts.get(layer.digest, ()))
-            futures.append(pool.submit(self._send_layer, layer, diff_id, sources))
-        try:
-            done, _ = wait(futures, return_when=FIRST_EXCEPTION)
-            for future in done:
-                future.result()
-        except BaseException:
-            self.engine.abort()  # or a thread that waits for a silent server would hold us up
-            raise
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-    def _send_layer(self, layer: "Descriptor", diff_id: "Digest", mounts: tuple[str, ...]) -> None:
-        told = 0
-
-        def progress(count: int) -> None:
-            nonlocal told
-            if count - told >= _REPORT_EVERY or count in (0, layer.size):
-                told = count
-                self.listener(LayerProgress(diff_id.short, Phase.PUSHING, count, layer.size))
-
-        from lamina.remote.uploads import UploadResult
-
-        outcome = self.repository.upload(
-            layer,
-            lambda: self.engine.store.blobs.open(layer.digest),
-            mount_from=mounts,
-            progress=progress,
-        )
-        if outcome.mounted_from:
-            self.listener(LayerProgress(diff_id.short, Phase.MOUNTED, detail=outcome.mounted_from))
-        else:
-            existed = outcome.result is UploadResult.EXISTS
-            phase = Phase.PRESENT if existed else Phase.PUSHED
-            self.listener(LayerProgress(diff_id.short, phase))
-
-    def send_config(self, image: "LocalImage") -> None:
-        """Send the configuration, which no one watches."""
-        wanted = image.manifest.config
-        self.repository.upload(wanted, lambda: self.engine.store.blobs.open(wanted.digest))
-
-
-def _mount_sources(engine: "Engine", reference: Reference) -> "dict[Digest, list[str]]":
-    """Tell which other repositories of this registry are known to hold each layer.
-
-    A digested name proves that the repository had the image: we pulled or pushed it there.
-    """
-    found: dict[Digest, list[str]] = {}
-    for row in engine.store.names.all():
-        if "@" not in row.name:
+def _parcels(image: "LocalImage", known: Known, packer: Packer | None) -> list[Parcel]:
+    """List the configuration, which no one watches, and the layers, topmost first."""
+    config = image.manifest.config
+    parcels = [Parcel(config, "", config.size, known.homes.get(config.digest, ()))]
+    diff_ids = image.config.diff_ids
+    for number in reversed(range(len(diff_ids))):
+        layer, pile = image.manifest.layers[number], diff_ids[: number + 1]
+        shown = pile[-1].short
+        if packer is None or not packer.wants(layer):
+            homes = known.homes.get(layer.digest, ())
+            parcels.append(Parcel(layer, shown, layer.size, homes))
             continue
-        other = Reference.parse(row.name)
-        if other.registry != reference.registry or other.repository == reference.repository:
-            continue
-        manifest = parse_manifest(engine.store.blobs.read(row.target.digest))
-        for layer in getattr(manifest, "layers", ()):
-            found.setdefault(layer.digest, []).append(other.repository)
-    return found
+        wanted = packer.expected(layer)
+        homes = known.homes.get(wanted.digest, ()) if wanted else ()
+        parcels.append(Parcel(wanted, shown, packer.size(pile), homes, packer.maker(pile)))
+    return parcels
+
+
+def _as_sent(
+    image: "LocalImage", sent: "list[Descriptor]"
+) -> "tuple[Manifest, dict[Digest, Descriptor]]":
+    """Give the manifest of what was sent, topmost layer first, and what became another blob."""
+    pairs = zip(image.manifest.layers[::-1], sent, strict=True)
+    packed = {layer.digest: new for layer, new in pairs if new.digest != layer.digest}
+    if not packed:
+        return image.manifest, packed
+    from lamina.image.packing import repacked_manifest
+
+    manifest = parse_manifest(repacked_manifest(image.manifest.raw, packed))
+    assert isinstance(manifest, Manifest)  # noqa: S101 - what an image has is no index
+    return manifest, packed
+
+
+def _note(
+    engine: "Engine",
+    digested: Reference,
+    image: "LocalImage",
+    packed: "dict[Digest, Descriptor]",
+) -> None:
+    """Give the image the digested name, and note how it was packed for it, unless that is known."""
+    names = engine.store.names
+    row = names.get(str(digested))
+    is_ours = row is not None and row.target.digest == image.manifest.digest
+    if row is not None and is_ours:
+        facts = dict(row.facts)
+    else:
+        known = (each for each in names.all() if each.target.digest == image.manifest.digest)
+        facts = {**next(known).facts, PUSHED: "yes"}
+        facts.pop(PACKED, "")
+    if packed:
+        facts[PACKED] = note_of(packed)
+    if row is None or not is_ours or facts != dict(row.facts):
+        names.set(str(digested), image.manifest.descriptor, facts)

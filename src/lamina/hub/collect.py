@@ -98,8 +98,10 @@ class Collector:
             return [(row[0], row[1]) for row in free]
 
         def after(gone: list[tuple[str, int]]) -> None:
+            back = self._database.read(lambda connection: _known(connection, gone))
             for digest, _ in gone:
-                self._storage.delete(Digest(digest))
+                if digest not in back:
+                    self._storage.delete(Digest(digest))
 
         gone = self._database.write(work, after=after)
         return Collected(blobs=len(gone), size=sum(size for _, size in gone))
@@ -128,3 +130,9 @@ class Collector:
                     if self._storage.touched_at(upload) <= wall - (self._clock() - before):
                         self._storage.discard(upload)
         return Collected(uploads=len(stale))
+
+
+def _known(connection: Connection, gone: list[tuple[str, int]]) -> set[str]:
+    """Find what a push has brought back in the same commit: its row is there again."""
+    query = "SELECT 1 FROM blobs WHERE digest = ?"
+    return {digest for digest, _ in gone if connection.execute(query, (digest,)).fetchone()}

@@ -99,6 +99,41 @@ class Uploads:
         self._database.write(work)
         return upload
 
+    def take(self, caller: Caller, name: str, digest: Digest, data: bytes) -> None:
+        """Keep a small blob that came whole. On return it is durable.
+
+        The blob is in its place before its row is written, without a lease: a sweep in between
+        may have taken it away for its old row's sake, which is seen on the writer thread, where
+        sweeps delete. Blobs that come at the same time share one commit of the database.
+        Raises: RepositoryNameInvalid, LoginRequired, PushDenied, DigestDisagrees.
+        """
+        check_repository(name)
+        self._database.read(
+            lambda connection: require(caller, name, repositories.find(connection, name), "push")
+        )
+        while True:
+            upload = str(uuid.uuid4())
+            self._storage.begin(upload)
+            incoming = self._storage.resume(upload)
+            try:
+                incoming.write([data])
+            finally:
+                incoming.close()
+            self._storage.commit(upload, digest)
+            now = self._clock()
+
+            def work(connection: Connection, now: float = now) -> bool:
+                try:
+                    self._storage.open(digest).close()
+                except BlobUnknown:
+                    return False
+                repository = repositories.ensure(connection, name, now=now)
+                blobs.add(connection, repository.id, digest, size=len(data), now=now)
+                return True
+
+            if self._database.write(work):
+                return
+
     def mount(self, caller: Caller, name: str, digest: Digest, source: str) -> bool:
         """Link a blob that `caller` may pull elsewhere (`source`, or anywhere when empty).
 

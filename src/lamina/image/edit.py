@@ -10,7 +10,7 @@ from lamina.spec.digest import Digest
 from lamina.spec.manifest import Manifest
 from lamina.spec.wire import Document, decode
 
-__all__ = ["ChangeInvalid", "append_layer", "apply_changes", "new_manifest"]
+__all__ = ["OCI_NAMES", "ChangeInvalid", "append_layer", "apply_changes", "new_manifest"]
 
 
 class ChangeInvalid(Invalid):
@@ -51,15 +51,18 @@ def new_manifest(config: ImageConfig, layers: Sequence[Descriptor]) -> Manifest:
     return Manifest.build(wanted, tuple(_as_oci(layer) for layer in layers))
 
 
-_OCI_NAMES = {
+OCI_NAMES = {
+    MediaType.DOCKER_MANIFEST: MediaType.OCI_MANIFEST,
+    MediaType.DOCKER_CONFIG: MediaType.OCI_CONFIG,
     MediaType.DOCKER_LAYER: MediaType.OCI_LAYER,
     MediaType.DOCKER_LAYER_GZIP: MediaType.OCI_LAYER_GZIP,
 }
+"""What OCI calls the same bytes that Docker has types of its own for."""
 
 
 def _as_oci(layer: Descriptor) -> Descriptor:
     """Name the same bytes in OCI's words: a manifest must not mix both families."""
-    media_type = _OCI_NAMES.get(layer.media_type, layer.media_type)
+    media_type = OCI_NAMES.get(layer.media_type, layer.media_type)
     return Descriptor(media_type, layer.digest, layer.size, annotations=layer.annotations)
 
 

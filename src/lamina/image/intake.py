@@ -20,16 +20,17 @@ if TYPE_CHECKING:
     from lamina.image.place import Place
     from lamina.layer.entry import Entry
 
-__all__ = ["COMPRESSION", "Intake", "NewLayer"]
+__all__ = ["COMPRESSION", "MEDIA_TYPES", "Intake", "NewLayer"]
 
 COMPRESSION = "io.lamina.compression"
 """The annotation on a layer's descriptor that says how the layer was packed."""
 
-_MEDIA_TYPES = {
+MEDIA_TYPES = {
     "gzip": MediaType.OCI_LAYER_GZIP,
     "zstd": MediaType.OCI_LAYER_ZSTD,
     "": MediaType.OCI_LAYER,
 }
+"""What a layer's blob is called, by codec."""
 _BATCH = 1024 * 1024
 _CUT = _BATCH
 
@@ -112,7 +113,7 @@ class Intake:
         sealed = self._sealing.finish()
         how = MappingProxyType({COMPRESSION: str(self._compression)})
         blob = Descriptor(
-            _MEDIA_TYPES[self._compression.codec], self._blob.digest, self._blob.offset,
+            MEDIA_TYPES[self._compression.codec], self._blob.digest, self._blob.offset,
             annotations=how,
         )  # fmt: skip
         return NewLayer(blob, self._sealing.diff_id, sealed.content_size, sealed.entries)

@@ -5,6 +5,7 @@ Hides challenge, token, retry, redirect, resume and mount.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 from urllib.parse import quote
@@ -16,7 +17,7 @@ from lamina.remote.challenge import repository_scope
 from lamina.remote.errors import ManifestUnknown, Purpose, ResponseInvalid
 from lamina.remote.messages import Request, Response, origin, without_query
 from lamina.remote.registries import PlaceOf
-from lamina.remote.uploads import Upload, UploadOutcome
+from lamina.remote.uploads import Habits, Upload, UploadOutcome
 from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.spec.digest import Digest, DigestInvalid
 from lamina.spec.manifest import MANIFEST_LIMIT
@@ -26,6 +27,7 @@ from lamina.stream.verify import DigestMismatch, Hasher, SizeMismatch
 
 if TYPE_CHECKING:
     from lamina.remote.client import Client
+    from lamina.remote.growing import Growing
 
 __all__ = ["ACCEPT", "Repository"]
 
@@ -62,6 +64,7 @@ class Repository:
         self._mirrors = tuple(
             Repository(client, registry, repository, mirror=place) for place in places[:-1]
         )
+        self._habits = Habits()
 
     @classmethod
     def of(cls, client: "Client", reference: Reference) -> "Repository":
@@ -157,6 +160,33 @@ class Repository:
         """Tell whether the repository has a blob."""
         return self._exists(digest, self._pull)
 
+    def holds(self, digest: Digest) -> bool:
+        """Tell whether the repository has a blob, with the right to push that sending it would need."""
+        return self._exists(digest, self._push)
+
+    def mount(self, digest: Digest, source: str) -> bool:
+        """Take a blob over from another repository of this registry; tell whether that was done."""
+        near = self._near([source])
+        if not near:
+            return False
+        query = f"?mount={quote(digest)}&from={quote(near[0], safe='')}"
+        channel = _Channel(self)
+        request = Request("POST", channel.uploads_url + query, body=b"")
+        try:
+            response = channel.send(request, mount_from=near[0])
+        except LaminaError:  # a login that may not even ask for the source
+            return False
+        if response.status == 202:  # noqa: PLR2004  an upload was opened instead: not needed
+            self._cancel(response)
+        return response.status == 201  # noqa: PLR2004
+
+    def _cancel(self, opened: Response) -> None:
+        """Tell the registry that an upload is not needed; it may forget it by itself too."""
+        location = opened.header("Location")
+        with suppress(LaminaError):
+            target = self.client.transport.resolve(opened.url, location)
+            self._push(Request("DELETE", target, retry=False))
+
     def blob(self, descriptor: Descriptor, offset: int = 0) -> BlobReader:
         """Open a blob at `offset` bytes; it survives dropped connections. The caller verifies.
 
@@ -194,18 +224,28 @@ class Repository:
         progress: Callable[[int], None] | None = None,
         session: str = "",
         started: Callable[[str], None] | None = None,
+        look: bool = True,
     ) -> UploadOutcome:
         """Bring a blob there unless it is: mounted from a repository of `mount_from`, or sent.
 
         `open_body` gives the bytes from the start, seekable; it is called again after a break.
         `progress` hears how many bytes the registry has. `started` hears the upload's address,
-        with which (`session`) a later process goes on. Raises: see `Upload.run`.
+        with which (`session`) a later process goes on. Without `look` it is known to be missing.
+        Raises: see `Upload.run`.
         """
-        channel = _Channel(self, descriptor.digest)
-        mounts = [self.client.registries.places(self.registry, each)[-1] for each in mount_from]
-        near = [each.repository for each in mounts if each.registry == self._place.registry]
-        task = Upload(channel, descriptor, open_body, progress=progress, started=started)
-        return task.run(near, session=session)
+        task = Upload(_Channel(self), descriptor, open_body, progress=progress, started=started)
+        return task.run(self._near(mount_from), session=session, look=look)
+
+    def upload_growing(
+        self, growing: "Growing", *, progress: Callable[[int], None] | None = None
+    ) -> None:
+        """Send a blob while it is being made; it has a name when it is whole. Raises: as `upload`."""
+        Upload(_Channel(self), None, growing.open, progress=progress, growing=growing).run()
+
+    def _near(self, sources: Iterable[str]) -> list[str]:
+        """Give what repositories are called where this one is; those that are elsewhere are left out."""
+        places = [self.client.registries.places(self.registry, each)[-1] for each in sources]
+        return [each.repository for each in places if each.registry == self._place.registry]
 
     def delete_blob(self, digest: Digest) -> None:
         """Delete a blob. Raises: BlobUnknown, AccessDenied, RegistryLacks."""
@@ -360,11 +400,11 @@ class Repository:
 
 
 class _Channel:
-    """A repository and the blob that is to go there, for `Upload`."""
+    """A repository that blobs are to go to, for `Upload`."""
 
-    def __init__(self, repository: Repository, digest: Digest) -> None:
+    def __init__(self, repository: Repository) -> None:
         self._repository = repository
-        self._digest = digest
+        self.habits = repository._habits  # noqa: SLF001  same file
         self.transport = repository.client.transport
         self.uploads_url = repository._url("blobs/uploads/")  # noqa: SLF001  same file
 
@@ -373,13 +413,13 @@ class _Channel:
         also = (repository_scope(mount_from, "pull"),) if mount_from else ()
         return self._repository._send(request, "pull", "push", also=also)  # noqa: SLF001
 
-    def exists(self) -> bool:
-        """Tell whether the blob is there."""
-        return self._repository._exists(self._digest, self._repository._push)  # noqa: SLF001
+    def exists(self, digest: str) -> bool:
+        """Tell whether a blob is there."""
+        return self._repository._exists(Digest(digest), self._repository._push)  # noqa: SLF001
 
     def error(self, response: Response) -> LaminaError:
         """Give the error of a push."""
-        return self._repository._error(response, "push", self._digest, "upload")  # noqa: SLF001
+        return self._repository._error(response, "push", "a blob", "upload")  # noqa: SLF001
 
 
 def _check_promise(response: Response, descriptor: Descriptor) -> None:

@@ -1,8 +1,10 @@
 """Bring one blob to a registry: look, else mount, else send; resumed where the server stands.
 
-Spec: distribution-spec, "Pushing blobs". POST opens an upload, one PATCH streams it, PUT closes it.
+Spec: distribution-spec, "Pushing blobs". A small blob goes with the POST where the registry takes it,
+a middling one with the PUT; of a large one POST opens an upload, one PATCH streams it, PUT closes it.
 After a break the server is asked how much it has. distribution's own registry (2.8, seen) cannot say
-after a cut PATCH and calls the upload invalid: there it begins anew.
+after a cut PATCH and calls the upload invalid: there it begins anew. Where a proxy refuses so much at
+once (413), it goes in pieces.
 """
 
 import re
@@ -26,15 +28,22 @@ from lamina.remote.retry import RETRIED
 from lamina.stream.verify import DigestMismatch
 
 if TYPE_CHECKING:
+    from lamina.remote.growing import Growing
     from lamina.spec.descriptor import Descriptor
 
-__all__ = ["Channel", "Upload", "UploadOutcome", "UploadResult"]
+__all__ = ["Channel", "Habits", "Upload", "UploadOutcome", "UploadResult"]
 
 _RANGE = re.compile(r"\s*(?:bytes\s*[= ]\s*)?(\d+)-(-?\d+)\s*(?:/.*)?")
 _CREATED = 201
 _ACCEPTED = 202
 _GONE = (400, 404, 405, 410, 501)
 _BEHIND = (409, 416)
+_TOO_LARGE = 413
+_NO_WHOLE = (400, 404, 405, 411, 413, 415, 501)
+_WITH_POST = 64 * 1024
+_WITH_PUT = 512 * 1024
+_PIECES = (64 << 20, 16 << 20, 4 << 20, 1 << 20)
+_GROWN = 8 << 20
 
 
 class UploadResult(Enum):
@@ -53,17 +62,30 @@ class UploadOutcome:
     mounted_from: str = ""
 
 
+@dataclass(slots=True)
+class Habits:
+    """What a repository's registry was found to do, so that it is not tried again for each blob.
+
+    `takes_whole`: a blob may come with the POST. `piece`: no more bytes than that in one request
+    (0: any number). Read and written by several threads; each only learns.
+    """
+
+    takes_whole: bool = True
+    piece: int = 0
+
+
 class Channel(Protocol):
     """One repository, as uploads need it."""
 
     transport: Transport
     uploads_url: str
+    habits: Habits
 
     def send(self, request: Request, *, mount_from: str = "") -> Response:
         """Send with the right to push here, and to pull from `mount_from`."""
 
-    def exists(self) -> bool:
-        """Tell whether the blob is there."""
+    def exists(self, digest: str) -> bool:
+        """Tell whether a blob is there."""
 
     def error(self, response: Response) -> LaminaError:
         """Give the error an unsuccessful response means."""
@@ -82,35 +104,41 @@ class Upload:
 
     `progress` hears how many bytes the server has, which can go back after a break. `started`
     hears the address of the upload whenever it changes: given to `run` as `session` by a later
-    process, it goes on there.
+    process, it goes on there. Of a blob that is still being made `growing` says how far it is.
     """
 
     def __init__(
         self,
         channel: Channel,
-        descriptor: "Descriptor",
+        descriptor: "Descriptor | None",
         open_body: Callable[[], BinaryIO],
         *,
         progress: Callable[[int], None] | None = None,
         started: Callable[[str], None] | None = None,
+        growing: "Growing | None" = None,
     ) -> None:
         self._channel = channel
         self._transport = channel.transport
-        self._digest = str(descriptor.digest)
-        self._size = descriptor.size
+        self._digest = str(descriptor.digest) if descriptor else ""
+        self._size = descriptor.size if descriptor else 0
+        self._growing = growing
         self._open_body = open_body
         self._progress = progress or _ignore
         self._started = started or _ignore
         self._location = ""
         self._offset = 0
+        self._unsure = False
+        self._least = 0
 
-    def run(self, mount_from: Iterable[str] = (), *, session: str = "") -> UploadOutcome:
-        """Bring the blob there by the cheapest way that works.
+    def run(
+        self, mount_from: Iterable[str] = (), *, session: str = "", look: bool = True
+    ) -> UploadOutcome:
+        """Bring the blob there by the cheapest way that works; without `look` it is not there.
 
         Raises: LoginRequired, LoginRefused, AccessDenied, ConnectionBroken, RegistryFailed,
         DigestMismatch (the registry computed another one), BodyUnreadable.
         """
-        if self._channel.exists():
+        if look and self._digest and self._channel.exists(self._digest):
             return UploadOutcome(UploadResult.EXISTS)
         resumed = bool(session) and self._resume(session)
         source = "" if resumed else self._mount(mount_from)
@@ -119,17 +147,28 @@ class Upload:
         tries = self._transport.tries()
         while True:
             try:
-                if self._location or self._begin():
-                    self._transfer()
-                    self._complete()
+                self._send()
                 return UploadOutcome(UploadResult.UPLOADED)
             except _Restart as lost:
-                self._location, self._offset = "", 0
+                self._location, self._offset, self._unsure = "", 0, False
                 spoiled_twice = isinstance(lost.cause, DigestMismatch) and tries.failures
                 pause_s = tries.pause_s(0)
                 if spoiled_twice or pause_s is None:
                     raise lost.cause from lost
                 self._transport.wait(pause_s, str(lost.cause))
+
+    def _send(self) -> None:
+        """Send it all, by as few requests as its size and the registry allow."""
+        small = self._growing is None and self._size <= _WITH_POST
+        if small and not self._location and self._post_whole():
+            return
+        if not self._location and not self._begin():
+            return
+        middling = self._growing is None and self._size <= _WITH_PUT and not self._offset
+        if middling and not self._piece() and self._put_whole():
+            return
+        self._transfer()
+        self._complete()
 
     def _resume(self, session: str) -> bool:
         """Take up an earlier process's upload; tell whether the registry still knows it."""
@@ -171,6 +210,27 @@ class Upload:
         except LaminaError:
             return
 
+    def _post_whole(self) -> bool:
+        """Send the blob with the request that would open an upload; False when that was not taken.
+
+        Registries need not know this way (spec: "Pushing a blob monolithically"): 202 has opened an
+        upload as if there had been no body, and the next blob is not tried like this.
+        """
+        if not self._channel.habits.takes_whole:
+            return False
+        url = f"{self._channel.uploads_url}?digest={quote(self._digest)}"
+        data = b"".join(self._pieces(0, self._size))
+        headers = {"Content-Type": "application/octet-stream"}
+        response = self._channel.send(Request("POST", url, headers, data))
+        if response.status == _CREATED:
+            return True
+        self._channel.habits.takes_whole = False
+        if response.is_success:
+            self._move(response)
+        elif response.status not in _NO_WHOLE:
+            raise self._channel.error(response)
+        return False
+
     def _begin(self) -> bool:
         """Open an upload; False when the registry says that the blob is there (201)."""
         response = self._channel.send(Request("POST", self._channel.uploads_url, body=b""))
@@ -190,6 +250,8 @@ class Upload:
             raise ResponseInvalid(
                 f"{response.method} {without_query(response.url)}: opened an upload and says not where"
             )
+        least = response.header("OCI-Chunk-Min-Length").strip()
+        self._least = int(least) if least.isascii() and least.isdigit() else self._least
         here = urlsplit(response.url)
         if here.scheme == "https" and location.lower().startswith(f"http://{here.netloc.lower()}/"):
             # A registry behind a TLS proxy that knows nothing of it; plain http would leak the login.
@@ -199,24 +261,53 @@ class Upload:
             self._location = target
             self._started(target)
 
+    def _put_whole(self) -> bool:
+        """Send the blob with the request that closes the upload; False: go on at the offset.
+
+        Raises: _Restart.
+        """
+        try:
+            response = self._channel.send(self._closing(Body(self._size, lambda: self._pieces(0))))
+        except ConnectionBroken as error:
+            reason = str(error)
+        else:
+            if response.is_success:
+                return True
+            if response.status == _TOO_LARGE:
+                self._shrink(response, self._size)
+            elif response.status not in (*RETRIED, *_BEHIND):
+                raise self._refusal(response)
+            reason = str(self._channel.error(response))
+        if self._channel.exists(self._digest):
+            return True
+        self._transport.wait(self._transport.tries().pause_s(0) or 0.0, reason)
+        self._ask_offset()
+        return False
+
     def _transfer(self) -> None:
         """Send everything from the server's offset on, as often as there is progress."""
         tries = self._transport.tries(self._offset)
-        while self._offset < self._size:
+        while (end := self._end()) > self._offset:
             try:
-                response = self._channel.send(self._patch())
+                response = self._channel.send(self._patch(end))
             except ConnectionBroken as error:
                 reason = str(error)
             else:
                 if response.is_success:
                     self._move(response)
-                    self._offset = self._size
-                    break
+                    self._offset, self._unsure = end, False
+                    continue
                 if response.status == 404:  # noqa: PLR2004
                     raise _Restart(self._channel.error(response))
-                if response.status not in (*RETRIED, *_BEHIND):
+                if response.status == _TOO_LARGE:
+                    self._shrink(response, end - self._offset)
+                elif response.status not in (*RETRIED, *_BEHIND):
                     raise self._channel.error(response)
                 reason = str(self._channel.error(response))
+                if self._unsure and response.status in _BEHIND:  # so it has that one byte
+                    self._offset, self._unsure = 1, False
+                    self._move(response)
+                    continue
             pause_s = tries.pause_s(self._offset)
             if pause_s is None:
                 raise ConnectionBroken(
@@ -227,29 +318,53 @@ class Upload:
             self._ask_offset()
         self._progress(self._size)
 
-    def _patch(self) -> Request:
+    def _end(self) -> int:
+        """Tell up to where the next request goes; the offset itself when all is there."""
+        piece = self._piece()
+        if self._growing is not None:
+            piece = max(min(piece or _GROWN, _GROWN), self._least)
+            there = self._growing.wait(self._offset + piece)
+            if there < self._offset + piece:
+                made = self._growing.made()
+                self._digest, self._size = str(made.digest), made.size
+            return min(there, self._offset + piece)
+        return min(self._size, self._offset + piece) if piece else self._size
+
+    def _piece(self) -> int:
+        return self._channel.habits.piece
+
+    def _shrink(self, response: Response, sent: int) -> None:
+        """Send less at once from now on. Raises: what 413 means, when less is not possible."""
+        fitting = next((piece for piece in _PIECES if self._least <= piece < sent), 0)
+        if not fitting:
+            raise self._channel.error(response)
+        self._channel.habits.piece = fitting
+
+    def _patch(self, end: int) -> Request:
         headers = {"Content-Type": "application/octet-stream"}
         offset = self._offset
-        if offset:  # without it a first PATCH is Docker's own form, which every registry takes
-            headers["Content-Range"] = f"{offset}-{self._size - 1}"
-        body = Body(self._size - offset, lambda: self._pieces(offset))
+        whole = not offset and end == self._size and self._growing is None
+        if not whole or self._unsure:  # else it is Docker's own form, which every registry takes
+            headers["Content-Range"] = f"{offset}-{end - 1}"
+        body = Body(end - offset, lambda: self._pieces(offset, end))
         return Request("PATCH", self._location, headers, body, retry=False)
 
-    def _pieces(self, offset: int) -> Iterator[bytes]:
+    def _pieces(self, offset: int, end: int = -1) -> Iterator[bytes]:
         """Read the body from `offset` on. Raises: BodyUnreadable."""
+        stop = self._size if end < 0 else end
         try:
             with self._open_body() as file:
                 file.seek(offset)
-                while offset < self._size:
-                    piece = file.read(min(BLOCK, self._size - offset))
+                while offset < stop:
+                    piece = file.read(min(BLOCK, stop - offset))
                     if not piece:
-                        raise BodyUnreadable(
-                            f"{self._digest} ended after {offset} of {self._size} bytes"
-                        )
+                        raise BodyUnreadable(f"{self._digest} ended after {offset} of {stop} bytes")
                     yield piece
                     offset += len(piece)
                     self._progress(offset)
-        except OSError as error:  # ours, not the network's: urllib3 must not take it for its own
+        except (
+            OSError
+        ) as error:  # ours, not the network's: the transport must not take it for its own
             raise BodyUnreadable(f"cannot read {self._digest} to send it: {error}") from error
 
     def _ask_offset(self) -> None:
@@ -262,29 +377,34 @@ class Upload:
         self._move(response)
         match = _RANGE.fullmatch(response.header("Range"))
         end = int(match[2]) if match else 0
-        # "0-0" is said for one byte and, by most, for none: sending that byte again would spoil
-        # the blob, which PUT notices; nobody stops after one byte.
+        # "0-0" is said for one byte and, by every registry, for none: the next piece says where it
+        # begins, and a registry that has the byte answers 416. One that does not look at that has
+        # a byte too many, which PUT notices.
         self._offset = end + 1 if end > 0 else 0
-        if self._offset > self._size:
+        self._unsure = match is not None and end == 0
+        if self._growing is None and self._offset > self._size:
             raise _Restart(RegistryFailed(f"{self._digest}: the registry has more than was sent"))
         self._progress(self._offset)
 
-    def _complete(self) -> None:
-        """Close the upload under the digest; a lost answer is looked up."""
+    def _closing(self, body: "bytes | Body") -> Request:
         mark = "&" if urlsplit(self._location).query else "?"
         url = f"{self._location}{mark}digest={quote(self._digest)}"
         headers = {"Content-Type": "application/octet-stream"}
+        return Request("PUT", url, headers, body, retry=False)
+
+    def _complete(self) -> None:
+        """Close the upload under the digest; a lost answer is looked up."""
         tries = self._transport.tries()
         while True:
             response = None
             try:
-                response = self._channel.send(Request("PUT", url, headers, b"", retry=False))
+                response = self._channel.send(self._closing(b""))
                 if response.is_success:
                     return
                 reason = str(self._channel.error(response))
             except ConnectionBroken as error:
                 reason = str(error)
-            if self._channel.exists():
+            if self._channel.exists(self._digest):
                 return
             if response is not None and response.status not in RETRIED:
                 raise self._refusal(response)

@@ -4,7 +4,10 @@ import re
 
 from tests.archives import archive
 from tests.commands import Lamina
+from tests.images import Piece, tar
 from tests.servers import RegistryServer
+
+from lamina.spec.wire import decode
 
 
 def test_layers_are_pushed_and_then_known(lamina: Lamina, registry: RegistryServer):
@@ -53,3 +56,24 @@ def test_what_is_not_here_cannot_be_pushed(lamina: Lamina, registry: RegistrySer
     outcome = lamina.attempt("push", f"{registry.address}/alice/nosuch:1")
     assert outcome.code == 1
     assert "An image does not exist locally with the tag: " in outcome.err
+
+
+def test_layers_made_here_are_packed_as_podmans_flags_say(lamina: Lamina, registry: RegistryServer):
+    name = f"{registry.address}/alice/packed:1"
+    lamina("import", "-", name, stdin=tar([Piece("data", b"x" * 5000)]))
+    plain = lamina("push", name).splitlines()[-1]
+    packed = lamina("push", "--compression-format", "zstd", "--compression-level", "3", name)
+    assert packed.splitlines()[-1] != plain
+    shown = decode(lamina("manifest", "inspect", name), what="")
+    assert shown["layers"][0]["mediaType"].endswith("+zstd")
+    again = lamina("push", "--compression", "zstd", "--level", "3", name)
+    assert again.splitlines()[-1] == packed.splitlines()[-1]
+    assert ": Layer already exists\n" in again
+
+
+def test_a_packing_that_does_not_exist_is_refused(lamina: Lamina):
+    outcome = lamina.attempt("push", "--compression-format", "lzma", "some/where:1")
+    assert (outcome.code, outcome.out) == (125, "")
+    assert 'invalid argument "lzma" for "--compression-format" flag' in outcome.err
+    outcome = lamina.attempt("push", "--force-compression", "some/where:1")
+    assert "--force-compression needs --compression-format" in outcome.err

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from lamina.cli.flags import BOOL, INT, LIST, Command, Flag, FlagInvalid
+from lamina.cli.flags import BOOL, INT, LIST, Command, Flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.cli.context import Context
     from lamina.cli.flags import Arguments
     from lamina.events import Event, Listener
-    from lamina.stream.codec import Compression
 
 __all__ = ["COMMAND", "main"]
 
@@ -45,9 +44,10 @@ COMMAND = Command(
 
 def main(arguments: Arguments, context: Context) -> int:
     """Commit and print the new image's ID."""
+    from lamina.cli.packing_flags import read_compression
     from lamina.engine.commit import commit
 
-    compression = _compression(arguments)
+    compression = read_compression(arguments)
     context.enter_namespace()
     container, *names = arguments.positional
     image_id = commit(
@@ -63,28 +63,6 @@ def main(arguments: Arguments, context: Context) -> int:
     )
     context.print(str(image_id))
     return 0
-
-
-def _compression(arguments: Arguments) -> Compression | None:
-    """Read how the layer is to be packed; None for the default. Raises: FlagInvalid."""
-    flag = "compression" if arguments.changed("compression") else "compression-format"
-    by_level = arguments.changed("compression-level")
-    if not by_level and not arguments.changed(flag):
-        return None
-    from lamina.stream.codec import Compression, CompressionInvalid
-
-    level = arguments.number("compression-level") if by_level else None
-    name, shown = flag, arguments.text(flag)
-    try:
-        found = Compression.parse(shown)
-        if level is not None:
-            name, shown = "compression-level", str(level)
-            found = Compression.parse(arguments.text(flag), level)
-    except CompressionInvalid as error:
-        raise FlagInvalid(
-            f'invalid argument "{shown}" for "--{name}" flag: {error.message}', hint=error.hint
-        ) from error
-    return found
 
 
 def _on_stderr(context: Context) -> Listener:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamina.cli.flags import BOOL, Command, Flag
+from lamina.cli.flags import BOOL, INT, Command, Flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +17,23 @@ COMMAND = Command(
     summary="Upload an image to a registry",
     flags=(
         Flag("all-tags", "a", kind=BOOL, help="Push all tags of an image to the repository"),
+        Flag(
+            "compression-format",
+            help="Pack layers made here with gzip, zstd or none instead of as they are",
+            value="string",
+        ),
+        Flag(
+            "compression-level",
+            kind=INT,
+            help="Level of gzip (1-9) or zstd (1-22); 1 is the fastest",
+        ),
+        Flag("compression", help="As --compression-format", hidden=True),
+        Flag("level", kind=INT, help="As --compression-level", hidden=True),
+        Flag(
+            "force-compression",
+            kind=BOOL,
+            help="Pack layers that came from elsewhere so, too; their digests change",
+        ),
         Flag("disable-content-trust", kind=BOOL, default=True, hidden=True),  # scripts give it
         Flag("quiet", "q", kind=BOOL, help="Suppress verbose output"),
     ),
@@ -27,11 +44,15 @@ COMMAND = Command(
 def main(arguments: Arguments, context: Context) -> int:
     """Push, drawing the layers as they go; quiet says the full name alone."""
     from lamina.cli.errors import Interrupted
+    from lamina.cli.packing_flags import read_compression
     from lamina.cli.progress import Progress
     from lamina.errors import Invalid
     from lamina.spec.reference import Reference
 
     name = arguments.positional[0]
+    compression, force = read_compression(arguments), arguments.flag("force-compression")
+    if force and compression is None:
+        raise Invalid("--force-compression needs --compression-format")
     quiet, all_tags = arguments.flag("quiet"), arguments.flag("all-tags")
     reference = Reference.parse(name)
     bare = Reference.parse(name, default_tag="")
@@ -42,7 +63,9 @@ def main(arguments: Arguments, context: Context) -> int:
         context.out.flush()
     try:
         with Progress(context, quiet=quiet) as listener:
-            context.engine.images.push(name, all_tags=all_tags, listener=listener)
+            context.engine.images.push(
+                name, all_tags=all_tags, compression=compression, force=force, listener=listener
+            )
     except KeyboardInterrupt:
         raise Interrupted("what arrived whole is kept there and the next push continues") from None
     if quiet:

@@ -8,6 +8,7 @@ from lamina.spec.digest import Digest
 
 __all__ = [
     "Upload",
+    "add",
     "add_upload",
     "find",
     "find_source",
@@ -157,13 +158,20 @@ def finish_upload(
     connection: Connection, done: Upload, digest: Digest, *, size: int, now: float
 ) -> None:
     """Turn an upload whose bytes are in place into a blob its repository shows."""
+    add(connection, done.repository_id, digest, size=size, now=now)
+    remove_upload(connection, done.id)
+
+
+def add(
+    connection: Connection, repository_id: int, digest: Digest, *, size: int, now: float
+) -> None:
+    """Note a blob whose bytes are in place, and that a repository shows it."""
     connection.execute(
         "INSERT INTO blobs (digest, size) VALUES (?, ?)"
         " ON CONFLICT (digest) DO UPDATE SET released_at = NULL",
         (digest, size),
     )
-    link(connection, done.repository_id, digest, now=now)
-    remove_upload(connection, done.id)
+    link(connection, repository_id, digest, now=now)
 
 
 def remove_upload(connection: Connection, upload_id: str) -> None:

@@ -13,6 +13,7 @@ from lamina.spec.digest import Digest, DigestInvalid
 
 __all__ = ["cancel_upload", "finish_upload", "patch_upload", "post_upload", "upload_status"]
 
+_SMALL = 1024 * 1024
 _CONTENT_RANGE = re.compile(r"(?:bytes[ =])?(\d+)-(\d+)(?:/(?:\d+|\*))?")
 
 
@@ -50,6 +51,11 @@ async def post_upload(request: web.Request, caller: Caller, name: str) -> web.St
             return _created(name, digest)
     digest_text = query.get("digest")
     wanted = Digest.parse(digest_text) if digest_text else None
+    length = request.content_length
+    if wanted is not None and length is not None and length <= _SMALL:
+        data = await request.content.read()
+        await call(services.uploads.take, caller, name, wanted, data)
+        return _created(name, wanted)
     upload = await call(services.uploads.begin, caller, name)
     if wanted is None:
         return _progress(name, upload, 0, HTTPStatus.ACCEPTED)
