@@ -16,6 +16,10 @@ def deeds(world: World) -> dict[str, Deed]:
         if not has_image(at("two:1")):
             lamina("pull", "-q", at("two:1"))
 
+    def undoable() -> None:
+        with_two()
+        lamina("rmi", at("two:1"))
+
     def with_dangling() -> None:
         with_two()
         lamina("commit", "keeper", "made")
@@ -58,7 +62,15 @@ def deeds(world: World) -> dict[str, Deed]:
         Deed("load", ("load", "-i", saved), ("loaded",), lambda: without("loaded")),
         Deed("save", ("save", "-o", written, "kept")),
         Deed("rmi", ("rmi", at("two:1")), ("two",), with_two, lambda: not has_image(at("two:1"))),
+        Deed(
+            "rmi-now", ("rmi", "--now", at("two:1")), ("two",), with_two,
+            lambda: not has_image(at("two:1")),
+        ),
         Deed("image-prune", ("image", "prune", "-f"), ("sha256:",), with_dangling),
+        Deed("image-prune-now", ("image", "prune", "-f", "--now"), ("sha256:",), with_dangling),
+        Deed(
+            "undo", ("undo",), ("two",), undoable, lambda: has_image(at("two:1")),
+        ),
         Deed(
             "system-prune", ("system", "prune", "-f"), ("sha256:",),
             to_prune, in_namespace=True,

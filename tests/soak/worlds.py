@@ -1,9 +1,11 @@
 """A root that is struck again and again, and what has to be there after each blow."""
 
 import os
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +17,11 @@ from lamina.engine.engine import Engine
 from lamina.engine.fsck import Health, check
 from lamina.engine.mend import mend
 from lamina.errors import NotFound
+from lamina.settings import Settings
 
-__all__ = ["Deed", "World", "leftovers"]
+__all__ = ["Deed", "World", "leftovers", "opened"]
+
+Ended = subprocess.CompletedProcess[bytes]
 
 _EPOCH = "1700000000"
 
@@ -110,6 +115,28 @@ class World:
             self.sound(before, deed, f"{sign}, repeated")
         return killed
 
+    def fail(self, deed: Deed, run: Callable[[list[str], Mapping[str, str]], Ended]) -> bool:
+        """Let the command fail by `run`, look at everything, and repeat it; tell whether it failed.
+
+        What it says is in plain words and, for the disk's troubles, tells what to do.
+        """
+        self.keep()
+        deed.before()
+        before = self.names()
+        ended = run(self.lamina.argv(*deed.words), self.environ)
+        said = ended.stderr.decode(errors="replace")
+        sign = f"{deed.name}, which said {said!r} ({ended.returncode})"
+        for bad in ("Traceback", "this is a bug", "Error:", "Errno", "Exception"):
+            assert bad not in said, sign
+        if ended.returncode:
+            assert said.startswith("lamina: "), sign
+            assert ended.returncode > 0, sign
+        self.sound(before, deed, sign)
+        if ended.returncode:
+            self._again(deed, sign)
+            self.sound(before, deed, f"{sign}, repeated")
+        return ended.returncode != 0
+
     def _again(self, deed: Deed, sign: str) -> None:
         if deed.done():
             return
@@ -139,9 +166,21 @@ class World:
         """Sweep as a person would; give what is left that nothing accounts for."""
         if self.has_container("keeper"):
             assert self.lamina("diff", "keeper") == "A /note\n"
-        self.lamina("system", "prune", "-f")
+        self.lamina("system", "prune", "-f", "--now")
         with Engine(self.lamina.settings) as engine:
             return sorted(leftovers(engine))
+
+
+@contextmanager
+def opened(folder: Path, root: Path, registry: str) -> Iterator[World]:
+    """Give a new world for the body; nothing of it runs afterwards."""
+    run_root = tempfile.mkdtemp(prefix="lamina-")  # short: it holds sockets
+    lamina = Lamina(Settings(str(root), run_root, f"{folder}/docker"))
+    try:
+        yield World(folder, lamina, registry)
+    finally:
+        lamina.remove_containers()
+        shutil.rmtree(run_root, ignore_errors=True)
 
 
 def _touched(name: str, touches: tuple[str, ...]) -> bool:

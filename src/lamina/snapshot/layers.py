@@ -290,11 +290,11 @@ class Layers:
         if not os.path.isdir(path):
             return
         try:
-            with self.directories.place() as place:
+            with self.directories.place() as place, disk_errors("removing a directory"):
                 os.rename(path, place)
         except FileNotFoundError:  # another process was quicker
             return
-        except DiskFull:  # not even room for a lock file
+        except DiskFull:  # not even room for a lock file, or for a name in another folder
             remove_tree(path)
 
     def _unlink(self, path: str) -> int:

@@ -3,6 +3,7 @@
 Nothing here mounts: a `Stack` says what lies on what, `mounts` what to do about it.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -26,6 +27,7 @@ __all__ = ["Driver", "SnapshotExists", "SnapshotUnknown", "Snapshotter", "Surrou
 
 _KEY_LENGTH = 128
 _SHORT = 32
+_TAKEN = (errno.EEXIST, errno.ENOTEMPTY)
 _PLAIN = ("index=off", "redirect_dir=nofollow", "metacopy=off")
 _MARKED = ("index=off", "redirect_dir=on", "metacopy=on")
 
@@ -167,7 +169,7 @@ class Snapshotter:
             try:
                 publish(place, path)
             except OSError as error:
-                if os.path.exists(path):
+                if error.errno in _TAKEN:
                     raise SnapshotExists(f"a snapshot {key!r} exists already") from error
                 raise
         return self._stack(path, lowers)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, Self
 
@@ -299,7 +300,8 @@ class BlobWriter:
     def discard(self) -> None:
         """Remove the partial bytes and close."""
         if self._fd >= 0:
-            os.unlink(self._path)
+            with suppress(FileNotFoundError):  # it has its place, only the disk may not know yet
+                os.unlink(self._path)
             self._release()
 
     def close(self) -> None:

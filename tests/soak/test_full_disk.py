@@ -1,0 +1,71 @@
+"""A disk that is full or broken at any write of any command: plain words, nothing lost, the repeat works.
+
+`Failing` lets one system call fail by strace, as a disk does that is full just then; the last tests
+fill a real file system up to the last block.
+"""
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from tests.servers import RegistryServer
+from tests.soak.deeds import deeds
+from tests.soak.strikes import Failing
+from tests.soak.worlds import Ended, World, opened
+from tests.soaking import sized
+from tests.store.disks import mounted
+
+pytestmark = pytest.mark.root
+CALLS = ("write,pwrite64", "fsync", "rename,renameat,renameat2", "mkdir,mkdirat,symlink")
+ERRORS = ("ENOSPC", "EIO", "EDQUOT")
+ROOMS = (0, 4096, 8192, 16384, 40960, 102400, 300_000, 800_000, 2_000_000)
+QUIET = 3  # calls in a row whose failing changed nothing: there are no more
+
+
+@pytest.mark.timeout(4 * 3600)  # for the soak
+def test_a_call_that_fails_is_told_and_costs_nothing(world: World):
+    every = [(name, calls, error) for name in deeds(world) for calls in CALLS for error in ERRORS]
+    few = [("tag", "fsync", "EIO")]
+    for name, calls, error in (few, every)[sized(0, 1)]:
+        number = quiet = failed = 0
+        while quiet < QUIET:
+            number += 1
+            if world.fail(deeds(world)[name], Failing(calls, error, number).run):
+                quiet, failed = 0, failed + 1
+            else:
+                quiet += 1
+        assert failed or name != "tag" or error != "EIO"
+    assert world.tidy() == []
+
+
+@pytest.mark.timeout(4 * 3600)
+def test_a_full_file_system_is_told_and_costs_nothing(tmp_path: Path, registry: RegistryServer):
+    with (
+        mounted(tmp_path / "disk", "30m") as disk,
+        opened(tmp_path, disk / "root", registry.address) as world,
+    ):
+        for name in (("rmi-now", "pull"), tuple(deeds(world)))[sized(0, 1)]:
+            for room in ((0, 300_000), ROOMS)[sized(0, 1)]:
+                world.fail(deeds(world)[name], Crowded(disk, room).run)
+        assert world.tidy() == []
+
+
+class Crowded:
+    """Runs a command while `room` bytes are left on `disk`."""
+
+    def __init__(self, disk: Path, room: int) -> None:
+        self._disk = disk
+        self._room = room
+
+    def run(self, argv: list[str], environ: Mapping[str, str]) -> Ended:
+        ballast = self._disk / "ballast"
+        with ballast.open("wb", buffering=0) as file:
+            found = os.statvfs(self._disk)
+            size = found.f_bavail * found.f_frsize - self._room
+            os.posix_fallocate(file.fileno(), 0, max(size, 1))
+        try:
+            return subprocess.run(argv, env=environ, capture_output=True, check=False)
+        finally:
+            ballast.unlink()
