@@ -3,7 +3,7 @@
 import pytest
 from tests.consoles import Console
 
-from lamina.cli.image_filters import FilterInvalid, choose, moment
+from lamina.cli.image_filters import FilterInvalid, choose, moment, removable
 from lamina.cli.units import since_epoch
 from lamina.engine.local import ImageSummary
 from lamina.spec.digest import Digest
@@ -88,3 +88,16 @@ def test_a_moment_is_read_in_every_form_docker_takes(text: str, expected: float)
 def test_what_is_no_filter_is_refused(filters: dict[str, tuple[str, ...]]):
     with pytest.raises(FilterInvalid):
         chosen(**filters)
+
+
+def test_a_prune_takes_what_is_old_enough_and_rightly_labelled():
+    context = Console(now=NOW).context()
+    test = removable(context, {"until": ("24h",), "label": ("a",), "label!": ("b", "c=1")})
+    old, young = "2026-05-01T00:00:00Z", "2026-05-31T23:00:00Z"
+    assert test(old, lambda: {"a": "", "c": "2"})
+    assert not test(young, lambda: {"a": ""})
+    assert not test(old, dict)
+    assert not test(old, lambda: {"a": "", "b": "x"})
+    assert not test(old, lambda: {"a": "", "c": "1"})
+    with pytest.raises(FilterInvalid, match="'reference'"):
+        removable(context, {"reference": ("x",)})

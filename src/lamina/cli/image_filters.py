@@ -1,8 +1,9 @@
-"""`--filter` of image listings: dangling, reference, before, since, until, label."""
+"""`--filter` of image listings, and of prune: dangling, reference, before, since, until, label, label!."""
 
 from __future__ import annotations
 
 import re
+from functools import partial
 
 from lamina.cli.kinds import parse_bool, parse_duration
 from lamina.cli.units import TimeInvalid, parse_time, since_epoch
@@ -10,16 +11,18 @@ from lamina.errors import Invalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lamina.cli.context import Context
     from lamina.engine.local import ImageSummary
 
+    Test = Callable[[str, Callable[[], Mapping[str, str]]], bool]
     Chosen = tuple[tuple[ImageSummary, tuple[str, ...]], ...]
 
-__all__ = ["FilterInvalid", "choose", "moment"]
+__all__ = ["FilterInvalid", "choose", "labels_of", "moment", "removable"]
 
-_KNOWN = frozenset(("before", "dangling", "label", "reference", "since", "until"))
+_KNOWN = frozenset(("before", "dangling", "label", "label!", "reference", "since", "until"))
+_PRUNING = frozenset(("label", "label!", "until"))
 
 
 class FilterInvalid(Invalid):
@@ -34,11 +37,7 @@ def choose(
     Values of one filter are alternatives, except labels, which must all be there.
     Raises: FilterInvalid, ImageUnknown (`before` or `since` an image that is not here).
     """
-    unknown = sorted(set(filters) - _KNOWN)
-    if unknown:
-        raise FilterInvalid(
-            f"invalid filter '{unknown[0]}'", hint=f"there are {', '.join(sorted(_KNOWN))}"
-        )
+    _check(filters, _KNOWN)
     oldest, newest = _span(context, filters)
     chosen = []
     for image in images:
@@ -46,10 +45,35 @@ def choose(
         created = since_epoch(image.created)
         if names is None or not oldest < created < newest:
             continue
-        if "label" in filters and not _labelled(context, image, filters["label"]):
+        if not _passes(filters, partial(labels_of, context, image)):
             continue
         chosen.append((image, names))
     return tuple(chosen)
+
+
+def removable(context: Context, filters: Mapping[str, tuple[str, ...]]) -> Test:
+    """Give the test that `--filter` of a prune asks for: what fails it stays.
+
+    The test takes when a thing was made (RFC 3339), and a call that gives its labels.
+    Raises: FilterInvalid.
+    """
+    _check(filters, _PRUNING)
+    newest = min(
+        (moment(text, context.now()) for text in filters.get("until", ())), default=float("inf")
+    )
+
+    def test(created: str, labels: Callable[[], Mapping[str, str]]) -> bool:
+        return since_epoch(created) < newest and _passes(filters, labels)
+
+    return test
+
+
+def _check(filters: Mapping[str, tuple[str, ...]], known: frozenset[str]) -> None:
+    unknown = sorted(set(filters) - known)
+    if unknown:
+        raise FilterInvalid(
+            f"invalid filter '{unknown[0]}'", hint=f"there are {', '.join(sorted(known))}"
+        )
 
 
 def moment(text: str, now: float) -> float:
@@ -132,10 +156,27 @@ def _pattern(text: str) -> re.Pattern[str]:
         raise FilterInvalid(f"invalid reference pattern {text!r}") from None
 
 
-def _labelled(context: Context, image: ImageSummary, wanted: Sequence[str]) -> bool:
-    labels = context.engine.images.resolve(str(image.id)).config.settings.get("Labels") or {}
-    for text in wanted:
-        name, equals, value = text.partition("=")
-        if name not in labels or (equals and labels[name] != value):
-            return False
-    return True
+def labels_of(context: Context, image: ImageSummary) -> Mapping[str, str]:
+    """Read the labels of an image from its configuration."""
+    found: Mapping[str, str] = (
+        context.engine.images.resolve(str(image.id)).config.settings.get("Labels") or {}
+    )
+    return found
+
+
+def _passes(
+    filters: Mapping[str, tuple[str, ...]], labels: Callable[[], Mapping[str, str]]
+) -> bool:
+    """Tell whether every `label` is there and no `label!` is; looks only where one is asked for."""
+    wanted, unwanted = filters.get("label", ()), filters.get("label!", ())
+    if not wanted and not unwanted:
+        return True
+    found = labels()
+    return all(_has(found, text) for text in wanted) and not any(
+        _has(found, text) for text in unwanted
+    )
+
+
+def _has(labels: Mapping[str, str], text: str) -> bool:
+    name, equals, value = text.partition("=")
+    return name in labels and (not equals or labels[name] == value)

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from lamina.cli.flags import BOOL, Flag
+from lamina.cli.flags import BOOL, FILTER, Flag
 from lamina.cli.units import human_duration, human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from lamina.cli.context import Context
     from lamina.cli.flags import Arguments
-    from lamina.engine.local import Removed
+    from lamina.engine.local import ImageSummary, Removed
+    from lamina.engine.records import ContainerRecord
     from lamina.store.undo import Occasion
 
-__all__ = ["FORCE", "NOW", "agreed", "tell_images", "tell_kept", "tell_space"]
+__all__ = [
+    "FILTER_PRUNED",
+    "FORCE",
+    "NOW",
+    "agreed",
+    "containers_to_go",
+    "images_to_go",
+    "tell_images",
+    "tell_kept",
+    "tell_space",
+]
 
 NOW = Flag("now", kind=BOOL, help="Free the room at once: nothing is kept for `lamina undo`")
+FILTER_PRUNED = Flag(
+    "filter", kind=FILTER, help='Provide filter values (e.g. "until=<timestamp>", "label!=<key>")'
+)
 FORCE = Flag("force", "f", kind=BOOL, help="Do not prompt for confirmation")
 
 
@@ -26,6 +40,22 @@ def agreed(context: Context, arguments: Arguments, warning: str) -> bool:
         return True
     context.print(f"WARNING! {warning}")
     return context.confirm("Are you sure you want to continue?")
+
+
+def images_to_go(context: Context, arguments: Arguments) -> Callable[[ImageSummary], bool]:
+    """Give the test of images that `--filter` asks for. Raises: FilterInvalid."""
+    from lamina.cli.image_filters import labels_of, removable
+
+    test = removable(context, arguments.filters())
+    return lambda image: test(image.created, lambda: labels_of(context, image))
+
+
+def containers_to_go(context: Context, arguments: Arguments) -> Callable[[ContainerRecord], bool]:
+    """Give the test of containers that `--filter` asks for. Raises: FilterInvalid."""
+    from lamina.cli.image_filters import removable
+
+    test = removable(context, arguments.filters())
+    return lambda record: test(record.created, lambda: record.config.get("Labels") or {})
 
 
 def tell_images(context: Context, removed: Sequence[Removed]) -> None:

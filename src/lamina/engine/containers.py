@@ -14,6 +14,7 @@ from lamina.engine import execution, removal
 from lamina.engine.names import ContainerUnknown, NameTaken, Register
 from lamina.engine.records import ContainerRecord, ContainerState, Records
 from lamina.engine.removal import ContainerInUse
+from lamina.errors import NotFound
 
 if TYPE_CHECKING:
     from lamina.engine.archive import PathStat
@@ -203,21 +204,24 @@ class Containers:
         return record
 
     def prune(
-        self, filters: "Mapping[str, Sequence[str]] | None" = None
+        self, accepts: Callable[[ContainerRecord], bool] = lambda _: True
     ) -> tuple[tuple[str, ...], int]:
-        """Remove every container that does not run; give their IDs and the bytes freed.
+        """Remove every container that does not run and that `accepts` takes.
 
-        What killed processes left of others goes, too.
+        Give their IDs and the bytes freed. One that is started or removed meanwhile is left. What killed processes left of others goes, too.
         """
         self._privilege()
         removal.sweep(self._engine)
         removed = []
         freed = 0
-        for summary in self.list(all=True, filters=filters):
-            if summary.state.is_running:
+        for summary in self.list(all=True):
+            if summary.state.is_running or not accepts(summary.record):
                 continue
-            size = self._engine.snapshotter.usage(summary.id)[0]
-            self.remove(summary.id)
+            try:
+                size = self._engine.snapshotter.usage(summary.id)[0]
+                self.remove(summary.id)
+            except (ContainerInUse, NotFound):
+                continue
             removed.append(summary.id)
             freed += size
         return tuple(removed), freed

@@ -21,3 +21,16 @@ def test_stopped_containers_go_and_their_ids_are_told(lamina: Lamina):
     text = lamina("container", "prune", "--force")
     assert text.startswith(f"Deleted Containers:\n{whole}\n\nTotal reclaimed space: ")
     assert lamina("ps", "-aq") == ""
+
+
+@pytest.mark.root
+def test_filters_choose_containers_by_age_and_label(lamina: Lamina):
+    lamina("import", "-", "tiny:1", stdin=tiny())
+    lamina("create", "--name", "keep", "--label", "keep=1", "tiny:1", "x")
+    lamina("create", "--name", "go", "tiny:1", "x")
+    prune = ("container", "prune", "-f", "--filter")
+    assert lamina(*prune, "until=24h") == "Total reclaimed space: 0B\n"
+    lamina(*prune, "label!=keep")
+    assert lamina("ps", "-a", "--format", "{{.Names}}") == "keep\n"
+    lamina(*prune, "label=keep=1", "--filter", "until=2126-01-01")
+    assert lamina("ps", "-a", "--format", "{{.Names}}") == ""

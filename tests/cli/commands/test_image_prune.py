@@ -24,3 +24,29 @@ def test_force_does_not_ask_and_named_images_stay_without_all(lamina: Lamina):
     assert lamina("images", "-q").strip()
     assert "untagged: a:1\n" in lamina("image", "prune", "-a", "-f")
     assert lamina("images", "-q") == ""
+
+
+def listed(lamina: Lamina) -> list[str]:
+    return sorted(lamina("images", "--format", "{{.Repository}}").split())
+
+
+def test_filters_spare_the_young_and_those_with_or_without_a_label(lamina: Lamina):
+    for name, made, labels in (
+        ("old", "2024-01-02T03:04:07Z", {"tier": "db"}),
+        ("plain", "2024-01-02T03:04:08Z", {}),
+        ("young", "2126-01-01T00:00:00Z", {"tier": "web"}),
+    ):
+        lamina("load", stdin=archive(f"{name}:1", labels=labels, created=made))
+    prune = ("image", "prune", "-a", "-f", "--filter")
+    lamina(*prune, "label=tier=web", "--filter", "until=24h")
+    lamina(*prune, "label=nosuch")
+    assert listed(lamina) == ["old", "plain", "young"]
+    lamina(*prune, "label!=tier", "--filter", "until=2026-01-01")
+    assert listed(lamina) == ["old", "young"]
+    lamina("system", "prune", "-a", "-f", "--filter", "label=tier", "--filter", "label!=tier=web")
+    assert listed(lamina) == ["young"]
+    lamina("undo")
+    assert listed(lamina) == ["old", "young"]
+    wrong = lamina.attempt(*prune, "dangling=maybe")
+    assert wrong.err.startswith("lamina: invalid filter 'dangling'")
+    assert wrong.code == 1

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lamina.cli.flags import FILTER, Command, Flag
-from lamina.cli.pruning import FORCE, agreed, tell_space
+from lamina.cli.flags import Command
+from lamina.cli.pruning import FILTER_PRUNED, FORCE, agreed, containers_to_go, tell_space
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ COMMAND = Command(
     usage="lamina container prune [OPTIONS]",
     summary="Remove all stopped containers",
     flags=(
-        Flag("filter", kind=FILTER, help='Provide filter values (e.g. "until=<timestamp>")'),
+        FILTER_PRUNED,
         FORCE,
     ),
     arity=(0, 0),
@@ -26,9 +26,10 @@ COMMAND = Command(
 
 def main(arguments: Arguments, context: Context) -> int:
     """Ask, remove, and say what came back."""
+    accepts = containers_to_go(context, arguments)
     if not agreed(context, arguments, "This will remove all stopped containers."):
         return 0
-    ids, freed = context.engine.containers.prune(arguments.filters())
+    ids, freed = context.engine.containers.prune(accepts)
     if ids:
         context.print("Deleted Containers:")
         for container_id in ids:

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from lamina.cli.flags import BOOL, Command, Flag
-from lamina.cli.pruning import FORCE, NOW, agreed, tell_images, tell_kept, tell_space
+from lamina.cli.pruning import (
+    FILTER_PRUNED,
+    FORCE,
+    NOW,
+    agreed,
+    images_to_go,
+    tell_images,
+    tell_kept,
+    tell_space,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +27,7 @@ COMMAND = Command(
     summary="Remove unused images",
     flags=(
         Flag("all", "a", kind=BOOL, help="Remove all unused images, not just dangling ones"),
+        FILTER_PRUNED,
         FORCE,
         NOW,
     ),
@@ -30,6 +40,7 @@ _UNUSED = "This will remove all images without at least one container associated
 def main(arguments: Arguments, context: Context) -> int:
     """Ask, remove, and say what came back."""
     everything = arguments.flag("all")
+    accepts = images_to_go(context, arguments)
     if not agreed(context, arguments, _UNUSED if everything else _DANGLING):
         return 0
     context.enter_namespace()
@@ -37,7 +48,7 @@ def main(arguments: Arguments, context: Context) -> int:
 
     why = occasion("image prune -a" if everything else "image prune")
     removed, freed = context.engine.images.prune(
-        all_unused=everything, now=arguments.flag("now"), occasion=why
+        all_unused=everything, accepts=accepts, now=arguments.flag("now"), occasion=why
     )
     tell_images(context, removed)
     tell_space(context, freed)

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from lamina.cli.flags import BOOL, Command, Flag
-from lamina.cli.pruning import FORCE, NOW, agreed, tell_images, tell_kept, tell_space
+from lamina.cli.pruning import (
+    FILTER_PRUNED,
+    FORCE,
+    NOW,
+    agreed,
+    containers_to_go,
+    images_to_go,
+    tell_images,
+    tell_kept,
+    tell_space,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +28,7 @@ COMMAND = Command(
     summary="Remove unused data",
     flags=(
         Flag("all", "a", kind=BOOL, help="Remove all unused images not just dangling ones"),
+        FILTER_PRUNED,
         FORCE,
         NOW,
     ),
@@ -28,6 +39,8 @@ COMMAND = Command(
 def main(arguments: Arguments, context: Context) -> int:
     """Ask, remove containers first so that their images may go, and say what came back."""
     everything = arguments.flag("all")
+    images_fit = images_to_go(context, arguments)
+    containers_fit = containers_to_go(context, arguments)
     images = "images without at least one container associated to them"
     warning = (
         "This will remove:\n  - all stopped containers\n"
@@ -37,7 +50,7 @@ def main(arguments: Arguments, context: Context) -> int:
     if not agreed(context, arguments, warning):
         return 0
     context.enter_namespace()
-    ids, freed = context.engine.containers.prune({})
+    ids, freed = context.engine.containers.prune(containers_fit)
     if ids:
         context.print("Deleted Containers:")
         for container_id in ids:
@@ -47,7 +60,7 @@ def main(arguments: Arguments, context: Context) -> int:
 
     why = occasion("system prune -a" if everything else "system prune")
     removed, from_images = context.engine.images.prune(
-        all_unused=everything, now=arguments.flag("now"), occasion=why
+        all_unused=everything, accepts=images_fit, now=arguments.flag("now"), occasion=why
     )
     tell_images(context, removed)
     tell_space(context, freed + from_images + context.engine.system.drop_downloads())
