@@ -16,6 +16,10 @@ from tests.servers import RegistryServer
 from lamina.engine.engine import Engine
 from lamina.errors import Corrupt, Invalid, NotFound, Unsupported
 from lamina.events import Event, LayerProgress, Phase
+from lamina.hub import Hub
+from lamina.remote.repository import Repository
+from lamina.spec.digest import Digest
+from lamina.spec.reference import Reference
 
 LAYERS = (
     tar(
@@ -222,3 +226,61 @@ def test_a_folder_of_something_else_is_left_alone(
         with pytest.raises(Invalid, match="not empty"):
             engine.images.copy(f"oci:{layout[0]}:v1", f"{form}:{tmp_path}/mine")
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def attach(folder: Path, subject: str) -> str:
+    """Attach a signature to an image of a layout; give its digest."""
+    import hashlib
+
+    def put(raw: bytes) -> dict[str, object]:
+        name = hashlib.sha256(raw).hexdigest()
+        (folder / "blobs/sha256" / name).write_bytes(raw)
+        return {"digest": f"sha256:{name}", "size": len(raw)}
+
+    index = json.loads((folder / "index.json").read_text())
+    row = next(row for row in index["manifests"] if row["digest"] == subject)
+    kind = "application/vnd.oci.image.manifest.v1+json"
+    document = {
+        "schemaVersion": 2,
+        "mediaType": kind,
+        "artifactType": "application/x.signature",
+        "config": {"mediaType": "application/vnd.oci.empty.v1+json", **put(b"{}")},
+        "layers": [{"mediaType": "application/x.signature", **put(b"signed " + subject.encode())}],
+        "subject": {key: row[key] for key in ("mediaType", "digest", "size")},
+    }
+    new = put(json.dumps(document).encode())  # noqa: TID251 - by another hand
+    index["manifests"].append({"mediaType": kind, **new})
+    (folder / "index.json").write_text(json.dumps(index))  # noqa: TID251
+    return str(new["digest"])
+
+
+@pytest.fixture
+def signed_places(registry: RegistryServer, hub: Hub) -> tuple[str, str]:
+    """A registry that lists what is attached by a tag alone, and one that has the API."""
+    return registry.address, hub.address
+
+
+def test_what_is_attached_goes_along_when_it_is_asked_for(
+    engine: Engine,
+    signed_places: tuple[str, str],
+    alice: Engine,
+    layout: tuple[str, str],
+    tmp_path: Path,
+):
+    folder, digest = layout
+    signature = attach(Path(folder), digest)
+    notary = attach(Path(folder), signature)  # and what is attached to that
+    for address, by in zip(signed_places, (engine, alice), strict=True):
+        name = f"docker://{address}/alice/signed:v1"
+        by.images.copy(f"oci:{folder}:v1", f"docker://{address}/alice/bare:v1")
+        by.images.copy(f"oci:{folder}:v1", name, referrers=True)
+        by.images.copy(f"oci:{folder}:v1", name, referrers=True)  # nothing is listed twice
+        repository = Repository.of(by.client, Reference.parse(name.removeprefix("docker://")))
+        (found,) = repository.referrers(Digest(digest))
+        assert (found.digest, found.artifact_type) == (signature, "application/x.signature")
+        back = tmp_path / address.replace(":", "-")
+        by.images.copy(name, f"oci:{back}:v1", referrers=True)
+        rows = json.loads((back / "index.json").read_text())["manifests"]
+        assert {row["digest"] for row in rows} == {digest, signature, notary}
+        bare = Repository.of(by.client, Reference.parse(f"{address}/alice/bare:v1"))
+        assert bare.referrers(Digest(digest)) == ()

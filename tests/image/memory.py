@@ -40,6 +40,9 @@ class MemorySource:
             raise NotFound(f"no {descriptor.digest}")
         yield io.BytesIO(raw[offset:])
 
+    def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
+        return ()
+
     def stop(self) -> None:
         self.stopped = True
 

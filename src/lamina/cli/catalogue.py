@@ -17,7 +17,7 @@ GROUPS = {
     "container": "Manage containers",
     "hub": "Run a registry with accounts and pages",
     "image": "Manage images",
-    "manifest": "Look at image manifests and manifest lists",
+    "manifest": "Manage image manifests and manifest lists",
     "system": "Manage Lamina",
 }
 """Groups of commands. `hub`'s members stand in its own module, in a table named `COMMANDS`."""
@@ -57,6 +57,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "rmi": ("rmi", "Remove one or more images"),
     "run": ("run", "Create and run a new container from an image"),
     "save": ("save", "Save one or more images to a tar archive (streamed to STDOUT by default)"),
+    "search": ("search", "Search a registry for images"),
     "start": ("start", "Start one or more stopped containers"),
     "stop": ("stop", "Stop one or more running containers"),
     "tag": ("tag", "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE"),
@@ -108,7 +109,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "image save": ("save", "Save one or more images to a tar archive (streamed to STDOUT by default)"),
     "image tags": ("tags", "List the tags of a repository at a registry"),
     "image tag": ("tag", "Create a tag TARGET_IMAGE that refers to SOURCE_IMAGE"),
+    "manifest annotate": ("manifest_annotate", "Add additional information to a local image manifest"),
+    "manifest create": ("manifest_create", "Create a local manifest list for annotating and pushing to a registry"),
     "manifest inspect": ("manifest_inspect", "Display an image manifest, or manifest list, from its registry"),
+    "manifest push": ("manifest_push", "Push a manifest list to a repository"),
+    "manifest rm": ("manifest_rm", "Delete one or more manifest lists from local storage"),
     "system df": ("system_df", "Show disk usage"),
     "system fsck": ("fsck", "Check every stored byte, and repair what is damaged"),
     "system inventory": ("inventory", "List the layers that are here, for another machine's save"),

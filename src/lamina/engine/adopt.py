@@ -42,6 +42,10 @@ class StoreSource:
             file.seek(offset)
             yield file
 
+    def referrers(self, digest: "Digest") -> tuple[Descriptor, ...]:  # noqa: ARG002 - the Protocol's
+        """Give nothing: what this machine keeps are images."""
+        return ()
+
     def stop(self) -> None:
         """Do nothing: reads of files end by themselves."""
 

@@ -35,12 +35,14 @@ def copy(
     *,
     everything: bool = False,
     platform: str = "",
+    referrers: bool = False,
     listener: Listener = silent,
 ) -> "Digest":
     """Copy the image `source` to `target`, each a `transport:details`; give its digest.
 
     Of an index the image for `platform` (else this machine's) is taken, or with `everything` the
-    whole index as it is. Documents and blobs keep their bytes.
+    whole index as it is; with `referrers` also what is attached to it (signatures, lists of
+    contents). Documents and blobs keep their bytes.
     Raises: Invalid (a name), NotFound, Unauthorized, Denied, Unavailable, Corrupt, Unsupported.
     """
     here, there = PlaceName.parse(source), PlaceName.parse(target)
@@ -57,6 +59,7 @@ def copy(
             platform=None if everything else wanted,
             listener=listener,
             workers=engine.settings.layer_workers,
+            referrers=referrers,
         )
     listener(Notice(f"Digest: {top.digest}"))
     return top.digest

@@ -175,6 +175,7 @@ class Images:
         *,
         everything: bool = False,
         platform: str = "",
+        referrers: bool = False,
         listener: Listener = silent,
     ) -> Digest:
         """Copy an image between any two places; give its digest. See `engine.copying`."""
@@ -186,6 +187,7 @@ class Images:
             target,
             everything=everything,
             platform=platform,
+            referrers=referrers,
             listener=listener,
         )
 

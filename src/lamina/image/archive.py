@@ -193,6 +193,10 @@ class ArchiveSource:
             ) from error
         yield member
 
+    def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:  # noqa: ARG002 - the Protocol's
+        """Give nothing: an archive of images does not say what is attached."""
+        return ()
+
     def stop(self) -> None:
         """Do nothing: reads of files end by themselves."""
 

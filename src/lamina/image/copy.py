@@ -32,11 +32,13 @@ def copy(
     platform: "Platform | None",
     listener: Listener,
     workers: int = 3,
+    referrers: bool = False,
 ) -> "Descriptor":
     """Copy what `source` holds to `sink`; give the descriptor of what was copied.
 
     With `platform` one image is chosen out of an index; with None all of it goes, whatever is in
-    it: artifacts, attestations, other platforms. Documents are copied as they are, so digests
+    it: artifacts, attestations, other platforms; with `referrers` also what is attached to any of
+    it, and to that. Documents are copied as they are, so digests
     stay. Blobs that are there already are not sent. Raises: PlatformUnavailable, Unsupported
     (schema 1, foreign layers without bytes), and what the two places raise.
     """
@@ -47,6 +49,8 @@ def copy(
         top, raw = chosen.descriptor, chosen.raw
     walk = _Walk(source)
     walk.follow(top, raw)
+    if referrers:
+        walk.attach()
     try:
         _send(source, sink, list(walk.blobs.values()), listener, workers)
         for number, (descriptor, document) in enumerate(walk.manifests, 1):
@@ -80,6 +84,20 @@ class _Walk:
             for blob in (document.config, *document.layers):
                 self.blobs.setdefault(blob.digest, blob)
         self.manifests.append((document.descriptor, raw))
+
+    def attach(self) -> None:
+        """Follow what is attached to the manifests found so far, and to that; the top stays last."""
+        named = self.manifests.pop()
+        pending = [*self.manifests, named]
+        while pending:
+            descriptor, _ = pending.pop()
+            for found in self.source.referrers(descriptor.digest):
+                if found.digest not in self.seen and found.digest != named[0].digest:
+                    self.seen.add(found.digest)
+                    before = len(self.manifests)
+                    self.follow(*self.source.manifest(found.digest))
+                    pending += self.manifests[before:]
+        self.manifests.append(named)
 
 
 def _send(

@@ -36,6 +36,9 @@ class ImageSource(Protocol):
     def blob(self, descriptor: Descriptor, offset: int = 0) -> AbstractContextManager[Readable]:
         """Open a blob at `offset` bytes. The caller verifies and closes. Raises: NotFound."""
 
+    def referrers(self, digest: "Digest") -> tuple[Descriptor, ...]:
+        """List the manifests here that are attached to a manifest: signatures, lists of contents."""
+
     def stop(self) -> None:
         """Make reads that are under way in other threads fail soon; the source is done with."""
 

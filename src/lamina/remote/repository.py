@@ -22,14 +22,14 @@ from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.spec.digest import Digest, DigestInvalid
 from lamina.spec.manifest import MANIFEST_LIMIT
 from lamina.spec.reference import Reference
-from lamina.spec.wire import Document, decode
+from lamina.spec.wire import Document, decode, encode
 from lamina.stream.verify import DigestMismatch, Hasher, SizeMismatch
 
 if TYPE_CHECKING:
     from lamina.remote.client import Client
     from lamina.remote.growing import Growing
 
-__all__ = ["ACCEPT", "Repository"]
+__all__ = ["ACCEPT", "NEXT", "Repository"]
 
 ACCEPT = ", ".join((*MediaType.MANIFESTS, *MediaType.INDEXES))
 """Every manifest type in one header: some servers look at the first header only."""
@@ -37,7 +37,8 @@ ACCEPT = ", ".join((*MediaType.MANIFESTS, *MediaType.INDEXES))
 _PAGE = 1000
 _MOST_PAGES = 10_000
 _LISTING_LIMIT = 16 * 1024 * 1024
-_NEXT = re.compile(r"<([^>]*)>\s*;[^,<]*\brel\s*=\s*\"?next\"?", re.IGNORECASE)
+NEXT = re.compile(r"<([^>]*)>\s*;[^,<]*\brel\s*=\s*\"?next\"?", re.IGNORECASE)
+"""The next page in a Link header."""
 _VAGUE_TYPES = ("", "text/plain", "application/json", "application/octet-stream")
 _MIRROR_OPENINGS = 3
 _T = TypeVar("_T")
@@ -304,6 +305,26 @@ class Repository:
         found = [each for document in documents for each in self._read_referrers(document)]
         return tuple(each for each in found if artifact_type in ("", each.artifact_type))
 
+    def attach(self, subject: Digest, descriptor: Descriptor, raw: bytes) -> None:
+        """Have a manifest that was put here listed at its subject, by a registry that lists none.
+
+        There the list is an index under the tag `<algorithm>-<hex>`, which clients keep up.
+        Spec: distribution-spec, "Pushing Manifests with Subject". Raises: as `put_manifest`.
+        """
+        if self._pull(Request("GET", self._url(f"referrers/{subject}"))).is_success:
+            return
+        rows = [row for page in self._tagged_referrers(subject) for row in page["manifests"]]
+        if any(row.get("digest") == str(descriptor.digest) for row in rows):
+            return
+        document = decode(raw, what="manifest")
+        kind = document.get("artifactType") or (document.get("config") or {}).get("mediaType")
+        row = {**descriptor.to_json(), **({"artifactType": kind} if kind else {})}
+        if document.get("annotations"):
+            row["annotations"] = document["annotations"]
+        index = {"schemaVersion": 2, "mediaType": MediaType.OCI_INDEX, "manifests": [*rows, row]}
+        tag = f"{subject.algorithm[:32]}-{subject.hex[:64]}"
+        self.put_manifest(tag, encode(index), MediaType.OCI_INDEX)
+
     def _read_referrers(self, document: Document) -> list[Descriptor]:
         rows = document.get("manifests") or []
         if not isinstance(rows, list):
@@ -334,7 +355,7 @@ class Repository:
                 yield decode(response.body, what=f"answer of {without_query(url)}")
             except Invalid as error:
                 raise ResponseInvalid(f"{error}: is {self.registry} a registry?") from error
-            link = _NEXT.search(response.header("Link"))
+            link = NEXT.search(response.header("Link"))
             if link is None:
                 return
             url, response = self.client.transport.resolve(response.url, link[1]), None

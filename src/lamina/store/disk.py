@@ -11,6 +11,7 @@ ROOT/
   snapshots/unpacked/<hex>          layers as directories, where the driver needs them
   snapshots/active/<key>/{upper,work}                containers' writable layers
   snapshots/new/                    directories on their way in or out
+  lists/<name>.json  lists/lock     manifest lists that are being put together; made when needed
   containers/<id>/  volumes/<name>/  networks/  events.log
 """
 

@@ -28,6 +28,9 @@ COMMAND = Command(
     flags=(
         Flag("all", "a", kind=BOOL, help="Copy everything that an index lists, whatever it is for"),
         Flag("platform", help="Choose the platform of a multi-platform image"),
+        Flag(
+            "referrers", kind=BOOL, help="Copy what is attached, too: signatures, lists of contents"
+        ),
         Flag("quiet", "q", kind=BOOL, help="Only print the digest"),
     ),
     arity=(2, 2),
@@ -48,6 +51,7 @@ def main(arguments: Arguments, context: Context) -> int:
                 target,
                 everything=arguments.flag("all"),
                 platform=arguments.text("platform"),
+                referrers=arguments.flag("referrers"),
                 listener=listener,
             )
     except KeyboardInterrupt:

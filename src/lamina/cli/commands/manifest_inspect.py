@@ -29,10 +29,16 @@ COMMAND = Command(
 
 def main(arguments: Arguments, context: Context) -> int:
     """Print the document; its bytes were checked against their digest."""
+    from lamina.engine.lists import Lists, ListUnknown
+    from lamina.spec.manifest import parse_manifest
     from lamina.spec.wire import decode, encode_pretty
 
     name = arguments.positional[0]
-    descriptor, raw = context.engine.images.manifest(name)
+    try:  # a list that is being put together here is looked at before it is pushed
+        raw = Lists(context.engine).document(name)
+        descriptor = parse_manifest(raw).descriptor
+    except ListUnknown:
+        descriptor, raw = context.engine.images.manifest(name)
     if arguments.flag("raw"):
         context.binary_out.write(raw)
         context.binary_out.flush()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lamina.errors import Corrupt, Invalid, NotFound
 from lamina.events import Phase
 from lamina.image.sink import Arrival, OpenBlob, Progress
-from lamina.spec.descriptor import Descriptor
+from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.spec.digest import Digest
 from lamina.spec.manifest import MANIFEST_LIMIT, parse_manifest
 from lamina.spec.wire import Document, decode, encode
@@ -75,6 +75,10 @@ class _Files:
             file.seek(offset)
             yield file
 
+    def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:  # noqa: ARG002 - the Protocol's
+        """Give nothing: a plain folder has one image and no list."""
+        return ()
+
     def stop(self) -> None:
         """Do nothing: reads of files end by themselves."""
 
@@ -123,6 +127,17 @@ class LayoutSource(_Files):
         media_type = "" if digest else self._target.media_type
         return Descriptor(media_type, wanted, len(raw)), raw
 
+    def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:
+        """Look through the manifests that `index.json` lists."""
+        found = []
+        for row in _index(self.folder).get("manifests") or []:
+            descriptor = Descriptor.from_json(row)
+            if descriptor.media_type in (*MediaType.MANIFESTS, *MediaType.INDEXES):
+                document = parse_manifest(self.read(descriptor.digest), descriptor.media_type)
+                if document.subject is not None and document.subject.digest == digest:
+                    found.append(descriptor)
+        return tuple(found)
+
 
 class LayoutSink(_Files):
     """A name in an OCI layout, which is made when absent; other images in it stay."""
@@ -131,6 +146,7 @@ class LayoutSink(_Files):
         super().__init__(folder)
         self._name = name
         self._top: Descriptor | None = None
+        self._attached: list[Descriptor] = []
         with disk_errors(f"making {folder}"):
             os.makedirs(folder, exist_ok=True)
         with suppress(FileNotFoundError):
@@ -149,6 +165,8 @@ class LayoutSink(_Files):
             replace(path, raw)
         if top:
             self._top = descriptor
+        elif parse_manifest(raw, descriptor.media_type).subject is not None:
+            self._attached.append(descriptor)  # nothing leads there but the list
 
     def finish(self) -> None:
         """Put the name into `index.json`; whoever held it before loses it, and the layout marker last."""
@@ -162,7 +180,10 @@ class LayoutSink(_Files):
         with locked(f"{self.folder}/.lock"):
             index = _index(self.folder)
             kept = [old for old in index.get("manifests") or [] if not self._replaces(old, row)]
-            replace(f"{self.folder}/index.json", encode({**index, "manifests": [*kept, row]}))
+            listed = {old.get("digest") for old in kept}
+            new = [each.to_json() for each in self._attached if each.digest not in listed]
+            rows = [*kept, row, *new]
+            replace(f"{self.folder}/index.json", encode({**index, "manifests": rows}))
             if not os.path.exists(f"{self.folder}/oci-layout"):
                 replace(f"{self.folder}/oci-layout", encode(_LAYOUT))
         with suppress(FileNotFoundError):

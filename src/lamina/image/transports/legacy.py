@@ -78,5 +78,9 @@ class LegacySource:
         else:
             raise NotFound(f"the archive has no blob {descriptor.digest}")
 
+    def referrers(self, digest: Digest) -> tuple[Descriptor, ...]:  # noqa: ARG002 - the Protocol's
+        """Give nothing: docker's archives know none."""
+        return ()
+
     def stop(self) -> None:
         """Do nothing: reads of files end by themselves."""

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from threading import Lock
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from lamina.events import Phase
 from lamina.image.sink import Arrival, OpenBlob, Progress
 from lamina.remote.repository import Repository
 from lamina.remote.uploads import UploadResult
+from lamina.spec.manifest import parse_manifest
 from lamina.stream.verify import chunks
 
 if TYPE_CHECKING:
@@ -43,6 +45,10 @@ class RegistrySource:
         with self._repository.blob(descriptor, offset=offset) as stream:
             yield stream
 
+    def referrers(self, digest: "Digest") -> "tuple[Descriptor, ...]":
+        """Ask the registry, or read the tag that stands for an answer there."""
+        return self._repository.referrers(digest)
+
     def stop(self) -> None:
         """Cut the connections: a thread that waits for a silent server ends at once."""
         self._abort()
@@ -67,6 +73,7 @@ class RegistrySink:
         self._target = reference.digest or reference.tag
         self._mounts = tuple(name for name in mount_from if name != reference.repository)
         self._spool = spool
+        self._attaching = Lock()
 
     def take(self, wanted: "Descriptor", opened: OpenBlob, progress: Progress) -> Arrival:
         """Mount or send a blob, unless the repository has it."""
@@ -99,6 +106,9 @@ class RegistrySink:
         """Store a manifest: under its digest, the top one under the name."""
         target = self._target if top else descriptor.digest
         self._repository.put_manifest(target, raw, descriptor.media_type)
+        if not top and (subject := parse_manifest(raw, descriptor.media_type).subject):
+            with self._attaching:  # one list, written whole
+                self._repository.attach(subject.digest, descriptor, raw)
 
     def finish(self) -> None:
         """Do nothing: the last manifest has given the name."""
