@@ -33,7 +33,7 @@ def everything(engine: Engine) -> list[str]:
     folders = ("containers", "snapshots/active", "snapshots/new")
     root = Path(engine.settings.root)
     names = [path for folder in folders for path in (root / folder).iterdir()]
-    return sorted(path.name for path in names if path.name != "names")
+    return sorted(path.name for path in names if not path.name.startswith("names"))
 
 
 def test_a_container_whose_making_was_killed_does_not_keep_its_name(kill, lamina, engine):
@@ -84,3 +84,12 @@ def test_a_renaming_that_was_killed_can_be_repeated(kill, lamina, engine):
     kill("unlink", 1, "rename", "old", "new")
     lamina("rename", "old", "new")
     assert os.listdir(f"{engine.settings.root}/containers/names") == ["new"]
+
+
+def test_a_renaming_that_was_killed_does_not_keep_the_old_name(kill, lamina, engine):
+    lamina("create", "--name", "old", "it")
+    kill("unlink", 1, "rename", "old", "new")
+    lamina("create", "--name", "old", "it")
+    lamina("container", "prune", "-f")
+    assert everything(engine) == []
+    assert os.listdir(f"{engine.settings.root}/containers/names") == []

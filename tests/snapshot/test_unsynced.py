@@ -3,6 +3,8 @@
 import os
 
 from lamina.snapshot import unsynced
+from lamina.snapshot.layers import Layers
+from lamina.store.disk import make
 
 
 def test_what_was_made_in_this_boot_is_not_doubtful(tmp_path):
@@ -35,3 +37,12 @@ def test_where_boots_cannot_be_told_apart_nothing_is_marked(tmp_path, monkeypatc
     monkeypatch.setattr(unsynced, "_BOOT", str(tmp_path / "absent"))
     assert not unsynced.mark(str(tmp_path / "d"))
     assert os.listdir(tmp_path) == []
+
+
+def test_a_mark_that_was_being_written_when_its_process_was_killed_is_swept(tmp_path):
+    layers = Layers(make(str(tmp_path / "root")).root)
+    folder = tmp_path / "root" / "snapshots" / "unpacked"
+    for name in ("a" * 64, "merged-" + "b" * 32 + "-" + "c" * 64):
+        (folder / f"{name}{unsynced.SUFFIX}~").write_text("half")
+    layers.sweep(())
+    assert os.listdir(folder) == []

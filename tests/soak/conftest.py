@@ -11,6 +11,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("soak")
     with (
         RegistryServer(tmp_path_factory.mktemp("registry")) as registry,
-        opened(folder, folder / "root", registry.address) as world,
+        opened(folder, folder / "root", registry) as world,
     ):
         yield world

@@ -44,7 +44,7 @@ def test_a_call_that_fails_is_told_and_costs_nothing(world: World):
 def test_a_full_file_system_is_told_and_costs_nothing(tmp_path: Path, registry: RegistryServer):
     with (
         mounted(tmp_path / "disk", "30m") as disk,
-        opened(tmp_path, disk / "root", registry.address) as world,
+        opened(tmp_path, disk / "root", registry) as world,
     ):
         for name in (("rmi-now", "pull"), tuple(deeds(world)))[sized(0, 1)]:
             for room in ((0, 300_000), ROOMS)[sized(0, 1)]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.commands import Lamina
 from tests.images import Piece, tar, tiny, write_layout
+from tests.servers import RegistryServer
 from tests.soak.strikes import Strike
 
 from lamina.engine.engine import Engine
@@ -45,12 +46,13 @@ class Deed:
 class World:
     """One root with images and a container that must survive whatever is killed beside them."""
 
-    def __init__(self, folder: Path, lamina: Lamina, registry: str) -> None:
+    def __init__(self, folder: Path, lamina: Lamina, registry: RegistryServer) -> None:
         self.folder = folder
         self.lamina = lamina
-        self.registry = registry
+        self.registry = registry.address
         self.environ = {**lamina.environ, "SOURCE_DATE_EPOCH": _EPOCH}
         self.mended = 0
+        self.log = registry.folder / "server.log"
         self._publish()
         lamina("pull", self.at("kept:1"))
         lamina("tag", self.at("kept:1"), "kept")
@@ -172,7 +174,7 @@ class World:
 
 
 @contextmanager
-def opened(folder: Path, root: Path, registry: str) -> Iterator[World]:
+def opened(folder: Path, root: Path, registry: RegistryServer) -> Iterator[World]:
     """Give a new world for the body; nothing of it runs afterwards."""
     run_root = tempfile.mkdtemp(prefix="lamina-")  # short: it holds sockets
     lamina = Lamina(Settings(str(root), run_root, f"{folder}/docker"))
@@ -210,14 +212,16 @@ def leftovers(engine: Engine) -> Iterator[str]:
     kept = {
         "uploads": set(), "leases": {"lock", "names", "names.new"}, "layers/new": set(),
         "layers/sha256": live, "snapshots/new": set(), "snapshots/active": ids,
-        "containers": {*ids, "names"},
+        "containers": {*ids, "names", "names.lock"},
         "containers/names": {record.name for record in engine.containers.records()},
     }  # fmt: skip
     for folder, names in kept.items():
         found = set(os.listdir(f"{root}/{folder}"))
         yield from (f"{folder}/{name}" for name in found - names)
+    sealed = [path for digest, path in engine.layers.files() if digest.hex in live]
+    shown = live | {os.path.basename(path) for path in sealed}
     for name in os.listdir(f"{root}/snapshots/unpacked"):
-        if name.removesuffix(".unsynced").rpartition("-")[2] not in live:
+        if name.removesuffix(".unsynced").rpartition("-")[2] not in shown:
             yield f"snapshots/unpacked/{name}"
     for folder in (root, run_root):
         for parent, _, files in os.walk(folder):

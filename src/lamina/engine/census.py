@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from lamina.snapshot.unsynced import SUFFIX
+from lamina.snapshot.unsynced import marked
 from lamina.spec.digest import Digest
 
 __all__ = ["Census", "census"]
@@ -50,7 +50,7 @@ def census(root: str) -> Census:
         else:
             _count(found, parts, size, named)
     for name, size in unpacked:
-        shown = name.removesuffix(SUFFIX).rpartition("-")[2]
+        shown = marked(name).rpartition("-")[2]
         _add(found, "layers", _digest(named.get(shown, shown)), size)
     return found
 

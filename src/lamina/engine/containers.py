@@ -157,8 +157,7 @@ class Containers:
         try:
             return self.register.claim(name, container)
         except NameTaken:
-            if not removal.sweep(self._engine):
-                raise
+            removal.sweep(self._engine)
         return self.register.claim(name, container)
 
     def rename(self, name: str, new: str) -> None:
@@ -168,18 +167,22 @@ class Containers:
         from lamina.errors import Invalid
 
         record = self.record(name)
-        if new.removeprefix("/") == record.name:
+        bare = new.removeprefix("/")
+        if bare == record.name:
             if self.register.holder(name) == record.id and name != record.name:
                 self.register.free(name, record.id)  # a renaming was cut short just before its end
                 return
             raise Invalid("Renaming a container with the same name as its current name")
-        claimed = self.claim(new or " ", record.id)
-        try:
-            self.files.save(replace(record, name=claimed))
-        except BaseException:
-            self.register.free(claimed, record.id)
-            raise
-        self.register.free(record.name, record.id)
+        if self.register.holder(bare):
+            removal.sweep(self._engine)
+        with self.register.renaming():
+            claimed = self.register.claim(new or " ", record.id)
+            try:
+                self.files.save(replace(record, name=claimed))
+            except BaseException:
+                self.register.free(claimed, record.id)
+                raise
+            self.register.free(record.name, record.id)
 
     def remove(self, name: str, *, force: bool = False, volumes: bool = False) -> ContainerRecord:
         """Remove it with its writable layer; `force` kills it first; `volumes`: anonymous ones too.

@@ -2,9 +2,11 @@
 
 import os
 import re
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 
 from lamina.errors import AlreadyExists, Invalid, NotFound
+from lamina.stream.files import locked
 
 __all__ = ["ContainerUnknown", "NameInvalid", "NameTaken", "Register", "check_name", "generate"]
 
@@ -388,12 +390,22 @@ class Register:
             for name in os.listdir(self._names):
                 self.free(name, container)
 
-    def free_gone(self) -> None:
-        """Let every name go whose container is gone."""
-        with suppress(FileNotFoundError):
+    def renaming(self) -> AbstractContextManager[None]:
+        """Keep `free_stale` out while a container has two names."""
+        return locked(f"{self.folder}/names.lock")
+
+    def free_stale(self, name_of: Callable[[str], str]) -> None:
+        """Let every name go whose container is gone or is called otherwise by now.
+
+        `name_of(container)` gives what its record says, nothing where it has none yet.
+        """
+        if not os.path.isdir(self._names):
+            return
+        with self.renaming():
             for name in os.listdir(self._names):
                 holder = self.holder(name)
-                if not os.path.isdir(f"{self.folder}/{holder}"):
+                gone = not os.path.isdir(f"{self.folder}/{holder}")
+                if gone or name_of(holder) not in ("", name):
                     self.free(name, holder)
 
     def ids(self) -> list[str]:

@@ -72,8 +72,13 @@ def sweep(engine: "Engine") -> tuple[str, ...]:
                 swept.append(container)
         finally:
             os.close(lock)
-    engine.containers.register.free_gone()
+    engine.containers.register.free_stale(lambda container: _name_of(engine, container))
     return tuple(swept)
+
+
+def _name_of(engine: "Engine", container: str) -> str:
+    record = engine.containers.files.load(container)
+    return record.name if record else ""
 
 
 def _is_whole(engine: "Engine", container: str) -> bool:

@@ -278,7 +278,7 @@ class Layers:
         size += sum(self._unlink(path) for row, path in self.merged_layers() if row in gone)
         names = {os.path.basename(path) for _, path in stay} | {digest.hex for digest, _ in stay}
         for name in os.listdir(self._unpacked):
-            shown = name.removeprefix(_MERGED).removesuffix(unsynced.SUFFIX)
+            shown = unsynced.marked(name).removeprefix(_MERGED)
             if shown.rpartition("-")[2] not in names:
                 self._remove_directory(name)
         self._new.clean()
@@ -304,7 +304,7 @@ class Layers:
         return size
 
     def _remove_directory(self, name: str) -> None:
-        path = f"{self._unpacked}/{name.removesuffix(unsynced.SUFFIX)}"
+        path = f"{self._unpacked}/{unsynced.marked(name)}"
         self.discard_directory(path)
         unsynced.clear(path)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lamina.errors import Corrupt
-from lamina.snapshot.unsynced import SUFFIX
+from lamina.snapshot.unsynced import marked
 
 if TYPE_CHECKING:
     from lamina.snapshot.layers import Layers
@@ -28,7 +28,7 @@ def space(layers: "Layers") -> Space:
     sealed = {os.path.basename(path): path for _, path in layers.files()}
     folder = f"{layers.root}/snapshots/unpacked"
     found = os.listdir(folder) if os.path.isdir(folder) else []
-    names = [name for name in found if not name.endswith(SUFFIX)]
+    names = [name for name in found if marked(name) == name]
     sizes = [
         _content(sealed[name]) if name in sealed else _walk(f"{folder}/{name}") for name in names
     ]

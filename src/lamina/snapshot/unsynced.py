@@ -11,17 +11,21 @@ from contextlib import suppress
 
 from lamina.stream.files import replace
 
-__all__ = ["SUFFIX", "clear", "is_doubtful", "mark", "sync_tree"]
+__all__ = ["SUFFIX", "clear", "is_doubtful", "mark", "marked", "sync_tree"]
 
 SUFFIX = ".unsynced"
+_NEW = "~"
 _BOOT = "/proc/sys/kernel/random/boot_id"
 
 
 def mark(path: str) -> bool:
-    """Note, durably, that `path` is made in this boot; False where boots cannot be told apart."""
+    """Note, durably, that `path` is made in this boot; False where boots cannot be told apart.
+
+    Nobody else may be at it meanwhile.
+    """
     boot = _boot()
     if boot:
-        replace(path + SUFFIX, boot)
+        replace(path + SUFFIX, boot, beside=path + SUFFIX + _NEW)
     return bool(boot)
 
 
@@ -36,8 +40,14 @@ def is_doubtful(path: str) -> bool:
 
 def clear(path: str) -> None:
     """Forget the mark: `path` is on the disk, or gone."""
-    with suppress(FileNotFoundError):
-        os.unlink(path + SUFFIX)
+    for mark_path in (path + SUFFIX, path + SUFFIX + _NEW):
+        with suppress(FileNotFoundError):
+            os.unlink(mark_path)
+
+
+def marked(name: str) -> str:
+    """Give what the mark of that name is about, be it finished or not; others are as they are."""
+    return name.removesuffix(_NEW).removesuffix(SUFFIX)
 
 
 def sync_tree(path: str) -> None:
