@@ -1,13 +1,18 @@
 """A check finds each kind of damage, and nothing else."""
 
+import io
 import os
 from pathlib import Path
 
 import pytest
+from tests.archives import archive
 from tests.engine.worlds import import_image
+from tests.images import Piece, tar
 
 from lamina.engine.engine import Engine
-from lamina.engine.fsck import Finding, Health, Part, Shape, check
+from lamina.engine.findings import Finding, Health, Part, Shape
+from lamina.engine.fsck import check
+from lamina.engine.mend import mend
 from lamina.layer.sealed import SealedLayer
 from lamina.spec.digest import Digest
 
@@ -131,3 +136,35 @@ def test_a_damaged_index_is_told_and_not_touched(engine: Engine, image: Digest):
     [found] = broken(engine)
     assert found.part is Part.INDEX
     assert index.read_text() == "{ torn"
+
+
+def test_what_other_people_keep_among_ours_is_named_and_never_collected(
+    engine: Engine, image: Digest
+):
+    places = [
+        "notes", "blobs/sha256/notes", "layers/sha256/notes", "layers/chain/notes", "layers/merged/notes",
+    ]  # fmt: skip
+    for place in places:
+        Path(engine.store.root, place).parent.mkdir(exist_ok=True)
+        Path(engine.store.root, place).write_text("mine")
+    report = check(engine)
+    assert report.is_clean
+    assert {f.subject for f in report.findings if f.shape is Shape.FOREIGN} == set(places)
+    engine.images.prune(all_unused=True, now=True)
+    assert all(Path(engine.store.root, place).read_text() == "mine" for place in places)
+
+
+def test_a_layer_kept_once_per_pile_is_looked_into(engine: Engine):
+    lower = tar([Piece("d/", directory=True), Piece("d/f", b"f" * 9000)])
+    upper = tar([Piece("g", hard="d/f")])  # a link to a file below: its index needs that layer
+    steps: list[dict[str, object]] = [{"created": "2026-01-01T00:00:00Z"}] * 2
+    engine.images.load(io.BytesIO(archive("two:1", layers=(lower, upper), steps=steps)))
+    chained = layer_of(engine, "two:1")
+    assert "/layers/chain/" in str(chained)
+    before = chained.read_bytes()
+    assert check(engine).findings == ()
+    spoil(chained, in_index(chained))
+    [found] = broken(engine)
+    assert (found.part, len(found.pile)) == (Part.LAYER, 2)
+    assert mend(engine, check(engine)).is_clean
+    assert chained.read_bytes() == before

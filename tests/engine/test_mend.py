@@ -8,7 +8,8 @@ from tests.engine.worlds import import_image, merged
 from tests.servers import RegistryServer
 
 from lamina.engine.engine import Engine
-from lamina.engine.fsck import Health, Report, check
+from lamina.engine.findings import Health, Report
+from lamina.engine.fsck import check
 from lamina.engine.mend import mend
 
 

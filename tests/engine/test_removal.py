@@ -11,7 +11,8 @@ from tests.soak.strikes import AtCall
 
 from lamina.engine.archives import ImportRequest
 from lamina.engine.engine import Engine
-from lamina.engine.fsck import Health, Shape, check
+from lamina.engine.findings import Health, Shape
+from lamina.engine.fsck import check
 from lamina.engine.records import hold
 
 pytestmark = pytest.mark.root

@@ -15,7 +15,8 @@ from tests.servers import RegistryServer
 from tests.soak.strikes import Strike
 
 from lamina.engine.engine import Engine
-from lamina.engine.fsck import Health, check
+from lamina.engine.findings import Health
+from lamina.engine.fsck import check
 from lamina.engine.mend import mend
 from lamina.errors import NotFound
 from lamina.settings import Settings

@@ -8,96 +8,26 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from threading import Lock
 from typing import TYPE_CHECKING
 
-from lamina.engine.removal import torn
+from lamina.engine.derived import derived
+from lamina.engine.findings import Finding, Health, Part, Pile, Report, Shape
 from lamina.errors import Corrupt, Invalid, LaminaError, NotFound
 from lamina.spec.config import CONFIG_LIMIT, ImageConfig
 from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.spec.digest import Digest, chain_id
 from lamina.spec.manifest import Index, parse_manifest
+from lamina.store.disk import OURS
 from lamina.stream.verify import Hasher, chunks
 
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.store.names import Named
 
-__all__ = ["Finding", "Health", "Part", "Pile", "Report", "Shape", "check"]
+__all__ = ["check"]
 
 _PIECE = 1024 * 1024
-
-
-class Shape(StrEnum):
-    """What is wrong with something."""
-
-    DAMAGED = "damaged"
-    MISSING = "missing"
-    FOREIGN = "foreign"
-    LEFT_OVER = "left over"
-
-
-class Health(StrEnum):
-    """What a finding means for whoever keeps the store."""
-
-    BROKEN = "broken"
-    MENDED = "mended"
-    HARMLESS = "harmless"
-
-
-class Part(StrEnum):
-    """What kind of thing a finding is about."""
-
-    INDEX = "index"
-    BLOB = "blob"
-    LAYER = "layer"
-    CONTAINER = "container"
-    FILE = "file"
-
-
-Pile = tuple[Digest, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is not as it should be.
-
-    `subject` is a digest, an ID or a path below the root; `images` are the names (or digests) that
-    need it; `pile` is the pile that a layer tops, `wanted` the descriptor of a blob, where known.
-    """
-
-    shape: Shape
-    part: Part
-    subject: str
-    detail: str
-    images: tuple[str, ...] = ()
-    health: Health = Health.BROKEN
-    pile: Pile = ()
-    wanted: Descriptor | None = None
-
-    def mended(self, how: str) -> "Finding":
-        """Give the finding as put right: `how` says from what."""
-        return replace(self, health=Health.MENDED, detail=f"{self.detail}; {how}")
-
-    def noted(self, why: str) -> "Finding":
-        """Give the finding with one more remark."""
-        return replace(self, detail=f"{self.detail}; {why}")
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What was looked at, and what was found: the broken first."""
-
-    findings: tuple[Finding, ...]
-    images: int = 0
-    blobs: int = 0
-    layers: int = 0
-    size: int = 0
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether nothing is broken: what was mended or is harmless does not count."""
-        return all(finding.health is not Health.BROKEN for finding in self.findings)
 
 
 @dataclass(slots=True)
@@ -120,7 +50,7 @@ class _Needs:
 def check(engine: "Engine", *, told: Callable[[int, int], None] | None = None) -> Report:
     """Look at everything: cost is one read of every blob and layer, on all processors.
 
-    `told(done, total)` is called with bytes now and then, from any thread.
+    `told(done, total)` is called with bytes now and then, from any thread but from one at a time.
     Raises: OSError (the disk cannot be read), Denied.
     """
     with engine.store.lease():
@@ -132,6 +62,7 @@ class _Check:
         self._engine = engine
         self._told = told
         self._done = self._total = 0
+        self._lock = Lock()
 
     def run(self) -> Report:
         engine = self._engine
@@ -149,14 +80,16 @@ class _Check:
         with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="fsck") as pool:
             torn = pool.map(lambda digest: self._blob(digest, needs), blobs)
             worn = pool.map(lambda row: self._layer(row[0], row[1], needs, piles), layers)
-            found = [*needs.findings, *filter(None, torn), *filter(None, worn)]
+            made = pool.map(lambda job: job(), derived(engine, needs.piles))
+            found = [*needs.findings, *filter(None, torn), *filter(None, worn), *filter(None, made)]
         found += [*_absent(engine, needs), *_containers(engine), *_foreign(engine)]
         kept = _still_wanted(engine, found)
         return Report(_sorted(kept), needs.images, len(blobs), len(layers), self._total)
 
     def _progress(self, size: int) -> None:
-        self._done += size
-        self._told(self._done, self._total)
+        with self._lock:
+            self._done += size
+            self._told(self._done, self._total)
 
     def _blob(self, digest: Digest, needs: _Needs) -> Finding | None:
         """Hash one blob."""
@@ -193,8 +126,7 @@ class _Check:
                 if layer.diff_id != digest:
                     detail = f"holds {layer.diff_id}"
                 else:
-                    layer.verify()
-                    self._progress(_size(path))
+                    layer.verify(self._progress)
                     return None
         except FileNotFoundError:  # removed meanwhile
             return None
@@ -325,20 +257,26 @@ def _containers(engine: "Engine") -> Iterator[Finding]:
 def _foreign(engine: "Engine") -> Iterator[Finding]:
     """Give files that are no blob and no layer, and what interrupted work left behind."""
     root = engine.store.root
-    for algorithm, length in (("sha256", 64), ("sha512", 128)):
-        for kind in ("blobs", "layers"):
-            folder = f"{root}/{kind}/{algorithm}"
-            names = os.listdir(folder) if os.path.isdir(folder) else ()
-            for name in names:
-                if len(name) != length or name.strip("0123456789abcdef"):
-                    yield _harmless(Shape.FOREIGN, f"{kind}/{algorithm}/{name}", "not ours")
-    for container in torn(engine):
-        detail = "a container whose making or removal was cut short; `container prune` sweeps it"
-        yield _harmless(Shape.LEFT_OVER, f"containers/{container}", detail)
+    places = [("", 0), ("layers/chain", 64), ("layers/merged", 64)]
+    places += [
+        (f"{kind}/{algorithm}", length)
+        for kind in ("blobs", "layers")
+        for algorithm, length in (("sha256", 64), ("sha512", 128))
+    ]
+    for folder, length in places:
+        path = f"{root}/{folder}"
+        for name in sorted(os.listdir(path)) if os.path.isdir(path) else ():
+            known = name in OURS if not folder else _is_hex(name, length)
+            if not known:
+                yield _harmless(Shape.FOREIGN, f"{folder}/{name}".lstrip("/"), "not ours")
     for partial in engine.store.blobs.partials():
         if not partial.busy:
             detail = f"{partial.size} bytes of an interrupted download; the next pull goes on there"
             yield _harmless(Shape.LEFT_OVER, f"uploads/{partial.key}", detail)
+
+
+def _is_hex(name: str, length: int) -> bool:
+    return len(name) == length and not name.strip("0123456789abcdef")
 
 
 def _harmless(shape: Shape, subject: str, detail: str) -> Finding:

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from lamina.engine.fsck import Finding, Health, Part, Report, check
+from lamina.engine.derived import discard
+from lamina.engine.findings import Finding, Health, Part, Report
+from lamina.engine.fsck import check
 from lamina.errors import LaminaError, NotFound
 from lamina.spec.descriptor import MediaType
 from lamina.spec.digest import Digest
@@ -79,6 +81,8 @@ def _one(engine: "Engine", finding: Finding) -> Finding:
             return finding.mended(_fetch(engine, finding.wanted, finding.images))
         if finding.part is Part.LAYER and finding.pile:
             return finding.mended(_seal(engine, finding.pile))
+        if finding.part in (Part.MERGED, Part.UNPACKED):
+            return finding.mended(discard(engine, finding))
     except (LaminaError, OSError) as error:
         return finding.noted(f"not mended: {error}")
     return finding

@@ -76,9 +76,7 @@ class Layers:
         """Give the sealed file of the pile's last layer. Raises: LayerUnknown."""
         found = self._find(diff_ids)
         if found is None:
-            raise LayerUnknown(
-                f"layer {diff_ids[-1]} is not here", hint="pull the image that has it again"
-            )
+            raise LayerUnknown(f"layer {diff_ids[-1]} is not here", hint="pull its image again")
         return found
 
     def open(self, diff_ids: Sequence[Digest]) -> "SealedLayer":
@@ -93,10 +91,9 @@ class Layers:
         Raises: LayerUnknown, Corrupt; then none is left open.
         """
         allow_open_files(len(diff_ids))
+        piles = [diff_ids[: i + 1] for i in range(len(diff_ids))]
         with ExitStack() as stack:
-            opened = [
-                stack.enter_context(self.open(diff_ids[: i + 1])) for i in range(len(diff_ids))
-            ]
+            opened = [stack.enter_context(self.open(pile)) for pile in piles]
             stack.pop_all()
         return opened
 
@@ -263,15 +260,14 @@ class Layers:
     ) -> Freed:
         """Remove every layer whose diff ID is not in `live`, and what killed processes left.
 
-        Layers finished after `since_ns`, when the oldest running lease began, stay: their image may
-        not have a name yet. Of those in `kept` nothing but the sealed file stays. To be called in
-        the body of `Store.sweep`.
+        Layers finished after `since_ns`, when the oldest lease began, stay: they may get a name yet.
+        Of those in `kept` the sealed file stays. To be called in the body of `Store.sweep`.
         """
         files = list(self._all_files())
         stay = [
-            (digest, path)
-            for digest, path in files
-            if digest in live or (since_ns is not None and os.stat(path).st_mtime_ns >= since_ns)
+            row
+            for row in files
+            if row[0] in live or (since_ns is not None and os.stat(row[1]).st_mtime_ns >= since_ns)
         ]
         gone = {digest for digest, _ in files} - {digest for digest, _ in stay}
         size = sum(self.remove(digest) for digest in gone if digest not in kept)
@@ -330,7 +326,7 @@ class Layers:
     def files(self) -> Iterator[tuple[Digest, str]]:
         """Give every sealed layer: its diff ID and its file; one may have several, for its piles."""
         for algorithm in _ALGORITHMS.values():
-            for name in _names(f"{self._layers}/{algorithm}"):
+            for name in filter(_is_digest, _names(f"{self._layers}/{algorithm}")):
                 yield Digest(f"{algorithm}:{name}"), f"{self._layers}/{algorithm}/{name}"
         yield from self._files_by_pile("chain")
 
@@ -343,7 +339,7 @@ class Layers:
         yield from self.merged_layers()
 
     def _files_by_pile(self, kind: str) -> Iterator[tuple[Digest, str]]:
-        for name in _names(f"{self._layers}/{kind}"):
+        for name in filter(_is_digest, _names(f"{self._layers}/{kind}")):
             digest = Digest(f"{_ALGORITHMS[len(name)]}:{name}")
             for file in _names(f"{self._layers}/{kind}/{name}"):
                 yield digest, f"{self._layers}/{kind}/{name}/{file}"
@@ -473,6 +469,10 @@ class LayerWriter:
         if self._parents_ready is not None:
             self._parents_ready()
         return stack.enter_context(self._layers.opened(self._parents))
+
+
+def _is_digest(name: str) -> bool:  # what others left is never garbage
+    return len(name) in _ALGORITHMS and not name.strip("0123456789abcdef")
 
 
 def _names(folder: str) -> list[str]:

@@ -158,13 +158,14 @@ class BlobStore:
 
     def __iter__(self) -> Iterator[Digest]:
         """Give the digest of every blob, in no order."""
-        for algorithm in ("sha256", "sha512"):
+        for algorithm, length in (("sha256", 64), ("sha512", 128)):
             try:
                 names = os.listdir(f"{self._blobs}/{algorithm}")
             except FileNotFoundError:
                 continue
             for name in names:
-                if name.isalnum():  # temporary files of other tools have dots and dashes
+                # What other tools and people left there is none of ours, and never garbage.
+                if len(name) == length and not name.strip("0123456789abcdef"):
                     yield Digest(f"{algorithm}:{name}")
 
     def partials(self) -> tuple[Partial, ...]:

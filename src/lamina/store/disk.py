@@ -25,6 +25,7 @@ from lamina.spec.wire import decode, encode
 from lamina.stream.files import disk_errors, fresh_name, locked, remove_tree, replace
 
 __all__ = [
+    "OURS",
     "Disk",
     "RootInvalid",
     "fill_reserve",
@@ -63,6 +64,12 @@ _DIRECTORIES = (
     ("volumes", 0o711),
     ("networks", 0o711),
 )
+OURS = frozenset(
+    {name.partition("/")[0] for name, _ in _DIRECTORIES if name}
+    | {"oci-layout", "index.json", "undo.log", "undo.log.new", "reserve", "events.log"}
+)
+"""Everything that we make at the top of a root."""
+
 _LOCKS = ("leases/lock", "leases/names")
 _RESERVE = 256 * 1024
 
