@@ -4,8 +4,8 @@ The library never prints: a face turns these into lines, bars or JSON.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum
+
+from lamina.values import Enum, dataclass
 
 __all__ = ["Event", "LayerProgress", "Listener", "Notice", "Phase", "silent"]
 

@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from lamina.errors import Invalid
+from lamina.values import dataclass
 
 __all__ = ["DEFAULT_REGISTRY", "HUB_ADDRESS", "MAX_LOWERS", "UNDO_S", "Settings"]
 

@@ -41,6 +41,63 @@ def test_what_went_away_meanwhile_is_nothing(tmp_path: Path):
         assert list(upper.body(b"gone")) == []
 
 
+@pytest.mark.parametrize(
+    "runs",
+    [
+        [(0, 5)],
+        [(5_000_000, 3)],
+        [(0, 4096), (3 << 20, 4096), (3 << 20 | 8192, 1)],
+        [(4096, 4096)],
+        [(0, 2 << 20), (9 << 20, 300_000)],
+        [],
+    ],
+)
+def test_a_file_with_holes_is_read_as_it_reads(tmp_path: Path, runs: list[tuple[int, int]]):
+    path = tmp_path / "f"
+    with path.open("wb") as file:
+        for start, length in runs:
+            file.seek(start)
+            file.write(os.urandom(length))
+        file.truncate(12 << 20)
+    with Upper(str(tmp_path)) as upper:
+        assert b"".join(upper.body(b"f")) == path.read_bytes()
+
+
+def test_holes_are_not_read(tmp_path: Path):
+    size = 4 << 30
+    with (tmp_path / "f").open("wb") as file:
+        file.seek(size // 2)
+        file.write(b"data")
+        file.truncate(size)
+    with Upper(str(tmp_path)) as upper:
+        before = read_by_this_process()
+        pieces = {id(piece): piece for piece in upper.body(b"f")}  # one and the same for holes
+        assert read_by_this_process() - before < 1 << 20
+        assert sum(map(len, upper.body(b"f"))) == size
+    assert len(pieces) < 10
+    assert b"".join(piece.strip(b"\0") for piece in pieces.values()) == b"data"
+
+
+def read_by_this_process() -> int:
+    return int(Path("/proc/thread-self/io").read_text().split()[1])
+
+
+def test_a_file_that_shrinks_or_grows_in_its_holes_ends(tmp_path: Path):
+    path = tmp_path / "f"
+    for size in (0, 1 << 20, 3 << 20, 40 << 20):
+        with path.open("wb") as file:
+            file.write(b"begin")
+            file.truncate(20 << 20)
+        with Upper(str(tmp_path)) as upper:
+            body = upper.body(b"f")
+            read = next(body)
+            os.truncate(path, size)
+            read += b"".join(body)
+        assert read.startswith(b"begin")
+        assert not read[5:].strip(b"\0")
+        assert min(size, 20 << 20) <= len(read) <= max(size, 20 << 20)
+
+
 def test_a_file_that_became_a_symlink_or_pipe_is_not_read(tmp_path: Path):
     (tmp_path / "l").symlink_to("/etc/passwd")
     os.mkfifo(tmp_path / "p")

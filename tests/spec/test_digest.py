@@ -10,6 +10,13 @@ from lamina.errors import Invalid
 from lamina.spec.digest import Digest, DigestInvalid, chain_id
 
 
+@given(st.binary(max_size=300), st.sampled_from([0, 65_236, 65_536, 200_000]))
+def test_a_digest_names_short_and_long_bytes_alike(data: bytes, more: int):
+    data += bytes(more)
+    assert Digest.of(data) == "sha256:" + hashlib.sha256(data).hexdigest()
+    assert Digest.of(data, "sha512") == "sha512:" + hashlib.sha512(data).hexdigest()
+
+
 def test_a_digest_names_bytes_by_sha256():
     assert Digest.of(b"") == (
         "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

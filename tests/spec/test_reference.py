@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -138,3 +140,22 @@ def test_an_upper_case_repository_says_what_docker_says():
 def test_sixty_four_hex_characters_are_an_id_and_no_name():
     with pytest.raises(ReferenceInvalid, match="64-byte hexadecimal"):
         Reference.parse("a" * 64)
+
+
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
+_GRAMMAR = re.compile(
+    rf"(?:(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]{{1,5}})?/)"
+    rf"{_COMPONENT}(?:/{_COMPONENT})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?"
+)
+
+
+@given(st.text(alphabet="a9Z._-:[]é\n", max_size=20), st.booleans())
+def test_the_grammar_is_the_distribution_projects(part: str, is_host: bool):
+    text = f"a.{part}/b" if is_host else f"localhost:1/{part}"
+    try:
+        Reference.parse(text)
+    except ReferenceInvalid:
+        assert not _GRAMMAR.fullmatch(text)
+    else:
+        assert _GRAMMAR.fullmatch(text)

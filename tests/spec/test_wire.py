@@ -1,7 +1,9 @@
 import json
+import re
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 from tests.strategies import documents
 
 from lamina.errors import Invalid
@@ -27,3 +29,33 @@ def test_half_a_surrogate_pair_survives():
 def test_what_is_no_object_is_refused_by_name(raw: bytes):
     with pytest.raises(Invalid, match="manifest"):
         decode(raw, what="manifest")
+
+
+@given(documents())
+def test_what_is_written_is_what_json_writes(value: object):
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)  # noqa: TID251 - the judge
+    assert encode(value).decode() == text
+
+
+@given(st.text(alphabet='{}[]",:\\u1d8-.eE+ \t\nNaInfity\ufeffé', max_size=30), st.booleans())
+def test_what_is_read_is_what_json_reads(text: str, as_bytes: bool):
+    text = '{"a":' + text + "}"
+    raw = text.encode() if as_bytes else text
+    try:
+        expected = json.loads(raw)
+    except ValueError as error:
+        with pytest.raises(Invalid, match=re.escape(str(error))):
+            decode(raw)
+    else:
+        assert repr(decode(raw)) == repr(expected)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32-le", "utf-8-sig"])
+def test_other_encodings_are_read_as_json_reads_them(encoding: str):
+    assert decode('{"a":"é"}'.encode(encoding)) == {"a": "é"}
+
+
+def test_a_value_that_json_has_no_form_for_is_refused():
+    for value in ({"a": object()}, object()):
+        with pytest.raises(TypeError, match="Object of type object is not JSON serializable"):
+            encode(value)

@@ -10,6 +10,7 @@ from lamina.cli.catalogue import COMMANDS, GROUPS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
 
     from lamina.cli.context import Context
     from lamina.cli.flags import Arguments, Command
@@ -26,11 +27,9 @@ _FLAG_WRONG = 125
 
 def run() -> None:
     """Be the console script: run `main` on this process's words and end with its code."""
-    from lamina.cli.startup import compile_later, postpone
+    from lamina.cli.startup import postpone
 
-    postpone("inspect")
     postpone("ssl")  # http.client imports it for addresses we may not have
-    postpone("dataclasses", compile_later)
     _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
@@ -191,19 +190,21 @@ def _unknown(name: str, group: str, known: Iterable[str], context: Context) -> i
 
 
 def _load(module: str) -> Entry:
-    from importlib import import_module
-
-    loaded = import_module(f"lamina.cli.commands.{module}")
+    loaded = _imported(f"lamina.cli.commands.{module}")
     return loaded.COMMAND, loaded.main
+
+
+def _imported(name: str) -> Any:  # noqa: ANN401 - a module, whose names only people know
+    """Import a module by name, without `importlib`, which loads more than some commands do."""
+    __import__(name)
+    return sys.modules[name]
 
 
 def _inner(group: str) -> Mapping[str, Entry]:
     """Give the commands of a group whose module keeps its own table; most have none."""
     if group != "hub":
         return {}
-    from importlib import import_module
-
-    table: Mapping[str, Entry] = import_module(f"lamina.cli.commands.{group}").COMMANDS
+    table: Mapping[str, Entry] = _imported(f"lamina.cli.commands.{group}").COMMANDS
     return table
 
 

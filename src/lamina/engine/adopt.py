@@ -1,7 +1,6 @@
 """Images that another tool wrote into the store: read as they are, sealed when first needed."""
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from lamina.engine import naming
 from lamina.events import silent
@@ -9,6 +8,7 @@ from lamina.image.source import choose_manifest
 from lamina.spec.config import CONFIG_LIMIT, ImageConfig
 from lamina.spec.descriptor import Descriptor
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 

@@ -9,8 +9,6 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
 
 from lamina.engine.unpack import unpack
 from lamina.errors import Invalid, NotFound
@@ -19,8 +17,12 @@ from lamina.layer.entry import Entry, Kind
 from lamina.layer.recorded import RECORD, Record
 from lamina.layer.tar import TarWriter
 from lamina.runtime import syscalls
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from lamina.engine.engine import Engine
     from lamina.engine.records import ContainerRecord
 
@@ -311,7 +313,7 @@ def copy_in(
     engine: "Engine",
     record: "ContainerRecord",
     path: str,
-    stream: BinaryIO,
+    stream: "BinaryIO",
     *,
     keep_owner: bool = False,
 ) -> int:

@@ -3,8 +3,6 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
 
 from lamina.engine.clock import now_text
 from lamina.engine.naming import keep_image, name_image
@@ -23,9 +21,12 @@ from lamina.spec.reference import Reference
 from lamina.spec.wire import Document, encode
 from lamina.stream.codec import decompressed, sniff
 from lamina.stream.verify import CHUNK, chunks
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container
+    from typing import BinaryIO
 
     from lamina.engine.engine import Engine
     from lamina.engine.local import LocalImage
@@ -72,7 +73,7 @@ class ImportRequest:
 def save(
     engine: "Engine",
     names: Sequence[str],
-    out: BinaryIO,
+    out: "BinaryIO",
     *,
     form: str,
     without: "Container[Digest]" = (),
@@ -164,7 +165,7 @@ def _put(writer: TarWriter, name: str, data: bytes) -> None:
     writer.add(_file(name, len(data)), (data,))
 
 
-def load(engine: "Engine", stream: BinaryIO, *, listener: Listener) -> tuple[Loaded, ...]:
+def load(engine: "Engine", stream: "BinaryIO", *, listener: Listener) -> tuple[Loaded, ...]:
     """Read every image of a docker-archive or OCI layout tar, gzip or zstd around it or not.
 
     Each image is verified like a pulled one before it gets its names.
@@ -193,7 +194,7 @@ def load(engine: "Engine", stream: BinaryIO, *, listener: Listener) -> tuple[Loa
 
 
 @contextmanager
-def opened_archive(engine: "Engine", stream: BinaryIO) -> Iterator[Archive]:
+def opened_archive(engine: "Engine", stream: "BinaryIO") -> Iterator[Archive]:
     """Give an image's tar for reading at any place, gzip or zstd around it or not.
 
     Raises: ArchiveInvalid (no tar).
@@ -202,7 +203,7 @@ def opened_archive(engine: "Engine", stream: BinaryIO) -> Iterator[Archive]:
         yield _opened(file)
 
 
-def _opened(file: BinaryIO) -> Archive:
+def _opened(file: "BinaryIO") -> Archive:
     try:
         return Archive(file)
     except EntryInvalid as error:
@@ -226,7 +227,7 @@ def _as_loading(listener: Listener) -> Listener:
 
 
 @contextmanager
-def _seekable(engine: "Engine", stream: BinaryIO) -> Iterator[BinaryIO]:
+def _seekable(engine: "Engine", stream: "BinaryIO") -> "Iterator[BinaryIO]":
     """Give `stream` itself when it is a plain file, else a temporary copy without compression."""
     from tempfile import TemporaryFile
 
@@ -244,7 +245,7 @@ def _seekable(engine: "Engine", stream: BinaryIO) -> Iterator[BinaryIO]:
         yield copy
 
 
-def _is_file(stream: BinaryIO) -> bool:
+def _is_file(stream: "BinaryIO") -> bool:
     """Tell whether the stream has a descriptor that threads can read by position."""
     try:
         return stream.fileno() >= 0
@@ -294,7 +295,7 @@ def _named(
     return Loaded(config.digest, tuple(reference.familiar for reference in references))
 
 
-def import_(engine: "Engine", stream: BinaryIO, request: ImportRequest) -> "Digest":
+def import_(engine: "Engine", stream: "BinaryIO", request: ImportRequest) -> "Digest":
     """Make a one-layer image of a tar, compressed or not; give its ID.
 
     Raises: ReferenceInvalid, ChangeInvalid, Corrupt (no tar).

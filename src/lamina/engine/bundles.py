@@ -5,13 +5,13 @@ loaded is verified like any image: a bundle against the wrong inventory is refus
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from lamina.errors import Invalid
 from lamina.spec.digest import Digest, DigestInvalid
 from lamina.spec.wire import Document, decode
 from lamina.stream.verify import Readable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
 

@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from lamina.snapshot.unsynced import marked
 from lamina.spec.digest import Digest
+from lamina.values import dataclass, field
 
 __all__ = ["Census", "census"]
 

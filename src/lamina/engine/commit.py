@@ -2,7 +2,6 @@
 
 from contextlib import nullcontext
 from functools import partial
-from typing import TYPE_CHECKING
 
 from lamina.engine.clock import fixed_ns, now_text
 from lamina.engine.naming import keep_image, name_image
@@ -16,6 +15,7 @@ from lamina.spec.manifest import Manifest, parse_manifest
 from lamina.spec.reference import Reference
 from lamina.stream.files import together
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

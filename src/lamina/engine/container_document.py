@@ -1,7 +1,6 @@
 """A container as `docker inspect` shows it."""
 
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.engine.records import ContainerRecord, ContainerState

@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import TYPE_CHECKING, BinaryIO
 
 from lamina.engine import execution, removal
 from lamina.engine.names import ContainerUnknown, NameTaken, Register
@@ -16,7 +15,10 @@ from lamina.engine.records import ContainerRecord, ContainerState, Records
 from lamina.engine.removal import ContainerInUse
 from lamina.errors import NotFound
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from lamina.engine.archive import PathStat
     from lamina.engine.disk_use import ContainerUse
     from lamina.engine.engine import Engine
@@ -162,9 +164,8 @@ class Containers:
 
     def rename(self, name: str, new: str) -> None:
         """Give it another name. Raises: NameTaken, NameInvalid."""
-        from dataclasses import replace
-
         from lamina.errors import Invalid
+        from lamina.values import replace
 
         record = self.record(name)
         bare = new.removeprefix("/")
@@ -328,7 +329,9 @@ class Containers:
         self._privilege()
         return copy_out(self._engine, self.record(name), path, write)
 
-    def copy_in(self, name: str, path: str, stream: BinaryIO, *, keep_owner: bool = False) -> None:
+    def copy_in(
+        self, name: str, path: str, stream: "BinaryIO", *, keep_owner: bool = False
+    ) -> None:
         """Unpack a tar into the folder at `path`. See `engine.archive`."""
         from lamina.engine.archive import copy_in
 

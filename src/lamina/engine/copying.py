@@ -1,7 +1,6 @@
 """Copy between any two places: registries, layouts, folders, archives, and this machine's store."""
 
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from lamina.engine.adopt import StoreSource
 from lamina.engine.archives import opened_archive
@@ -16,6 +15,7 @@ from lamina.spec.platform import Platform
 from lamina.spec.reference import Reference
 from lamina.stream.verify import chunks
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

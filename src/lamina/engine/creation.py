@@ -3,7 +3,6 @@
 import os
 import secrets
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from lamina.engine.clock import now_ns
 from lamina.engine.names import check_name
@@ -18,6 +17,7 @@ from lamina.engine.requests import (
 from lamina.errors import Invalid
 from lamina.runtime.log import timestamp
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.spec.wire import Document

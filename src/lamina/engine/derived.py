@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
 
 from lamina.engine.findings import Finding, Health, Part, Pile, Shape
 from lamina.errors import Corrupt, InUse, NotFound
@@ -17,7 +16,9 @@ from lamina.layer.sealed import SealedLayer
 from lamina.layer.view import Tree
 from lamina.snapshot import unsynced
 from lamina.spec.digest import chain_id
+from lamina.values import Protocol
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.layer.node import Node

@@ -5,12 +5,13 @@ engines (and several processes) may work on one root at once.
 """
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
 
 from lamina.settings import Settings
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Self
 
     from lamina.engine.containers import Containers
     from lamina.engine.images import Images
@@ -39,7 +40,7 @@ class Engine:
     def __init__(self, settings: Settings | None = None) -> None:
         self.settings = settings or Settings.from_environment()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -4,7 +4,6 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
 from lamina.engine.records import RECORD, ContainerRecord, ContainerState, hold
 from lamina.engine.requests import ExecRequest, signal_number
@@ -17,6 +16,7 @@ from lamina.spec.bundle import (
     environment,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.runtime.attach import Attachment

@@ -1,11 +1,9 @@
 """What a check of the store can find: values, the same for who looks and for who mends."""
 
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from typing import TYPE_CHECKING
-
 from lamina.spec.digest import Digest
+from lamina.values import StrEnum, dataclass, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.spec.descriptor import Descriptor
 

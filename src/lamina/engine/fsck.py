@@ -7,9 +7,7 @@ somebody removes or brings meanwhile is looked at again before it is called a pr
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
 from threading import Lock
-from typing import TYPE_CHECKING
 
 from lamina.engine.derived import derived
 from lamina.engine.findings import Finding, Health, Part, Pile, Report, Shape
@@ -20,7 +18,9 @@ from lamina.spec.digest import Digest, chain_id
 from lamina.spec.manifest import Index, parse_manifest
 from lamina.store.disk import OURS
 from lamina.stream.verify import Hasher, chunks
+from lamina.values import dataclass, field, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.store.names import Named

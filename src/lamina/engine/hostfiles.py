@@ -4,8 +4,8 @@ They live in the container's folder, so they are never part of its writable laye
 """
 
 import os
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.engine.records import ContainerRecord
     from lamina.spec.wire import Document

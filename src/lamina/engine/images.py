@@ -1,7 +1,6 @@
 """Images on this machine: find, list, tag, remove; pull and push are next door."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, BinaryIO
 
 from lamina.engine import naming
 from lamina.engine.local import ImageSummary, ImageUnknown, LocalImage, Removed
@@ -10,9 +9,11 @@ from lamina.events import Listener, silent
 from lamina.spec.digest import Digest, chain_id
 from lamina.spec.reference import Reference, ReferenceInvalid
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
     from contextlib import AbstractContextManager
+    from typing import BinaryIO
 
     from lamina.engine.archives import ImportRequest, Loaded
     from lamina.engine.engine import Engine
@@ -305,7 +306,7 @@ class Images:
     def save(
         self,
         names: Sequence[str],
-        out: BinaryIO,
+        out: "BinaryIO",
         *,
         form: str = "docker",
         without: "Container[Digest]" = (),
@@ -324,7 +325,7 @@ class Images:
 
         return inventory(self._engine)
 
-    def load(self, stream: BinaryIO, *, listener: Listener = silent) -> "tuple[Loaded, ...]":
+    def load(self, stream: "BinaryIO", *, listener: Listener = silent) -> "tuple[Loaded, ...]":
         """Read a docker-archive or an OCI layout tar, compressed or not."""
         from lamina.engine.archives import load
         from lamina.engine.room import with_room
@@ -332,7 +333,7 @@ class Images:
         engine = self._engine
         return with_room(engine, lambda: load(engine, stream, listener=listener), again=False)
 
-    def import_(self, stream: BinaryIO, request: "ImportRequest") -> Digest:
+    def import_(self, stream: "BinaryIO", request: "ImportRequest") -> Digest:
         """Make a one-layer image from a tar of a root file system; give its ID."""
         from lamina.engine.archives import import_
         from lamina.engine.room import with_room

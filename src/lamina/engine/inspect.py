@@ -1,12 +1,11 @@
 """What people ask about an image, in docker's shapes. Nothing here changes anything."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 from lamina.errors import NotFound
 from lamina.spec.digest import Digest, chain_id
 from lamina.spec.reference import Reference
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.engine.local import LocalImage

@@ -1,10 +1,9 @@
 """`ps`: which containers, in which order, with which words."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 from lamina.errors import Invalid
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 

@@ -6,8 +6,6 @@ as one small file each in the root, so that the store's index holds what is whol
 
 import os
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
 from urllib.parse import quote
 
 from lamina.engine.adopt import StoreSource, manifest_of
@@ -23,9 +21,12 @@ from lamina.spec.reference import Reference
 from lamina.spec.wire import Document, decode, encode
 from lamina.stream.files import disk_errors, locked
 from lamina.stream.files import replace as replace_file
+from lamina.values import dataclass, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Self
 
     from lamina.engine.engine import Engine
     from lamina.image.source import ImageSource
@@ -59,7 +60,7 @@ class Member:
         return Digest(self.row["digest"])
 
     @classmethod
-    def of(cls, descriptor: Descriptor, platform: Document, home: str = "") -> Self:
+    def of(cls, descriptor: Descriptor, platform: Document, home: str = "") -> "Self":
         """Make one; of `platform` what images say of themselves is kept, other facts are not."""
         known = ("architecture", "os", "os.version", "os.features", "variant")
         plain = Descriptor(descriptor.media_type, descriptor.digest, descriptor.size)

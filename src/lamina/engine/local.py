@@ -1,11 +1,10 @@
 """Images of this machine as values, and what can be wrong with asking for one."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 from lamina.errors import InUse, NotFound
 from lamina.spec.digest import Digest
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.spec.config import ImageConfig
     from lamina.spec.manifest import Manifest

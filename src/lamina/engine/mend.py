@@ -6,8 +6,6 @@ replaced by its verified twin in one rename, and stays as it is where there is n
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from lamina.engine.derived import discard
 from lamina.engine.findings import Finding, Health, Part, Report
@@ -18,7 +16,9 @@ from lamina.spec.digest import Digest
 from lamina.spec.reference import Reference
 from lamina.stream.codec import decompressed
 from lamina.stream.verify import VerifyingReader, chunks
+from lamina.values import replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.remote.repository import Repository

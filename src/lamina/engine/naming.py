@@ -1,10 +1,9 @@
 """Names of local images, and the facts kept beside them so that a listing reads one file."""
 
-from typing import TYPE_CHECKING
-
 from lamina.spec.config import ImageConfig
 from lamina.spec.manifest import Manifest
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
 

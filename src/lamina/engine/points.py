@@ -3,10 +3,10 @@
 import os
 import posixpath
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from lamina.layer.entry import Kind
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.engine.records import ContainerRecord

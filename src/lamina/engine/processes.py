@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from lamina.errors import Invalid, Unsupported
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
 

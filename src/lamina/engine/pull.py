@@ -1,8 +1,5 @@
 """Pull: a name at a registry becomes an image here."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 from lamina.engine.naming import name_image
 from lamina.errors import NotFound
 from lamina.events import Listener, Notice, silent
@@ -10,7 +7,9 @@ from lamina.image.receive import Received, receive
 from lamina.spec.platform import Platform
 from lamina.spec.reference import Reference
 from lamina.stream.verify import DigestMismatch, SizeMismatch
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.image.place import Place

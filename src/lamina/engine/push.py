@@ -1,15 +1,14 @@
 """Push: an image here becomes a name at a registry, byte for byte unless other packing is asked for."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 from lamina.engine.repacking import PACKED, PUSHED, Known, Packer, note_of
 from lamina.engine.sending import Parcel, Sender
 from lamina.errors import NotFound
 from lamina.events import Listener, Notice, silent
 from lamina.spec.manifest import Manifest, parse_manifest
 from lamina.spec.reference import Reference
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.engine.local import LocalImage

@@ -4,13 +4,13 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
 
 from lamina.engine.local import ImageUnknown
 from lamina.errors import NotFound
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.view import Tree
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.engine.records import ContainerRecord

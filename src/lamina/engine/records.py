@@ -10,11 +10,11 @@ import os
 import struct
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 
 from lamina.errors import LaminaError
 from lamina.spec.digest import Digest
 from lamina.spec.wire import Document, decode, encode
+from lamina.values import dataclass, field
 
 __all__ = ["RECORD", "ContainerRecord", "ContainerState", "Records", "hold"]
 

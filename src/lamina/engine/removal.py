@@ -6,11 +6,11 @@ whose lock nobody holds, was left by a process that was killed; `sweep` puts it 
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from lamina.engine.records import RECORD, hold
 from lamina.errors import InUse
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

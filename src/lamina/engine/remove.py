@@ -1,8 +1,5 @@
 """Remove images: names first, then what nothing needs any more."""
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
-
 from lamina.engine import undo
 from lamina.engine.local import ImageInUse, LocalImage, Removed
 from lamina.engine.room import collect
@@ -10,7 +7,9 @@ from lamina.errors import LaminaError
 from lamina.spec.config import CONFIG_LIMIT, ImageConfig
 from lamina.spec.digest import Digest, chain_id
 from lamina.spec.reference import Reference
+from lamina.values import replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 

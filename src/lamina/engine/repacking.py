@@ -4,17 +4,17 @@ What was sent is noted beside the digested name of where it went: `packed` has, 
 `how>old digest>new digest>size`. So a later push of the same asks for the new blobs and makes nothing.
 """
 
-from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from lamina.image.intake import COMPRESSION, MEDIA_TYPES
 from lamina.spec.descriptor import Descriptor
 from lamina.spec.digest import Digest
 from lamina.spec.manifest import parse_manifest
 from lamina.spec.reference import Reference
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 

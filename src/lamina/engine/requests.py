@@ -1,11 +1,11 @@
 """What people ask for when they create a container or an exec, as values, and as Docker's documents."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 
 from lamina.errors import Invalid
 from lamina.spec.bundle import capabilities
 from lamina.spec.wire import Document
+from lamina.values import dataclass, field
 
 __all__ = [
     "CommandMissing",

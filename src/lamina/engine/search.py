@@ -1,13 +1,13 @@
 """Search a registry: by its own search where it has one, else in the list of its repositories."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from lamina.errors import Invalid, NotFound, Unsupported
 from lamina.remote.messages import Request
 from lamina.spec.wire import decode
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
 

@@ -8,18 +8,21 @@ import io
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from tempfile import TemporaryFile
 from threading import Thread
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TypeVar
 
 from lamina.engine.sessions import Sessions
 from lamina.errors import Denied, Invalid, NotFound, Unsupported
 from lamina.events import LayerProgress, Listener, Phase
 from lamina.remote.growing import Growing
 from lamina.remote.uploads import UploadResult
+from lamina.values import dataclass, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from lamina.engine.engine import Engine
     from lamina.remote.repository import Repository
     from lamina.remote.uploads import UploadOutcome
@@ -127,7 +130,7 @@ class Sender:
         self,
         parcel: Parcel,
         wanted: "Descriptor",
-        body: Callable[[], BinaryIO],
+        body: "Callable[[], BinaryIO]",
         *,
         look: bool = False,
     ) -> "Descriptor":

@@ -4,10 +4,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
-from typing import TYPE_CHECKING
 
 from lamina.stream.files import acquire
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.spec.digest import Digest
 

@@ -1,8 +1,8 @@
 """What the whole takes on disk, and what this machine can do."""
 
 import os
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.engine.disk_use import DiskUse
     from lamina.engine.engine import Engine

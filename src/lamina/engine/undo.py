@@ -8,8 +8,6 @@ frees at once. See decision 10.
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lamina.errors import InUse, LaminaError, NotFound
 from lamina.spec.config import CONFIG_LIMIT, ImageConfig
@@ -17,7 +15,9 @@ from lamina.spec.descriptor import MediaType
 from lamina.spec.manifest import Index, parse_manifest
 from lamina.store.undo import Change, Occasion
 from lamina.stream.files import fresh_name
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.spec.descriptor import Descriptor

@@ -6,13 +6,16 @@ import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
-from typing import BinaryIO
 
 from lamina.errors import Invalid
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.recorded import RECORD, Record
 from lamina.layer.tar import TarParser
 from lamina.runtime import syscalls
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 __all__ = ["Body", "place", "unpack"]
 
@@ -25,7 +28,7 @@ _BENEATH_NO_SYMLINKS = 0x08 | 0x04
 
 
 def unpack(
-    stream: BinaryIO,
+    stream: "BinaryIO",
     target: int,
     *,
     root: int = -1,

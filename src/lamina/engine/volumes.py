@@ -2,8 +2,8 @@
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.layer.node import Node

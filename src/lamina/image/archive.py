@@ -6,8 +6,6 @@ Spec: image-spec image-layout.md; docker's `manifest.json` is described by its o
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
 
 from lamina.errors import Corrupt, Invalid, NotFound
 from lamina.layer.entry import Entry, Kind
@@ -16,8 +14,12 @@ from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.spec.digest import Digest
 from lamina.spec.wire import Document, decode
 from lamina.stream.verify import DigestMismatch
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from lamina.stream.verify import Readable
 
 __all__ = [
@@ -68,7 +70,7 @@ class LegacyImage:
 class Archive:
     """Random access to a plain tar of an image. Reads its headers once; closes nothing."""
 
-    def __init__(self, file: BinaryIO) -> None:
+    def __init__(self, file: "BinaryIO") -> None:
         self._file = file
         file.seek(0)
         self._members: dict[str, Entry] = {}

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from lamina.errors import Unsupported
 from lamina.events import LayerProgress, Listener, Phase
 from lamina.image.source import ImageSource, choose_manifest
 from lamina.spec.manifest import Index, Manifest, parse_manifest
 from lamina.stream.verify import Readable, VerifyingReader
+from lamina.values import dataclass, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.image.sink import ImageSink
     from lamina.spec.descriptor import Descriptor

@@ -1,6 +1,5 @@
 """New images from old ones: pure functions on configurations and manifests."""
 
-import shlex
 from collections.abc import Callable, Sequence
 
 from lamina.errors import Invalid
@@ -117,6 +116,8 @@ def _shell(settings: Document, rest: str) -> None:
 
 def _pairs(word: str, rest: str) -> list[tuple[str, str]]:
     """Read `K=V K2="a b"`, or the old form `K rest of line`."""
+    import shlex  # loads re
+
     try:
         words = shlex.split(rest)
     except ValueError as error:

@@ -3,9 +3,7 @@
 Commit, import and legacy archives all make their layers here.
 """
 
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Self
 
 from lamina.image.pump import Pump
 from lamina.spec.descriptor import Descriptor, MediaType
@@ -13,9 +11,12 @@ from lamina.spec.digest import Digest
 from lamina.stream.codec import Compression, compressor
 from lamina.stream.files import fresh_name, together
 from lamina.stream.verify import DigestMismatch
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Self
 
     from lamina.image.place import Place
     from lamina.layer.entry import Entry
@@ -65,7 +66,7 @@ class Intake:
         self._packing = Pump(self._pack, name="compress")
         self._filing = Pump(self._sealing.append, name="seal")
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         return self
 
     def __exit__(self, *_: object) -> None:

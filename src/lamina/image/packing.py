@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from lamina.image.intake import COMPRESSION, MEDIA_TYPES
 from lamina.image.pump import Pump
@@ -11,6 +10,7 @@ from lamina.spec.digest import Digest
 from lamina.stream.codec import Compression, compressor
 from lamina.stream.verify import DigestMismatch, Hasher
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.spec.wire import Document
 

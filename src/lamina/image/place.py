@@ -1,8 +1,8 @@
 """Where images go that come in: a module of its own, as commit needs nothing else of receiving."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 

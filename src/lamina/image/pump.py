@@ -3,7 +3,10 @@
 from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Semaphore, Thread
-from typing import Self
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
 
 __all__ = ["Pump"]
 
@@ -25,7 +28,7 @@ class Pump:
         self._thread = Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -5,10 +5,8 @@ sealed layer. Layers run in parallel. Nothing gets a name here: the caller names
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from threading import Event as Flag
-from typing import TYPE_CHECKING, Self
 
 from lamina.errors import Corrupt, Invalid, LaminaError, Unavailable, Unsupported
 from lamina.events import LayerProgress, Listener, Phase
@@ -23,9 +21,12 @@ from lamina.spec.manifest import Manifest
 from lamina.stream.codec import Decompressor, decompressor, sniff
 from lamina.stream.files import together
 from lamina.stream.verify import CHUNK, SizeMismatch, VerifyingReader, chunks
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from concurrent.futures import Future
+    from typing import Self
 
     from lamina.snapshot.layers import LayerWriter
     from lamina.spec.platform import Platform
@@ -268,7 +269,7 @@ class _Flow:
         # Inflating and sealing (hash, write, parse) cost about the same: two threads, two cores.
         self._pump = Pump(layer.write, name="seal") if layer is not None else None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         return self
 
     def __exit__(self, *_: object) -> None:

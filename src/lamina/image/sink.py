@@ -7,11 +7,11 @@ index that lists them; the one the name stands for is the last. Nothing has the 
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
 
 from lamina.events import Phase
+from lamina.values import Protocol, dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.spec.descriptor import Descriptor
     from lamina.stream.verify import Readable

@@ -4,13 +4,14 @@ Every place answers two questions, so one `receive` serves pull and load alike.
 """
 
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
 
 from lamina.errors import NotFound, Unsupported
 from lamina.spec.descriptor import Descriptor
 from lamina.spec.manifest import Index, Manifest, parse_manifest
 from lamina.stream.verify import Readable
+from lamina.values import Protocol
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.spec.digest import Digest
     from lamina.spec.platform import Platform

@@ -1,12 +1,14 @@
 """The content of files on its way out of sealed layers, at the least cost."""
 
 import os
-from typing import TYPE_CHECKING, Self
 
 from lamina.errors import Corrupt
 from lamina.stream.files import write_all
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Self
+
     from lamina.layer.node import Layer, Node
 
 __all__ = ["Bodies"]
@@ -31,7 +33,7 @@ class Bodies:
         self._window = memoryview(b"")
         self._start = 0
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -3,8 +3,6 @@
 import os
 import stat
 from collections.abc import Callable, Container, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lamina.layer.diff import Difference, New, Walk, with_parents
 from lamina.layer.entry import Entry, Kind
@@ -13,7 +11,9 @@ from lamina.layer.upper import Owners, Upper, carried_xattrs, is_plain, is_white
 from lamina.layer.view import Tree
 from lamina.layer.whiteout import PREFIX
 from lamina.layer.writer import TarWriter
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.layer.node import Node
     from lamina.layer.stack import MarkSpace

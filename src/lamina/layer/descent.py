@@ -5,7 +5,10 @@ as a whole, but component by component with O_NOFOLLOW, each from the descriptor
 """
 
 import os
-from typing import Self
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
 
 __all__ = ["Descent"]
 
@@ -27,7 +30,7 @@ class Descent:
         self._names: list[bytes] = []
         self._fds: list[int] = []  # -1: closed to save descriptors
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -2,17 +2,18 @@
 
 import stat
 from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.sealed import SealedLayer
 from lamina.layer.union import Union
 from lamina.layer.upper import Owners, Upper, carried_xattrs, is_whiteout
 from lamina.layer.view import Tree, merged_child, merged_children
+from lamina.values import NamedTuple, dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
+    from typing import Literal
 
     from lamina.layer.node import Node
     from lamina.layer.stack import MarkSpace
@@ -31,7 +32,7 @@ class Change:
     """One line of a container's diff; `path` is relative, kind A added, C changed, D deleted."""
 
     path: bytes
-    kind: Literal["A", "C", "D"]
+    kind: "Literal['A', 'C', 'D']"
 
 
 class Difference(NamedTuple):
@@ -331,5 +332,5 @@ def _is_below(path: bytes, directory: bytes) -> bool:
     return not directory or path.startswith(directory + b"/")
 
 
-def _kind(kind: str) -> Literal["A", "C", "D"]:
+def _kind(kind: str) -> "Literal['A', 'C', 'D']":
     return "A" if kind == "A" else "D" if kind == "D" else "C"

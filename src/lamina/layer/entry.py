@@ -1,9 +1,7 @@
 """One path's record in a changeset. Spec: image-spec layer.md, "Change Types"."""
 
-from enum import StrEnum
-from typing import NamedTuple
-
 from lamina.errors import Corrupt
+from lamina.values import NamedTuple, StrEnum
 
 __all__ = ["NAME_MAX", "PATH_MAX", "Entry", "EntryInvalid", "Kind", "normal_path"]
 

@@ -2,7 +2,6 @@
 
 import stat
 from collections.abc import Callable, Container, Iterator
-from typing import TYPE_CHECKING, NamedTuple
 
 from lamina.layer.changeset import LayerStats, write_entries
 from lamina.layer.entry import Entry, Kind
@@ -10,7 +9,9 @@ from lamina.layer.union import Member, Union
 from lamina.layer.upper import Owners, Upper
 from lamina.layer.view import Tree, merged_children
 from lamina.layer.whiteout import PREFIX
+from lamina.values import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
 

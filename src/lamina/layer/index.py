@@ -1,7 +1,5 @@
 """Pack a layer's tree into EROFS metadata: inodes, then directory blocks."""
 
-from typing import TYPE_CHECKING
-
 from lamina.layer.entry import Kind
 from lamina.layer.erofs import BLOCK, INODE, directory_blocks, pack_block, pack_xattrs
 from lamina.layer.tree import (
@@ -14,6 +12,7 @@ from lamina.layer.tree import (
     pack_inode,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.layer.tree import Child
 

@@ -7,7 +7,6 @@ plain in any way is left to `TarParser`, so nothing is decided here that is not 
 """
 
 from struct import Struct
-from typing import TYPE_CHECKING
 from zlib import adler32
 
 from lamina.layer import pax
@@ -17,6 +16,7 @@ from lamina.layer.parser import TarParser
 from lamina.layer.pax import TarInvalid, number
 from lamina.layer.tree import FILE_COST, MODE_TYPE, PLAIN
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.layer.tree import Child, LayerTree
 

@@ -8,7 +8,6 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, BinaryIO, Self
 
 from lamina.layer.descent import Descent
 from lamina.layer.entry import Kind
@@ -18,7 +17,10 @@ from lamina.layer.upper import Upper
 from lamina.layer.view import Tree
 from lamina.stream.verify import CHUNK
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import BinaryIO, Self
+
     from lamina.layer.stack import MarkSpace
 
 __all__ = ["LiveLayer", "LiveTree"]
@@ -45,7 +47,7 @@ class LiveLayer:
         self._inodes: dict[int, tuple[int, ...]] = {}
         self._contents: dict[int, Callable[[], Node | None]] = {}
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -147,7 +149,7 @@ class LiveLayer:
         """Give up to `size` bytes of a file from `offset`; all the rest where negative."""
         return b"".join(self.pieces(node, offset, size))
 
-    def open_file(self, node: Node) -> BinaryIO:
+    def open_file(self, node: Node) -> "BinaryIO":
         """Give a file's content as a seekable, buffered stream."""
         content = self._content(node)
         if content is not None:

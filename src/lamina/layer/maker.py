@@ -2,12 +2,12 @@
 
 import errno
 import os
-from typing import TYPE_CHECKING
 
 from lamina.errors import Unsupported
 from lamina.layer.entry import Kind
 from lamina.layer.recorded import RECORD, Record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.layer.bodies import Bodies
     from lamina.layer.node import Node

@@ -1,10 +1,14 @@
 """One file of a layer, as its inode says; and what a layer has to offer to be part of a tree."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.erofs import BLOCK, INODE
+from lamina.values import Protocol
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 __all__ = ["CHUNKED", "INLINE", "KINDS", "PLAIN", "Contents", "Layer", "Node"]
 
@@ -40,7 +44,7 @@ class Contents(Protocol):
     def read(self, node: "Node", offset: int = 0, size: int = -1) -> bytes:
         """Give up to `size` bytes of a file from `offset`; all the rest where negative."""
 
-    def open_file(self, node: "Node") -> BinaryIO:
+    def open_file(self, node: "Node") -> "BinaryIO":
         """Give a file's content as a seekable, buffered stream."""
 
 

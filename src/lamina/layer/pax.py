@@ -4,11 +4,9 @@ Formats: POSIX.1-2017 pax "ustar Interchange Format" and "Extended Header"; GNU 
 Tar" and "Storing Sparse Files".
 """
 
-import re
-from typing import TYPE_CHECKING
-
 from lamina.layer.entry import Entry, EntryInvalid, Kind
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -48,7 +46,6 @@ _RECORD_LIMIT = 1 << 18  # two for each piece of a sparse file in the oldest way
 _DIGITS = 9  # of a nanosecond
 _NANO = 10**9
 _SCHILY = b"SCHILY.xattr."
-_PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 _LIBARCHIVE = b"LIBARCHIVE.xattr."
 
 
@@ -133,9 +130,7 @@ def xattrs_of(records: "dict[bytes, bytes]") -> tuple[tuple[str, bytes], ...]:
     found: dict[str, bytes] = {}
     for key, value in records.items():
         if key.startswith(_LIBARCHIVE):
-            raw = _PERCENT.sub(
-                lambda found: bytes.fromhex(found[1].decode()), key[len(_LIBARCHIVE) :]
-            )
+            raw = _unquoted(key[len(_LIBARCHIVE) :])
             found.setdefault(_xattr_name(raw), _base64(value))
         elif key.startswith(_SCHILY):
             raw = key[len(_SCHILY) :]
@@ -149,6 +144,15 @@ def _xattr_name(raw: bytes) -> str:
     if not raw or b"\0" in raw:
         raise TarInvalid(f"extended attribute {raw!r} has no possible name")
     return raw.decode("utf-8", "surrogateescape")
+
+
+def _unquoted(name: bytes) -> bytes:
+    """Undo libarchive's `%XX`."""
+    if b"%" not in name:
+        return name
+    import re
+
+    return re.sub(rb"%([0-9A-Fa-f]{2})", lambda found: bytes.fromhex(found[1].decode()), name)
 
 
 def _base64(value: bytes) -> bytes:

@@ -6,9 +6,8 @@ overlayfs copies up with it; so a changed /etc/shadow is still of the group `sha
 that a commit writes. Symlinks and fifos take no such attributes: they fall to root.
 """
 
-from typing import NamedTuple
-
 from lamina.layer.entry import Kind
+from lamina.values import NamedTuple
 
 __all__ = ["RECORD", "Record"]
 

@@ -2,9 +2,7 @@
 
 import os
 from array import array
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Self
 from zlib import crc32
 
 from lamina.errors import Unsupported
@@ -36,9 +34,12 @@ from lamina.layer.tree import (
     pack_inode,
 )
 from lamina.stream.files import write_out
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Self
 
     from lamina.layer.entry import Entry
     from lamina.layer.node import Node
@@ -90,7 +91,7 @@ class Sealer:
         self._intake = Intake(self._tree)
         self._tail = _Tail(self._fd)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         return self
 
     def __exit__(self, *_: object) -> None:

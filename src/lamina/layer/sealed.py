@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from itertools import islice, pairwise, repeat
 from operator import lt
 from struct import Struct
-from typing import BinaryIO, Self
 from zlib import crc32
 
 from lamina.errors import Corrupt
@@ -16,6 +15,10 @@ from lamina.layer.entry import Kind
 from lamina.layer.erofs import AREA, BLOCK, CHUNK_SIZE, DIRENT, HOLE, INODE, dirents, xattr_name
 from lamina.layer.node import CHUNKED, KINDS, Node
 from lamina.spec.digest import Digest
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO, Self
 
 __all__ = ["Node", "SealedLayer", "SealedLayerCorrupt"]
 
@@ -81,11 +84,11 @@ class SealedLayer:
             raise
 
     @classmethod
-    def open(cls, path: str) -> Self:
+    def open(cls, path: str) -> "Self":
         """Open the sealed layer at `path`. Raises: SealedLayerCorrupt, OSError."""
         return cls(path)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -417,7 +420,7 @@ class SealedLayer:
         """Give up to `size` bytes of a file from `offset`; all the rest where negative."""
         return b"".join(self.pieces(node, offset, size))
 
-    def open_file(self, node: Node) -> BinaryIO:
+    def open_file(self, node: Node) -> "BinaryIO":
         """Give a file's content as a seekable, buffered stream."""
         return io.BufferedReader(_FileReader(self, node))
 

@@ -2,10 +2,10 @@
 
 from array import array
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from lamina.errors import Unsupported
 from lamina.layer.erofs import AREA, BLOCK, CHUNK_SIZE, HOLE
+from lamina.values import NamedTuple
 
 __all__ = ["ChunkPlan", "data_runs", "pieces_of", "plan_chunks"]
 

@@ -1,13 +1,18 @@
 """Where the layers of one union lie, as values."""
 
-from dataclasses import dataclass
-from typing import Literal
-
 from lamina.spec.digest import Digest
+from lamina.values import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
 
 __all__ = ["Changed", "Lower", "MarkSpace", "Stack"]
 
-MarkSpace = Literal["trusted", "user", ""]
+if TYPE_CHECKING:
+    MarkSpace = Literal["trusted", "user", ""]
+else:
+    MarkSpace = str
 """Where overlayfs keeps its marks: for root, inside a user namespace, or nowhere."""
 
 

@@ -1,11 +1,10 @@
 """Tars, read and written: what other packages need of them."""
 
-from typing import TYPE_CHECKING
-
 from lamina.layer.parser import TarParser
 from lamina.layer.pax import TarInvalid
 from lamina.layer.writer import TarWriter, write_header
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -4,13 +4,12 @@ A plain file is kept as its packed EROFS inode: 64 bytes that the index only has
 million entries fit in a few hundred megabytes, and no entry is touched twice.
 """
 
-from typing import TYPE_CHECKING
-
 from lamina.errors import Unsupported
 from lamina.layer.entry import NAME_MAX, Entry, EntryInvalid, Kind, normal_path
 from lamina.layer.erofs import AREA, INODE, pack_xattrs
 from lamina.layer.whiteout import PREFIX, Whiteout, is_union_xattr, parse_whiteout
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 

@@ -10,13 +10,13 @@ union is ever looked at, by names alone: no symlink is followed, `..` is refused
 a higher layer hides stays hidden.
 """
 
-from typing import TYPE_CHECKING, NamedTuple
-
 from lamina.errors import Corrupt
 from lamina.layer.entry import Kind
 from lamina.layer.upper import is_whiteout
 from lamina.layer.view import merged_child, merged_children
+from lamina.values import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import os
 

@@ -6,19 +6,22 @@ hides what lies below, `redirect` says where something was moved from, `metacopy
 content is still in the layers. What the last two lead to is for `lamina.layer.union`.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NamedTuple, Self
 
 from lamina.layer.descent import Descent
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.recorded import RECORD, Record
 from lamina.layer.whiteout import is_union_xattr
 from lamina.stream.verify import CHUNK
+from lamina.values import NamedTuple
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container
+    from typing import Self
 
     from lamina.layer.stack import MarkSpace
 
@@ -36,6 +39,7 @@ _KINDS = {
     stat.S_IFBLK: Kind.BLOCK,
     stat.S_IFIFO: Kind.FIFO,
 }
+_ZEROS = bytes(1024 * 1024)
 _CAPABILITY = "security.capability"
 _ORIGINS = ("trusted.overlay.origin", "user.overlay.origin")
 _DEVICES = (Kind.CHARACTER, Kind.BLOCK)
@@ -84,7 +88,7 @@ class Upper:
         self._prefix = f"{marks}.overlay." if marks else ""
         self._known: tuple[bytes, Xattrs] | None = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -216,7 +220,10 @@ class Upper:
         return os.readlink(name, dir_fd=fd)
 
     def body(self, path: bytes) -> Iterator[bytes]:
-        """Give a file's content in pieces of 256 KiB; nothing if it is no file any more."""
+        """Give a file's content in pieces of 256 KiB, its holes in one piece of zeros again and again.
+
+        Nothing if it is no file any more.
+        """
         directory, name = self._reading.split(path)
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
@@ -224,9 +231,13 @@ class Upper:
         except FileNotFoundError:
             return
         try:
-            if stat.S_ISREG(os.fstat(fd).st_mode):
-                while data := os.read(fd, CHUNK):
-                    yield data
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode):
+                return
+            if status.st_blocks * 512 < status.st_size:
+                yield from _holes_apart(fd, status.st_size)
+            while data := os.read(fd, CHUNK):
+                yield data
         finally:
             os.close(fd)
 
@@ -253,6 +264,35 @@ class Upper:
             except OSError:
                 continue
         return tuple(sorted(found))
+
+
+def _holes_apart(fd: int, size: int) -> Iterator[bytes]:
+    """Give the first `size` bytes, read where there are data: a terabyte of hole is not read.
+
+    Leaves the file where it stopped: at `size`, or before it when the file shrank meanwhile.
+    """
+    at = 0
+    while at < size:
+        start = _sought(fd, at, os.SEEK_DATA, size)
+        for done in range(at, start, len(_ZEROS)):
+            yield _ZEROS[: start - done]
+        end = _sought(fd, start, os.SEEK_HOLE, size)
+        at = os.lseek(fd, max(at, start), os.SEEK_SET)
+        if end <= at:
+            return
+        while at < end and (data := os.read(fd, min(CHUNK, end - at))):
+            yield data
+            at += len(data)
+
+
+def _sought(fd: int, at: int, whence: int, size: int) -> int:
+    """Give where data or a hole begins at or after `at`; the end of the file where none does."""
+    try:
+        return min(os.lseek(fd, at, whence), size)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        return min(os.fstat(fd).st_size, size)
 
 
 def is_whiteout(status: os.stat_result) -> bool:

@@ -1,11 +1,14 @@
 """The union of layers as one tree, read without mounting anything."""
 
 from collections.abc import Iterator, Sequence
-from typing import BinaryIO
 
 from lamina.errors import Corrupt, Invalid, NotFound
 from lamina.layer.entry import Kind
 from lamina.layer.node import Layer, Node
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 __all__ = [
     "PathUnknown",
@@ -198,7 +201,7 @@ class Tree:
         file = self._file(node)
         return file.layer.read(file, offset, size)
 
-    def open_file(self, node: "Node | bytes") -> BinaryIO:
+    def open_file(self, node: "Node | bytes") -> "BinaryIO":
         """Give a file's content as a seekable stream. Raises: as `read`."""
         file = self._file(node)
         return file.layer.open_file(file)

@@ -1,8 +1,7 @@
 """Whiteouts: entries that take away. Spec: image-spec layer.md, "Whiteouts"."""
 
-from enum import StrEnum
-
 from lamina.layer.entry import EntryInvalid
+from lamina.values import StrEnum
 
 __all__ = ["OPAQUE_NAME", "PREFIX", "Whiteout", "is_union_xattr", "parse_whiteout"]
 

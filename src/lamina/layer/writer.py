@@ -6,10 +6,13 @@ than a second, large numbers, extended attributes. No names of owners, no format
 
 from collections.abc import Callable, Iterable
 from struct import Struct
-from typing import TypeVar
 from zlib import adler32
 
 from lamina.layer.entry import Entry, Kind
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
 
 __all__ = ["TarWriter", "any_header", "plain_header", "write_header"]
 
@@ -37,8 +40,9 @@ _HEADER = Struct("100s24s3s4s4sx12s8s356s")
 _HEADERS = Struct("11s89s48s8s356s512s" + _HEADER.format)
 
 _Known = tuple[bytes, int]  # bytes of a header, and their sum
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
+if TYPE_CHECKING:
+    _Key = TypeVar("_Key")
+    _Value = TypeVar("_Value")
 
 _new_entry = tuple.__new__
 
@@ -168,7 +172,7 @@ def _extension(length: int) -> _Known:
     return _remember(_extensions, length, (field, fixed))
 
 
-def _remember(known: dict[_Key, _Value], key: _Key, value: _Value) -> _Value:
+def _remember(known: "dict[_Key, _Value]", key: "_Key", value: "_Value") -> "_Value":
     if len(known) >= _CACHE_LIMIT:
         known.clear()
     known[key] = value

@@ -8,7 +8,6 @@ Spec: distribution docs/spec/auth/token.md and oauth.md.
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable
-from dataclasses import dataclass, field
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from lamina.errors import Invalid
@@ -18,6 +17,7 @@ from lamina.remote.endpoints import Endpoint
 from lamina.remote.errors import LoginRefused, RegistryFailed, ResponseInvalid, problems
 from lamina.remote.messages import Request, Response, without_query
 from lamina.spec.wire import decode
+from lamina.values import dataclass, field
 
 __all__ = ["CLIENT_ID", "Authorizer", "Token", "token_flow"]
 

@@ -4,13 +4,16 @@ import re
 from collections.abc import Callable
 from time import monotonic
 from types import TracebackType
-from typing import Self
 
 from lamina.remote.errors import ConnectionBroken, ResponseInvalid
 from lamina.remote.http import Transport
 from lamina.remote.messages import Response, Stream, without_query
 from lamina.spec.descriptor import Descriptor
 from lamina.stream.verify import CHUNK, SizeMismatch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
 
 __all__ = ["BlobReader"]
 
@@ -49,7 +52,7 @@ class BlobReader:
         self._window = (monotonic(), offset)
         self._breaks = (*BREAKS, ConnectionBroken)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         return self
 
     def __exit__(
@@ -60,7 +63,7 @@ class BlobReader:
     ) -> None:
         self.close()
 
-    def open(self) -> Self:
+    def open(self) -> "Self":
         """Ask now, so that a missing blob is known here and not at the first read."""
         if self._stream is None and self.offset < self._descriptor.size:
             self._connect()

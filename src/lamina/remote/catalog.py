@@ -1,7 +1,6 @@
 """The repositories of a registry, where it lists them. Spec: distribution's `_catalog`."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from lamina.errors import Invalid
 from lamina.remote.errors import Purpose, ResponseInvalid
@@ -9,6 +8,7 @@ from lamina.remote.messages import Request
 from lamina.remote.repository import NEXT
 from lamina.spec.wire import decode
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.remote.client import Client
 

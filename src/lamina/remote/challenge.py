@@ -6,7 +6,8 @@ both: any case, blanks around commas, commas inside quotes, several challenges i
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from lamina.values import dataclass
 
 __all__ = ["Challenge", "choose", "merge_scopes", "parse_challenges", "repository_scope"]
 

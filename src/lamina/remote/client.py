@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
 
 from lamina.events import Listener, silent
 from lamina.remote.auth import Authorizer
@@ -16,7 +15,10 @@ from lamina.remote.messages import Request, Response, origin
 from lamina.remote.registries import Registries
 from lamina.remote.retry import Patience
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Self
+
     from lamina.errors import LaminaError
     from lamina.remote.credentials import Credentials
     from lamina.settings import Settings
@@ -61,7 +63,7 @@ class Client:
             self.transport.send, self.keychain.get, self.endpoints.realm_refusal
         )
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         return self
 
     def __exit__(
@@ -139,7 +141,7 @@ def _refusal(response: Response, endpoint: Endpoint, *, lacking: bool) -> tuple[
 
 
 def _authorized(request: Request, header: str) -> Request:
-    from dataclasses import replace
+    from lamina.values import replace
 
     if not header:
         return request

@@ -7,16 +7,16 @@ by `NotConnected`, which tells whose fault it is; everything after that is the c
 import contextlib
 import socket
 from base64 import b64encode
-from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 from threading import Lock
-from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from lamina.remote.messages import origin
 from lamina.remote.nested import NestedTls
 from lamina.remote.sockets import LiveSockets, dial
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable

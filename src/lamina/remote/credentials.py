@@ -1,7 +1,8 @@
 """Who somebody is to a registry, as a value."""
 
 from base64 import b64decode, b64encode
-from dataclasses import dataclass, field
+
+from lamina.values import dataclass, field
 
 __all__ = ["IDENTITY_USER", "Credentials"]
 

@@ -7,11 +7,11 @@ LAMINA_INSECURE_REGISTRIES, after TLS was tried, and with nobody else.
 import re
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from lamina.errors import Invalid
 from lamina.remote.messages import origin
 from lamina.remote.sockets import dial
+from lamina.values import dataclass
 
 __all__ = ["Endpoint", "EndpointBook", "InsecureRules", "is_loopback", "speaks_tls", "split_host"]
 

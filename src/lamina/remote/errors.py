@@ -3,12 +3,11 @@
 Messages follow Docker's words where scripts and people know them; the hint says what to do.
 """
 
-from dataclasses import dataclass
-
 from lamina.errors import Corrupt, Denied, Invalid, NotFound, Unauthorized, Unavailable, Unsupported
 from lamina.errors import LaminaError as _LaminaError
 from lamina.remote.messages import Response, without_query
 from lamina.spec.wire import decode
+from lamina.values import dataclass
 
 __all__ = [
     "AccessDenied",

@@ -2,10 +2,14 @@
 
 from collections.abc import Callable
 from threading import Condition
-from typing import BinaryIO, cast
+from typing import cast
 
 from lamina.spec.descriptor import Descriptor
 from lamina.stream.files import write_all
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 __all__ = ["Growing"]
 
@@ -71,6 +75,6 @@ class Growing:
                 raise cast("BaseException", self._failure)
             return self._made
 
-    def open(self) -> BinaryIO:
+    def open(self) -> "BinaryIO":
         """Open the bytes from the first on, to be closed by whoever reads."""
         return cast("BinaryIO", open(f"/proc/self/fd/{self._fd}", "rb"))

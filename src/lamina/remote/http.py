@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from random import random
-from typing import TYPE_CHECKING
 from urllib.parse import quote, urljoin, urlsplit
 
 from lamina import __version__
@@ -27,6 +26,7 @@ from lamina.remote.proxies import proxy_for
 from lamina.remote.retry import RETRIED, Patience, Tries, delay_s, retry_after_s
 from lamina.remote.tls import context_for
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
     from http.client import HTTPResponse

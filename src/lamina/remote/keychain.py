@@ -10,12 +10,12 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from lamina.errors import Invalid, Unavailable
 from lamina.remote.credential_helper import CredentialHelper
 from lamina.remote.credentials import Credentials
 from lamina.spec.wire import Document, decode, encode_pretty
+from lamina.values import dataclass
 
 __all__ = ["ConfigInvalid", "Keychain", "Stored", "server_key"]
 

@@ -1,13 +1,12 @@
 """Log in to a registry and out again: check the credentials there, then keep them."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 from lamina.remote.challenge import choose, parse_challenges
 from lamina.remote.credentials import Credentials
 from lamina.remote.errors import LoginRefused, RegistryFailed, problems
 from lamina.remote.messages import Request, Response
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.remote.client import Client
     from lamina.remote.endpoints import Endpoint

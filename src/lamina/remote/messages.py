@@ -1,9 +1,9 @@
 """One request and one response, as values: what the pure parts of this package talk about."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Protocol
+
+from lamina.values import Protocol, dataclass, field
 
 __all__ = ["Body", "Headers", "Request", "Response", "Stream", "origin", "without_query"]
 

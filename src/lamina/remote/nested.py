@@ -6,8 +6,9 @@ carries its records over the outer one.
 
 import io
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     import ssl

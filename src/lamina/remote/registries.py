@@ -6,9 +6,9 @@ Pure but for reading the file. Keys are registries or parts of them (`docker.io`
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from lamina.errors import Denied, Invalid
+from lamina.values import dataclass
 
 __all__ = ["PlaceOf", "Registries", "RegistryBlocked", "Rule"]
 

@@ -6,8 +6,7 @@ Hides challenge, token, retry, redirect, resume and mount.
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import replace
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 from lamina.errors import Invalid, LaminaError, Unavailable
@@ -24,8 +23,12 @@ from lamina.spec.manifest import MANIFEST_LIMIT
 from lamina.spec.reference import Reference
 from lamina.spec.wire import Document, decode, encode
 from lamina.stream.verify import DigestMismatch, Hasher, SizeMismatch
+from lamina.values import replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from lamina.remote.client import Client
     from lamina.remote.growing import Growing
 
@@ -219,7 +222,7 @@ class Repository:
     def upload(
         self,
         descriptor: Descriptor,
-        open_body: Callable[[], BinaryIO],
+        open_body: "Callable[[], BinaryIO]",
         *,
         mount_from: Iterable[str] = (),
         progress: Callable[[int], None] | None = None,

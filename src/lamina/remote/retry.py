@@ -1,7 +1,8 @@
 """When to ask again, and how long to wait before. Pure but for the sleep the caller hands in."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from lamina.values import dataclass
 
 __all__ = ["RETRIED", "Patience", "Tries", "delay_s", "retry_after_s"]
 

@@ -5,9 +5,10 @@ A thread that waits in `send` or `recv` cannot be told anything; its socket can.
 
 from contextlib import suppress
 from threading import Lock
-from typing import TYPE_CHECKING, cast
+from typing import cast
 from weakref import WeakSet
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
 

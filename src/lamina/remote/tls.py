@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 from lamina.errors import Invalid
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
 

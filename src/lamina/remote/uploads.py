@@ -9,9 +9,6 @@ once (413), it goes in pieces.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from enum import Enum
-from typing import TYPE_CHECKING, BinaryIO, Protocol
 from urllib.parse import quote, urlsplit
 
 from lamina.errors import LaminaError
@@ -26,8 +23,12 @@ from lamina.remote.http import BLOCK, Transport
 from lamina.remote.messages import Body, Request, Response, without_query
 from lamina.remote.retry import RETRIED
 from lamina.stream.verify import DigestMismatch
+from lamina.values import Enum, Protocol, dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from lamina.remote.growing import Growing
     from lamina.spec.descriptor import Descriptor
 
@@ -111,7 +112,7 @@ class Upload:
         self,
         channel: Channel,
         descriptor: "Descriptor | None",
-        open_body: Callable[[], BinaryIO],
+        open_body: "Callable[[], BinaryIO]",
         *,
         progress: Callable[[int], None] | None = None,
         started: Callable[[str], None] | None = None,

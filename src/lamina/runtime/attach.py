@@ -6,14 +6,17 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
-from typing import Self
 
 from lamina.errors import Unavailable
 from lamina.runtime import console
 from lamina.runtime.frames import Stream, frame, split_frames
 from lamina.runtime.process import OURS, StartFailed
 from lamina.spec.wire import decode
+from lamina.values import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
 
 __all__ = ["Attachment", "Ending", "ShimLost"]
 
@@ -41,7 +44,7 @@ class Attachment:
         self._inbox = bytearray()
         self._early: list[tuple[Stream, bytes]] = []
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -188,7 +191,7 @@ class _Resizes:
         self._write = -1
         self._typing = typing and terminal >= 0
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         import signal
 
         if self._typing:

@@ -11,7 +11,8 @@ import signal
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import NamedTuple
+
+from lamina.values import NamedTuple
 
 __all__ = ["Cgroup", "create", "discard", "layout", "signal_all"]
 

@@ -3,7 +3,6 @@
 import os
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from lamina.errors import LaminaError
 from lamina.runtime import frames, syscalls
@@ -15,6 +14,7 @@ from lamina.spec.bundle import ProcessSettings
 from lamina.spec.wire import Document, encode
 from lamina.stream.files import remove_tree
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
 

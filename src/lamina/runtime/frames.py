@@ -9,10 +9,10 @@ import os
 import socket
 import struct
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
 from lamina.errors import Unavailable
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

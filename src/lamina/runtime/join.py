@@ -3,6 +3,7 @@
 import fcntl
 import os
 import termios
+import warnings
 
 from lamina.runtime import syscalls
 from lamina.runtime.process import (
@@ -20,7 +21,7 @@ from lamina.spec.wire import Document
 __all__ = ["join"]
 
 # Loaded before the namespaces change: afterwards this machine's files are out of reach.
-_NEEDED = (fcntl, termios)
+_NEEDED = (fcntl, termios, warnings)  # the last by os.execvpe
 
 _KINDS = (
     ("user", syscalls.CLONE_NEWUSER),

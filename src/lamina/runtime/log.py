@@ -3,9 +3,9 @@
 import os
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 from lamina.spec.wire import encode
+from lamina.values import NamedTuple
 
 __all__ = ["LogLine", "LogWriter", "read_log", "timestamp"]
 

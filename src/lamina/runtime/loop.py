@@ -11,21 +11,24 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from struct import Struct
-from typing import Final
 
 from lamina.errors import Unavailable
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
 __all__ = ["NoLoopDevice", "attached", "backing_file"]
 
-_CONTROL: Final = "/dev/loop-control"
-_GET_FREE: Final = 0x4C82
-_CONFIGURE: Final = 0x4C0A
+_CONTROL: "Final" = "/dev/loop-control"
+_GET_FREE: "Final" = 0x4C82
+_CONFIGURE: "Final" = 0x4C0A
 _READ_ONLY, _AUTOCLEAR, _DIRECT = 1, 4, 16
-_SECTOR: Final = 512
+_SECTOR: "Final" = 512
 _NAME_AT, _NAME_SIZE = 64, 64
-_CONFIG: Final = Struct("<II52xI")  # the start of struct loop_config: fd, block size, …, flags
-_CONFIG_SIZE: Final = 304
-_ATTEMPTS: Final = 64
+_CONFIG: "Final" = Struct("<II52xI")  # the start of struct loop_config: fd, block size, …, flags
+_CONFIG_SIZE: "Final" = 304
+_ATTEMPTS: "Final" = 64
 
 
 class NoLoopDevice(Unavailable):

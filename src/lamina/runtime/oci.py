@@ -2,7 +2,6 @@
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 from lamina.runtime import cgroups, frames, syscalls
 from lamina.runtime.process import (
@@ -16,6 +15,7 @@ from lamina.runtime.process import (
 )
 from lamina.spec.wire import encode
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
 

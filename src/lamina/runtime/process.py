@@ -7,12 +7,16 @@ import stat
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Final, NamedTuple
 
 from lamina.errors import LaminaError
 from lamina.runtime import syscalls
 from lamina.spec.bundle import DEFAULT_PATH
 from lamina.spec.wire import Document
+from lamina.values import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 __all__ = [
     "NOT_FOUND",
@@ -32,9 +36,9 @@ __all__ = [
     "take_terminal",
 ]
 
-OURS: Final = 125
-NOT_STARTABLE: Final = 126
-NOT_FOUND: Final = 127
+OURS: "Final" = 125
+NOT_STARTABLE: "Final" = 126
+NOT_FOUND: "Final" = 127
 _BECOMING = ("setresgid", "setresuid", "setgroups", "setup user")
 
 

@@ -1,10 +1,10 @@
 """The seam between a bundle and processes, and the choice among what this machine has."""
 
 import os
-from typing import NamedTuple, Protocol
 
 from lamina.errors import Invalid, Unsupported
 from lamina.runtime.process import Launch, Started
+from lamina.values import NamedTuple, Protocol
 
 __all__ = ["Choice", "Runtime", "RuntimeMissing", "choose", "find", "make"]
 
@@ -23,15 +23,12 @@ class Runtime(Protocol):
 
     def start(self, launch: Launch) -> Started:
         """Start a container's first process; it is the caller's child. Raises: StartFailed."""
-        ...
 
     def execute(self, launch: Launch) -> Started:
         """Start one more process in a running container. Raises: StartFailed."""
-        ...
 
     def delete(self, container: str, folder: str) -> None:
         """Forget a container that has ended, and free what the runtime made for it."""
-        ...
 
 
 class Choice(NamedTuple):

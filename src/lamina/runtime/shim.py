@@ -14,7 +14,6 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from typing import Final
 
 from lamina.errors import InUse, Invalid, LaminaError
 from lamina.runtime import cgroups, frames, syscalls, userns
@@ -37,11 +36,15 @@ from lamina.spec.mount import Mount
 from lamina.spec.wire import Document, decode, encode
 from lamina.stream.files import remove_tree
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
 __all__ = ["ATTACH_FD", "LOCK_FD", "REQUEST_FD", "Shim", "look_up", "main"]
 
-REQUEST_FD: Final = 200
-ATTACH_FD: Final = 201
-LOCK_FD: Final = 202
+REQUEST_FD: "Final" = 200
+ATTACH_FD: "Final" = 201
+LOCK_FD: "Final" = 202
 
 _EXEC_GRACE_S = 2.0
 _ALL_STREAMS = frozenset(Stream)

@@ -4,7 +4,6 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from lamina.errors import InUse, Invalid, Unavailable
 from lamina.runtime import frames
@@ -13,6 +12,7 @@ from lamina.runtime.runtime import Choice
 from lamina.spec.bundle import Bundle, ProcessSettings
 from lamina.spec.mount import Mount
 from lamina.spec.wire import Document, encode
+from lamina.values import dataclass
 
 __all__ = ["NotRunning", "Order", "Shims", "ask", "attach", "execute", "open_shim", "waiter"]
 

@@ -6,7 +6,10 @@ architecture (424 and above); older ones that have no libc wrapper are listed pe
 
 import ctypes
 import os
-from typing import Final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 __all__ = [
     "CLONE_FS",
@@ -49,36 +52,36 @@ __all__ = [
     "unshare",
 ]
 
-CLONE_FS: Final = 0x00000200
-CLONE_NEWNS: Final = 0x00020000
-CLONE_NEWCGROUP: Final = 0x02000000
-CLONE_NEWUTS: Final = 0x04000000
-CLONE_NEWIPC: Final = 0x08000000
-CLONE_NEWUSER: Final = 0x10000000
-CLONE_NEWPID: Final = 0x20000000
-CLONE_NEWNET: Final = 0x40000000
+CLONE_FS: "Final" = 0x00000200
+CLONE_NEWNS: "Final" = 0x00020000
+CLONE_NEWCGROUP: "Final" = 0x02000000
+CLONE_NEWUTS: "Final" = 0x04000000
+CLONE_NEWIPC: "Final" = 0x08000000
+CLONE_NEWUSER: "Final" = 0x10000000
+CLONE_NEWPID: "Final" = 0x20000000
+CLONE_NEWNET: "Final" = 0x40000000
 
-MS_RDONLY: Final = 1
-MS_NOSUID: Final = 2
-MS_NODEV: Final = 4
-MS_NOEXEC: Final = 8
-MS_REMOUNT: Final = 32
-MS_BIND: Final = 4096
-MS_REC: Final = 16384
-MS_PRIVATE: Final = 1 << 18
-MS_SLAVE: Final = 1 << 19
-MNT_DETACH: Final = 2
+MS_RDONLY: "Final" = 1
+MS_NOSUID: "Final" = 2
+MS_NODEV: "Final" = 4
+MS_NOEXEC: "Final" = 8
+MS_REMOUNT: "Final" = 32
+MS_BIND: "Final" = 4096
+MS_REC: "Final" = 16384
+MS_PRIVATE: "Final" = 1 << 18
+MS_SLAVE: "Final" = 1 << 19
+MNT_DETACH: "Final" = 2
 
-_OPEN_TREE: Final = 428
-_MOVE_MOUNT: Final = 429
-_FSOPEN: Final = 430
-_FSCONFIG: Final = 431
-_FSMOUNT: Final = 432
-_OPENAT2: Final = 437
-_CAPSET: Final = {"x86_64": 126, "aarch64": 91}
+_OPEN_TREE: "Final" = 428
+_MOVE_MOUNT: "Final" = 429
+_FSOPEN: "Final" = 430
+_FSCONFIG: "Final" = 431
+_FSMOUNT: "Final" = 432
+_OPENAT2: "Final" = 437
+_CAPSET: "Final" = {"x86_64": 126, "aarch64": 91}
 
 _FSCONFIG_SET_FLAG, _FSCONFIG_SET_STRING, _FSCONFIG_CREATE = 0, 1, 6
-_AT_FDCWD: Final = -100
+_AT_FDCWD: "Final" = -100
 
 _PR_SET_NAME, _PR_SET_KEEPCAPS, _PR_CAPBSET_DROP = 15, 8, 24
 _PR_SET_SECCOMP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 22, 36, 38

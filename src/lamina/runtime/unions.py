@@ -10,16 +10,19 @@ import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
 
 from lamina.runtime import syscalls
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
 __all__ = ["attach", "detached"]
 
-_PAGE: Final = 4000
-_PATHS: Final = ("lowerdir+", "upperdir", "workdir")
-_SPECIAL: Final = frozenset(":,\\")
-_DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+_PAGE: "Final" = 4000
+_PATHS: "Final" = ("lowerdir+", "upperdir", "workdir")
+_SPECIAL: "Final" = frozenset(":,\\")
+_DIGITS: "Final" = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def attach(target: str, options: Sequence[str], *, flags: int = 0, attributes: int = 0) -> None:

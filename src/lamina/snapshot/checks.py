@@ -7,14 +7,17 @@ file in its place changes that, and a restart of the machine makes every note vo
 
 import os
 from contextlib import suppress
-from typing import Final
 
 from lamina.stream.files import fresh_name
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
 __all__ = ["Checks"]
 
-_BOOT_ID: Final = "/proc/sys/kernel/random/boot_id"
-_MANY: Final = 4096
+_BOOT_ID: "Final" = "/proc/sys/kernel/random/boot_id"
+_MANY: "Final" = 4096
 _OPAQUE, _PLAIN = b" opaque", b" plain"
 
 

@@ -1,8 +1,6 @@
 """Choose the driver that serves this machine best, and say why."""
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lamina.errors import Invalid, Unsupported
 from lamina.snapshot.checks import Checks
@@ -10,7 +8,9 @@ from lamina.snapshot.copied import CopiedDriver
 from lamina.snapshot.sealed import SealedDriver
 from lamina.snapshot.snapshotter import Snapshotter, Surroundings
 from lamina.snapshot.unpacked import UnpackedDriver
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.settings import Settings
     from lamina.snapshot.layers import Layers

@@ -4,13 +4,13 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lamina.layer.entry import Kind
 from lamina.layer.stack import Changed, Lower, Stack
 from lamina.spec.digest import chain_id
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.layer.node import Node
     from lamina.layer.upper import Xattrs

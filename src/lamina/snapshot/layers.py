@@ -14,9 +14,7 @@ when that does:
 import os
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Self
 
 from lamina.errors import Invalid, NotFound
 from lamina.snapshot import unsynced
@@ -31,7 +29,9 @@ from lamina.stream.files import (
     sync_directory,
 )
 from lamina.stream.verify import DigestMismatch, Hasher
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.layer.entry import Entry
     from lamina.layer.seal import Sealer, SealResult
@@ -371,7 +371,7 @@ class LayerWriter:
         self._hasher = Hasher(expected.algorithm if expected else "sha256")
         self._sealer = self._start()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "LayerWriter":  # noqa: PYI034 - nothing derives from it
         return self
 
     def __exit__(self, *_: object) -> None:

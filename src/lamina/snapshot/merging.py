@@ -6,11 +6,11 @@ the same layers down there, and goes with them. Nobody else sees it: images keep
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.erofs import BLOCK
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.layer.node import Node
     from lamina.layer.seal import Sealer

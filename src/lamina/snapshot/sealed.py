@@ -3,14 +3,14 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lamina.errors import Corrupt
 from lamina.layer.stack import Changed, Lower, Stack
 from lamina.settings import MAX_LOWERS
 from lamina.snapshot.merging import merged_count
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.snapshot.checks import Checks
     from lamina.snapshot.layers import Layers

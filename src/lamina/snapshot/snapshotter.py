@@ -8,8 +8,6 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
 
 from lamina.errors import AlreadyExists, Corrupt, Invalid, LaminaError, NotFound
 from lamina.layer.stack import Changed, Lower, Stack
@@ -18,7 +16,9 @@ from lamina.spec.digest import Digest, chain_id
 from lamina.spec.mount import Mount
 from lamina.spec.wire import decode, encode
 from lamina.stream.files import disk_errors, publish, replace
+from lamina.values import Protocol, dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.layer.sealed import SealedLayer
     from lamina.snapshot.layers import Layers

@@ -1,12 +1,12 @@
 """What drivers keep beside the sealed layers: directories they unpacked, layers they merged."""
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lamina.errors import Corrupt
 from lamina.snapshot.unsynced import marked
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.snapshot.layers import Layers
 

@@ -7,9 +7,9 @@ killed process left has a lock that anyone can take, and so it is found and remo
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from lamina.stream.files import acquire, disk_errors, fresh_name, remove_tree
+from lamina.values import dataclass
 
 __all__ = ["Claim", "Workplace"]
 

@@ -5,11 +5,11 @@ paths, mounts, devices) are those that Docker gives its containers.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from lamina.errors import Invalid
 from lamina.spec.seccomp import profile
 from lamina.spec.wire import Document
+from lamina.values import NamedTuple
 
 __all__ = [
     "CAPABILITIES",

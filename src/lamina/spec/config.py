@@ -1,11 +1,10 @@
 """The image configuration. Spec: image-spec config.md, with Docker's extra fields kept."""
 
-from dataclasses import dataclass
-
 from lamina.errors import Invalid
 from lamina.spec.digest import Digest
 from lamina.spec.platform import Platform
 from lamina.spec.wire import Document, decode, encode
+from lamina.values import dataclass
 
 __all__ = ["CONFIG_LIMIT", "History", "ImageConfig"]
 

@@ -1,14 +1,14 @@
 """Descriptors: what some bytes are, and how to know them. Spec: image-spec descriptor.md."""
 
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from lamina.errors import Invalid
 from lamina.spec.digest import Digest
 from lamina.spec.platform import Platform
 from lamina.spec.wire import Document
+from lamina.values import dataclass, field
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 

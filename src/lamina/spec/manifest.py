@@ -1,11 +1,10 @@
 """Manifests and indexes, OCI's and Docker's. Spec: image-spec manifest.md, image-index.md."""
 
-from dataclasses import dataclass
-
 from lamina.errors import Invalid, Unsupported
 from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.spec.digest import Digest
 from lamina.spec.wire import Document, decode, encode
+from lamina.values import dataclass
 
 __all__ = ["MANIFEST_LIMIT", "Index", "Manifest", "parse_manifest"]
 

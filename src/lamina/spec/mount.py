@@ -1,6 +1,6 @@
 """Mounts as values: decided by `snapshot` and `engine`, performed by `runtime` alone."""
 
-from typing import NamedTuple
+from lamina.values import NamedTuple
 
 __all__ = ["Mount"]
 

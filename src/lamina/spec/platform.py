@@ -1,11 +1,10 @@
 """Platforms: operating system, architecture and variant. Spec: image-spec image-index.md."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 from lamina.errors import Invalid
 from lamina.spec.wire import Document
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 

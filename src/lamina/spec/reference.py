@@ -3,20 +3,18 @@
 A person writes `mysql`; the complete name is `docker.io/library/mysql:latest`.
 """
 
-import re
-from dataclasses import dataclass, replace
-
 from lamina.errors import Invalid
 from lamina.spec.digest import Digest, DigestInvalid
+from lamina.values import dataclass, replace
 
 __all__ = ["Reference", "ReferenceInvalid"]
 
-_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_PATH = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
-_LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
-_DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]{{1,5}})?")
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
-_BARE_ID = re.compile(r"[0-9a-f]{64}")
+_DIGITS = "0123456789"
+_LOWER = "abcdefghijklmnopqrstuvwxyz" + _DIGITS
+_ALPHANUMERIC = _LOWER + _LOWER[:26].upper()
+_ID_LENGTH = 64
+_TAG_LIMIT = 128
+_PORT_LIMIT = 5  # digits
 _NAME_LIMIT = 255
 _DEFAULT = "docker.io"
 _DEFAULT_TAG = "latest"
@@ -42,7 +40,7 @@ class Reference:
         A name with a digest and no tag gets no tag. Raises: ReferenceInvalid.
         """
         name, digest = _split_digest(text)
-        if _BARE_ID.fullmatch(name):
+        if len(name) == _ID_LENGTH and not name.strip("abcdef" + _DIGITS):
             raise ReferenceInvalid(
                 f"invalid repository name ({name}), cannot specify 64-byte hexadecimal strings"
             )
@@ -52,7 +50,7 @@ class Reference:
             raise ReferenceInvalid(
                 f"invalid reference format: repository name ({path}) must be lowercase"
             )
-        if not _PATH.fullmatch(path) or not _DOMAIN.fullmatch(registry):
+        if not (all(map(_is_component, path.split("/"))) and _is_domain(registry)):
             raise ReferenceInvalid(
                 f"invalid reference format: {text!r}",
                 hint="a name looks like registry/repository:tag, for example 127.0.0.1:5000/me/app:v1",
@@ -96,7 +94,7 @@ class Reference:
 
     def with_tag(self, tag: str) -> "Reference":
         """Give the same repository at `tag`. Raises: ReferenceInvalid."""
-        if not _TAG.fullmatch(tag):
+        if not _is_tag(tag):
             raise ReferenceInvalid(
                 f"invalid tag {tag!r}",
                 hint="use letters, digits, '.', '_', '-', at most 128 of them",
@@ -106,6 +104,43 @@ class Reference:
     def with_digest(self, digest: Digest) -> "Reference":
         """Give the same repository at `digest`, without a tag."""
         return replace(self, tag="", digest=digest)
+
+
+# The grammar without regular expressions: importing `re` costs more than all else of a short command.
+# text.strip(letters) is empty where text has no other letter.
+
+
+def _is_component(text: str) -> bool:
+    """Tell whether `text` is lower case and digits, parted by `.`, `_`, `__` or any number of `-`."""
+    while "--" in text:
+        text = text.replace("--", "-")
+    words = text.replace("__", "-").replace("_", "-").replace(".", "-").split("-")
+    return all(word and not word.strip(_LOWER) for word in words)
+
+
+def _is_domain(text: str) -> bool:
+    """Tell whether `text` is a host name, or an address of IPv6 in brackets, maybe with a port."""
+    if text.startswith("["):
+        address, bracket, port = text[1:].partition("]")
+        colon, port = port[:1], port[1:]
+        good = bool(address and bracket) and not address.strip(":abcdefABCDEF" + _DIGITS)
+    else:
+        host, colon, port = text.partition(":")
+        good = all(map(_is_label, host.split(".")))
+    if not colon:
+        return good
+    return good and colon == ":" and 0 < len(port) <= _PORT_LIMIT and not port.strip(_DIGITS)
+
+
+def _is_label(text: str) -> bool:
+    return bool(text) and "-" not in text[0] + text[-1] and not text.strip(_ALPHANUMERIC + "-")
+
+
+def _is_tag(text: str) -> bool:
+    word = _ALPHANUMERIC + "_"
+    if not 0 < len(text) <= _TAG_LIMIT or text[0] not in word:
+        return False
+    return not text.strip(word + ".-")
 
 
 def _split_digest(text: str) -> tuple[str, Digest | None]:
@@ -134,7 +169,7 @@ def _split_registry(name: str) -> tuple[str, str]:
 
 def _split_tag(path: str, text: str) -> tuple[str, str]:
     path, colon, tag = path.partition(":")
-    if colon and not _TAG.fullmatch(tag):
+    if colon and not _is_tag(tag):
         raise ReferenceInvalid(
             f"invalid reference format: {text!r}",
             hint="a tag has letters, digits, '.', '_', '-', at most 128 of them",

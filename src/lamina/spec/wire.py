@@ -4,26 +4,41 @@ What we write ourselves is compact UTF-8 with keys in the order given, so that t
 the same digest everywhere. What we fetched is never written again; its own bytes are kept.
 """
 
-import json
-from typing import Any
-
 from lamina.errors import Invalid
+
+try:
+    import _json
+
+    _QUICK = True
+except ImportError:  # another Python than CPython
+    _QUICK = False
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["Document", "decode", "encode", "encode_pretty"]
 
-Document = dict[str, Any]
+if TYPE_CHECKING:
+    Document = dict[str, Any]
+else:
+    Document = dict
 
 
-def encode(value: Any) -> bytes:
+def encode(value: "Any") -> bytes:
     """Write `value` as compact JSON; same value, same bytes."""
     try:
-        return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+        return _quick_encode(value).encode()
     except UnicodeEncodeError:  # half a surrogate pair in someone's label: keep it escaped
+        import json
+
         return json.dumps(value, separators=(",", ":")).encode()
 
 
-def encode_pretty(value: Any, *, indent: int | str = 4) -> str:
+def encode_pretty(value: "Any", *, indent: int | str = 4) -> str:
     """Write `value` for people, as `docker inspect` lays it out."""
+    import json
+
     return json.dumps(value, indent=indent, ensure_ascii=False)
 
 
@@ -33,9 +48,60 @@ def decode(raw: bytes | str, *, what: str = "document") -> Document:
     Raises: Invalid (not JSON, not an object, nested beyond reason).
     """
     try:
-        value = json.loads(raw)
+        value = _quick_decode(raw)
     except (ValueError, RecursionError) as error:
         raise Invalid(f"{what} is not valid JSON: {error}") from error
     if not isinstance(value, dict):
         raise Invalid(f"{what} is not a JSON object")
     return value
+
+
+# `json` loads `re` and its own form in Python, which is a fifth of what `lamina images` costs. The work
+# is done by a C module: it is called here as `json` calls it. `json` itself has its turn where that
+# module is missing and for all that its scanner does not take, so that refusals are in json's words.
+
+_BLANK = " \t\n\r"
+_CONSTANTS = {name: float(name) for name in ("-Infinity", "Infinity", "NaN")}
+
+
+class _Scanning:
+    """What the C scanner asks of its decoder."""
+
+    strict = True
+    object_hook = None
+    object_pairs_hook = None
+    parse_float = float
+    parse_int = int
+    parse_constant = _CONSTANTS.__getitem__
+
+
+def _quick_decode(raw: bytes | str) -> object:
+    if _QUICK:
+        scan: Any = _json.make_scanner(_Scanning)  # type: ignore[arg-type]  # the stub asks for itself
+        try:
+            text = raw if isinstance(raw, str) else raw.decode()
+            value, end = scan(text, len(text) - len(text.lstrip(_BLANK)))
+        except (ValueError, StopIteration):
+            pass
+        else:
+            if not text[end:].strip(_BLANK):
+                return value
+    import json
+
+    return json.loads(raw)
+
+
+def _quick_encode(value: object) -> str:
+    if not _QUICK or not isinstance(value, dict):
+        import json
+
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    sort, skip, not_a_number = False, False, True
+    write: Any = _json.make_encoder(
+        {}, _refuse, _json.encode_basestring, None, ":", ",", sort, skip, not_a_number
+    )
+    return "".join(write(value, 0))
+
+
+def _refuse(value: object) -> object:
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")

@@ -3,8 +3,6 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, NoReturn, Self
 
 from lamina.errors import Invalid, NotFound
 from lamina.spec.digest import Digest
@@ -19,8 +17,12 @@ from lamina.stream.files import (
     write_out,
 )
 from lamina.stream.verify import CHUNK, DigestMismatch, Hasher, SizeMismatch
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import BinaryIO, NoReturn, Self
+
     from lamina.store.disk import Disk
 
 __all__ = ["BlobStore", "BlobTooLarge", "BlobUnknown", "BlobWriter", "Partial", "PartialReader"]
@@ -78,7 +80,7 @@ class BlobStore:
         except FileNotFoundError:
             _unknown(digest)
 
-    def open(self, digest: Digest) -> BinaryIO:
+    def open(self, digest: Digest) -> "BinaryIO":
         """Open the blob for reading; the caller closes and, where it matters, verifies.
 
         Raises: BlobUnknown.
@@ -98,11 +100,10 @@ class BlobStore:
             data = file.read(limit + 1)
         if len(data) > limit:
             raise BlobTooLarge(f"{digest} is larger than {limit} bytes")
-        hasher = Hasher(digest.algorithm)
-        hasher.update(data)
-        if hasher.digest != digest:
+        found = Digest.of(data, digest.algorithm)
+        if found != digest:
             raise DigestMismatch(
-                f"blob {digest} is damaged on disk: its bytes have digest {hasher.digest}",
+                f"blob {digest} is damaged on disk: its bytes have digest {found}",
                 hint="remove the image with `lamina rmi` and pull it again",
             )
         return data
@@ -221,7 +222,7 @@ class BlobWriter:
         self._algorithm = algorithm
         self._offset = os.fstat(fd).st_size
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -340,7 +341,7 @@ class PartialReader:
         self._writer = writer
         self._position = position
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -387,7 +388,7 @@ def _remove_idle(path: str) -> int:
         os.close(fd)
 
 
-def _unknown(digest: Digest) -> NoReturn:
+def _unknown(digest: Digest) -> "NoReturn":
     raise BlobUnknown(
         f"no such blob: {digest}",
         hint="the image is incomplete here; pull it again",

@@ -18,11 +18,11 @@ ROOT/
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from lamina.errors import Invalid
 from lamina.spec.wire import decode, encode
 from lamina.stream.files import disk_errors, fresh_name, locked, remove_tree, replace
+from lamina.values import dataclass
 
 __all__ = [
     "OURS",

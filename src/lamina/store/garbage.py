@@ -7,15 +7,15 @@ and cannot be read stops the collection, as what it refers to may be all somebod
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lamina.errors import Corrupt, Invalid, NotFound
 from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.spec.digest import Digest, DigestInvalid
 from lamina.spec.manifest import MANIFEST_LIMIT
 from lamina.spec.wire import Document, decode
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.store.blobs import BlobStore
 

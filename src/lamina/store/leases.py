@@ -10,12 +10,12 @@ import os
 from _thread import allocate_lock  # `threading` would cost a third of the start-up budget
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lamina.spec.digest import Digest
 from lamina.stream.files import acquire, disk_errors, fresh_name, locked, write_all
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.store.disk import Disk
 

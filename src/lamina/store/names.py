@@ -8,15 +8,15 @@ listing reads this one file. Rows and fields of other tools are kept as they are
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lamina.errors import Corrupt, Invalid, LaminaError, NotFound
 from lamina.spec.descriptor import Descriptor
 from lamina.spec.wire import Document, decode, encode
 from lamina.store.disk import spend_reserve
 from lamina.stream.files import DiskFull, locked, replace
+from lamina.values import dataclass
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.spec.digest import Digest
     from lamina.store.disk import Disk

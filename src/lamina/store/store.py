@@ -2,13 +2,13 @@
 
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from lamina.store.blobs import BlobStore
 from lamina.store.disk import Disk, fill_reserve, make
 from lamina.store.leases import Leases
 from lamina.store.names import Names
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 

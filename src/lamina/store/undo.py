@@ -7,14 +7,14 @@ log and index change as one, and a reader needs no lock. The log holds the last 
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from lamina.errors import Invalid
 from lamina.spec.wire import Document, decode, encode
 from lamina.stream.files import DiskFull, disk_errors, sync_directory, write_all
 from lamina.stream.files import replace as replace_file
+from lamina.values import dataclass, replace
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.store.disk import Disk
 

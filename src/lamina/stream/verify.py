@@ -1,13 +1,13 @@
 """Readers and writers that know the digest and size their bytes must have."""
 
-import hashlib
-from typing import TYPE_CHECKING, BinaryIO, Protocol
-
 from lamina.errors import Corrupt
 from lamina.spec.digest import Digest
+from lamina.values import Protocol
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import BinaryIO
 
 __all__ = [
     "CHUNK",
@@ -44,6 +44,8 @@ class Hasher:
     __slots__ = ("_algorithm", "_hash", "size")
 
     def __init__(self, algorithm: str = "sha256") -> None:
+        import hashlib  # loads libcrypto: only where bytes are hashed
+
         self._algorithm = algorithm
         self._hash = hashlib.new(algorithm)
         self.size = 0

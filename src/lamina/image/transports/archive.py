@@ -6,7 +6,6 @@ it; so nothing is compressed or inflated on the way and digests stay.
 
 import os
 from contextlib import suppress
-from typing import TYPE_CHECKING, BinaryIO
 
 from lamina.errors import Invalid, Unsupported
 from lamina.image.transports.folder import LayoutSink
@@ -18,7 +17,10 @@ from lamina.spec.wire import Document, encode
 from lamina.stream.files import disk_errors, fresh_name, publish, remove_tree
 from lamina.stream.verify import chunks
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from lamina.image.sink import Arrival, OpenBlob, Progress
     from lamina.spec.descriptor import Descriptor
 
@@ -78,7 +80,7 @@ class ArchiveSink:
         """Remove what was gathered."""
         remove_tree(self._folder)
 
-    def _write(self, file: BinaryIO) -> None:
+    def _write(self, file: "BinaryIO") -> None:
         writer = TarWriter(file.write)
         for name in ("oci-layout", "index.json"):
             with open(f"{self._folder}/{name}", "rb") as source:

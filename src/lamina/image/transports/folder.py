@@ -7,7 +7,6 @@ every blob and further manifest under its hex.
 import os
 from contextlib import contextmanager, suppress
 from threading import Lock
-from typing import TYPE_CHECKING
 
 from lamina.errors import Corrupt, Invalid, NotFound
 from lamina.events import Phase
@@ -19,6 +18,7 @@ from lamina.spec.wire import Document, decode, encode
 from lamina.stream.files import disk_errors, fresh_name, locked, publish, replace, write_all
 from lamina.stream.verify import DigestMismatch, Hasher, chunks
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -2,7 +2,6 @@
 
 import io
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from lamina.errors import Corrupt, NotFound
 from lamina.spec.config import ImageConfig
@@ -12,6 +11,7 @@ from lamina.spec.manifest import Manifest
 from lamina.stream.codec import sniff
 from lamina.stream.verify import Hasher, chunks
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

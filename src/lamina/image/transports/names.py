@@ -1,8 +1,7 @@
 """What people call a place: skopeo's `transport:details`."""
 
-from dataclasses import dataclass
-
 from lamina.errors import Invalid
+from lamina.values import dataclass
 
 __all__ = ["TRANSPORTS", "PlaceName"]
 

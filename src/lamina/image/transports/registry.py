@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import cast
 
 from lamina.events import Phase
 from lamina.image.sink import Arrival, OpenBlob, Progress
@@ -12,7 +12,10 @@ from lamina.remote.uploads import UploadResult
 from lamina.spec.manifest import parse_manifest
 from lamina.stream.verify import chunks
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from lamina.remote.client import Client
     from lamina.spec.descriptor import Descriptor
     from lamina.spec.digest import Digest
@@ -82,7 +85,7 @@ class RegistrySink:
         with TemporaryFile(dir=self._spool) as spool:
             filled = False
 
-            def body() -> BinaryIO:
+            def body() -> "BinaryIO":
                 nonlocal filled
                 if not filled:
                     with opened() as stream:
