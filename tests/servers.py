@@ -163,13 +163,23 @@ class Relay:
     """A loopback port that forwards to another, until so many bytes went one way; then it waits.
 
     `down` counts bytes of answers, `up` bytes of requests; None lets everything through. Leaving the
-    context, or `open_up()`, lets what waits go on.
+    context, or `open_up()`, lets what waits go on. As a long line it holds each piece of a request
+    back for `latency_s`; as a slow one each piece of an answer for `slow_s`.
     """
 
-    def __init__(self, address: str, *, down: int | None = None, up: int | None = None) -> None:
+    def __init__(
+        self,
+        address: str,
+        *,
+        down: int | None = None,
+        up: int | None = None,
+        latency_s: float = 0.0,
+        slow_s: float = 0.0,
+    ) -> None:
         host, _, port = address.rpartition(":")
         self._target = (host, int(port))
         self._left = {"down": down, "up": up}
+        self._held_s = {"down": slow_s, "up": latency_s}
         self._open = threading.Event()
         self.full = threading.Event()
         self.passed = {"down": 0, "up": 0}
@@ -221,6 +231,8 @@ class Relay:
                     self.passed[way] += len(piece)
                     limit = self._left[way]
                     waits = limit is not None and self.passed[way] > limit
+                if self._held_s[way]:
+                    time.sleep(self._held_s[way])
                 if waits and not self._open.is_set():
                     self.full.set()
                     self._open.wait(_PATIENCE_S)

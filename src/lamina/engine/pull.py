@@ -100,7 +100,7 @@ def _receive(
     """Fetch from the mirrors and the origin; from the origin alone when a mirror's bytes are others."""
     from lamina.image.transports.registry import RegistrySource
 
-    source = RegistrySource(engine.client, reference, engine.abort)
+    source = RegistrySource(engine.client, reference, engine.abort, blobs=place.blobs)
     try:
         return receive(source, place, platform, name=reference.familiar, listener=listener)
     except (DigestMismatch, SizeMismatch) as error:
@@ -109,7 +109,7 @@ def _receive(
             raise
         engine.client.lost_mirrors.update(mirrors)
         listener(Notice(f"Passing over mirrors {', '.join(mirrors)}: {error}"))
-    source = RegistrySource(engine.client, reference, engine.abort)
+    source = RegistrySource(engine.client, reference, engine.abort, blobs=place.blobs)
     return receive(source, place, platform, name=reference.familiar, listener=listener)
 
 

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self
 
-__all__ = ["BlobReader"]
+__all__ = ["BlobReader", "RangesRefused"]
 
 _CONTENT_RANGE = re.compile(r"\s*bytes\s+(\d+)-(\d+)/(\d+|\*)\s*")
 _SLICE_S = 0.25
@@ -23,13 +23,19 @@ _WHOLE = 200
 _PARTIAL = 206
 
 
+class RangesRefused(ResponseInvalid):
+    """The registry gives no part of a blob, or another part than it was asked for."""
+
+
 class BlobReader:
     """The bytes of one blob from `offset` on; a context manager. One thread reads it.
 
     `open_at(n)` asks the registry for the blob from byte `n` on (0: without Range). A dropped or
     stalled connection is opened again at the place reached, as long as that brings progress. Only
-    lengths are checked: the caller verifies the digest.
-    Raises on `read`: ConnectionBroken, SizeMismatch, ResponseInvalid, and what opening raises.
+    lengths are checked: the caller verifies the digest. With an `end` it is a part of the blob,
+    up to there; `open_at` asks for exactly that then, and a registry that gives something else is
+    not read. Raises on `read`: ConnectionBroken, SizeMismatch, ResponseInvalid, RangesRefused (of a
+    part), and what opening raises.
     """
 
     def __init__(
@@ -38,11 +44,15 @@ class BlobReader:
         offset: int,
         open_at: Callable[[int], Response],
         transport: Transport,
+        *,
+        end: int | None = None,
     ) -> None:
         from lamina.remote.connections import BREAKS
 
         self.offset = offset
         self._descriptor = descriptor
+        self._is_part = end is not None
+        self._end = descriptor.size if end is None else end
         self._open_at = open_at
         self._transport = transport
         self._tries = transport.tries(offset)
@@ -65,7 +75,7 @@ class BlobReader:
 
     def open(self) -> "Self":
         """Ask now, so that a missing blob is known here and not at the first read."""
-        if self._stream is None and self.offset < self._descriptor.size:
+        if self._stream is None and self.offset < self._end:
             self._connect()
         return self
 
@@ -82,14 +92,14 @@ class BlobReader:
             while piece := self.read(CHUNK):
                 pieces.append(piece)
             return b"".join(pieces)
-        while size and self.offset < self._descriptor.size:
+        while size and self.offset < self._end:
             if self._stream is None:
                 self._connect()
                 continue  # it may have broken off on the way to our place
             try:
-                piece = self._take(min(size, self._descriptor.size - self.offset))
+                piece = self._take(min(size, self._end - self.offset))
                 self.offset += len(piece)
-                if self.offset == self._descriptor.size:
+                if self.offset == self._end:
                     self._finish()
                 return piece
             except self._breaks as error:
@@ -100,6 +110,10 @@ class BlobReader:
         """Open the stream and bring it to `offset`."""
         start = self.offset if self._trust_ranges else 0
         response = self._open_at(start)
+        if self._is_part and not self._is_right_range(response):
+            if response.stream:
+                response.stream.close()
+            raise RangesRefused(f"{without_query(response.url)} gives no ranges")
         if start and not self._is_right_range(response):
             # It starts elsewhere than it was told to, or cannot seek: take the blob from its first byte.
             self._trust_ranges = False
@@ -110,8 +124,8 @@ class BlobReader:
         if response.stream is None:
             raise ResponseInvalid(f"{without_query(response.url)} gave no content")
         self._stream = response.stream
-        skip = 0 if response.status == _PARTIAL and start else self.offset
-        self._check_length(response, self._descriptor.size - (self.offset - skip))
+        skip = 0 if response.status == _PARTIAL and (start or self._is_part) else self.offset
+        self._check_length(response, self._end - (self.offset - skip))
         self._window = (monotonic(), self.offset)
         try:
             while skip:
@@ -121,13 +135,13 @@ class BlobReader:
 
     def _is_right_range(self, response: Response) -> bool:
         if response.status == _WHOLE:
-            return True
+            return not self._is_part
         match = _CONTENT_RANGE.fullmatch(response.header("Content-Range"))
         if response.status != _PARTIAL or not match or response.stream is None:
             return False
         size = self._descriptor.size
         right_total = match[3] in ("*", str(size))
-        return right_total and (int(match[1]), int(match[2])) == (self.offset, size - 1)
+        return right_total and (int(match[1]), int(match[2])) == (self.offset, self._end - 1)
 
     def _check_length(self, response: Response, expected: int) -> None:
         """Compare what is promised with what the manifest says. Raises: SizeMismatch."""

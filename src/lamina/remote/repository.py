@@ -196,6 +196,19 @@ class Repository:
 
         Raises: BlobUnknown, SizeMismatch (the registry has another size), and as `resolve`.
         """
+        open_at = self._opener(descriptor, None)
+        return BlobReader(descriptor, offset, open_at, self.client.transport).open()
+
+    def part(self, descriptor: Descriptor, start: int, end: int) -> BlobReader:
+        """Open the bytes of a blob from `start` up to `end`, which come as such or not at all.
+
+        Raises: as `blob`, and RangesRefused (the registry does not do that), here or on `read`.
+        """
+        open_at = self._opener(descriptor, end)
+        return BlobReader(descriptor, start, open_at, self.client.transport, end=end).open()
+
+    def _opener(self, descriptor: Descriptor, end: int | None) -> Callable[[int], Response]:
+        """Give what opens a blob, or its part up to `end`: at a mirror while one serves, else here."""
         places = [*(each for each in self._mirrors if each._serves), self]  # noqa: SLF001  one of us
         openings = 0
 
@@ -208,16 +221,16 @@ class Repository:
                     places.pop(0)
                     continue
                 try:
-                    response = places[0]._open_blob(descriptor.digest, start)  # noqa: SLF001
+                    response = places[0]._open_blob(descriptor.digest, start, end)  # noqa: SLF001
                     _check_promise(response, descriptor)
                 except LaminaError as error:
                     openings = 0
                     places.pop(0)._leave(error)  # noqa: SLF001  one of us
                 else:
                     return response
-            return self._open_blob(descriptor.digest, start)
+            return self._open_blob(descriptor.digest, start, end)
 
-        return BlobReader(descriptor, offset, open_at, self.client.transport).open()
+        return open_at
 
     def upload(
         self,
@@ -269,14 +282,16 @@ class Repository:
             raise self._error(response, "push" if send == self._push else "pull", digest, "blob")
         return True
 
-    def _open_blob(self, digest: Digest, start: int) -> Response:
+    def _open_blob(self, digest: Digest, start: int, end: int | None) -> Response:
         """Ask for a blob. 416 is given back as it is: the reader knows what to do."""
-        headers = {"Range": f"bytes={start}-"} if start else {}
+        headers = {}
+        if start or end is not None:
+            headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
         request = Request("GET", self._url(f"blobs/{digest}"), headers, stream=True)
         response = self._pull(request)
         if response.status in (400, 401, 403) and origin(response.url) != origin(request.url):
             response = self._pull(request)  # a signed address that ran out: get a new one
-        if response.is_success or (start and response.status == 416):  # noqa: PLR2004
+        if response.is_success or (headers and response.status == 416):  # noqa: PLR2004
             return response
         raise self._error(response, "pull", digest, "blob")
 

@@ -7,6 +7,7 @@ from contextlib import suppress
 from lamina.errors import Invalid, NotFound
 from lamina.spec.digest import Digest
 from lamina.spec.manifest import MANIFEST_LIMIT
+from lamina.store.spares import Spares
 from lamina.stream.files import (
     acquire,
     disk_errors,
@@ -146,6 +147,10 @@ class BlobStore:
         with disk_errors("starting a download"):
             fd = acquire(path, waiting=waiting)
         return BlobWriter(self, fd, path, algorithm)
+
+    def spares(self, digest: Digest) -> Spares:
+        """Give the parts of a blob that came ahead of their turn, this process's and earlier ones."""
+        return Spares(self._uploads, str(digest).replace(":", "-"))
 
     def delete(self, digest: Digest) -> int:
         """Remove the blob; give the bytes freed, 0 when it was not here. Nothing is checked."""

@@ -7,6 +7,7 @@ from typing import cast
 
 from lamina.events import Phase
 from lamina.image.sink import Arrival, OpenBlob, Progress
+from lamina.image.transports.ranges import LARGE, PartedBlob
 from lamina.remote.repository import Repository
 from lamina.remote.uploads import UploadResult
 from lamina.spec.manifest import parse_manifest
@@ -20,16 +21,28 @@ if TYPE_CHECKING:
     from lamina.spec.descriptor import Descriptor
     from lamina.spec.digest import Digest
     from lamina.spec.reference import Reference
+    from lamina.store.blobs import BlobStore
     from lamina.stream.verify import Readable
 
 __all__ = ["RegistrySink", "RegistrySource"]
 
 
 class RegistrySource:
-    """One name of one repository, as an `ImageSource`. `abort` cuts the client's connections."""
+    """One name of one repository, as an `ImageSource`. `abort` cuts the client's connections.
 
-    def __init__(self, client: "Client", reference: "Reference", abort: Callable[[], None]) -> None:
+    With `blobs` large ones may come in parts, which are kept there until their turn.
+    """
+
+    def __init__(
+        self,
+        client: "Client",
+        reference: "Reference",
+        abort: Callable[[], None],
+        *,
+        blobs: "BlobStore | None" = None,
+    ) -> None:
         self._abort = abort
+        self._blobs = blobs
         self._repository = Repository.of(client, reference)
         self._wanted = reference.digest or reference.tag
 
@@ -45,6 +58,11 @@ class RegistrySource:
     @contextmanager
     def blob(self, descriptor: "Descriptor", offset: int = 0) -> "Iterator[Readable]":
         """Open a blob at `offset`; dropped connections are resumed by the client."""
+        if self._blobs is not None and descriptor.size >= LARGE:
+            spares = self._blobs.spares(descriptor.digest)
+            with PartedBlob(self._repository, descriptor, offset, spares) as parted:
+                yield parted
+            return
         with self._repository.blob(descriptor, offset=offset) as stream:
             yield stream
 
