@@ -1,6 +1,7 @@
 """Servers for the tests of the registry client: one with passwords, and ones that misbehave."""
 
 import contextlib
+import json
 import socket
 import ssl
 import threading
@@ -26,6 +27,7 @@ __all__ = [
     "Exchange",
     "PasswordRegistry",
     "client_for",
+    "serve_layout",
     "settings_for",
 ]
 
@@ -167,6 +169,23 @@ class CrookedServer:
     def asked(self, method: str, path: str) -> list[Exchange]:
         """The requests of one method whose path ends so; the client's TLS probes left out."""
         return [each for each in self.seen if each.method == method and each.path.endswith(path)]
+
+
+def serve_layout(folder: Path, exchange: Exchange) -> None:
+    """Be a registry whose every repository has what lies in an OCI layout, under any tag."""
+    kind, _, target = exchange.path.rpartition("/")
+    digest = target
+    if kind.endswith("/manifests") and ":" not in target:
+        digest = json.loads((folder / "index.json").read_text())["manifests"][0]["digest"]
+    path = folder / "blobs" / digest.replace(":", "/")
+    if not kind.endswith(("/manifests", "/blobs")) or not path.is_file():
+        exchange.reply(404)
+        return
+    raw = path.read_bytes()
+    headers = {}
+    if kind.endswith("/manifests"):
+        headers["Content-Type"] = json.loads(raw)["mediaType"]
+    exchange.reply(200, raw, headers)
 
 
 class CuttingProxy:

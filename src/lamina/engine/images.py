@@ -154,16 +154,19 @@ class Images:
         *,
         platform: str = "",
         all_tags: bool = False,
+        all_platforms: bool = False,
         unpack: bool = True,
         listener: Listener = silent,
     ) -> "tuple[PullOutcome, ...]":
-        """Fetch `name` from its registry; every tag of it with `all_tags`. See `engine.pull`."""
-        from lamina.engine.pull import pull, pull_all
+        """Fetch `name` from its registry, or all its tags, or all its platforms. See `engine.pull`."""
+        from lamina.engine.pull import pull, pull_all, pull_platforms
         from lamina.engine.room import with_room
 
         def attempt() -> "tuple[PullOutcome, ...]":
             if all_tags:
                 return pull_all(engine, name, platform=platform, unpack=unpack, listener=listener)
+            if all_platforms:
+                return pull_platforms(engine, name, unpack=unpack, listener=listener)
             return (pull(engine, name, platform=platform, unpack=unpack, listener=listener),)
 
         engine = self._engine

@@ -4,6 +4,8 @@ from lamina.engine.naming import name_image
 from lamina.errors import NotFound
 from lamina.events import Listener, Notice, silent
 from lamina.image.receive import Received, receive
+from lamina.spec.descriptor import MediaType
+from lamina.spec.manifest import Index, parse_manifest
 from lamina.spec.platform import Platform
 from lamina.spec.reference import Reference
 from lamina.stream.verify import DigestMismatch, SizeMismatch
@@ -13,9 +15,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.image.place import Place
+    from lamina.remote.repository import Repository
+    from lamina.spec.descriptor import Descriptor
     from lamina.spec.digest import Digest
 
-__all__ = ["PullOutcome", "pull", "pull_all"]
+__all__ = ["PullOutcome", "pull", "pull_all", "pull_platforms"]
+
+_DEEPEST = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,52 @@ def pull_all(
         )
         for tag in tags
     )
+
+
+def pull_platforms(
+    engine: "Engine", name: str, *, unpack: bool = True, listener: Listener = silent
+) -> tuple[PullOutcome, ...]:
+    """Pull the image of every platform of an index.
+
+    This machine's gets the name and comes last; the others are named by their digests and are not
+    unpacked. Attestations are left out. Raises: as `pull`.
+    """
+    from lamina.remote.repository import Repository
+
+    reference = Reference.parse(name)
+    repository = Repository.of(engine.client, reference)
+    rows = _platforms(repository, reference.digest or reference.tag, depth=0)
+    mine = engine.platform.choose(row.platform for row in rows if row.platform)
+    outcomes = [
+        pull(
+            engine,
+            str(reference.with_digest(row.digest)),
+            platform=str(row.platform),
+            unpack=False,
+            listener=listener,
+        )
+        for row in rows
+        if row.platform != mine
+    ]
+    if mine is not None or not rows:
+        outcomes.append(pull(engine, name, unpack=unpack, listener=listener))
+    return tuple(outcomes)
+
+
+def _platforms(
+    repository: "Repository", target: "str | Digest", *, depth: int
+) -> "list[Descriptor]":
+    """List what an index offers to run, those in indexes below it too; nothing for one image."""
+    top, raw = repository.manifest(target)
+    document = parse_manifest(raw, top.media_type)
+    rows: list[Descriptor] = []
+    if isinstance(document, Index):
+        for row in document.manifests:
+            if row.media_type in MediaType.INDEXES and depth < _DEEPEST:
+                rows += _platforms(repository, row.digest, depth=depth + 1)
+            elif row.platform and row.platform.os != "unknown":
+                rows.append(row)
+    return rows
 
 
 def _receive(

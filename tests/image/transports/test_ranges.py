@@ -54,7 +54,7 @@ def pull(
     client: Client, server: CrookedServer, spares: Spares, offset: int = 0, *, fast: float = ALWAYS
 ) -> bytes:
     repository = Repository(client, server.address, "a/b")
-    with PartedBlob(repository, BLOB, offset, spares, fast=fast) as blob:
+    with PartedBlob(repository, BLOB, offset, spares, fast=fast).open() as blob:
         pieces = []
         while piece := blob.read(CHUNK):
             pieces.append(piece)
@@ -136,7 +136,7 @@ def test_what_earlier_parts_left_is_not_asked_for_again(client: Client, spares: 
         repository = Repository(client, server.address, "a/b")
         with (
             pytest.raises(ConnectionBroken),
-            PartedBlob(repository, BLOB, 0, spares, fast=ALWAYS) as blob,
+            PartedBlob(repository, BLOB, 0, spares, fast=ALWAYS).open() as blob,
         ):
             while piece := blob.read(CHUNK):
                 assert piece == DATA[got : got + len(piece)]
@@ -154,7 +154,7 @@ def test_what_earlier_parts_left_is_not_asked_for_again(client: Client, spares: 
 def test_leaving_early_leaves_nothing_open(client: Client, spares: Spares) -> None:
     with CrookedServer(serve) as server:
         repository = Repository(client, server.address, "a/b")
-        with PartedBlob(repository, BLOB, 0, spares, fast=ALWAYS) as blob:
+        with PartedBlob(repository, BLOB, 0, spares, fast=ALWAYS).open() as blob:
             assert blob.read(10) == DATA[:10]
             for _ in range(40):
                 blob.read(CHUNK)

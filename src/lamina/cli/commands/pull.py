@@ -17,6 +17,7 @@ COMMAND = Command(
     summary="Download an image from a registry",
     flags=(
         Flag("all-tags", "a", kind=BOOL, help="Download all tagged images in the repository"),
+        Flag("all-platforms", kind=BOOL, help="Download the image of every platform"),
         Flag("platform", help="Choose the platform of a multi-platform image"),
         Flag("disable-content-trust", kind=BOOL, default=True, hidden=True),  # scripts give it
         Flag("no-unpack", kind=BOOL, help="Leave layers to be unpacked by the first container"),
@@ -43,13 +44,16 @@ def main(arguments: Arguments, context: Context) -> int:
     if not all_tags and not bare.tag and bare.digest is None and not quiet:
         context.print(f"Using default tag: {reference.tag}")
         context.out.flush()
-    platform = arguments.text("platform")
+    platform, all_platforms = arguments.text("platform"), arguments.flag("all-platforms")
+    if all_platforms and (platform or all_tags):
+        raise Invalid("--all-platforms goes with neither --platform nor --all-tags")
     try:
         with Progress(context, quiet=quiet) as listener:
             context.engine.images.pull(
                 name,
                 platform=platform,
                 all_tags=all_tags,
+                all_platforms=all_platforms,
                 unpack=not arguments.flag("no-unpack"),
                 listener=listener,
             )

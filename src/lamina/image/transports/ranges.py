@@ -79,6 +79,9 @@ class PartedBlob:
         self._claimed = 0
 
     def __enter__(self) -> Self:
+        return self
+
+    def open(self) -> Self:
         """Ask now, so that a missing blob is known here and not at the first read."""
         left = self._spares.found()
         if left:

@@ -1,15 +1,18 @@
 """Images at registries (`docker:`), read and written through a `Repository`."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock
 from typing import cast
 
+from lamina.errors import Corrupt, Invalid, Unsupported
 from lamina.events import Phase
 from lamina.image.sink import Arrival, OpenBlob, Progress
 from lamina.image.transports.ranges import LARGE, PartedBlob
+from lamina.remote.errors import BlobUnknown
 from lamina.remote.repository import Repository
 from lamina.remote.uploads import UploadResult
+from lamina.spec.descriptor import Descriptor
 from lamina.spec.manifest import parse_manifest
 from lamina.stream.verify import chunks
 
@@ -17,20 +20,25 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import BinaryIO
 
+    from lamina.remote.blobs import BlobReader
     from lamina.remote.client import Client
-    from lamina.spec.descriptor import Descriptor
     from lamina.spec.digest import Digest
     from lamina.spec.reference import Reference
     from lamina.store.blobs import BlobStore
     from lamina.stream.verify import Readable
 
-__all__ = ["RegistrySink", "RegistrySource"]
+__all__ = ["ForeignLayer", "RegistrySink", "RegistrySource"]
+
+
+class ForeignLayer(Unsupported):
+    """The layer is kept elsewhere than at the registry, and nobody has allowed to go there."""
 
 
 class RegistrySource:
     """One name of one repository, as an `ImageSource`. `abort` cuts the client's connections.
 
-    With `blobs` large ones may come in parts, which are kept there until their turn.
+    With `blobs` large ones may come in parts, which are kept there until their turn, and what is
+    there already of an index is not fetched.
     """
 
     def __init__(
@@ -52,19 +60,32 @@ class RegistrySource:
         return self._repository.mirrors
 
     def manifest(self, digest: "Digest | None") -> "tuple[Descriptor, bytes]":
-        """Fetch the named manifest, or a child. Verified by the client."""
+        """Fetch the named manifest, or a child that is not here. Verified by the client."""
+        if digest is not None and self._blobs is not None and self._blobs.has(digest):
+            with suppress(Corrupt, Invalid):  # damaged here: the registry has a good one
+                raw = self._blobs.read(digest)
+                return Descriptor(parse_manifest(raw).media_type, digest, len(raw)), raw
         return self._repository.manifest(digest or self._wanted)
 
     @contextmanager
     def blob(self, descriptor: "Descriptor", offset: int = 0) -> "Iterator[Readable]":
         """Open a blob at `offset`; dropped connections are resumed by the client."""
-        if self._blobs is not None and descriptor.size >= LARGE:
-            spares = self._blobs.spares(descriptor.digest)
-            with PartedBlob(self._repository, descriptor, offset, spares) as parted:
-                yield parted
-            return
-        with self._repository.blob(descriptor, offset=offset) as stream:
-            yield stream
+        reader: BlobReader | PartedBlob
+        try:
+            if self._blobs is not None and descriptor.size >= LARGE:
+                spares = self._blobs.spares(descriptor.digest)
+                reader = PartedBlob(self._repository, descriptor, offset, spares).open()
+            else:
+                reader = self._repository.blob(descriptor, offset=offset)
+        except BlobUnknown as error:
+            if not descriptor.urls:
+                raise
+            raise ForeignLayer(
+                f"{descriptor.digest} is a foreign layer, which its registry does not keep",
+                hint=f"its publisher offers it at {descriptor.urls[0]}; Lamina fetches from registries alone",
+            ) from error
+        with reader:
+            yield reader
 
     def referrers(self, digest: "Digest") -> "tuple[Descriptor, ...]":
         """Ask the registry, or read the tag that stands for an answer there."""
