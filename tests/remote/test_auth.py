@@ -348,7 +348,7 @@ def test_a_mount_asks_for_both_repositories_the_target_first(client: Client) -> 
 
 
 def test_a_token_that_runs_out_in_the_middle_of_an_upload_is_renewed(client: Client) -> None:
-    data = b"layer" * 100_000
+    data = b"layer" * 300_000  # too much to go with the PUT
     received: list[bytes] = []
     tokens: list[str] = []
 
@@ -371,3 +371,28 @@ def test_a_token_that_runs_out_in_the_middle_of_an_upload_is_renewed(client: Cli
         Repository(client, server.address, "a/b").upload(blob, lambda: io.BytesIO(data))
         assert tokens == ["token-0", "token-1"]
         assert b"".join(received) == data
+
+
+def test_a_token_that_runs_out_in_the_middle_of_a_pull_is_renewed(client: Client) -> None:
+    data = bytes(range(256)) * 1000
+    tokens: list[str] = []
+
+    def respond(exchange: Exchange) -> None:
+        if exchange.path == "/token":
+            tokens.append(f"token-{len(tokens)}")
+            exchange.reply(200, encode({"token": tokens[-1]}))
+            return
+        start = int(exchange.headers.get("range", "bytes=0-")[6:-1])
+        current = "Bearer token-1" if start else "Bearer token-0"
+        if exchange.authorization != current:
+            exchange.reply(401, b"", {"WWW-Authenticate": 'Bearer realm="/token"'})
+            return
+        part = data[start:] if start else data[:100_000]
+        span = {"Content-Range": f"bytes {start}-{len(data) - 1}/{len(data)}"} if start else {}
+        exchange.reply(206 if start else 200, part, span, length=len(data) - start)
+
+    with CrookedServer(respond) as server:
+        blob = Descriptor("x", Digest.of(data), len(data))
+        with Repository(client, server.address, "a/b").blob(blob) as stream:
+            assert stream.read() == data
+        assert tokens == ["token-0", "token-1"]

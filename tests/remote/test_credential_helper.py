@@ -7,6 +7,7 @@ import pytest
 
 from lamina.remote.credential_helper import CredentialHelper, HelperFailed, HelperMissing
 from lamina.remote.credentials import Credentials
+from lamina.remote.keychain import Keychain
 
 # A helper that keeps each server's document in a file of its folder, as the real ones behave.
 HELPER = """#!/bin/sh
@@ -18,6 +19,11 @@ get)   name=$(tr '/:' '__')
        if [ -f "$store/$name" ]; then cat "$store/$name"; else echo "credentials not found in native keychain"; exit 1; fi ;;
 erase) name=$(tr '/:' '__')
        if [ -f "$store/$name" ]; then rm "$store/$name"; else echo "credentials not found in native keychain"; exit 1; fi ;;
+list)  printf '{'; mark=
+       for each in "$store"/*; do
+         [ -f "$each" ] || continue
+         printf '%s%s' "$mark" "$(sed 's/.*"ServerURL":\\("[^"]*"\\),"Username":\\("[^"]*"\\).*/\\1:\\2/' "$each")"; mark=,
+       done; printf '}' ;;
 esac
 """
 
@@ -47,6 +53,31 @@ def test_what_was_stored_is_found_and_after_erasing_it_is_not(make_helper: MakeH
     assert helper.erase("reg.example:5000")
     assert not helper.erase("reg.example:5000")
     assert helper.get("reg.example:5000") is None
+
+
+def test_what_a_helper_has_is_listed(make_helper: MakeHelper) -> None:
+    helper = CredentialHelper("keeper", make_helper())
+    assert helper.list() == {}
+    helper.store("https://reg.example/v1/", Credentials("alice", "pw"))
+    helper.store("other", Credentials("bob", "pw"))
+    assert helper.list() == {"https://reg.example/v1/": "alice", "other": "bob"}
+
+
+def test_a_helper_that_knows_the_registry_by_an_old_address_is_asked_by_that(
+    make_helper: MakeHelper, tmp_path: Path
+) -> None:
+    environ = {**make_helper(), "HOME": str(tmp_path)}
+    (tmp_path / "docker").mkdir()
+    (tmp_path / "docker/config.json").write_text('{"credsStore": "keeper"}')
+    keychain = Keychain(str(tmp_path / "docker"), environ=environ)
+    helper = CredentialHelper("keeper", environ)
+    helper.store("https://reg.example/v2/", Credentials("alice", "pw"))
+    helper.store("https://other.example", Credentials("bob", "pw"))
+    assert keychain.get("reg.example") == Credentials("alice", "pw")
+    assert keychain.get("reg.example:5000") is None
+    assert keychain.erase("reg.example")
+    assert keychain.get("reg.example") is None
+    assert helper.list() == {"https://other.example": "bob"}
 
 
 def test_an_identity_token_has_a_user_name_of_its_own(

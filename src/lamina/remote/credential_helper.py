@@ -62,6 +62,13 @@ class CredentialHelper:
             return False
         return True
 
+    def list(self) -> dict[str, str]:
+        """Give the user name of each server the helper knows, by the server's address."""
+        rows = decode(
+            self._run("list", b"") or b"{}", what=f"list of docker-credential-{self.name}"
+        )
+        return {server: str(user) for server, user in rows.items()}
+
     def _run(self, action: str, given: bytes) -> bytes:
         """Run the helper. Raises: HelperMissing, HelperFailed, _Unknown."""
         import shutil

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from lamina.errors import Invalid, Unavailable
-from lamina.remote.credential_helper import CredentialHelper
+from lamina.remote.credential_helper import CredentialHelper, HelperFailed
 from lamina.remote.credentials import Credentials
 from lamina.spec.wire import Document, decode, encode_pretty
 from lamina.values import dataclass
@@ -58,10 +58,7 @@ class Keychain:
         """
         for document in self._documents():
             helper = _helper_name(document, registry)
-            if helper:
-                found = CredentialHelper(helper, self._environ).get(server_key(registry))
-            else:
-                found = None
+            found = self._from_helper(helper, registry) if helper else None
             found = found or _from_auths(document.get("auths"), registry, repository)
             if found is not None:
                 return found
@@ -96,12 +93,24 @@ class Keychain:
         with self._changing() as document:
             helper = _helper_name(document, registry)
             if helper:
-                known = CredentialHelper(helper, self._environ).erase(key)
+                keeper = CredentialHelper(helper, self._environ)
+                known = keeper.erase(key)
+                for address in _old_addresses(keeper, registry):
+                    known = keeper.erase(address) or known
             auths = document.get("auths")
             for name in _names_of(auths, registry) if isinstance(auths, dict) else ():
                 known = known or not helper
                 del document["auths"][name]
         return known
+
+    def _from_helper(self, name: str, registry: str) -> Credentials | None:
+        """Ask a helper by docker's key, then by the older addresses it has for the registry."""
+        helper = CredentialHelper(name, self._environ)
+        found = helper.get(server_key(registry))
+        if found is None:
+            for address in _old_addresses(helper, registry):
+                found = found or helper.get(address)
+        return found
 
     def _documents(self) -> Iterator[Document]:
         """Give every source that exists, the most specific first."""
@@ -237,6 +246,15 @@ def _from_auths(auths: object, registry: str, repository: str) -> Credentials | 
         if found is not None:
             return found
     return None
+
+
+def _old_addresses(helper: CredentialHelper, registry: str) -> list[str]:
+    """List the addresses with scheme and path under which a helper knows the registry."""
+    try:
+        rows = helper.list()
+    except (HelperFailed, Invalid):  # an old one that cannot list
+        return []
+    return [name for name in _names_of(rows, registry) if name != server_key(registry)]
 
 
 def _names_of(auths: Mapping[str, object], registry: str) -> list[str]:

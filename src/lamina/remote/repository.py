@@ -13,16 +13,17 @@ from lamina.errors import Invalid, LaminaError, Unavailable
 from lamina.events import Notice
 from lamina.remote.blobs import BlobReader
 from lamina.remote.challenge import repository_scope
+from lamina.remote.described import described, media_type_of, parse_digest, verify
 from lamina.remote.errors import ManifestUnknown, Purpose, ResponseInvalid
 from lamina.remote.messages import Request, Response, origin, without_query
 from lamina.remote.registries import PlaceOf
 from lamina.remote.uploads import Habits, Upload, UploadOutcome
 from lamina.spec.descriptor import Descriptor, MediaType
-from lamina.spec.digest import Digest, DigestInvalid
+from lamina.spec.digest import Digest
 from lamina.spec.manifest import MANIFEST_LIMIT
 from lamina.spec.reference import Reference
 from lamina.spec.wire import Document, decode, encode
-from lamina.stream.verify import DigestMismatch, Hasher, SizeMismatch
+from lamina.stream.verify import DigestMismatch, SizeMismatch
 from lamina.values import replace
 
 TYPE_CHECKING = False
@@ -42,7 +43,6 @@ _MOST_PAGES = 10_000
 _LISTING_LIMIT = 16 * 1024 * 1024
 NEXT = re.compile(r"<([^>]*)>\s*;[^,<]*\brel\s*=\s*\"?next\"?", re.IGNORECASE)
 """The next page in a Link header."""
-_VAGUE_TYPES = ("", "text/plain", "application/json", "application/octet-stream")
 _MIRROR_OPENINGS = 3
 _T = TypeVar("_T")
 _NO_HEAD = (400, 403, 404, 405, 501)
@@ -95,7 +95,7 @@ class Repository:
         response = self._pull(self._manifest_request("HEAD", target))
         if not response.is_success and response.status not in _NO_HEAD:
             raise self._error(response, "pull", target, "manifest")
-        found = _described(response) if response.is_success else None
+        found = described(response) if response.is_success else None
         if found is None or (reference.digest and found.digest != reference.digest):
             found, _ = self._manifest(target)
         return found
@@ -119,12 +119,12 @@ class Repository:
             )
         claimed = response.header("Docker-Content-Digest")
         if isinstance(target, Digest):
-            _verify(raw, target, self._shown(target))
+            verify(raw, target, self._shown(target))
             digest = target
         else:
-            digest = _parse_digest(claimed) or Digest.of(raw)
-            _verify(raw, digest, self._shown(target))
-        return Descriptor(_media_type(response, raw), digest, len(raw)), raw
+            digest = parse_digest(claimed) or Digest.of(raw)
+            verify(raw, digest, self._shown(target))
+        return Descriptor(media_type_of(response, raw), digest, len(raw)), raw
 
     def put_manifest(self, target: str | Digest, raw: bytes, media_type: str) -> Digest:
         """Store a manifest under a tag or its digest; everything it names must be there.
@@ -136,7 +136,7 @@ class Repository:
         response = self._push(Request("PUT", url, {"Content-Type": media_type}, raw))
         if not response.is_success:
             raise self._error(response, "push", target, "manifest")
-        claimed = _parse_digest(response.header("Docker-Content-Digest"))
+        claimed = parse_digest(response.header("Docker-Content-Digest"))
         digest = target if isinstance(target, Digest) else Digest.of(raw)
         if claimed and claimed.algorithm == digest.algorithm and claimed != digest:
             raise DigestMismatch(
@@ -468,45 +468,3 @@ def _check_promise(response: Response, descriptor: Descriptor) -> None:
         if response.stream:
             response.stream.close()
         raise SizeMismatch(f"{descriptor.digest}: a mirror has {promised} bytes")
-
-
-def _described(response: Response) -> Descriptor | None:
-    """Read a HEAD response; None when it does not say enough."""
-    digest = _parse_digest(response.header("Docker-Content-Digest"))
-    media_type = response.header("Content-Type").partition(";")[0].strip()
-    length = response.header("Content-Length")
-    if digest is None or media_type in _VAGUE_TYPES or not length.isdigit():
-        return None
-    return Descriptor(media_type, digest, int(length))
-
-
-def _media_type(response: Response, raw: bytes) -> str:
-    """Give the type the transport said; where that is vague, what the document says or looks like."""
-    said = response.header("Content-Type").partition(";")[0].strip().lower()
-    if said not in _VAGUE_TYPES:
-        return said
-    try:
-        document = decode(raw, what="manifest")
-    except Invalid as error:
-        raise ResponseInvalid(f"{without_query(response.url)}: {error}") from error
-    own = document.get("mediaType")
-    if isinstance(own, str) and own:
-        return own
-    return MediaType.OCI_INDEX if "manifests" in document else MediaType.OCI_MANIFEST
-
-
-def _parse_digest(text: str) -> Digest | None:
-    try:
-        return Digest.parse(text.strip())
-    except DigestInvalid:
-        return None
-
-
-def _verify(raw: bytes, digest: Digest, what: str) -> None:
-    hasher = Hasher(digest.algorithm)
-    hasher.update(raw)
-    if hasher.digest != digest:
-        raise DigestMismatch(
-            f"manifest for {what}: expected {digest}, got {hasher.digest}",
-            hint="the registry, or a proxy on the way, gave other bytes; try again",
-        )
