@@ -43,6 +43,7 @@ ACL = struct.pack(
     *(2, 1, 6, 0xFFFFFFFF, 2, 4, 1234, 4, 4, 0xFFFFFFFF, 16, 4, 0xFFFFFFFF, 32, 0, 0xFFFFFFFF),
 )
 HOLE = 1 << 17
+DEEP = "p" * 200  # twice that is more than a redirect of overlayfs holds
 
 
 def _folder(path: str, mode: int = 0o755) -> Entry:
@@ -71,6 +72,11 @@ def base(top: str) -> list[Entry | tuple[Entry, bytes]]:
         _file(f"{top}/able", b"x", xattrs=(("security.capability", CAPABILITY),)),
         Entry(f"{top}/pipe".encode(), Kind.FIFO, mtime_ns=SECOND),
         _file(f"{top}/long", b"\0" * HOLE + b"end"),
+        _folder(f"{top}/{DEEP}"),
+        _folder(f"{top}/{DEEP}/{DEEP}"),
+        _folder(f"{top}/{DEEP}/{DEEP}/x"),
+        _file(f"{top}/{DEEP}/{DEEP}/x/y", b"deep"),
+        _file(f"{top}/{DEEP}/{DEEP}/z", b"deeper"),
     ]
 
 
@@ -160,6 +166,15 @@ def _folder_moved_over_another(at: Path) -> None:
     (at / "e/h").unlink()
     os.rmdir(at / "e")
     move(at / "d", at / "e")
+
+
+def _moved_from_deeper_than_a_redirect_reaches(at: Path) -> None:
+    below = at / DEEP / DEEP
+    with pytest.raises(OSError, match="Invalid cross-device link"):
+        (below / "x").rename(at / "x")
+    move(below / "x", at / "x")  # `mv` copies then
+    (below / "z").chmod(0o600)
+    move(below / "z", at / "z")
 
 
 def _folder_moved_and_changed(at: Path) -> None:
@@ -316,6 +331,10 @@ CASES = {
         ]),
         Case(_folder_moved_and_changed, [
             "C d", "C d/f", "D d/sub", "A sub", "A sub/new", "A z", "A z/f",
+        ]),
+        Case(_moved_from_deeper_than_a_redirect_reaches, [
+            f"C {DEEP}", f"C {DEEP}/{DEEP}", f"D {DEEP}/{DEEP}/x", f"D {DEEP}/{DEEP}/z", "A x", "A x/y",
+            "A z",
         ]),
         Case(_files_moved, [
             "C d", "C d/f", "A d/link", "C e", "D e/h", "A e/moved", "D file", "D link",
