@@ -168,3 +168,23 @@ def test_a_stopped_containers_files_are_reached_with_no_mount_left(lamina: Lamin
     assert (tmp_path / "n").read_text(encoding="ascii") == "new\n"
     lamina("rm", "stopped")
     assert_nothing_left(lamina)
+
+
+@both_ways
+def test_no_other_user_of_the_machine_runs_an_images_set_user_id_programs(lamina: Lamina):
+    program = Piece("suid", Path("/usr/bin/id").read_bytes(), 0o4755)
+    layer = tar([Piece("./", directory=True, mode=0o755), program])
+    lamina("load", stdin=archive("suid:1", layers=[tiny(), layer], steps=[{}, {}]))
+    lamina("run", "-d", "suid:1", "sleep", "600")
+    found = [path for place in layer_mounts(lamina) if (path := Path(place) / "suid").exists()]
+    assert len(found) == 1
+    as_nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    with pytest.raises(PermissionError):
+        subprocess.run([found[0]], user=65534, group=65534, extra_groups=[], check=False)
+    folder = found[0].parent.parent
+    folder.chmod(0o755)  # were it open, the mount itself would still not raise anybody
+    try:
+        said = subprocess.run([*as_nobody, found[0], "-u"], capture_output=True, check=True)
+    finally:
+        folder.chmod(0o700)
+    assert said.stdout == b"65534\n"

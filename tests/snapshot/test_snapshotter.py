@@ -39,7 +39,10 @@ def test_sealed_layers_are_mounted_once_each_and_the_topmost_named_first(layers)
     stack = shots.prepare("c1", pile)
     first, second, overlay = shots.mounts(stack, "/target")
     assert first == Mount(
-        "erofs", layers.path([one]), f"/run/l/layers/{one.hex[:32]}", ("ro", "directio")
+        "erofs",
+        layers.path([one]),
+        f"/run/l/layers/{one.hex[:32]}",
+        ("ro", "nosuid", "nodev", "directio"),
     )
     assert second.target == f"/run/l/layers/{two.hex[:32]}"
     assert overlay == Mount(
@@ -61,7 +64,7 @@ def test_a_layer_that_stands_twice_in_an_image_is_mounted_once(layers):
     shots = snapshotter(layers)
     mounts = shots.mounts(shots.prepare("c1", (one, two, one)), "/target")
     assert [mount.type for mount in mounts] == ["erofs", "erofs", "overlay"]
-    assert mounts[0].options == ("ro",)
+    assert mounts[0].options == ("ro", "nosuid", "nodev")
 
 
 def test_folders_are_stacked_as_they_are_and_user_namespaces_have_marks_of_their_own(layers):

@@ -135,7 +135,10 @@ class SharedLayers:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Hold the lock under which layers are mounted and unmounted."""
-        os.makedirs(self.folder, mode=0o711, exist_ok=True)
+        # Nobody else may enter: a set-user-ID program of some image would run as root of the machine, and the
+        # path of a layer can be guessed.
+        os.makedirs(self.folder, mode=0o700, exist_ok=True)
+        os.chmod(self.folder, 0o700)  # earlier versions let others pass
         fd = os.open(
             os.path.join(self.folder, "lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
         )

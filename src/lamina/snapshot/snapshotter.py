@@ -294,7 +294,9 @@ class Snapshotter:
     def _lower_mount(self, lower: Lower) -> Mount:
         name = os.path.basename(lower.path)[:_SHORT]
         around = self._surroundings
-        options = ("ro", *["loop"] * around.by_loop, *["directio"] * around.directio)
+        # Not for containers, whose own mount decides: for this machine's other users, see SharedLayers.
+        guarded = ("ro", "nosuid", "nodev")
+        options = (*guarded, *["loop"] * around.by_loop, *["directio"] * around.directio)
         target = f"{around.run_root}/layers/{name}"
         return Mount("erofs", lower.path, target, options)
 
