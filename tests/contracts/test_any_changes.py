@@ -92,27 +92,30 @@ class Place:
         key = f"box{self.count}"
         snapshotter, layers = self.situation.snapshotter, self.situation.layers
         stack = snapshotter.prepare(key, self.pile)
+        with self.situation.mounted(stack, "box") as mounted:
+            for step in steps:
+                change_anything(Path(mounted), step)
+        # Mounted anew: with `userxattr` the kernel tells two inode numbers of a file's two names as long as it
+        # remembers where one of them came from.
         with (
             self.situation.mounted(stack, "box") as mounted,
             layers.opened(self.pile) as parents,
         ):
-            for step in steps:
-                change_anything(Path(mounted), step)
             wanted = seen(Path(mounted))
             with snapshotter.changed(key) as changed:
                 listed = changes(changed.path, parents, marks=changed.marks)
                 layer = written(write_layer, changed.path, parents, marks=changed.marks)
                 tree = Tree.of(parents)
                 flat = written(write_tree, tree, upper=changed.path, marks=changed.marks)
-            with sealed(self.folder / "top", layer, parents) as top:
+            with sealed(self.folder / f"{key}.top", layer, parents) as top:
                 found = rootless_time(facts_of_tree(Tree.of([*parents, top])))
                 assert parted(found, top) == parted(wanted, top)
-            with sealed(self.folder / "flat", flat) as whole:
+            with sealed(self.folder / f"{key}.flat", flat) as whole:
                 assert rootless_time(facts_of_tree(Tree.of([whole]))) == wanted
             before = facts_of_tree(tree)
         snapshotter.remove(key)
         for name in ("top", "flat"):
-            (self.folder / name).unlink()
+            (self.folder / f"{key}.{name}").unlink()
         compare_list([f"{one.kind} {os.fsdecode(one.path)}" for one in listed], before, wanted)
 
 

@@ -7,6 +7,8 @@ take a short cut that calls a folder deleted that is there: decision 2.16.)
 import json
 import os
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,9 +30,13 @@ NAMES = sorted(set(CASES) - OTHERWISE)
 
 
 @pytest.fixture(scope="module")
-def listed(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def listed() -> Iterator[list[str]]:
     """What podman lists after every act, each in a folder of its own."""
-    folder = tmp_path_factory.mktemp("podman")
+    with tempfile.TemporaryDirectory(prefix="lamina-") as name:  # its run root may have few letters
+        yield list_all(Path(name))
+
+
+def list_all(folder: Path) -> list[str]:
     items: list[Entry | tuple[Entry, bytes]] = [Entry(b"", Kind.DIRECTORY, 0o755)]
     for name in NAMES:
         items += base(name)

@@ -16,6 +16,7 @@ SUITES = (
     "tests/contracts/test_snapshotter.py",
     "tests/contracts/test_oddities.py",
     "tests/contracts/test_any_changes.py",
+    "tests/contracts/test_attacks.py",
 )
 ENTER = """
 import os, sys
