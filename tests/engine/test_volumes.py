@@ -22,6 +22,7 @@ def test_a_volume_takes_owner_mode_and_files_from_the_image_once(engine: Engine)
     engine.images.import_(io.BytesIO(tar(PIECES)), ImportRequest(name="i"))
     data = volume_folder(engine, "v", image="i", target="/data")
     assert (os.stat(data).st_uid, os.stat(data).st_mode & 0o777) == (99, 0o711)
+    assert os.stat(os.path.dirname(data)).st_mode & 0o777 == 0o700  # none but root may enter
     assert os.stat(f"{data}/deep/f").st_uid == 7
     assert os.readlink(f"{data}/s") == "deep/f"
     os.unlink(f"{data}/s")

@@ -22,7 +22,9 @@ def volume_folder(engine: "Engine", name: str, *, image: str, target: str) -> st
     if os.path.isdir(data):
         return data
     with engine.layers.directories.place() as fresh:
-        os.makedirs(f"{fresh}/_data", mode=0o755)
+        # Nobody else may enter: a set-user-ID program that a container puts there is root's own.
+        os.mkdir(fresh, 0o700)
+        os.mkdir(f"{fresh}/_data", 0o755)
         _fill(engine, image, target, f"{fresh}/_data")
         try:
             os.rename(fresh, folder)
