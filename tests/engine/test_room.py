@@ -1,15 +1,17 @@
 """Room: what is kept for undo gives way, and a full disk takes it first."""
 
 import io
+import os
 
 import pytest
 from tests.engine.worlds import import_image, make_engine
 from tests.images import Piece, tar
+from tests.servers import RegistryServer
 from tests.store.disks import fill, mounted
 
 from lamina.engine import undo
 from lamina.engine.archives import ImportRequest
-from lamina.engine.room import make_room, tidy, with_room
+from lamina.engine.room import make_room, need, tidy, with_room
 from lamina.stream.files import DiskFull
 
 
@@ -76,3 +78,34 @@ def test_where_nothing_is_kept_there_is_nothing_to_tidy(engine):
     tidy(engine)
     assert make_room(engine) == 0
     assert [row.id for row in engine.images.list()] == [image_id]
+
+
+@pytest.mark.root
+def test_a_pull_that_cannot_fit_is_refused_before_a_byte_of_a_layer_comes(
+    tmp_path, registry: RegistryServer
+):
+    name = f"{registry.address}/large:1"
+    there = make_engine(tmp_path / "there")
+    import_image(there, name, [Piece("n", noise(5_000_000, 5))])
+    there.images.push(name)
+    with mounted(tmp_path / "small", "8m") as small:
+        here = make_engine(small)
+        with pytest.raises(
+            DiskFull, match=r"the image needs 10\.?\d*MB at least, and [\d.]+MB are free"
+        ):
+            here.images.pull(name)
+        assert os.listdir(f"{here.store.root}/uploads") == []
+    with mounted(tmp_path / "enough", "16m") as enough:
+        here = make_engine(enough)
+        here.images.pull(name)
+        assert [row.names for row in here.images.list()] == [(name,)]
+
+
+def test_what_is_kept_gives_way_to_what_comes(engine):
+    import_image(engine, "a:1")
+    engine.images.remove("a:1")
+    need(engine, 1)
+    assert list(engine.layers) != []
+    with pytest.raises(DiskFull, match="the image needs 1e\\+18TB"):
+        need(engine, 10**30)
+    assert list(engine.layers) == []

@@ -88,11 +88,14 @@ class Engine:
         Not for a plain user outside a namespace: there files would get the wrong owners.
         """
         import os
+        from functools import partial
 
+        from lamina.engine.room import need
         from lamina.image.place import Place
 
         ready = self.snapshotter.ready if unpack and os.geteuid() == 0 else None
-        return Place(self.store.blobs, self.layers, self.settings.layer_workers, ready)
+        room = partial(need, self)
+        return Place(self.store.blobs, self.layers, self.settings.layer_workers, ready, room)
 
     @cached_property
     def client(self) -> "Client":

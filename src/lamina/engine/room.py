@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.spec.digest import Digest
 
-__all__ = ["collect", "make_room", "tidy", "with_room"]
+__all__ = ["collect", "make_room", "need", "tidy", "with_room"]
 
 _T = TypeVar("_T")
+_STEP = 1000
 
 
 def collect(engine: "Engine", *, now: bool = False) -> int:
@@ -54,6 +55,29 @@ def make_room(engine: "Engine") -> int:
     if not os.path.exists(engine.store.disk.undo):
         return 0
     return collect(engine, now=True)
+
+
+def need(engine: "Engine", size: int) -> None:
+    """Make sure that `size` bytes more fit on the disk; what is kept gives way. Raises: DiskFull."""
+    free = undo.free(engine.store.root)
+    if free < size:
+        make_room(engine)
+        free = undo.free(engine.store.root)
+    if free < size:
+        raise DiskFull(
+            f"the image needs {_shown(size)} at least, and {_shown(free)} are free below "
+            f"{engine.store.root}",
+            hint="`lamina system df` shows what takes room, `lamina system prune` frees some",
+        )
+
+
+def _shown(size: int) -> str:
+    """Write a size as other messages do, in powers of 1000."""
+    value, units = float(size), ["B", "kB", "MB", "GB", "TB"]
+    while value >= _STEP and len(units) > 1:
+        value /= _STEP
+        units.pop(0)
+    return f"{value:.3g}{units[0]}"
 
 
 def with_room(engine: "Engine", attempt: Callable[[], _T], *, again: bool = True) -> _T:

@@ -33,6 +33,7 @@ __all__ = [
     "Kept",
     "Undoable",
     "Undone",
+    "free",
     "held_for",
     "kept",
     "listing",
@@ -227,7 +228,7 @@ def kept(engine: "Engine", live: "Reach") -> tuple[Kept, ...]:
     for digest, path in engine.layers.files():
         layers[digest] = layers.get(digest, 0) + on_disk(path)
     rows = list(_beside(engine, fresh, live, layers))
-    room = (_free(engine.store.root) + sum(row.size for row in rows)) // SHARE
+    room = (free(engine.store.root) + sum(row.size for row in rows)) // SHARE
     found = []
     for row in rows:
         room -= row.size
@@ -307,6 +308,7 @@ def on_disk(path: str) -> int:
         return 0
 
 
-def _free(root: str) -> int:
+def free(root: str) -> int:
+    """Give the bytes that we may still write below `root`."""
     found = os.statvfs(root)
     return found.f_bavail * found.f_frsize

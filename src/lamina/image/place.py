@@ -18,9 +18,12 @@ class Place:
     """Where received images go, and how many layers come at once.
 
     `ready` is called with the pile of each layer that is sealed, in its thread, while others come.
+    `room` is called with the bytes that an image will take at least, before any of it comes; it
+    raises where they do not fit.
     """
 
     blobs: "BlobStore"
     layers: "Layers"
     workers: int = 3
     ready: "Callable[[Sequence[Digest]], None] | None" = None
+    room: "Callable[[int], None] | None" = None

@@ -71,6 +71,8 @@ def receive(
     if already_here:
         keep_config()
     else:
+        if place.room is not None:
+            place.room(_least_size(place, manifest, config))
         together(partial(_receive_layers, source, place, manifest, config, listener), keep_config)
     if place.ready is not None:
         for pile in _piles(config.diff_ids):  # those that were here before
@@ -84,6 +86,20 @@ def _is_here(place: Place, manifest: Manifest, config: ImageConfig) -> bool:
         place.blobs.has(layer.digest) and place.layers.has(config.diff_ids[: i + 1])
         for i, layer in enumerate(manifest.layers)
     )
+
+
+def _least_size(place: Place, manifest: Manifest, config: ImageConfig) -> int:
+    """Tell what will come at least: each blob, and its layer, which is larger than what was packed."""
+    size = 0
+    for i, layer in enumerate(manifest.layers):
+        if not place.blobs.has(layer.digest):
+            size += layer.size
+        is_packed = layer.media_type.endswith(("gzip", "zstd"))  # else its zeros may take no room
+        if is_packed and not place.layers.has(config.diff_ids[: i + 1]):
+            size += layer.size
+    arrived = {row.key: row.size for row in place.blobs.partials()}
+    keys = [str(layer.digest).replace(":", "-") for layer in manifest.layers]
+    return max(0, size - sum(arrived.get(key, 0) for key in keys))
 
 
 def _receive_config(
