@@ -6,7 +6,7 @@ start of an ID. What touches writable layers needs root or enters a user namespa
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 
 from lamina.engine import execution, removal
@@ -123,7 +123,11 @@ class Containers:
 
     def paused(self, name: str) -> AbstractContextManager[None]:
         """Hold it still for the body; nothing happens to one that does not run."""
-        return execution.paused(self._engine, self.record(name))
+        record = self.record(name)
+        if not self.is_running(record.id):
+            return nullcontext()
+
+        return execution.paused(self._engine, record)
 
     def processes(self, name: str) -> tuple[int, ...]:
         """Give the process IDs, as the machine knows them, of everything inside."""

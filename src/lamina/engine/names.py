@@ -1,7 +1,6 @@
 """Names of containers: generated ones, their form, and the registry that keeps each unique."""
 
 import os
-import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 
@@ -10,7 +9,9 @@ from lamina.stream.files import locked
 
 __all__ = ["ContainerUnknown", "NameInvalid", "NameTaken", "Register", "check_name", "generate"]
 
-_FORM = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+")
+_FIRST = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+_REST = _FIRST + "_.-"
+_SHORTEST = 2
 _ID_LENGTH = 64
 _TRIES = 20
 
@@ -315,9 +316,9 @@ def generate() -> str:
 def check_name(name: str) -> str:
     """Give `name` without its leading slash. Raises: NameInvalid."""
     bare = name.removeprefix("/")
-    if not _FORM.fullmatch(bare):
+    if len(bare) < _SHORTEST or bare[0] not in _FIRST or bare.strip(_REST):
         raise NameInvalid(
-            f"Invalid container name ({name}), only {_FORM.pattern.replace('+', '')} are allowed",
+            f"Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
             hint="begin with a letter or digit; letters, digits, '_', '.' and '-' may follow",
         )
     return bare

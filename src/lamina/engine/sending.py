@@ -10,7 +10,6 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
 from tempfile import TemporaryFile
 from threading import Thread
-from typing import TypeVar
 
 from lamina.engine.sessions import Sessions
 from lamina.errors import Denied, Invalid, NotFound, Unsupported
@@ -31,7 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Parcel", "Sender"]
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    T = TypeVar("T")
 _REPORT_EVERY = 512 * 1024
 _AT_ONCE = 16
 _LARGE = 1024 * 1024
@@ -214,14 +216,14 @@ class Sender:
             self.listener(LayerProgress(parcel.shown, phase, detail=detail))
 
 
-def _settled(outcome: T) -> "Future[T]":
+def _settled(outcome: "T") -> "Future[T]":
     """Give a task that is done."""
     task: Future[T] = Future()
     task.set_result(outcome)
     return task
 
 
-def _results(tasks: "Iterable[Future[T]]") -> list[T]:
+def _results(tasks: "Iterable[Future[T]]") -> "list[T]":
     """Wait for all, or for the first that fails; give the results in order."""
     rows = list(tasks)
     done, _ = wait(rows, return_when=FIRST_EXCEPTION)

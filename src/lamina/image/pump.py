@@ -1,7 +1,7 @@
 """One thread more for one stream: what comes next works while the next piece is made ready."""
 
+from _queue import SimpleQueue  # `queue` itself loads what only its other classes need
 from collections.abc import Callable
-from queue import SimpleQueue
 from threading import Semaphore, Thread
 
 TYPE_CHECKING = False

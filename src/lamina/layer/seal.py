@@ -2,7 +2,6 @@
 
 import os
 from array import array
-from hashlib import sha256
 from zlib import crc32
 
 from lamina.errors import Unsupported
@@ -33,6 +32,7 @@ from lamina.layer.tree import (
     clean_xattrs,
     pack_inode,
 )
+from lamina.spec.digest import Digest
 from lamina.stream.files import write_out
 from lamina.values import dataclass
 
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from lamina.layer.node import Node
     from lamina.layer.sealed import SealedLayer
     from lamina.layer.tree import Deferred
-    from lamina.spec.digest import Digest
 
 __all__ = ["SealResult", "Sealer", "no_parents"]
 
@@ -290,7 +289,7 @@ class Sealer:
         )  # fmt: skip
         block = superblock(
             root_nid=index.root_nid, inodes=index.inodes, blocks=end // BLOCK, meta_block=meta_block,
-            uuid=sha256(b"lamina sealed layer 1\n" + name + b"\n" + sums).digest()[:16],
+            uuid=bytes.fromhex(Digest.of(b"lamina sealed layer 1\n" + name + b"\n" + sums).hex[:32]),
             chunked=self._chunked,
         )  # fmt: skip
         first = (block + header).ljust(BLOCK, b"\0")

@@ -76,6 +76,8 @@ class _Scanning:
 
 
 def _quick_decode(raw: bytes | str) -> object:
+    if not raw:
+        raise ValueError("Expecting value: line 1 column 1 (char 0)")
     if _QUICK:
         scan: Any = _json.make_scanner(_Scanning)  # type: ignore[arg-type]  # the stub asks for itself
         try:

@@ -7,6 +7,7 @@ from lamina.values import Protocol
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from hashlib import _Hash
     from typing import BinaryIO
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "chunks",
 ]
 
+_SHORT = 64 * 1024
 CHUNK = 256 * 1024
 """Bytes moved at a time: measured best for inflate and hash on two cores."""
 
@@ -41,23 +43,32 @@ class Readable(Protocol):
 class Hasher:
     """Digest of bytes as they pass; releases the GIL on large pieces."""
 
-    __slots__ = ("_algorithm", "_hash", "size")
+    __slots__ = ("_algorithm", "_hash", "_short", "size")
 
     def __init__(self, algorithm: str = "sha256") -> None:
-        import hashlib  # loads libcrypto: only where bytes are hashed
-
         self._algorithm = algorithm
-        self._hash = hashlib.new(algorithm)
+        self._hash: _Hash | None = None
+        self._short = bytearray()  # what came, while libcrypto is not worth its loading
         self.size = 0
 
     def update(self, data: "bytes | memoryview") -> None:
         """Take in the next bytes."""
-        self._hash.update(data)
         self.size += len(data)
+        if self._hash is None:
+            if self.size <= _SHORT:
+                self._short += data
+                return
+            import hashlib
+
+            self._hash = hashlib.new(self._algorithm, self._short)
+            self._short.clear()
+        self._hash.update(data)
 
     @property
     def digest(self) -> Digest:
         """The digest of everything so far."""
+        if self._hash is None:
+            return Digest.of(bytes(self._short), self._algorithm)
         return Digest(f"{self._algorithm}:{self._hash.hexdigest()}")
 
 

@@ -9,13 +9,14 @@ no ranges, it stays with one connection. Nothing is verified here: the reader do
 from threading import Condition, Thread
 from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
 
 from lamina.remote.blobs import RangesRefused
 from lamina.stream.verify import CHUNK
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Self
 
     from lamina.remote.blobs import BlobReader
     from lamina.remote.repository import Repository
@@ -78,10 +79,10 @@ class PartedBlob:
         self._taken = 0  # parts the reader is done with
         self._claimed = 0
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         return self
 
-    def open(self) -> Self:
+    def open(self) -> "Self":
         """Ask now, so that a missing blob is known here and not at the first read."""
         left = self._spares.found()
         if left:
