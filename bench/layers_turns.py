@@ -76,8 +76,11 @@ class Bench:
 
 
 @contextmanager
-def opened(times: int, only: str, place: str) -> Iterator[Bench]:
-    """Make the disk, the registry and the tools' folders; put all of it away at the end."""
+def opened(times: int, only: str, place: str, *, plain: bool = True) -> Iterator[Bench]:
+    """Make the disk, the registry and the tools' folders; put all of it away at the end.
+
+    Without `plain` no tool runs as a plain user, and none is made.
+    """
     chosen = set(only.split(",")) if only else set(type_of)
     with ExitStack() as stack:
         stack.enter_context(first_in_line())
@@ -86,7 +89,7 @@ def opened(times: int, only: str, place: str) -> Iterator[Bench]:
         tls = stack.enter_context(registry(disk / "registry", tls=True))
         compile_lamina()
         bench = Bench(disk, address, times, {})
-        user = PlainUser.settled(disk / "plain-python")
+        user = PlainUser.settled(disk / "plain-python") if plain else None
         for name, kind in type_of.items():
             if name != "lamina" and name not in chosen:
                 continue
@@ -99,7 +102,7 @@ def opened(times: int, only: str, place: str) -> Iterator[Bench]:
                 continue
             bench.tools[name] = tool
             stack.callback(tool.stop)
-            if kind in _PLAIN:
+            if user and kind in _PLAIN:
                 account = stack.enter_context(group(f"{folder.name}-plain"))
                 plain = kind(disk / f"u-{folder.name}", account, address, tls, user)
                 bench.plain[name] = plain

@@ -4,8 +4,9 @@ Spec: image-spec image-layout.md. A `dir:` folder has one image: `version`, `man
 every blob and further manifest under its hex.
 """
 
+import io
 import os
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from threading import Lock
 
 from lamina.errors import Corrupt, Invalid, NotFound
@@ -15,7 +16,15 @@ from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.spec.digest import Digest
 from lamina.spec.manifest import MANIFEST_LIMIT, parse_manifest
 from lamina.spec.wire import Document, decode, encode
-from lamina.stream.files import disk_errors, fresh_name, locked, publish, replace, write_all
+from lamina.stream.files import (
+    disk_errors,
+    fresh_name,
+    locked,
+    replace,
+    sync_directory,
+    write_all,
+    write_out,
+)
 from lamina.stream.verify import DigestMismatch, Hasher, chunks
 
 TYPE_CHECKING = False
@@ -83,7 +92,10 @@ class _Files:
         """Do nothing: reads of files end by themselves."""
 
     def take(self, wanted: Descriptor, opened: OpenBlob, progress: Progress) -> Arrival:
-        """Write a blob beside, verified, then give it its name."""
+        """Write a blob beside, verified and synced, then give it its name.
+
+        That the name survives a power cut is left to `finish`: before it nothing leads there.
+        """
         path = self.path(wanted.digest)
         if _has(path, wanted.size):
             return Arrival(Phase.PRESENT)
@@ -97,7 +109,7 @@ class _Files:
                     os.fsync(fd)
                 finally:
                     os.close(fd)
-                publish(temporary, path)
+                os.rename(temporary, path)
             except BaseException:
                 with suppress(FileNotFoundError):
                     os.unlink(temporary)
@@ -110,6 +122,7 @@ class _Files:
             for piece in chunks(stream):
                 write_all(fd, piece)
                 count += len(piece)
+                write_out(fd, count - len(piece), count)
                 progress(count)
 
 
@@ -160,9 +173,8 @@ class LayoutSink(_Files):
     def manifest(self, descriptor: Descriptor, raw: bytes, *, top: bool) -> None:
         """Keep a manifest as the blob it is."""
         path = self.path(descriptor.digest)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
         if not _has(path, len(raw)):
-            replace(path, raw)
+            self.take(descriptor, lambda: nullcontext(io.BytesIO(raw)), lambda _: None)
         if top:
             self._top = descriptor
         elif parse_manifest(raw, descriptor.media_type).subject is not None:
@@ -177,6 +189,9 @@ class LayoutSink(_Files):
         if self._name:
             row["annotations"] = {_REF_NAME: self._name}
         os.makedirs(f"{self.folder}/blobs/sha256", exist_ok=True)
+        blobs = f"{self.folder}/blobs"
+        for folder in (*(f"{blobs}/{name}" for name in os.listdir(blobs)), blobs, self.folder):
+            sync_directory(folder)
         with locked(f"{self.folder}/.lock"):
             index = _index(self.folder)
             kept = [old for old in index.get("manifests") or [] if not self._replaces(old, row)]
