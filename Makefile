@@ -31,10 +31,11 @@ lint: setup      ## Format, ruff, mypy, import contracts
 	  || { cat .cache/imports.txt; exit 1; }
 	@echo 'lint: clean'
 
-bench: setup     ## Measure beside podman, docker and others; writes bench/RESULTS.md (BENCH=chapter|layers, TIMES=2)
+bench: setup     ## Measure beside podman, docker and others; writes bench/RESULTS.md (BENCH=chapter|layers|moving, TIMES=2)
 	@tools/bench_peers.sh
 	@set -e; case "$(BENCH)" in chapter|all) $(BIN)/python bench/chapter.py;; esac
 	@set -e; case "$(BENCH)" in layers|all) $(BIN)/python bench/layers.py --write --times $(TIMES);; esac
+	@set -e; case "$(BENCH)" in moving|all) $(BIN)/python bench/moving.py --write --times $(TIMES);; esac
 
 soak: setup      ## Repeat the property tests with many more examples, and kill commands 1,000 times
 	@$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --hypothesis-profile=soak tests/spec tests/stream tests/layer tests/store tests/image tests/fuzz tests/soak
