@@ -8,16 +8,19 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.latency import LongLine
-
 from bench.engines import Containerd, Docker, Engine, Lamina, Podman, Umoci
 from bench.layers_turns import Bench, in_turn, table, verdict
 from bench.meter import Figure
 from bench.surroundings import registry
+from tests.latency import LongLine
 
 __all__ = ["again", "copy", "far", "pack", "push"]
 
 _FAR_S = 0.05
+_PACKINGS = {
+    "zstd 3": ("--compression-format", "zstd", "--compression-level", "3"),
+    "gzip, isal 2": ("--compression-format", "gzip", "--compression-level", "2"),
+}
 _KINDS = (Lamina, Podman, Docker, Containerd, Umoci)
 
 
@@ -25,7 +28,7 @@ def _tools(bench: Bench, *kinds: type[Engine]) -> dict[str, Engine]:
     return {name: tool for name, tool in bench.tools.items() if isinstance(tool, kinds)}
 
 
-def _have(bench: Bench, tool: Engine, image: str) -> None:
+def _have(tool: Engine, image: str) -> None:
     """Give the tool the image: out of the registry, skopeo as a layout."""
     tool.empty()
     if isinstance(tool, Umoci):
@@ -80,7 +83,7 @@ def push(bench: Bench, images: Sequence[str]) -> list[str]:
     for image in images:
         bench.publish(image)
         for tool in tools.values():
-            _have(bench, tool, image)
+            _have(tool, image)
 
         def step(tool: Engine, _: int, image: str = image) -> Figure:
             with ExitStack() as stack:
@@ -106,7 +109,7 @@ def again(bench: Bench, images: Sequence[str]) -> list[str]:
             address = _fresh(bench, stack)
             commands = {}
             for name, tool in tools.items():
-                _have(bench, tool, image)
+                _have(tool, image)
                 commands[name] = _sending(tool, image, address)
                 tool.quietly(commands[name])
             lines += _judged(
@@ -120,60 +123,56 @@ def again(bench: Bench, images: Sequence[str]) -> list[str]:
 
 
 def pack(bench: Bench, images: Sequence[str]) -> list[str]:
-    """Push layers that were made here: one layer of all the image's files, packed on its way."""
+    """Push layers that were made here: the image's largest, imported, packed on its way."""
     lines = ["### Push of layers made here, packing included", ""]
     for image in images:
-        made = bench.publish(image)
-        tars = _plain(bench, made.layout)
+        tar = _plain(bench, bench.publish(image).layout)
         tools = _tools(bench, Lamina, Podman, Docker)
         for tool in tools.values():
-            tool.empty()
-            for tar in tars:
-                tool.quietly(tool.run("import", str(tar), tool.reference(image)))
-        for words, title in (
-            (("--compression-format", "zstd", "--compression-level", "3"), "zstd 3"),
-            (("--compression-format", "gzip", "--compression-level", "2"), "gzip, isal 2"),
-        ):
-            sizes: dict[str, int] = {}
-
-            def step(
-                tool: Engine, _: int, image: str = image, words: tuple[str, ...] = words,
-                sizes: dict[str, int] = sizes,
-            ) -> Figure:  # fmt: skip
-                more = words if isinstance(tool, Lamina) else ()
-                if isinstance(tool, Lamina):  # nothing is known of a packing yet
-                    tool.empty()
-                    for tar in tars:
-                        tool.quietly(tool.run("import", str(tar), tool.reference(image)))
-                with ExitStack() as stack:
-                    address = _fresh(bench, stack)
-                    figure = tool.measure(_sending(tool, image, address, *more))
-                    sizes[tool.name] = _weight(address, image)
-                return figure
-
-            lines += _judged(
-                f"`{image}`, {title}", bench, tools, step,
-                (5.0, "docker", ["podman"]), (3.0, "podman", ["docker"]),
-            )  # fmt: skip
-            if sizes:
-                said = ", ".join(f"{name} {size / 1e6:.1f}" for name, size in sizes.items())
-                print(f"MB sent: {said}", flush=True)
-                lines += [f"MB of layers sent: {said}.", ""]
+            _imported(tool, tar, image)
+        for title, words in _PACKINGS.items():
+            lines += _packed(bench, tools, tar, image, title, words)
         for tool in tools.values():
             tool.stop()
-        for tar in tars:
-            tar.unlink()
+        tar.unlink()
     return lines
 
 
-def _plain(bench: Bench, layout: str) -> list[Path]:
+def _imported(tool: Engine, tar: Path, image: str) -> None:
+    tool.empty()
+    tool.quietly(tool.run("import", str(tar), tool.reference(image)))
+
+
+def _packed(
+    bench: Bench, tools: dict[str, Engine], tar: Path, image: str, title: str, words: Sequence[str]
+) -> list[str]:  # fmt: skip
+    sizes: dict[str, int] = {}
+
+    def step(tool: Engine, _: int) -> Figure:
+        more = words if isinstance(tool, Lamina) else ()
+        if more:  # it must not know of an earlier packing
+            _imported(tool, tar, image)
+        with ExitStack() as stack:
+            address = _fresh(bench, stack)
+            figure = tool.measure(_sending(tool, image, address, *more))
+            sizes[tool.name] = _weight(address, image)
+        return figure
+
+    marks = ((5.0, "docker", ["podman"]), (3.0, "podman", ["docker"]))
+    lines = _judged(f"`{image}`, {title}", bench, tools, step, *marks)
+    said = ", ".join(f"{name} {size / 1e6:.1f}" for name, size in sizes.items())
+    print(f"MB sent: {said}", flush=True)
+    return [*lines, f"MB of the layer as sent: {said}.", ""]
+
+
+def _plain(bench: Bench, layout: str) -> Path:
     """Write the image's largest layer as a plain tar."""
     blobs = Path(layout, "blobs/sha256")
     largest = max(blobs.iterdir(), key=lambda path: path.stat().st_size)
     target = bench.disk / "made.tar"
     with target.open("wb") as sink:
         subprocess.run(["gzip", "-dc", largest], stdout=sink, check=True)
-    return [target]
+    return target
 
 
 def _weight(address: str, image: str) -> int:
@@ -220,10 +219,12 @@ def far(bench: Bench, images: Sequence[str]) -> list[str]:
     for image in images:
         bench.publish(image)
         for tool in tools.values():
-            _have(bench, tool, image)
+            _have(tool, image)
         turns: dict[str, int] = {}
 
-        def pushed(tool: Engine, _: int, image: str = image, turns: dict[str, int] = turns) -> Figure:
+        def pushed(
+            tool: Engine, _: int, image: str = image, turns: dict[str, int] = turns
+        ) -> Figure:
             with ExitStack() as stack:
                 address = _fresh(bench, stack)
                 line = stack.enter_context(LongLine(address, delay_s=_FAR_S))
@@ -231,7 +232,9 @@ def far(bench: Bench, images: Sequence[str]) -> list[str]:
                 turns[tool.name] = line.turns
             return figure
 
-        def repeated(tool: Engine, _: int, image: str = image, turns: dict[str, int] = turns) -> Figure:
+        def repeated(
+            tool: Engine, _: int, image: str = image, turns: dict[str, int] = turns
+        ) -> Figure:
             with ExitStack() as stack:
                 address = _fresh(bench, stack)
                 line = stack.enter_context(LongLine(address, delay_s=_FAR_S))

@@ -190,3 +190,14 @@ def test_a_compression_says_how_it_packs(name: str, level: int | None, shown: st
 def test_a_compression_that_is_not_there_is_refused(name: str, level: int | None, words: str):
     with pytest.raises(CompressionInvalid, match=words):
         Compression.parse(name, level)
+
+
+def test_zstd_by_several_threads_is_the_same_whatever_their_number():
+    data = random.Random(1).randbytes(1 << 20) * 24
+    made = set()
+    for workers in (1, 2, 3):
+        machine = compressor("zstd", 3, workers=workers)
+        packed = machine.compress(data[:5_000_000]) + machine.compress(data[5_000_000:])
+        made.add(packed + machine.flush())
+    (one,) = made
+    assert b"".join(decompressed(io.BytesIO(one))) == data

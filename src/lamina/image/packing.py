@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["pack", "repacked_manifest"]
 
+_WORKERS = 2
+
 
 def pack(
     pieces: Iterable[bytes],
@@ -26,10 +28,10 @@ def pack(
 ) -> Descriptor:
     """Compress the tar that `pieces` are, in MiBs, into `write`; give the blob's descriptor.
 
-    The same tar gives the same blob, and the one that a commit would make of it. The tar is hashed
-    in a thread of its own. Raises: DigestMismatch (the tar is not `diff_id`: it is damaged here).
+    The same tar gives the same blob; with gzip the one that a commit would make of it, with zstd
+    one that two threads make. The tar is hashed in a thread of its own. Raises: DigestMismatch (the tar is not `diff_id`: it is damaged here).
     """
-    machine = compressor(compression.codec, compression.level)
+    machine = compressor(compression.codec, compression.level, workers=_WORKERS)
     plain, packed = Hasher(diff_id.algorithm), Hasher()
 
     def put(data: bytes) -> None:

@@ -115,12 +115,13 @@ class Compression:
         return f"{self.codec};level={self.level};by={library}"
 
 
-def compressor(codec: str, level: int | None = None) -> Compressor:
+def compressor(codec: str, level: int | None = None, *, workers: int = 0) -> Compressor:
     """Make a compressor: `gzip` (default level 1), `zstd` (default 3), `` for none.
 
     gzip levels up to 3 are isal's where it is installed: at 1 it is several times as fast as zlib's
     6 for about a seventh more bytes. gzip output has no time and no name in its header, so the same
-    bytes give the same blob. Raises: Unsupported (unknown codec, or zstd not installed).
+    bytes give the same blob. With `workers` zstd compresses in so many threads where it is built for
+    that; any number of them gives the same bytes, which none does not. Raises: Unsupported (unknown codec, or zstd not installed).
     """
     if codec not in _DEFAULT_LEVELS:
         raise Unsupported(f"unknown compression {codec!r}", hint="use gzip, zstd or none")
@@ -132,7 +133,12 @@ def compressor(codec: str, level: int | None = None) -> Compressor:
             return made
         return zlib.compressobj(chosen, zlib.DEFLATED, _GZIP_WINDOW)
     if codec == "zstd":
-        frames: Compressor = _zstd().ZstdCompressor(level=chosen)
+        module = _zstd()
+        parameters = module.CompressionParameter
+        options = {parameters.compression_level: chosen}
+        if workers and parameters.nb_workers.bounds()[1]:
+            options[parameters.nb_workers] = workers
+        frames: Compressor = module.ZstdCompressor(options=options)
         return frames
     return _Plain()
 
