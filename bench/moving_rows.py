@@ -130,8 +130,8 @@ def pack(bench: Bench, images: Sequence[str]) -> list[str]:
         tools = _tools(bench, Lamina, Podman, Docker)
         for tool in tools.values():
             _imported(tool, tar, image)
-        for title, words in _PACKINGS.items():
-            lines += _packed(bench, tools, tar, image, title, words)
+        for title in _PACKINGS:
+            lines += _packed(bench, tools, tar, image, title)
         for tool in tools.values():
             tool.stop()
         tar.unlink()
@@ -143,13 +143,11 @@ def _imported(tool: Engine, tar: Path, image: str) -> None:
     tool.quietly(tool.run("import", str(tar), tool.reference(image)))
 
 
-def _packed(
-    bench: Bench, tools: dict[str, Engine], tar: Path, image: str, title: str, words: Sequence[str]
-) -> list[str]:  # fmt: skip
+def _packed(bench: Bench, tools: dict[str, Engine], tar: Path, image: str, title: str) -> list[str]:
     sizes: dict[str, int] = {}
 
     def step(tool: Engine, _: int) -> Figure:
-        more = words if isinstance(tool, Lamina) else ()
+        more = _PACKINGS[title] if isinstance(tool, Lamina) else ()
         if more:  # it must not know of an earlier packing
             _imported(tool, tar, image)
         with ExitStack() as stack:
