@@ -73,7 +73,12 @@ class Engine:
         """The sealed layers."""
         from lamina.snapshot.layers import Layers
 
-        return Layers(self.settings.root)
+        return Layers(self.settings.root, self._remake)
+
+    def _remake(self, pile: "Sequence[Digest]") -> None:
+        from lamina.engine.mend import remake
+
+        remake(self, tuple(pile))
 
     @cached_property
     def snapshotter(self) -> "Snapshotter":

@@ -120,6 +120,7 @@ class _Check:
     ) -> Finding | None:
         """Check one sealed layer: its index by its sums, its tar by the diff ID."""
         from lamina.layer.sealed import SealedLayer
+        from lamina.snapshot.unsynced import settle
 
         try:
             with SealedLayer.open(path) as layer:
@@ -127,6 +128,7 @@ class _Check:
                     detail = f"holds {layer.diff_id}"
                 else:
                     layer.verify(self._progress)
+                    settle(path)
                     return None
         except FileNotFoundError:  # removed meanwhile
             return None
@@ -230,7 +232,7 @@ def _absent(engine: "Engine", needs: _Needs) -> Iterator[Finding]:
     adopted = _adopted(engine)
     for pile, names in needs.piles.items():
         mine = tuple(sorted(names & adopted))
-        if mine and not engine.layers.has(pile):
+        if mine and engine.layers.find(pile) is None:
             yield Finding(
                 Shape.MISSING, Part.LAYER, str(pile[-1]), "not sealed here", mine, pile=pile
             )

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lamina.remote.repository import Repository
     from lamina.spec.descriptor import Descriptor
 
-__all__ = ["mend"]
+__all__ = ["mend", "remake"]
 
 _DOCUMENTS = (*MediaType.MANIFESTS, *MediaType.INDEXES)
 
@@ -138,11 +138,34 @@ def _receive(engine: "Engine", repository: "Repository", wanted: "Descriptor") -
         writer.commit(wanted.digest, wanted.size)
 
 
+def remake(engine: "Engine", pile: tuple[Digest, ...]) -> None:
+    """Seal a missing layer again from its blob: a power failure may have taken it.
+
+    Raises: NotFound (no image here has its blob), Corrupt (the blob is damaged), DiskFull.
+    """
+    with engine.store.lease():
+        blob = _blob_of(engine, pile[-1])
+        if blob is None:
+            raise NotFound("no blob here holds it")
+        with (
+            engine.layers.writer(pile) as writer,
+            engine.store.blobs.open(blob.digest) as file,
+        ):
+            if writer.sealed:
+                return
+            for piece in decompressed(VerifyingReader(file, blob.digest, blob.size)):
+                writer.write(piece)
+            writer.commit()
+
+
 def _seal(engine: "Engine", pile: tuple[Digest, ...]) -> str:
     """Make a sealed layer again; say from what. Raises: NotFound (its tar is nowhere)."""
-    if engine.layers.has(pile):
+    path = engine.layers.find(pile)
+    if path is not None:
+        from lamina.layer.sealed import SealedLayer
+
         try:
-            with engine.layers.open(pile) as layer:
+            with SealedLayer.open(path) as layer:
                 _seal_from(engine, pile, layer.tar())
         except (LaminaError, OSError):  # the header or the tar is damaged, too
             pass

@@ -1,5 +1,8 @@
 """Pull: a name at a registry becomes an image here."""
 
+import gc
+from contextlib import contextmanager
+
 from lamina.engine.naming import name_image
 from lamina.errors import NotFound
 from lamina.events import Listener, Notice, silent
@@ -13,6 +16,8 @@ from lamina.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lamina.engine.engine import Engine
     from lamina.image.place import Place
     from lamina.remote.repository import Repository
@@ -52,7 +57,7 @@ def pull(
     wanted = Platform.parse(platform) if platform else engine.platform
     shown = str(reference.digest) if reference.digest else reference.tag
     place = engine.place(unpack=unpack)
-    with engine.store.lease():
+    with engine.store.lease(), _uncollected():
         first = True
 
         def tell(event: object) -> None:
@@ -163,6 +168,19 @@ def _receive(
         listener(Notice(f"Passing over mirrors {', '.join(mirrors)}: {error}"))
     source = RegistrySource(engine.client, reference, engine.abort, blobs=place.blobs)
     return receive(source, place, platform, name=reference.familiar, listener=listener)
+
+
+@contextmanager
+def _uncollected() -> "Iterator[None]":
+    """Keep Python from looking for cycles in the hundred thousand objects of an index: none are made."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def _path(reference: Reference) -> str:

@@ -30,8 +30,18 @@ def collect(engine: "Engine", *, now: bool = False) -> int:
     layers = engine.layers
     with engine.store.sweep(_container_images(engine)) as sweep:
         kept = undo.spare(engine, sweep, now=now)
+        if sweep.garbage:
+            layers.settle(_only_sealed(engine))
         freed = sweep.blobs().size
         return freed + layers.sweep(sweep.live.diff_ids, sweep.since_ns, kept).size
+
+
+def _only_sealed(engine: "Engine") -> "Iterator[Digest]":
+    """Give the layers of containers whose image is gone: nothing else may hold their bytes."""
+    known = {fact for row in engine.store.names.all() for fact in row.facts.values()}
+    for record in engine.containers.records():
+        if str(record.image_id) not in known:
+            yield from record.diff_ids
 
 
 def _container_images(engine: "Engine") -> "Iterator[Digest]":

@@ -57,7 +57,7 @@ class Intake:
     ) -> None:
         self._compression = compression or Compression()
         self._machine = compressor(self._compression.codec, self._compression.level)
-        self._sealing = place.layers.writer_new(tuple(parents))
+        self._sealing = place.layers.writer_new(tuple(parents), held=True)
         self._blob = place.blobs.writer(f"new-{fresh_name()}")
         self._pending: list[bytes] = []
         self._pending_size = 0
@@ -120,7 +120,7 @@ class Intake:
         return NewLayer(blob, self._sealing.diff_id, sealed.content_size, sealed.entries)
 
     def settle(self, *others: "Callable[[], object]") -> None:
-        """Make blob and sealed layer visible, durably, and run `others` meanwhile.
+        """Make blob, durably, and sealed layer visible, and run `others` meanwhile.
 
         Raises: Unavailable (disk), and what `others` raise.
         """

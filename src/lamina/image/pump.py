@@ -14,16 +14,18 @@ _DEPTH = 8
 
 
 class Pump:
-    """Hands pieces to `take` in order, in a thread of its own; at most eight wait.
+    """Hands pieces to `take` in order, in a thread of its own; at most `depth` wait.
 
     Use as a context manager: leaving it ends the thread whatever happened. What `take` raises comes
     out of the next `put` or of `close`. Made for C code that releases the GIL: hash, inflate, write.
     """
 
-    def __init__(self, take: Callable[[bytes], object], *, name: str = "pump") -> None:
+    def __init__(
+        self, take: Callable[[bytes], object], *, name: str = "pump", depth: int = _DEPTH
+    ) -> None:
         self._take = take
         self._pieces: SimpleQueue[bytes | None] = SimpleQueue()
-        self._room = Semaphore(_DEPTH)
+        self._room = Semaphore(depth)
         self._failure: BaseException | None = None
         self._thread = Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -35,7 +37,7 @@ class Pump:
         self._end()
 
     def put(self, piece: bytes) -> None:
-        """Pass one piece on; wait while eight wait already. Raises: what `take` raised."""
+        """Pass one piece on; wait while as many as may wait already. Raises: what `take` raised."""
         if self._failure is not None:
             raise self._failure
         self._room.acquire()

@@ -79,10 +79,12 @@ class Sealer:
     `write` takes the uncompressed tar in pieces of any size; whoever calls it does the hashing.
     Leaving the context without `finish` closes the file: it has no superblock, so nothing mounts
     or opens it. Memory grows with the entries, not with the bytes, up to about `memory_limit`.
+    With `early` the disk begins with what is there before the end: for callers who sync.
     """
 
-    def __init__(self, path: str, *, memory_limit: int = MEMORY_LIMIT) -> None:
+    def __init__(self, path: str, *, memory_limit: int = MEMORY_LIMIT, early: bool = True) -> None:
         self.path = path
+        self._early = early
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._size = 0  # bytes of tar
         self._chunked = False
@@ -124,7 +126,8 @@ class Sealer:
         for start, end in data_runs(data):
             _write_at(self._fd, view[start:end], at + start)
         self._size += len(data)
-        write_out(self._fd, at, at + len(data))
+        if self._early:
+            write_out(self._fd, at, at + len(data))
 
     def finish(
         self,

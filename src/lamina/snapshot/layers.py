@@ -12,13 +12,12 @@ when that does:
 """
 
 import os
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
 
-from lamina.errors import Invalid, NotFound
+from lamina.errors import Corrupt, Invalid, NotFound
 from lamina.snapshot import unsynced
-from lamina.snapshot.workplace import Claim, Workplace
+from lamina.snapshot.workplace import Workplace
 from lamina.spec.digest import Digest, chain_id
 from lamina.stream.files import (
     DiskFull,
@@ -27,17 +26,16 @@ from lamina.stream.files import (
     publish,
     remove_tree,
     sync_directory,
+    sync_file,
 )
-from lamina.stream.verify import DigestMismatch, Hasher
 from lamina.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from lamina.layer.entry import Entry
-    from lamina.layer.seal import Sealer, SealResult
     from lamina.layer.sealed import SealedLayer
+    from lamina.snapshot.sealing import LayerWriter
 
-__all__ = ["Freed", "LayerUnknown", "LayerWriter", "Layers"]
+__all__ = ["Freed", "LayerUnknown", "Layers"]
 
 _ALGORITHMS = {64: "sha256", 128: "sha512"}
 _MERGED = "merged-"
@@ -59,22 +57,34 @@ class Layers:
     """The sealed layers under one root folder; safe for many threads and processes at once.
 
     A pile is a sequence of diff IDs, lowest first; a method that takes one is about its last.
+    `remake(pile)` seals a layer that is missing again, from its blob, or raises NotFound: a layer
+    that a blob holds is not waited for, and a power failure may take it (see `unsynced`).
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(
+        self, root: str, remake: Callable[[Sequence[Digest]], object] | None = None
+    ) -> None:
         self.root = os.path.abspath(root)
+        self._remake = remake
         self._layers = f"{self.root}/layers"
         self._unpacked = f"{self.root}/snapshots/unpacked"
         self._new = Workplace(f"{self._layers}/new")
         self.directories = Workplace(f"{self.root}/snapshots/new")
 
     def has(self, diff_ids: Sequence[Digest]) -> bool:
-        """Tell whether the pile's last layer is sealed here."""
-        return self._find(diff_ids) is not None
+        """Tell whether the pile's last layer is sealed here, whole."""
+        return self._whole(diff_ids) is not None
 
     def path(self, diff_ids: Sequence[Digest]) -> str:
-        """Give the sealed file of the pile's last layer. Raises: LayerUnknown."""
-        found = self._find(diff_ids)
+        """Give the sealed file of the pile's last layer, made again if it got lost.
+
+        Raises: LayerUnknown.
+        """
+        found = self._whole(diff_ids)
+        if found is None and self._remake is not None:
+            with suppress(NotFound):
+                self._remake(diff_ids)
+                found = self.find(diff_ids)
         if found is None:
             raise LayerUnknown(f"layer {diff_ids[-1]} is not here", hint="pull its image again")
         return found
@@ -129,7 +139,7 @@ class Layers:
             with self._new.place(os.path.basename(path)) as place:
                 if not os.path.exists(path):
                     self._merge(diff_ids, place)
-                    _place(place, path)
+                    _place(place, path, durable=True)
         return path
 
     def merged_directory(self, diff_ids: Sequence[Digest], fill: Callable[[str, str], None]) -> str:
@@ -165,7 +175,7 @@ class Layers:
 
         with disk_errors("merging layers"), self.opened(diff_ids) as layers:
             seal_tree(Tree.of(layers), place)
-            _sync_file(place)
+            sync_file(place)
 
     def size(self, diff_ids: Sequence[Digest]) -> int:
         """Give the bytes of the sealed file. Raises: LayerUnknown."""
@@ -181,25 +191,37 @@ class Layers:
         *,
         parents_ready: Callable[[], None] | None = None,
         waiting: Callable[[], None] | None = None,
+        held: bool = False,
     ) -> "LayerWriter":
         """Seal the pile's last layer, whose diff ID is known: what comes in is checked against it.
 
         One writer per layer exists on the machine; others wait here, `waiting` being called
         meanwhile, and may find it `sealed` then. `parents_ready` is called before the layers below
-        are opened, which only some layers need: it waits for them.
+        are opened, which only some layers need: it waits for them. `held` says that a blob with the
+        same bytes will be on the disk before anyone relies on the layer: then nobody waits for the
+        disk here, and the layer can be made again.
         """
-        claim = self._new.claim(diff_ids[-1].hex, waiting=waiting)
-        return LayerWriter(self, claim, diff_ids[:-1], diff_ids[-1], parents_ready)
+        from lamina.snapshot.sealing import LayerWriter
 
-    def writer_new(self, parents: Sequence[Digest]) -> "LayerWriter":
-        """Seal a layer that is being made, on top of `parents`: its diff ID is known at the end."""
-        return LayerWriter(self, self._new.claim(), parents, None, None)
+        claim = self._new.claim(diff_ids[-1].hex, waiting=waiting)
+        return LayerWriter(self, claim, diff_ids[:-1], diff_ids[-1], parents_ready, held=held)
+
+    def writer_new(self, parents: Sequence[Digest], *, held: bool = False) -> "LayerWriter":
+        """Seal a layer that is being made, on top of `parents`: its diff ID is known at the end.
+
+        `held`: as in `writer`.
+        """
+        from lamina.snapshot.sealing import LayerWriter
+
+        return LayerWriter(self, self._new.claim(), parents, None, None, held=held)
 
     def writer_again(self, diff_ids: Sequence[Digest]) -> "LayerWriter":
         """Seal the pile's last layer once more, in the place of a file that is damaged.
 
         Containers that have the damaged file mounted keep it until they end.
         """
+        from lamina.snapshot.sealing import LayerWriter
+
         claim = self._new.claim(diff_ids[-1].hex)
         return LayerWriter(self, claim, diff_ids[:-1], diff_ids[-1], None, again=True)
 
@@ -210,11 +232,12 @@ class Layers:
         *,
         needs_parents: bool,
         again: bool = False,
+        durable: bool = True,
     ) -> None:
         """Give a finished sealed file its place; for LayerWriter."""
         path = self._chain_path(diff_ids) if needs_parents else self._own_path(diff_ids)
-        if again or not os.path.exists(path):  # it may be mounted: keep one page cache for all
-            _place(temporary, path)
+        if again or not _may_stay(path, durable=durable):
+            _place(temporary, path, durable=durable)
 
     def directory(self, name: str, fill: Callable[[str], None]) -> str:
         """Give the directory `snapshots/unpacked/<name>`, filled by `fill(path)` if not there yet.
@@ -314,13 +337,38 @@ class Layers:
         name = f"{_MERGED}{chain_id(diff_ids).hex}"
         return f"{self._layers}/merged/{diff_ids[-1].hex}/{name}"
 
-    def _find(self, diff_ids: Sequence[Digest]) -> str | None:
+    def find(self, diff_ids: Sequence[Digest]) -> str | None:
+        """Give the sealed file of the pile's last layer as it lies there, whole or not."""
         if not diff_ids:
             raise Invalid("an empty pile has no last layer")
         for place in (self._own_path, self._chain_path):  # a chain ID costs its whole pile
             path = place(diff_ids)
             if os.path.exists(path):
                 return path
+        return None
+
+    def settle(self, diff_ids: Iterable[Digest]) -> None:
+        """Wait until the disk has these layers: what else holds their bytes may go then."""
+        wanted = set(diff_ids)
+        for digest, path in self.files():
+            if digest in wanted:
+                unsynced.settle(path)
+
+    def _whole(self, diff_ids: Sequence[Digest]) -> str | None:
+        """Find a layer. One that a power failure may have cut short is read first; if so, it goes."""
+        found = self.find(diff_ids)
+        if found is None:
+            return None
+        with suppress(FileNotFoundError):  # another process was quicker
+            if unsynced.trust(found) is unsynced.WHOLE:
+                return found
+            with self._new.place(f"check-{os.path.basename(found)}"):
+                known = unsynced.trust(found)
+                if known is unsynced.DOUBTFUL and _is_sound(found, diff_ids[-1]):
+                    known = unsynced.WHOLE if unsynced.settle(found) else known
+                if known is unsynced.WHOLE:
+                    return found
+                os.unlink(found)
         return None
 
     def files(self) -> Iterator[tuple[Digest, str]]:
@@ -345,132 +393,6 @@ class Layers:
                 yield digest, f"{self._layers}/{kind}/{name}/{file}"
 
 
-class LayerWriter:
-    """One layer on its way in; a context manager that removes what was not committed.
-
-    Takes the uncompressed tar in order; hashes and seals it as it comes. For one thread.
-    """
-
-    def __init__(
-        self,
-        layers: Layers,
-        claim: Claim,
-        parents: Sequence[Digest],
-        expected: Digest | None,
-        parents_ready: Callable[[], None] | None,
-        *,
-        again: bool = False,
-    ) -> None:
-        self._layers = layers
-        self._again = again
-        self._claim = claim
-        self._parents = tuple(parents)
-        self._expected = expected
-        self._parents_ready = parents_ready
-        self._needs_parents = False
-        self._hasher = Hasher(expected.algorithm if expected else "sha256")
-        self._sealer = self._start()
-
-    def __enter__(self) -> "LayerWriter":  # noqa: PYI034 - nothing derives from it
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.discard()
-
-    @property
-    def sealed(self) -> bool:
-        """Tell whether another process has sealed this layer: there is nothing left to do."""
-        return self._expected is not None and self._layers.has((*self._parents, self._expected))
-
-    @property
-    def size(self) -> int:
-        """Bytes of tar taken so far."""
-        return self._hasher.size
-
-    @property
-    def diff_id(self) -> Digest:
-        """The digest of the tar taken so far; after the last `write` the layer's diff ID."""
-        return self._hasher.digest
-
-    def write(self, data: "bytes | memoryview") -> None:
-        """Take the next bytes of the tar. Raises: Corrupt or Invalid (no layer), DiskFull."""
-        self._hasher.update(data)
-        with disk_errors("sealing a layer"):
-            self._sealer.write(data)
-
-    def add(self, entries: "Sequence[Entry]") -> None:
-        """Take the next entries of a tar of our own writing: `Sealer.add`. Raises: EntryInvalid."""
-        self._sealer.add(entries)
-
-    def append(self, data: bytes) -> None:
-        """Take the next bytes of such a tar; another thread may. Raises: DiskFull."""
-        self._hasher.update(data)
-        with disk_errors("sealing a layer"):
-            self._sealer.append(data)
-
-    def finish(self) -> "SealResult":
-        """Check the diff ID and write the index; `settle` makes the layer visible.
-
-        The diff ID is then `.diff_id`. Raises: DigestMismatch, Corrupt, Invalid, DiskFull; then
-        everything is removed and a repeat starts anew.
-        """
-        diff_id = self.diff_id
-        try:
-            self._check(diff_id)
-            with ExitStack() as stack, disk_errors("sealing a layer"):
-                result = self._sealer.finish(diff_id, partial(self._open_parents, stack))
-        except BaseException:
-            self.discard()
-            raise
-        self._needs_parents = result.needs_parents
-        return result
-
-    def settle(self) -> None:
-        """Make the finished layer visible, durably. Raises: DiskFull; nothing is visible then."""
-        try:
-            with disk_errors("sealing a layer"):
-                _sync_file(self._claim.path)
-                pile = (*self._parents, self.diff_id)
-                self._layers.accept(
-                    self._claim.path, pile, needs_parents=self._needs_parents, again=self._again
-                )
-        finally:
-            self.discard()
-
-    def commit(self) -> "SealResult":
-        """Finish and settle. Raises: as both."""
-        result = self.finish()
-        self.settle()
-        return result
-
-    def discard(self) -> None:
-        """Remove what was written and unlock. May be called twice, and after `commit`."""
-        self._sealer.close()
-        self._claim.release()
-
-    def _check(self, diff_id: Digest) -> None:
-        if self._expected is not None and diff_id != self._expected:
-            raise DigestMismatch(
-                f"layer has diff ID {diff_id}, its image says {self._expected}",
-                hint="the image was built wrongly or tampered with; tell its publisher",
-            )
-
-    def _start(self) -> "Sealer":
-        from lamina.layer.seal import Sealer
-
-        try:
-            with disk_errors("sealing a layer"):
-                return Sealer(self._claim.path)
-        except BaseException:
-            self._claim.release()
-            raise
-
-    def _open_parents(self, stack: ExitStack) -> "list[SealedLayer]":
-        if self._parents_ready is not None:
-            self._parents_ready()
-        return stack.enter_context(self._layers.opened(self._parents))
-
-
 def _is_digest(name: str) -> bool:  # what others left is never garbage
     return len(name) in _ALGORITHMS and not name.strip("0123456789abcdef")
 
@@ -482,19 +404,34 @@ def _names(folder: str) -> list[str]:
         return []
 
 
-def _place(temporary: str, path: str) -> None:
+def _place(temporary: str, path: str, *, durable: bool) -> None:
     """Give a finished file its name, in a folder that may not be there yet."""
+    put = publish if durable else os.rename
     try:
-        publish(temporary, path)
+        put(temporary, path)
     except FileNotFoundError:  # the first of its folder
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        sync_directory(os.path.dirname(os.path.dirname(path)))
-        publish(temporary, path)
+        if durable:
+            sync_directory(os.path.dirname(os.path.dirname(path)))
+        put(temporary, path)
 
 
-def _sync_file(path: str) -> None:
-    fd = os.open(path, os.O_RDONLY)
+def _may_stay(path: str, *, durable: bool) -> bool:
+    """Tell whether the file that is there, if any, serves: it may be mounted, with its page cache."""
     try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        whole = unsynced.trust(path) is unsynced.WHOLE
+    except FileNotFoundError:
+        return False
+    return whole and (not durable or unsynced.settle(path))
+
+
+def _is_sound(path: str, diff_id: Digest) -> bool:
+    """Read all of a sealed file and tell whether it is the layer it should be."""
+    from lamina.layer.sealed import SealedLayer
+
+    try:
+        with SealedLayer.open(path) as layer:
+            layer.verify()
+            return layer.diff_id == diff_id
+    except Corrupt:
+        return False

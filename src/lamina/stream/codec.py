@@ -29,6 +29,7 @@ __all__ = [
 
 _GZIP_WINDOW = 31  # zlib's way of saying: gzip header, 32 KiB window
 _PIECE = 1024 * 1024
+_INFLATED = 512 * 1024  # stays in the processor's cache until it is hashed and written
 _HEAD = 4  # bytes that tell the codec
 _GZIP_MAGIC = b"\x1f\x8b"
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -146,9 +147,11 @@ def compressor(codec: str, level: int | None = None, *, workers: int = 0) -> Com
 def decompressor(codec: str) -> Decompressor:
     """Make a decompressor for `gzip` (several members too), `zstd` (several frames too) or ``."""
     if codec == "gzip":
-        engine = _isal() or zlib
-        error = engine.error if engine is zlib else engine.IsalError
-        return _Gzip(lambda: engine.decompressobj(_GZIP_WINDOW), error)
+        engine = _igzip()
+        if engine is None:
+            return _Gzip(lambda: zlib.decompressobj(_GZIP_WINDOW), zlib.error)
+        flag = engine.DECOMP_GZIP
+        return _Igzip(lambda: engine.IgzipDecompressor(flag=flag), engine.IsalError)
     if codec == "zstd":
         return _Zstd()
     if codec == "":
@@ -169,18 +172,26 @@ def decompressed(source: "Readable", *, size: int = 256 * 1024) -> "Iterator[byt
 
 
 class _Inflater(Protocol):
-    """What zlib and isal call a decompression object."""
+    """What zlib calls a decompression object."""
 
-    eof: bool
-    unused_data: bytes
-    unconsumed_tail: bytes
+    @property
+    def eof(self) -> bool:
+        """Whether the member has ended."""
+
+    @property
+    def unused_data(self) -> bytes:
+        """What came after the member."""
+
+    @property
+    def unconsumed_tail(self) -> bytes:
+        """What was left because of the limit."""
 
     def decompress(self, data: bytes, max_length: int, /) -> bytes:
         """Give at most `max_length` plain bytes."""
 
 
 class _Frame(Protocol):
-    """What the zstd module calls a decompressor: of one frame."""
+    """What isal and the zstd module call a decompressor: of one member or frame."""
 
     eof: bool
     unused_data: bytes
@@ -246,6 +257,47 @@ class _Gzip:
             raise CodecError("gzip data ends too soon")
 
 
+class _Igzip:
+    """The same by isal's own interface: it keeps what it has not read yet, zlib's gives it back."""
+
+    def __init__(self, make: Callable[[], _Frame], error: type[Exception]) -> None:
+        self._make = make
+        self._error = error
+        self._member: _Frame | None = None
+        self._seen = False
+
+    def feed(self, data: bytes, /) -> "Iterator[bytes]":
+        pending = data
+        while True:
+            if self._member is None:
+                if self._seen:
+                    pending = pending.lstrip(b"\0")
+                if not pending:
+                    return
+                self._member = self._make()
+                self._seen = True
+            member = self._member
+            try:
+                plain = member.decompress(pending, _INFLATED)
+            except self._error as error:
+                raise CodecError(f"damaged gzip data: {error}") from error
+            if plain:
+                yield plain
+            if member.eof:
+                pending = member.unused_data
+                self._member = None
+            elif member.needs_input:
+                return
+            elif not plain and not pending:
+                raise CodecError("damaged gzip data: no progress")
+            else:
+                pending = b""
+
+    def finish(self) -> None:
+        if self._member is not None or not self._seen:
+            raise CodecError("gzip data ends too soon")
+
+
 class _Zstd:
     """zstd frames one after another (zstd:chunked writes many, with skippable ones between)."""
 
@@ -286,6 +338,14 @@ def _isal() -> "ModuleType | None":
     except ImportError:
         return None
     return isal_zlib
+
+
+def _igzip() -> "ModuleType | None":
+    try:
+        from isal import igzip_lib
+    except ImportError:
+        return None
+    return igzip_lib
 
 
 def _zstd() -> "ModuleType":

@@ -25,6 +25,7 @@ __all__ = [
     "remove_tree",
     "replace",
     "sync_directory",
+    "sync_file",
     "together",
     "write_all",
     "write_out",
@@ -117,6 +118,15 @@ def write_out(fd: int, before: int, after: int) -> None:
 def sync_directory(path: str) -> None:
     """Make renames and removals in `path` survive a power cut."""
     fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sync_file(path: str) -> None:
+    """Wait until every byte of a file is on the disk."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)
     finally:

@@ -1,0 +1,63 @@
+"""Calls worked off by a few threads, in order, each telling how it ended."""
+
+import threading
+from functools import partial
+
+import pytest
+
+from lamina.image.jobs import Jobs
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_calls_begin_in_order_and_all_are_told_of():
+    jobs = Jobs(1, name="t")
+    begun: list[int] = []
+    made = [jobs.submit(partial(begun.append, number)) for number in range(20)]
+    ended = [jobs.ended.get() for _ in made]
+    jobs.close(Stopped())
+    assert begun == list(range(20))
+    assert ended == made
+    assert [job.error for job in made] == [None] * 20
+
+
+def test_as_many_run_at_once_as_there_are_workers():
+    jobs = Jobs(3, name="t")
+    meeting = threading.Barrier(3)
+    for _ in range(3):
+        jobs.submit(lambda: meeting.wait(30))
+    assert [jobs.ended.get().error for _ in range(3)] == [None] * 3
+    jobs.close(Stopped())
+
+
+def test_what_a_call_raises_comes_out_where_its_end_is_waited_for():
+    jobs = Jobs(2, name="t")
+    bad = jobs.submit(lambda: 1 / 0)
+    waiting = jobs.submit(bad.result)
+    with pytest.raises(ZeroDivisionError):
+        waiting.result()
+    jobs.close(Stopped())
+
+
+def test_what_has_not_begun_when_all_is_closed_is_never_made():
+    jobs = Jobs(1, name="t")
+    begun, go_on = threading.Event(), threading.Event()
+    made: list[str] = []
+
+    def first():
+        begun.set()
+        assert go_on.wait(30)
+        made.append("first")
+
+    jobs.submit(first)
+    late = jobs.submit(lambda: made.append("late"))
+    assert begun.wait(30)
+    closing = threading.Thread(target=jobs.close, args=(Stopped(),))
+    closing.start()
+    with pytest.raises(Stopped):
+        late.result()
+    go_on.set()
+    closing.join(30)
+    assert made == ["first"]
