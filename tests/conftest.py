@@ -7,6 +7,7 @@ ends is unmounted, so that neither a failure nor a container left running hurts 
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -24,10 +25,15 @@ from lamina.settings import Settings
 
 PLAIN = os.geteuid() != 0
 
+# A shell without job control starts what it puts behind with Ctrl-C ignored, and so would all
+# processes that the tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 for _profile, _examples in (("quick", 50), ("soak", 2000)):
     hypothesis_settings.register_profile(
         _profile,
         max_examples=_examples,
+        derandomize=_profile == "quick",  # the soak looks for new examples, `make test` for changes
         deadline=None,  # machines here are busy: a slow example is not a failure
         database=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
