@@ -213,7 +213,7 @@ def leftovers(engine: Engine) -> Iterator[str]:
     kept = {
         "uploads": set(), "leases": {"lock", "names", "names.new"}, "layers/new": set(),
         "layers/sha256": live, "snapshots/new": set(), "snapshots/active": ids,
-        "containers": {*ids, "names", "names.lock"},
+        "containers": {*ids, "names"},
         "containers/names": {record.name for record in engine.containers.records()},
     }  # fmt: skip
     for folder, names in kept.items():

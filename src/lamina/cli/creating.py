@@ -6,7 +6,7 @@ import os
 
 from lamina.cli import unready
 from lamina.cli.flags import BOOL, BYTES, INT, LIST, MAP, STRING, Flag, FlagInvalid
-from lamina.errors import Invalid, LaminaError
+from lamina.errors import Invalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -242,7 +242,7 @@ def _labels(arguments: Arguments) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def as_ours(error: LaminaError) -> LaminaError:
+def as_ours(error: Exception) -> Exception:
     """Give `error` Docker's exit code 125, unless it has one of its own."""
     if not hasattr(error, "exit_code"):
         error.exit_code = 125  # type: ignore[attr-defined]

@@ -34,6 +34,8 @@ _SYSTEM = {
     errno.EROFS: ("the file system is read-only", ""),
     errno.EACCES: ("permission denied", "try as another user, or with another LAMINA_ROOT"),
     errno.EPERM: ("operation not permitted", "this needs more rights than this user has"),
+    errno.EFBIG: ("the file would be larger than allowed", "raise the limit with `ulimit -f`"),
+    errno.EIO: ("the disk failed", "`dmesg` may say why; `lamina fsck` checks what is stored"),
     errno.EMFILE: ("too many open files", "raise the limit with `ulimit -n`"),
 }
 

@@ -1,11 +1,11 @@
 """Names of containers: generated ones, their form, and the registry that keeps each unique."""
 
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from fcntl import LOCK_EX, flock
 
 from lamina.errors import AlreadyExists, Invalid, NotFound
-from lamina.stream.files import locked
 
 __all__ = ["ContainerUnknown", "NameInvalid", "NameTaken", "Register", "check_name", "generate"]
 
@@ -391,9 +391,17 @@ class Register:
             for name in os.listdir(self._names):
                 self.free(name, container)
 
-    def renaming(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def renaming(self) -> Iterator[None]:
         """Keep `free_stale` out while a container has two names."""
-        return locked(f"{self.folder}/names.lock")
+        os.makedirs(self._names, mode=0o711, exist_ok=True)
+        # The folder itself is the lock: on a full disk no file could be made.
+        fd = os.open(self._names, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            flock(fd, LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
 
     def free_stale(self, name_of: Callable[[str], str]) -> None:
         """Let every name go whose container is gone or is called otherwise by now.

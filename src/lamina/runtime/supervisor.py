@@ -1,5 +1,6 @@
 """Start shims and talk to those that run: what the engine sees of them."""
 
+import errno
 import os
 import socket
 import sys
@@ -12,6 +13,7 @@ from lamina.runtime.runtime import Choice
 from lamina.spec.bundle import Bundle, ProcessSettings
 from lamina.spec.mount import Mount
 from lamina.spec.wire import Document, encode
+from lamina.stream.files import allow_open_files
 from lamina.values import dataclass
 
 __all__ = ["NotRunning", "Order", "Shims", "ask", "attach", "execute", "open_shim", "waiter"]
@@ -104,7 +106,7 @@ class Shims:
                 (os.POSIX_SPAWN_DUP2, lock, LOCK_FD),
             ]
             line = [self._python, "-IS", os.path.join(_HERE, "supervise.py"), order.id[:12]]
-            pid = os.posix_spawn(self._python, line, os.environ, file_actions=actions)
+            pid = self._spawn(line, actions)
         except BaseException:
             ours.close()
             raise
@@ -113,6 +115,23 @@ class Shims:
             os.close(request)
         os.waitpid(pid, 0)  # it goes into the background at once
         return Attachment(ours, terminal=order.process.terminal)
+
+    def _spawn(self, line: list[str], actions: Sequence[tuple[object, ...]]) -> int:
+        """Start a process; give its ID. Raises: Unavailable (too few files may be open)."""
+        from lamina.runtime.shim import LOCK_FD
+
+        for may_raise in (True, False):
+            try:
+                return os.posix_spawn(self._python, line, os.environ, file_actions=actions)
+            except OSError as error:
+                if error.errno != errno.EBADF:
+                    raise
+                if may_raise:  # the shim's own numbers are above the limit
+                    allow_open_files(LOCK_FD)
+        raise Unavailable(
+            "a container needs more open files than this shell allows",
+            hint=f"raise the limit: `ulimit -n {2 * LOCK_FD}`",
+        )
 
 
 def open_shim(socket_path: str) -> socket.socket:

@@ -48,7 +48,7 @@ class Leases:
     def hold(self) -> Iterator[None]:
         """Keep every digest that is pinned during the body; other threads may enter too."""
         with self._mutex:
-            if self._entered == 0:
+            if self._entered == 0 and not _is_read_only(self._directory):
                 self._begin()
             self._entered += 1
         try:
@@ -64,7 +64,7 @@ class Leases:
         if self._entered == 0 or digest in self._pinned:
             return
         with self._mutex:
-            if self._entered == 0:
+            if self._entered == 0 or self._fd < 0:
                 return
             with disk_errors("writing a lease"), locked(self._lock_path, shared=True):
                 self._write(f"{digest}\n".encode())
@@ -105,6 +105,8 @@ class Leases:
             raise
 
     def _end(self) -> None:
+        if self._fd < 0:
+            return
         try:
             os.unlink(self._path)
         finally:
@@ -129,6 +131,11 @@ class Leases:
             digests.update(map(Digest, lines))
             since_ns = int(first) if since_ns is None else min(since_ns, int(first))
         return Held(frozenset(digests), since_ns)
+
+
+def _is_read_only(folder: str) -> bool:
+    """Tell whether nothing can be removed there anyway, as on a read-only medium."""
+    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
 
 
 def _is_dead(path: str) -> bool:

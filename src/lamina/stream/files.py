@@ -33,6 +33,8 @@ __all__ = [
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_OWNED = "use a folder of your own with LAMINA_ROOT, or run as the folder's owner"
+_WRITABLE = "make the file system writable, or use another folder with LAMINA_ROOT"
 _POLL_S = 0.05
 _FEW_FILES, _SPARE_FILES = 100, 200
 _WRITE_OUT = 8 * 1024 * 1024
@@ -46,7 +48,7 @@ class DiskFull(Unavailable):
 def disk_errors(doing: str) -> Iterator[None]:
     """Turn a full disk or a refused write into an error that says what was being done.
 
-    Raises: DiskFull, Denied; other OSErrors pass as they are.
+    Raises: DiskFull, Denied, Unavailable (the disk failed); other OSErrors pass as they are.
     """
     try:
         yield
@@ -58,6 +60,16 @@ def disk_errors(doing: str) -> Iterator[None]:
 
 
 def _explain(error: OSError, doing: str) -> LaminaError | None:
+    if error.errno == errno.EFBIG:
+        return Unavailable(
+            f"a file grew larger than this shell allows while {doing}",
+            hint="raise the limit: `ulimit -f unlimited`",
+        )
+    if error.errno == errno.EIO:
+        return Unavailable(
+            f"the disk failed while {doing}",
+            hint="`dmesg` may say why; `lamina fsck` checks what is stored",
+        )
     if error.errno in _FULL:
         return DiskFull(
             f"no space left on device while {doing}",
@@ -67,7 +79,7 @@ def _explain(error: OSError, doing: str) -> LaminaError | None:
         where = f": {os.fsdecode(error.filename)}" if error.filename else ""
         return Denied(
             f"{os.strerror(error.errno or 0).lower()} while {doing}{where}",
-            hint="use a folder of your own with LAMINA_ROOT, or run as the folder's owner",
+            hint=_WRITABLE if error.errno == errno.EROFS else _OWNED,
         )
     return None
 

@@ -36,7 +36,7 @@ def main(arguments: Arguments, context: Context) -> int:
 
     try:
         return _run(arguments, context)
-    except LaminaError as error:
+    except (LaminaError, OSError) as error:
         raise as_ours(error) from None
 
 
@@ -52,13 +52,28 @@ def _run(arguments: Arguments, context: Context) -> int:
         need_terminal(context, terminal=arguments.flag("tty"), stdin=arguments.flag("interactive"))
     record = create(arguments, context, attached=not detach)
     stdin = arguments.flag("interactive") and not detach
-    attachment = context.engine.containers.start(record.id, stdin=stdin)
+    try:
+        attachment = context.engine.containers.start(record.id, stdin=stdin)
+    except BaseException:
+        if arguments.flag("rm"):
+            _forget(context, record)
+        raise
     if detach:
         attachment.close()
         context.print(record.id)
         return 0
     with attachment:
         return _follow(arguments, context, record, attachment)
+
+
+def _forget(context: Context, record: ContainerRecord) -> None:
+    """Remove a `--rm` container that has no shim to do it; one that runs after all stays."""
+    from contextlib import suppress
+
+    from lamina.errors import LaminaError
+
+    with suppress(LaminaError, OSError):
+        context.engine.containers.remove(record.id, volumes=True)
 
 
 def _follow(
