@@ -11,6 +11,7 @@ from threading import Lock
 
 from lamina.engine.derived import derived
 from lamina.engine.findings import Finding, Health, Part, Pile, Report, Shape
+from lamina.engine.removal import torn
 from lamina.errors import Corrupt, Invalid, LaminaError, NotFound
 from lamina.spec.config import CONFIG_LIMIT, ImageConfig
 from lamina.spec.descriptor import Descriptor, MediaType
@@ -78,10 +79,10 @@ class _Check:
         self._total = sum(sizes) + sum(_size(path) for _, path in layers)
         piles = {_key(engine, pile): pile for pile in needs.piles}
         with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="fsck") as pool:
-            torn = pool.map(lambda digest: self._blob(digest, needs), blobs)
+            bad = pool.map(lambda digest: self._blob(digest, needs), blobs)
             worn = pool.map(lambda row: self._layer(row[0], row[1], needs, piles), layers)
             made = pool.map(lambda job: job(), derived(engine, needs.piles))
-            found = [*needs.findings, *filter(None, torn), *filter(None, worn), *filter(None, made)]
+            found = [*needs.findings, *filter(None, bad), *filter(None, worn), *filter(None, made)]
         found += [*_absent(engine, needs), *_containers(engine), *_foreign(engine)]
         kept = _still_wanted(engine, found)
         return Report(_sorted(kept), needs.images, len(blobs), len(layers), self._total)
@@ -271,6 +272,9 @@ def _foreign(engine: "Engine") -> Iterator[Finding]:
             known = name in OURS if not folder else _is_hex(name, length)
             if not known:
                 yield _harmless(Shape.FOREIGN, f"{folder}/{name}".lstrip("/"), "not ours")
+    for container in torn(engine):
+        detail = "a container whose making or removal was cut short; `container prune` sweeps it"
+        yield _harmless(Shape.LEFT_OVER, f"containers/{container}", detail)
     for partial in engine.store.blobs.partials():
         if not partial.busy:
             detail = f"{partial.size} bytes of an interrupted download; the next pull goes on there"
