@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 from tests.images import Piece, tar
+from tests.layer.trees import tar_of
 from tests.snapshot.piles import seal
 
+from lamina.layer.entry import Entry, Kind
 from lamina.layer.stack import Stack
 from lamina.snapshot.copied import CopiedDriver
 from lamina.snapshot.layers import Layers
@@ -59,6 +61,19 @@ def test_a_file_whose_time_was_set_back_after_a_change_counts_as_changed(layers,
     with driver(layers).changed(Stack((), str(tmp_path / "copy")), pile, since_ns) as upper:
         assert os.listdir(upper.path) == ["a"]
     assert os.listdir(f"{layers.root}/snapshots/new") == []
+
+
+def test_the_time_of_a_symlink_or_fifo_alone_is_a_change(layers, tmp_path):
+    pile = seal(layers, tar_of([
+        Entry(b"", Kind.DIRECTORY, 0o755), Entry(b"kept", Kind.SYMLINK, 0o777, link=b"x"),
+        Entry(b"link", Kind.SYMLINK, 0o777, link=b"x"), Entry(b"pipe", Kind.FIFO, 0o644),
+    ]))  # fmt: skip
+    copy(layers, pile, tmp_path / "copy")
+    for name in ("link", "pipe"):
+        os.utime(tmp_path / "copy" / name, ns=(5, 5), follow_symlinks=False)
+    since_ns = os.stat(tmp_path / "copy").st_ctime_ns
+    with driver(layers).changed(Stack((), str(tmp_path / "copy")), pile, since_ns) as upper:
+        assert sorted(os.listdir(upper.path)) == ["link", "pipe"]
 
 
 @pytest.mark.parametrize(

@@ -184,14 +184,15 @@ class _Comparison:
         if node is None or entry is None or entry.kind is not node.kind:
             return True
         known = self._owners or node.kind not in _UNRECORDED
-        if known and (entry.uid, entry.gid) != (node.uid, node.gid):
+        other_owner = known and (entry.uid, entry.gid) != (node.uid, node.gid)
+        if other_owner or found.st_mtime_ns != node.mtime_ns:
             return True
         if node.kind is Kind.SYMLINK:
             return entry.link != node.target
         if entry.mode != node.mode or entry.xattrs != self._kept(carried_xattrs(node.xattrs)):
             return True
         if node.kind in (Kind.FILE, Kind.DIRECTORY):
-            return found.st_mtime_ns != node.mtime_ns or self._has_other_bytes(path, found, node)
+            return self._has_other_bytes(path, found, node)
         return entry.device != node.device
 
     def _kept(self, xattrs: "Xattrs") -> "Xattrs":
