@@ -8,7 +8,6 @@ import io
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext
-from tempfile import TemporaryFile
 from threading import Thread
 
 from lamina.engine.sessions import Sessions
@@ -168,6 +167,8 @@ class Sender:
             made = make(pieces.append)
             data = b"".join(pieces)
             return self._upload(parcel, made, lambda: io.BytesIO(data), look=True)
+        from tempfile import TemporaryFile
+
         with TemporaryFile(dir=self.engine.store.disk.uploads, buffering=0) as file:
             growing = Growing(file.fileno())
             maker = Thread(target=growing.fill, args=(lambda: make(growing.write),), name="pack")
