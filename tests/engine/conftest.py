@@ -23,15 +23,16 @@ def hub() -> Iterator[Hub]:
 
 
 @pytest.fixture
-def alice(tmp_path, hub) -> Engine:
-    engine = make_engine(tmp_path / "alice")
-    login(engine.client, hub.address, "alice", PASSWORD)
-    return engine
+def alice(tmp_path, hub) -> Iterator[Engine]:
+    with make_engine(tmp_path / "alice") as engine:  # left open, its sockets would be collected
+        login(engine.client, hub.address, "alice", PASSWORD)
+        yield engine
 
 
 @pytest.fixture
-def bob(tmp_path) -> Engine:
-    return make_engine(tmp_path / "bob")
+def bob(tmp_path) -> Iterator[Engine]:
+    with make_engine(tmp_path / "bob") as engine:
+        yield engine
 
 
 @pytest.fixture

@@ -144,7 +144,8 @@ def test_a_layer_goes_on_where_it_was_when_the_push_was_killed(hub, alice, tmp_p
         assert relay.passed["up"] - before < layer.size - (4 << 20)
     assert not kept[0].exists()
     name = f"{hub.address}/alice/large"
-    assert [found.downloaded for found in make_engine(tmp_path / "c").images.pull(name)] == [True]
+    with make_engine(tmp_path / "c") as other:
+        assert [found.downloaded for found in other.images.pull(name)] == [True]
 
 
 def test_a_large_layer_that_another_process_is_sending_is_waited_for_and_not_sent(hub, alice):

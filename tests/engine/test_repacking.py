@@ -78,6 +78,7 @@ def test_a_pulled_layer_stays_bit_for_bit_unless_forced(hub, alice, tmp_path):
     (forced,) = carol.images.push(on_top, compression=ZSTD, force=True)
     kinds = [layer.media_type for layer in manifest_of(carol, forced).layers]
     assert kinds == [MediaType.OCI_LAYER_ZSTD, MediaType.OCI_LAYER_ZSTD]
+    carol.close()
 
 
 def test_a_layer_that_is_packed_so_already_is_not_packed_again(hub, alice, monkeypatch):
