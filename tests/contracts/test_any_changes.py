@@ -153,19 +153,19 @@ def compare_list(listed: list[str], before: Facts, after: Facts) -> None:
     assert kept - {b""} <= paths["C"]
 
 
-@settings(max_examples=sized(20, 2000))
+@settings(max_examples=sized(20, 2000), derandomize=sized(1, 0) == 1)
 @given(container_changes())
 def test_any_changes_then_layer_is_the_same_tree(place: Place, steps: list[Change]):
     place.check(steps)
 
 
-@settings(max_examples=sized(20, 2000))
+@settings(max_examples=sized(20, 2000), derandomize=sized(1, 0) == 1)
 @given(container_links())
 def test_any_links_then_layer_is_the_same_tree(place: Place, steps: list[Change]):
     place.check(steps)
 
 
-@settings(max_examples=sized(20, 2000))
+@settings(max_examples=sized(20, 2000), derandomize=sized(1, 0) == 1)
 @given(container_moves())
 def test_any_moves_then_layer_is_the_same_tree(place: Place, steps: list[Change]):
     place.check(steps)
