@@ -321,8 +321,10 @@ def small_disk(tmp_path: Path, settings: Settings) -> "Lamina":
 
 @pytest.mark.root
 @pytest.mark.usefixtures("lamina")
-def test_a_full_disk_says_so_and_with_room_the_repeat_works(small_disk: Lamina, image: str):
-    assert_one_message(small_disk.attempt("pull", image), "no space left on device")
+def test_a_disk_too_small_is_told_before_it_is_full_and_with_room_the_repeat_works(
+    small_disk: Lamina, image: str
+):
+    assert_one_message(small_disk.attempt("pull", image), "the image needs", "are free")
     assert_store_is_sound(small_disk)
     subprocess.run(["mount", "-o", "remount,size=256m", small_disk.settings.root], check=True)
     small_disk("pull", image)

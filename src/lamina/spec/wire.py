@@ -83,8 +83,8 @@ def _quick_decode(raw: bytes | str) -> object:
         try:
             text = raw if isinstance(raw, str) else raw.decode()
             value, end = scan(text, len(text) - len(text.lstrip(_BLANK)))
-        except (ValueError, StopIteration):
-            pass
+        except (ValueError, StopIteration, SystemError):
+            pass  # Python 3.11 raises the last where the exception meant is of a module not loaded
         else:
             if not text[end:].strip(_BLANK):
                 return value
