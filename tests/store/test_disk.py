@@ -23,9 +23,9 @@ def test_make_draws_an_oci_layout_and_is_repeatable(tmp_path):
     assert sorted(os.listdir(root)) == before
 
 
-def test_nobody_else_can_reach_layers_and_writable_layers(tmp_path):
+def test_nobody_else_can_reach_blobs_layers_and_writable_layers(tmp_path):
     disk = make(str(tmp_path / "root"))
-    for private in (disk.layers, disk.snapshots, disk.uploads, disk.leases):
+    for private in (disk.blobs, disk.layers, disk.snapshots, disk.uploads, disk.leases):
         assert os.stat(private).st_mode & 0o077 == 0
     assert os.stat(disk.root).st_mode & 0o777 == 0o711
 

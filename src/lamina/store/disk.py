@@ -45,10 +45,11 @@ _INDEX = encode(
     }
 )
 # 0711: a container in a user namespace of its own must pass through; 0700: a layer of an old
-# image may hold a set-user-ID program with known holes, and its path can be guessed.
+# image may hold a set-user-ID program with known holes, and its path can be guessed; a blob may be
+# of an image that this machine's other users were not given.
 _DIRECTORIES = (
     ("", 0o711),
-    ("blobs", 0o755),
+    ("blobs", 0o700),
     ("blobs/sha256", 0o755),
     ("uploads", 0o700),
     ("leases", 0o700),
