@@ -231,7 +231,8 @@ def main() -> None:
             "lamina",
             (str(Path(sys.executable).with_name("lamina")),),
             {**plain_environ(), "LAMINA_ROOT": str(disk / "lamina/root"),
-             "LAMINA_RUN_ROOT": str(disk / "lamina/run"), "DOCKER_CONFIG": str(disk / "docker")},
+             "LAMINA_RUN_ROOT": str(disk / "lamina/run"), "DOCKER_CONFIG": str(disk / "docker"),
+             "LAMINA_UNDO": "off"},
             (),
             disk / "lamina",
         )  # fmt: skip

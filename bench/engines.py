@@ -216,6 +216,7 @@ class Lamina(Runner):
             "LAMINA_ROOT": str(self.folder / "root"),
             "LAMINA_RUN_ROOT": str(self.folder / "run"),
             "DOCKER_CONFIG": str(self.folder / "docker"),
+            "LAMINA_UNDO": "off",  # what a round removes must not be there for the next one
         }
 
     def pull(self, image: str) -> Sequence[str]:
