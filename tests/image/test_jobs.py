@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from lamina.image.jobs import Jobs
+from lamina.image.jobs import Jobs, gather
 
 
 class Stopped(Exception):
@@ -61,3 +61,37 @@ def test_what_has_not_begun_when_all_is_closed_is_never_made():
     go_on.set()
     closing.join(30)
     assert made == ["first"]
+
+
+def test_what_calls_give_is_gathered_in_their_order():
+    quick, slow = Jobs(2, name="t"), Jobs(1, name="t")
+    let_go = threading.Event()
+
+    def late() -> str:
+        assert let_go.wait(30)
+        return "late"
+
+    def last() -> str:
+        let_go.set()
+        return "last"
+
+    assert gather([(slow, late), (quick, lambda: "quick"), (quick, last)]) == [
+        "late",
+        "quick",
+        "last",
+    ]
+    for jobs in (quick, slow):
+        jobs.close(Stopped())
+
+
+def test_the_first_failure_is_told_while_others_still_run():
+    jobs = Jobs(2, name="t")
+    let_go = threading.Event()
+
+    def fails() -> str:
+        raise Stopped("no")
+
+    with pytest.raises(Stopped, match="no"):
+        gather([(jobs, lambda: let_go.wait(30)), (jobs, fails)])
+    let_go.set()
+    jobs.close(Stopped())

@@ -5,14 +5,15 @@ travel together, because they share one line.
 """
 
 import io
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from threading import Thread
 
 from lamina.engine.sessions import Sessions
 from lamina.errors import Denied, Invalid, NotFound, Unsupported
 from lamina.events import LayerProgress, Listener, Phase
+from lamina.image.jobs import Cancelled, Jobs, gather
 from lamina.remote.growing import Growing
 from lamina.remote.uploads import UploadResult
 from lamina.values import dataclass, field
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Parcel", "Sender"]
 
-if TYPE_CHECKING:
-    from typing import TypeVar
-
-    T = TypeVar("T")
 _REPORT_EVERY = 512 * 1024
 _AT_ONCE = 16
 _LARGE = 1024 * 1024
@@ -73,41 +70,52 @@ class Sender:
         """
         for parcel in parcels:
             self._tell(parcel, Phase.PREPARING)
-        quick = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="push")
-        large = ThreadPoolExecutor(self.engine.settings.layer_workers, thread_name_prefix="push")
+        quick = Jobs(_AT_ONCE, name="push")
+        large = Jobs(self.engine.settings.layer_workers, name="push")
         try:
             lacking = self._lacking(quick, parcels)
-            tasks: list[Future[Descriptor | None]] = [
-                (large if parcel.size >= _LARGE else quick).submit(self._one, parcel)
-                if is_lacking
-                else _settled(parcel.wanted)
-                for parcel, is_lacking in zip(parcels, lacking, strict=True)
-            ]
-            return [found for found in _results(tasks) if found is not None]
+            made = gather(
+                [
+                    (large if parcel.size >= _LARGE else quick, partial(self._one, parcel))
+                    for parcel, is_lacking in zip(parcels, lacking, strict=True)
+                    if is_lacking
+                ]
+            )
         except BaseException:
             self.engine.abort()  # or a thread that waits for a silent server would hold us up
             raise
         finally:
-            quick.shutdown(wait=True, cancel_futures=True)
-            large.shutdown(wait=True, cancel_futures=True)
+            for jobs in (quick, large):
+                jobs.close(Cancelled("the push was stopped"))
+        left = iter(made)
+        found = [
+            next(left) if is_lacking else parcel.wanted
+            for parcel, is_lacking in zip(parcels, lacking, strict=True)
+        ]
+        return [descriptor for descriptor in found if descriptor is not None]
 
-    def _lacking(self, pool: ThreadPoolExecutor, parcels: Sequence[Parcel]) -> list[bool]:
+    def _lacking(self, jobs: Jobs, parcels: Sequence[Parcel]) -> list[bool]:
         """Ask for each blob; the first alone, so that one login serves all that follow."""
-        tasks: list[Future[bool]] = []
-        asked: set[Digest] = set()
-        for parcel in parcels:
+        lacking = [True] * len(parcels)
+        asked: dict[Digest, int] = {}
+        for number, parcel in enumerate(parcels):
             digest = parcel.wanted.digest if parcel.wanted else None
-            again = digest is not None and (digest in self._there or digest in asked)
-            if digest is None or again:  # the same layer twice in one image, or in another tag's
-                if again:
-                    self._tell(parcel, Phase.PRESENT)
-                tasks.append(_settled(not again))
+            if digest is None:
                 continue
-            asked.add(digest)
-            tasks.append(pool.submit(self._is_lacking, parcel, digest))
+            if digest in self._there or digest in asked:  # twice in one image, or in another tag's
+                self._tell(parcel, Phase.PRESENT)
+                lacking[number] = False
+                continue
+            asked[digest] = number
             if len(asked) == 1:
-                _results(tasks)
-        return _results(tasks)
+                lacking[number] = self._is_lacking(parcel, digest)
+        later = list(asked.items())[1:]
+        answers = gather(
+            [(jobs, partial(self._is_lacking, parcels[number], digest)) for digest, number in later]
+        )
+        for (_, number), answer in zip(later, answers, strict=True):
+            lacking[number] = answer
+        return lacking
 
     def _is_lacking(self, parcel: Parcel, digest: "Digest") -> bool:
         if not self.repository.holds(digest):
@@ -116,7 +124,7 @@ class Sender:
         self._tell(parcel, Phase.PRESENT)
         return False
 
-    def _one(self, parcel: Parcel) -> "Descriptor | None":
+    def _one(self, parcel: Parcel) -> "Descriptor":
         """Bring one blob there that is not."""
         wanted = parcel.wanted
         if parcel.make is not None:
@@ -215,19 +223,3 @@ class Sender:
     def _tell(self, parcel: Parcel, phase: Phase, detail: str = "") -> None:
         if parcel.shown:
             self.listener(LayerProgress(parcel.shown, phase, detail=detail))
-
-
-def _settled(outcome: "T") -> "Future[T]":
-    """Give a task that is done."""
-    task: Future[T] = Future()
-    task.set_result(outcome)
-    return task
-
-
-def _results(tasks: "Iterable[Future[T]]") -> "list[T]":
-    """Wait for all, or for the first that fails; give the results in order."""
-    rows = list(tasks)
-    done, _ = wait(rows, return_when=FIRST_EXCEPTION)
-    for task in done:
-        task.result()
-    return [task.result() for task in rows]

@@ -1,11 +1,12 @@
 """Copy an image from any place to any other, byte for byte: one loop for every pair."""
 
 from collections.abc import Iterator
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import partial
 
 from lamina.errors import Unsupported
 from lamina.events import LayerProgress, Listener, Phase
+from lamina.image.jobs import Cancelled, Jobs, gather
 from lamina.image.source import ImageSource, choose_manifest
 from lamina.spec.manifest import Index, Manifest, parse_manifest
 from lamina.stream.verify import Readable, VerifyingReader
@@ -109,17 +110,14 @@ def _send(
 ) -> None:
     for blob in blobs:
         listener(LayerProgress(blob.digest.short, Phase.PREPARING))
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="copy")
-    tasks = [pool.submit(_one, source, sink, blob, listener) for blob in blobs]
+    jobs = Jobs(workers, name="copy")
     try:
-        done, _ = wait(tasks, return_when=FIRST_EXCEPTION)
-        for task in done:
-            task.result()
+        gather([(jobs, partial(_one, source, sink, blob, listener)) for blob in blobs])
     except BaseException:
         source.stop()
         raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        jobs.close(Cancelled("the copy was stopped"))
 
 
 def _one(source: ImageSource, sink: "ImageSink", blob: "Descriptor", listener: Listener) -> None:

@@ -4,12 +4,25 @@ The standard library's pool brings logging along, and what ends the interpreter 
 of a pull.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
-__all__ = ["Job", "Jobs"]
+from lamina.errors import Unavailable
+
+__all__ = ["Cancelled", "Job", "Jobs", "gather"]
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+
+class Cancelled(Unavailable):
+    """Another call failed first, or the user stopped the whole."""
 
 
 class Job:
@@ -75,3 +88,28 @@ class Jobs:
         while (job := self._waiting.get()) is not None:
             job.run()
             self.ended.put(job)
+
+
+def gather(rows: "Sequence[tuple[Jobs, Callable[[], T]]]") -> "list[T]":
+    """Have every call made by the threads beside it; give what they gave, in the order of `rows`.
+
+    Raises: what the first call to fail raised, without waiting for the others; close the threads then.
+    """
+    given: dict[int, T] = {}
+    ended: SimpleQueue[BaseException | None] = SimpleQueue()
+
+    def make(number: int, call: "Callable[[], T]") -> None:
+        try:
+            given[number] = call()
+        except BaseException as error:  # noqa: BLE001 - handed to the one who waits
+            ended.put(error)
+        else:
+            ended.put(None)
+
+    for number, (jobs, call) in enumerate(rows):
+        jobs.submit(partial(make, number, call))
+    for _ in rows:
+        error = ended.get()
+        if error is not None:
+            raise error
+    return [given[number] for number in range(len(rows))]

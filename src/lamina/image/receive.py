@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from threading import Event as Flag
 
-from lamina.errors import Corrupt, Invalid, LaminaError, Unavailable, Unsupported
+from lamina.errors import Corrupt, Invalid, LaminaError, Unsupported
 from lamina.events import LayerProgress, Listener, Phase
 from lamina.image.place import Place
 from lamina.image.pump import Pump
@@ -32,14 +32,10 @@ if TYPE_CHECKING:
     from lamina.spec.platform import Platform
     from lamina.store.blobs import BlobStore, BlobWriter
 
-__all__ = ["Cancelled", "Place", "Received", "receive"]
+__all__ = ["Place", "Received", "receive"]
 
 _REPORT_EVERY = 512 * 1024
 _HEAD = 4  # bytes that tell the codec
-
-
-class Cancelled(Unavailable):
-    """Another layer failed first, or the user stopped the whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +119,7 @@ def _receive_config(
 def _receive_layers(
     source: ImageSource, place: Place, manifest: Manifest, config: ImageConfig, listener: Listener
 ) -> None:
-    from lamina.image.jobs import Jobs
+    from lamina.image.jobs import Cancelled, Jobs
 
     stop = Flag()
     piles = _piles(config.diff_ids)
@@ -154,6 +150,8 @@ def _piles(diff_ids: Sequence[Digest]) -> list[tuple[Digest, ...]]:
 
 def _finish(jobs: "Jobs", count: int) -> None:
     """Wait for all, or for the first failure. Raises: that failure."""
+    from lamina.image.jobs import Cancelled
+
     cancelled: BaseException | None = None
     for _ in range(count):
         error = jobs.ended.get().error
@@ -268,6 +266,8 @@ class _LayerTask:
 
     def _check(self) -> None:
         if self.stop.is_set():
+            from lamina.image.jobs import Cancelled
+
             raise Cancelled("the pull was stopped")
 
     def _tell(self, phase: Phase, current: int = 0) -> None:
