@@ -1,5 +1,7 @@
 """A hub that runs: in a thread, as a process, across kill -9."""
 
+import contextlib
+import gc
 import os
 import signal
 import socket
@@ -167,3 +169,13 @@ def test_with_a_certificate_it_speaks_tls(tmp_path):
         with urllib.request.urlopen(f"{hub.url}/healthz", context=context, timeout=20) as answer:
             assert answer.read() == b"ok\n"
         assert hub.url.startswith("https://")
+
+
+def test_connections_that_come_as_the_hub_stops_are_closed_with_it():
+    for _ in range(5):
+        with contextlib.ExitStack() as clients:
+            with Hub() as hub:
+                host, _, port = hub.address.partition(":")
+                for _ in range(20):
+                    clients.enter_context(socket.create_connection((host, int(port)), timeout=20))
+            gc.collect()  # a connection left open is told of here, which fails the test

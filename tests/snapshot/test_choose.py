@@ -97,12 +97,16 @@ def test_user_namespaces_get_user_xattrs():
     assert chosen(replace(BEST, in_namespace=True))._surroundings.userxattr
 
 
+SAFE = ("ro", "nosuid", "nodev")
+"""How every layer is mounted: read-only, and of no use outside a container."""
+
+
 @pytest.mark.parametrize(
     ("kernel", "options"),
     [
-        ((6, 18), ("ro", "directio")),
-        ((6, 12), ("ro",)),
-        ((6, 11), ("ro", "loop", "directio")),
+        ((6, 18), (*SAFE, "directio")),
+        ((6, 12), SAFE),
+        ((6, 11), (*SAFE, "loop", "directio")),
     ],
 )
 def test_old_kernels_mount_layers_by_loop_and_without_direct_reads(kernel, options):
@@ -110,9 +114,9 @@ def test_old_kernels_mount_layers_by_loop_and_without_direct_reads(kernel, optio
 
 
 def test_the_storage_options_force_what_the_kernel_would_not_need():
-    assert layer_options(BEST, erofs="loop") == ("ro", "loop", "directio")
-    assert layer_options(BEST, erofs="loop", directio=False) == ("ro", "loop")
-    assert layer_options(BEST, directio=False) == ("ro",)
+    assert layer_options(BEST, erofs="loop") == (*SAFE, "loop", "directio")
+    assert layer_options(BEST, erofs="loop", directio=False) == (*SAFE, "loop")
+    assert layer_options(BEST, directio=False) == SAFE
     assert chosen(BEST, erofs="none").name == "unpacked"
     assert "erofs=none" in chosen(BEST, erofs="none").reason
     with pytest.raises(Unsupported, match="from a file"):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AddressUnavailable", "Hub", "serve"]
 
+_TURNS = 5
 _READ_BUFFER = 1024 * 1024
 
 
@@ -66,26 +67,41 @@ async def _listening(settings: HubSettings) -> AsyncIterator[tuple[Services, int
         )
         await runner.setup()
         try:
-            port = await _listen(runner, settings)
-            yield services, port
+            async with _accepting(runner, settings) as port:
+                yield services, port
         finally:
             await runner.cleanup()
     finally:
         services.close()
 
 
-async def _listen(runner: web.AppRunner, settings: HubSettings) -> int:
-    site = web.TCPSite(
-        runner, settings.host, settings.port, ssl_context=_tls(settings), backlog=1024
-    )
+@contextlib.asynccontextmanager
+async def _accepting(runner: web.AppRunner, settings: HubSettings) -> AsyncIterator[int]:
+    """Take connections while the context lasts; give the port. Raises: AddressUnavailable.
+
+    asyncio makes a connection of an accepted socket in a few turns of its loop, and loses those
+    whose server is closed meanwhile; so at the end they get their turns first.
+    """
+    loop = asyncio.get_running_loop()
+    handler = runner.server
+    assert handler is not None  # noqa: S101 - `setup` has made it
     try:
-        await site.start()
+        server = await loop.create_server(
+            handler, settings.host, settings.port, ssl=_tls(settings), backlog=1024
+        )
     except OSError as error:
         raise AddressUnavailable(
             f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}",
             hint="another program may listen there; choose another with --address HOST:PORT",
         ) from error
-    return int(runner.addresses[0][1])
+    try:
+        yield int(server.sockets[0].getsockname()[1])
+    finally:
+        for listening in server.sockets:
+            loop.remove_reader(listening.fileno())
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        server.close()
 
 
 def _tls(settings: HubSettings) -> "ssl.SSLContext | None":
