@@ -52,12 +52,23 @@ def commit(bench: Bench, images: Sequence[str]) -> list[str]:
             argv = ["python3", "-c", _SCRIPT, *map(str, change)]
             tool.changed(name, f"changed{count}", argv)
     for count in _CHANGES:
+        warmed: set[str] = set()
         for cold in (False, True):
 
-            def step(tool: Engine, number: int, count: int = count, cold: bool = cold) -> Figure:
+            def step(
+                tool: Engine,
+                number: int,
+                count: int = count,
+                cold: bool = cold,
+                warmed: set[str] = warmed,
+            ) -> Figure:
                 assert isinstance(tool, Runner)
                 if cold:
                     drop_caches()
+                elif tool.name not in warmed:  # what came before has left other pages in memory, or none
+                    warmed.add(tool.name)
+                    tool.quietly(tool.commit(f"changed{count}", f"made/{count}:warm"))
+                    tool.quietly(tool.run("rmi", f"made/{count}:warm"))
                 made = f"made/{count}-{cold:d}:{number}"
                 figure = tool.measure(tool.commit(f"changed{count}", made))
                 tool.quietly(tool.run("rmi", made))
