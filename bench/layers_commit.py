@@ -65,7 +65,7 @@ def commit(bench: Bench, images: Sequence[str]) -> list[str]:
                 assert isinstance(tool, Runner)
                 if cold:
                     drop_caches()
-                elif tool.name not in warmed:  # what came before has left other pages in memory, or none
+                elif tool.name not in warmed:  # what came before has left other pages in memory
                     warmed.add(tool.name)
                     tool.quietly(tool.commit(f"changed{count}", f"made/{count}:warm"))
                     tool.quietly(tool.run("rmi", f"made/{count}:warm"))
