@@ -1,14 +1,13 @@
 """Rows of the layer bench: from a registry on loopback to a root that could be entered."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from bench.engines import Engine
 from bench.layers_turns import Bench, in_turn, memory_verdict, table, verdict
 from bench.meter import Figure
 
-__all__ = ["Row", "as_plain_user", "as_root"]
+__all__ = ["as_plain_user", "as_root"]
 
-Row = Callable[[Bench, Sequence[str]], list[str]]
 _FLOOR = "curl+gzip+tar"
 _MARKS = {"many": 4.0}
 _MARK = 3.0
