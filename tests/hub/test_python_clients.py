@@ -90,9 +90,15 @@ def tls_hub(tmp_path_factory: pytest.TempPathFactory, authority: trustme.CA) -> 
 
 
 @pytest.fixture(params=["hub", "distribution"])
-def place(request: pytest.FixtureRequest, tmp_path: Path, authority: trustme.CA) -> Place:
-    """Each registry in turn; `tls` is asked for by those who need it."""
-    engine = make_engine(tmp_path / "ours")
+def place(request: pytest.FixtureRequest, tmp_path: Path, authority: trustme.CA) -> Iterator[Place]:
+    """Each registry in turn; TLS for those who need it."""
+    with make_engine(tmp_path / "ours") as engine:
+        yield _place(request, tmp_path, authority, engine)
+
+
+def _place(
+    request: pytest.FixtureRequest, tmp_path: Path, authority: trustme.CA, engine: Engine
+) -> Place:
     if request.param == "distribution":
         return Place(request.getfixturevalue("registry").address, engine)
     hub: Hub = request.getfixturevalue("tls_hub" if "dxf" in request.node.name else "hub")

@@ -5,15 +5,18 @@ import gc
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
+import urllib.request
 from http.client import HTTPException
 
 import pytest
+import trustme
 from tests.hub.clients import PASSWORD, Client, digest
 
-from lamina.hub import Hub
+from lamina.hub import Hub, HubSettings
 from lamina.hub.running import AddressUnavailable
 
 DATA = os.urandom(1 << 20) * 3
@@ -149,20 +152,17 @@ def test_a_port_that_is_taken_is_said_to_be_taken(tmp_path):
             Hub(root=str(tmp_path), port=port).start()
 
 
-def test_with_a_certificate_it_speaks_tls(tmp_path):
-    import ssl
-    import urllib.request
-
-    import trustme
-
-    from lamina.hub import HubSettings
-
-    authority = trustme.CA()
+def with_certificate(folder, authority: trustme.CA) -> HubSettings:
     issued = authority.issue_cert("127.0.0.1")
-    issued.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "hub.pem"))
-    settings = HubSettings(
-        root=str(tmp_path / "hub"), port=0, certificate=str(tmp_path / "hub.pem"), shutdown_s=1.0
+    issued.private_key_and_cert_chain_pem.write_to_path(str(folder / "hub.pem"))
+    return HubSettings(
+        root=str(folder / "hub"), port=0, certificate=str(folder / "hub.pem"), shutdown_s=1.0
     )
+
+
+def test_with_a_certificate_it_speaks_tls(tmp_path):
+    authority = trustme.CA()
+    settings = with_certificate(tmp_path, authority)
     with Hub(settings=settings) as hub:
         context = ssl.create_default_context()
         authority.configure_trust(context)
@@ -179,3 +179,16 @@ def test_connections_that_come_as_the_hub_stops_are_closed_with_it():
                 for _ in range(20):
                     clients.enter_context(socket.create_connection((host, int(port)), timeout=20))
             gc.collect()  # a connection left open is told of here, which fails the test
+
+
+def test_a_client_that_does_not_end_its_tls_does_not_keep_its_connection(tmp_path):
+    authority = trustme.CA()
+    settings = with_certificate(tmp_path, authority)
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    with contextlib.ExitStack() as client:
+        with Hub(settings=settings) as hub:
+            host, _, port = hub.address.partition(":")
+            plain = socket.create_connection((host, int(port)), timeout=20)
+            client.enter_context(context.wrap_socket(plain, server_hostname="127.0.0.1"))
+        gc.collect()  # a connection left open is told of here, which fails the test

@@ -70,7 +70,7 @@ async def _listening(settings: HubSettings) -> AsyncIterator[tuple[Services, int
             async with _accepting(runner, settings) as port:
                 yield services, port
         finally:
-            await runner.cleanup()
+            await _hang_up(runner)
     finally:
         services.close()
 
@@ -99,9 +99,25 @@ async def _accepting(runner: web.AppRunner, settings: HubSettings) -> AsyncItera
     finally:
         for listening in server.sockets:
             loop.remove_reader(listening.fileno())
-        for _ in range(_TURNS):
-            await asyncio.sleep(0)
+        await _turns()
         server.close()
+
+
+async def _hang_up(runner: web.AppRunner) -> None:
+    """Let requests finish, then close every connection, whether or not its client says goodbye."""
+    server = runner.server
+    transports = [each.transport for each in server.connections] if server is not None else []
+    await runner.cleanup()
+    for transport in transports:
+        if transport is not None:
+            transport.abort()
+    await _turns()
+
+
+async def _turns() -> None:
+    """Have everything done that the loop has been told to do soon."""
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
 
 
 def _tls(settings: HubSettings) -> "ssl.SSLContext | None":
