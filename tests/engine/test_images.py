@@ -1,12 +1,17 @@
 """Images here: found by name and ID, listed, tagged, described."""
 
+import os
+
 import pytest
 from tests.engine.worlds import import_image, make_engine
 from tests.images import Piece
 
+from lamina.engine.engine import Engine
 from lamina.engine.local import ImageUnknown
 from lamina.errors import Invalid
 from lamina.spec.reference import ReferenceInvalid
+from lamina.store.blobs import BlobStore, BlobUnknown
+from lamina.store.names import Names
 
 
 @pytest.fixture
@@ -75,3 +80,74 @@ def test_tag_with_a_digest_is_refused(engine):
     made = import_image(engine, "app")
     with pytest.raises(ReferenceInvalid, match="digest"):
         engine.images.tag("app", f"app@{made}")
+
+
+@pytest.fixture
+def meanwhile(engine, monkeypatch):
+    """Let another process act between the next read of the index and the read of a document."""
+
+    def arrange(act):
+        opened = BlobStore.open
+
+        def late(blobs, digest):
+            monkeypatch.setattr(BlobStore, "open", opened)
+            other = Engine(engine.settings)
+            act(other)
+            other.close()
+            return opened(blobs, digest)
+
+        monkeypatch.setattr(BlobStore, "open", late)
+
+    return arrange
+
+
+def test_image_removed_while_it_is_looked_for_is_unknown(engine, meanwhile):
+    import_image(engine, "app:v1")
+    meanwhile(lambda other: other.images.remove("app:v1", now=True))
+    with pytest.raises(ImageUnknown, match="No such image: app:v1"):
+        engine.images.resolve("app:v1")
+
+
+def test_name_that_moves_while_it_is_looked_for_gives_the_image_it_moved_to(engine, meanwhile):
+    import_image(engine, "app:v1")
+    new = import_image(engine, "next", [Piece("f", b"new")])
+
+    def move(other):
+        other.images.tag("next", "app:v1")
+        other.images.prune(all_unused=False, now=True)
+
+    meanwhile(move)
+    assert engine.images.resolve("app:v1").id == new
+
+
+def test_damaged_image_is_not_looked_for_for_ever(engine):
+    import_image(engine, "app:v1")
+    image = engine.images.resolve("app:v1")
+    os.unlink(engine.store.blobs.path(image.manifest.digest))
+    with pytest.raises(BlobUnknown):
+        engine.images.resolve("app:v1")
+
+
+def test_removal_does_not_stumble_over_what_another_process_removes(engine, monkeypatch):
+    import_image(engine, "one", [Piece("f", b"one")])
+    import_image(engine, "two", [Piece("f", b"two")])
+    take = Names.take
+
+    def late(names, leaving, *rest, **options):
+        taken = take(names, leaving, *rest, **options)
+        monkeypatch.setattr(Names, "take", take)
+        rows = Names.all
+
+        def stale(names):  # the listing as it was before another process removed the image
+            found = rows(names)
+            monkeypatch.setattr(Names, "all", rows)
+            engine.images.remove("two", now=True)
+            return found
+
+        monkeypatch.setattr(Names, "all", stale)
+        return taken
+
+    monkeypatch.setattr(Names, "take", late)
+    engine.images.remove("one", now=True)
+    assert engine.images.list() == ()
+    assert list(engine.store.blobs) == []

@@ -122,11 +122,25 @@ class Images:
         )
 
     def resolve(self, name_or_id: str) -> LocalImage:
-        """Read one image's documents, verified. Raises: ImageUnknown, Invalid, Corrupt."""
+        """Read one image's documents, verified. Raises: ImageUnknown, Invalid, Corrupt.
+
+        An image that another process removes or moves meanwhile is as if it had been so before.
+        """
+        from lamina.store.blobs import BlobUnknown
+
+        rows = self.find(name_or_id)
+        while True:
+            try:
+                return self._read(rows)
+            except BlobUnknown:
+                before, rows = rows, self.find(name_or_id)
+                if rows[0].target == before[0].target:  # not removed: damaged
+                    raise
+
+    def _read(self, rows: Sequence["Named"]) -> LocalImage:
         from lamina.engine.adopt import adopt, manifest_of
         from lamina.spec.config import CONFIG_LIMIT, ImageConfig
 
-        rows = self.find(name_or_id)
         facts: dict[str, str] = {}
         for row in reversed(rows):
             facts.update(row.facts)

@@ -1,5 +1,7 @@
 """Remove images: names first, then what nothing needs any more."""
 
+from contextlib import suppress
+
 from lamina.engine import undo
 from lamina.engine.local import ImageInUse, LocalImage, Removed
 from lamina.engine.room import collect
@@ -7,6 +9,7 @@ from lamina.errors import LaminaError
 from lamina.spec.config import CONFIG_LIMIT, ImageConfig
 from lamina.spec.digest import Digest, chain_id
 from lamina.spec.reference import Reference
+from lamina.store.blobs import BlobUnknown
 from lamina.values import replace
 
 TYPE_CHECKING = False
@@ -188,13 +191,17 @@ def _piles_in_use(engine: "Engine") -> set[str]:
 
 
 def _stacks(engine: "Engine") -> list[tuple[Digest, ...]]:
-    """Give the pile of every image and container that is left."""
+    """Give the pile of every image and container that is left.
+
+    An image whose documents are gone, as another command just removed it, holds no layer.
+    """
     from lamina.engine.adopt import manifest_of
 
     stacks = [record.diff_ids for record in engine.containers.records()]
     blobs = engine.store.blobs
     for row in {row.target.digest: row for row, _ in engine.images.rows()}.values():
-        manifest = manifest_of(engine, row)
-        raw = blobs.read(manifest.config.digest, limit=CONFIG_LIMIT)
-        stacks.append(ImageConfig.from_json(raw).diff_ids)
+        with suppress(BlobUnknown):
+            manifest = manifest_of(engine, row)
+            raw = blobs.read(manifest.config.digest, limit=CONFIG_LIMIT)
+            stacks.append(ImageConfig.from_json(raw).diff_ids)
     return [tuple(stack) for stack in stacks]
