@@ -2,11 +2,13 @@
 
 import io
 import os
+import signal
 from pathlib import Path
 
 import pytest
 from tests.commands import Lamina
-from tests.images import Piece, tar
+from tests.containers import eventually
+from tests.images import Piece, tar, tiny
 from tests.soak.strikes import AtCall
 
 from lamina.engine.archives import ImportRequest
@@ -94,3 +96,17 @@ def test_a_renaming_that_was_killed_does_not_keep_the_old_name(kill, lamina, eng
     lamina("container", "prune", "-f")
     assert everything(engine) == []
     assert os.listdir(f"{engine.settings.root}/containers/names") == []
+
+
+@pytest.mark.parametrize("swept_by", [("rm", "lost"), ("image", "prune", "-f")])
+def test_layers_that_a_killed_shim_left_mounted_do_not_stay_so(lamina, engine, swept_by):
+    request = ImportRequest(name="it", changes=("CMD sleep 1000",))
+    engine.images.import_(io.BytesIO(tiny()), request)
+    lamina("run", "-d", "--name", "lost", "it")
+    (record,) = engine.containers.records()
+    layers = f"{engine.settings.run_root}/layers"
+    assert len(os.listdir(layers)) > 1
+    os.kill(engine.containers.state(record.id).shim, signal.SIGKILL)
+    eventually(lambda: not engine.containers.is_running(record.id))
+    lamina(*swept_by)
+    assert os.listdir(layers) == ["lock"]

@@ -11,6 +11,8 @@ from tests.soak.worlds import Deed, World
 from tests.soaking import sized
 
 SEED = int(os.environ.get("SOAK_SEED", "20261124"))
+KILLS = int(os.environ.get("SOAK_KILLS", "1000"))
+DEEDS = os.environ.get("SOAK_DEEDS", "").split()
 # How often each kind of call is made at most; past the start of the interpreter, for openat.
 CALLS = {
     "rename,renameat,renameat2": (1, 3),
@@ -27,9 +29,9 @@ CALLS = {
 def test_kills_at_any_moment_lose_nothing_and_leave_nothing(world: World):
     chance = random.Random(SEED)
     lasting: dict[str, float] = {}
-    every = list(deeds(world).values())
+    every = [deed for name, deed in deeds(world).items() if not DEEDS or name in DEEDS]
     killed = tried = 0
-    wanted = sized(4, 1000)
+    wanted = sized(4, KILLS)
     while killed < wanted:
         deed = chance.choice(every)
         strike = _strike(chance, deed, lasting)
@@ -42,9 +44,9 @@ def test_kills_at_any_moment_lose_nothing_and_leave_nothing(world: World):
         assert tried < 20 * wanted, f"only {killed} of {tried} blows hit"
         if tried % 40 == 39:
             assert world.tidy() == []
-            print(f"{killed} kills of {tried} blows", flush=True)
+            print(f"seed {SEED}: {killed} kills of {tried} blows", flush=True)
     assert world.tidy() == []
-    print(f"{killed} kills of {tried} blows, {world.mended} needed mending")
+    print(f"seed {SEED}: {killed} kills of {tried} blows, {world.mended} needed mending")
 
 
 def _strike(chance: random.Random, deed: Deed, lasting: dict[str, float]) -> Strike:

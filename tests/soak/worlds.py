@@ -13,12 +13,13 @@ from tests.commands import Lamina
 from tests.containers import eventually
 from tests.images import Piece, tar, tiny, write_layout
 from tests.servers import RegistryServer
-from tests.soak.strikes import Strike
+from tests.soak.strikes import AtCall, Strike
 
 from lamina.engine.engine import Engine
 from lamina.engine.findings import Health
 from lamina.engine.fsck import check
 from lamina.engine.mend import mend
+from lamina.engine.room import unmount_unused
 from lamina.errors import NotFound
 from lamina.settings import Settings
 
@@ -113,7 +114,8 @@ class World:
         argv = self.lamina.argv(*deed.words)
         killed = strike.strike(argv, self.environ)
         sign = f"{deed.name} {strike}"
-        self.sound(before, deed, sign)
+        traced = deed.name == "run" and isinstance(strike, AtCall)
+        self.sound(before, deed, sign, shim_hit=killed and traced)
         if killed:
             self._again(deed, sign)
             self.sound(before, deed, f"{sign}, repeated")
@@ -148,8 +150,13 @@ class World:
         done = subprocess.run(argv, env=self.environ, capture_output=True, check=False)
         assert done.returncode == 0, f"{sign}: the repeat said {done}"
 
-    def sound(self, before: Mapping[str, str], deed: Deed, sign: str) -> None:
-        """Nothing that was there is lost, and the store is whole or can be made so from what is here."""
+    def sound(
+        self, before: Mapping[str, str], deed: Deed, sign: str, *, shim_hit: bool = False
+    ) -> None:
+        """Nothing that was there is lost, and the store is whole or can be made so from what is here.
+
+        `shim_hit`: what was killed may have been a shim, which then unmounts nothing.
+        """
         with Engine(self.lamina.settings) as engine:
             report = check(engine)
             if not report.is_clean:
@@ -165,7 +172,15 @@ class World:
         assert not new, f"{sign}: came from nowhere: {new}"
         places = (self.lamina.settings.root, self.lamina.settings.run_root)
         # The shim of a `run` whose client was killed ends by itself, and its mounts with it.
-        eventually(lambda: not list(_mounts(*places)))
+        gone = eventually(lambda: shim_hit or not list(_mounts(*places)), fail=False)
+        if shim_hit:  # then they go with the next command that removes anything
+            gone = eventually(self._unmounted, fail=False)
+        assert gone, f"{sign}: still mounted: {list(_mounts(*places))}; {_running()}"
+
+    def _unmounted(self) -> bool:
+        with Engine(self.lamina.settings) as engine:
+            unmount_unused(engine)
+            return not list(_mounts(engine.settings.root, engine.settings.run_root))
 
     def tidy(self) -> list[str]:
         """Sweep as a person would; give what is left that nothing accounts for."""
@@ -190,6 +205,13 @@ def opened(folder: Path, root: Path, registry: RegistryServer) -> Iterator[World
 
 def _touched(name: str, touches: tuple[str, ...]) -> bool:
     return any(word in name for word in touches)
+
+
+def _running() -> str:
+    """Tell which shims and commands run, for whoever reads of a failure."""
+    columns = "pid,ppid,stat,etime,wchan:20,args"
+    done = subprocess.run(["ps", "-eo", columns], capture_output=True, text=True, check=False)
+    return "\n".join(row for row in done.stdout.splitlines() if "lamina" in row)
 
 
 def _mounts(*folders: str) -> Iterator[str]:

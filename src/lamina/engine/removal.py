@@ -88,6 +88,7 @@ def _is_whole(engine: "Engine", container: str) -> bool:
 def _put_away(engine: "Engine", container: str) -> None:
     """Remove all that is kept of a container without a record; its lock is held."""
     from lamina.engine.execution import order_folder
+    from lamina.engine.room import unmount_unused
     from lamina.runtime.cgroups import discard
     from lamina.stream.files import remove_tree
 
@@ -96,5 +97,6 @@ def _put_away(engine: "Engine", container: str) -> None:
     if os.path.isdir(run_folder):  # left by a shim that was killed
         discard(container)
         remove_tree(run_folder)
+        unmount_unused(engine)
     remove_tree(f"{engine.containers.register.folder}/{container}")
     engine.containers.register.free_all(container)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.spec.digest import Digest
 
-__all__ = ["collect", "make_room", "need", "tidy", "with_room"]
+__all__ = ["collect", "make_room", "need", "tidy", "unmount_unused", "with_room"]
 
 _T = TypeVar("_T")
 _STEP = 1000
@@ -28,12 +28,29 @@ def collect(engine: "Engine", *, now: bool = False) -> int:
     else is held still meanwhile.
     """
     layers = engine.layers
+    unmount_unused(engine)
     with engine.store.sweep(_container_images(engine)) as sweep:
         kept = undo.spare(engine, sweep, now=now)
         if sweep.garbage:
             layers.settle(_only_sealed(engine))
         freed = sweep.blobs().size
         return freed + layers.sweep(sweep.live.diff_ids, sweep.since_ns, kept).size
+
+
+def unmount_unused(engine: "Engine") -> None:
+    """Unmount the layers whose last shim was killed: a mounted file keeps its room when it is removed.
+
+    Cheap where no layer is mounted: a look into one folder.
+    """
+    run_root = engine.settings.run_root
+    try:
+        mounted = len(os.listdir(f"{run_root}/layers")) > 1  # one is the folder's lock
+    except OSError:  # nothing was ever mounted, or by somebody else
+        return
+    if mounted:
+        from lamina.runtime.mounts import SharedLayers
+
+        SharedLayers(run_root).release()
 
 
 def _only_sealed(engine: "Engine") -> "Iterator[Digest]":

@@ -2,8 +2,9 @@
 
 Every container's overlay stands on the same EROFS mounts at `<run_root>/layers/<hex>`. Who uses a
 layer holds a shared lock on `<hex>.lock`; it ends with the process, whatever ended that. Whoever
-lets go sweeps: a layer whose lock nobody holds is unmounted. So nothing leaks for longer than
-until the next command, also after kill -9; after a reboot there is nothing to sweep.
+lets go sweeps: a layer whose lock nobody holds is unmounted. What a killed shim left mounted goes
+when the next container ends, its own is removed, or room is made (`engine.room`); after a reboot
+there is nothing to sweep.
 """
 
 import errno
