@@ -92,7 +92,7 @@ def _table(listing: Listing, rows: Sequence[Row]) -> str:
 
 
 def _formatted(listing: Listing, rows: Sequence[Row], form: str, *, quiet: bool) -> str:
-    from lamina.cli.template import Template
+    from lamina.cli.template import Template, TemplateInvalid
     from lamina.cli.template_functions import to_json
 
     if form == "json":
@@ -101,7 +101,10 @@ def _formatted(listing: Listing, rows: Sequence[Row], form: str, *, quiet: bool)
     text = form.removeprefix("table ").strip() if is_table else form
     if is_table and quiet:
         return "".join(f"{row.cells[listing.quiet]}\n" for row in rows)
-    template = Template(text.replace("\\t", "\t").replace("\\n", "\n"))
+    try:
+        template = Template(text.replace("\\t", "\t").replace("\\n", "\n"))
+    except TemplateInvalid as error:
+        raise TemplateInvalid(error.message, hint=error.hint) from None  # docker's 1, not 64
     lines = [template.render(row.cells, strict=True) + "\n" for row in rows]
     if not is_table:
         return "".join(lines)

@@ -1,4 +1,4 @@
-"""`--filter` of image listings, and of prune: dangling, reference, before, since, until, label, label!."""
+"""`--filter` of image listings, and of prune: docker's, and those of podman that mean something here."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import partial
 from lamina.cli.kinds import parse_bool, parse_duration
 from lamina.cli.units import TimeInvalid, parse_time, since_epoch
 from lamina.errors import Invalid
+from lamina.values import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,14 +16,15 @@ if TYPE_CHECKING:
 
     from lamina.cli.context import Context
     from lamina.engine.local import ImageSummary
+    from lamina.spec.digest import Digest
 
     Test = Callable[[str, Callable[[], Mapping[str, str]]], bool]
-    Chosen = tuple[tuple[ImageSummary, tuple[str, ...]], ...]
 
-__all__ = ["FilterInvalid", "choose", "labels_of", "moment", "removable"]
+__all__ = ["FilterInvalid", "choose", "labels_of", "moment", "only_dangling", "removable"]
 
-_KNOWN = frozenset(("before", "dangling", "label", "label!", "reference", "since", "until"))
 _PRUNING = frozenset(("label", "label!", "until"))
+_FLAGS = ("containers", "dangling", "intermediate", "readonly")
+_KNOWN = _PRUNING | {"before", "digest", "id", "reference", "since", *_FLAGS}
 
 
 class FilterInvalid(Invalid):
@@ -31,23 +33,25 @@ class FilterInvalid(Invalid):
 
 def choose(
     context: Context, images: Sequence[ImageSummary], filters: Mapping[str, tuple[str, ...]]
-) -> Chosen:
-    """Give the images that pass every filter, each with the names that do.
+) -> tuple[ImageSummary, ...]:
+    """Give the images that pass every filter, each with no more than the names that do.
 
     Values of one filter are alternatives, except labels, which must all be there.
     Raises: FilterInvalid, ImageUnknown (`before` or `since` an image that is not here).
     """
     _check(filters, _KNOWN)
     oldest, newest = _span(context, filters)
+    tests = (_flags(context, images, filters), _prefixed(filters))
+    forms = [_pattern(text) for text in filters.get("reference", ())]
     chosen = []
     for image in images:
-        names = _names(image, filters)
-        created = since_epoch(image.created)
-        if names is None or not oldest < created < newest:
+        if not oldest < since_epoch(image.created) < newest:
             continue
-        if not _passes(filters, partial(labels_of, context, image)):
+        found = _named(image, forms) if forms else image
+        if found is None or not all(test(image) for test in tests):
             continue
-        chosen.append((image, names))
+        if _passes(filters, partial(labels_of, context, image)):
+            chosen.append(found)
     return tuple(chosen)
 
 
@@ -66,6 +70,15 @@ def removable(context: Context, filters: Mapping[str, tuple[str, ...]]) -> Test:
         return since_epoch(created) < newest and _passes(filters, labels)
 
     return test
+
+
+def only_dangling(filters: Mapping[str, tuple[str, ...]]) -> bool:
+    """Tell what docker's `dangling` asks of `image prune`: false is another word for `--all`.
+
+    Raises: FilterInvalid.
+    """
+    asked = [_bool("dangling", text) for text in filters.get("dangling", ())]  # each is checked
+    return all(asked)
 
 
 def _check(filters: Mapping[str, tuple[str, ...]], known: frozenset[str]) -> None:
@@ -107,53 +120,112 @@ def _created(context: Context, name: str) -> float:
     return since_epoch(context.engine.images.resolve(name).config.created)
 
 
-def _names(image: ImageSummary, filters: Mapping[str, tuple[str, ...]]) -> tuple[str, ...] | None:
-    """Give the names that pass `dangling` and `reference`; None when the image does not."""
-    for text in filters.get("dangling", ()):
-        try:
-            dangling = parse_bool(text)
-        except ValueError:
-            raise FilterInvalid(f"invalid filter 'dangling={text}'") from None
-        # As docker: an image known by digest alone is dangling, and is not left out without it.
-        if image.names if dangling else not (image.names or image.digests):
-            return None
-    patterns = filters.get("reference", ())
-    if not patterns:
-        return image.names
-    forms = [_pattern(text) for text in patterns]
+def _flags(
+    context: Context, images: Sequence[ImageSummary], filters: Mapping[str, tuple[str, ...]]
+) -> Callable[[ImageSummary], bool]:
+    """Give the test of all filters that are true or false."""
+    wanted = [(name, _bool(name, text)) for name in _FLAGS for text in filters.get(name, ())]
+    names = {name for name, _ in wanted}
+    used = _used(context) if "containers" in names else set()
+    parents = {image.parent for image in images if image.parent}
+
+    def test(image: ImageSummary) -> bool:
+        facts = {
+            "containers": image.id in used,
+            # As docker: an image known by digest alone is dangling, and passes `false` as well.
+            "dangling": not image.names,
+            "intermediate": not image.names and not image.digests and str(image.id) in parents,
+            "readonly": False,  # there is one store, and it may be written
+        }
+        return all(
+            facts[name] == value or (name == "dangling" and not value and bool(image.digests))
+            for name, value in wanted
+        )
+
+    return test
+
+
+def _used(context: Context) -> set[Digest]:
+    return {record.image_id for record in context.engine.containers.records()}
+
+
+def _bool(name: str, text: str) -> bool:
+    try:
+        return parse_bool(text)
+    except ValueError:
+        raise FilterInvalid(f"invalid filter '{name}={text}'", hint="write true or false") from None
+
+
+def _prefixed(filters: Mapping[str, tuple[str, ...]]) -> Callable[[ImageSummary], bool]:
+    """Give the test of an ID and of a manifest's digest, each cut short or whole."""
+    ids, digests = (
+        tuple(text.removeprefix("sha256:") for text in filters.get(name, ()))
+        for name in ("id", "digest")
+    )
+
+    def test(image: ImageSummary) -> bool:
+        known = [row.partition("@sha256:")[2] for row in image.digests]
+        return (not ids or image.id.hex.startswith(ids)) and (
+            not digests or any(row.startswith(digests) for row in known)
+        )
+
+    return test
+
+
+def _named(image: ImageSummary, forms: Sequence[re.Pattern[str]]) -> ImageSummary | None:
+    """Give the image with the names and digests that fit; None when none does.
+
+    A digest stays beside a tag of its repository that fits.
+    """
     names = tuple(name for name in image.names if any(_fits(form, name) for form in forms))
-    return names or None
+    beside = {name.rpartition(":")[0] for name in names}
+    digests = tuple(
+        name
+        for name in image.digests
+        if name.partition("@")[0] in beside or any(_fits(form, name) for form in forms)
+    )
+    return replace(image, names=names, digests=digests) if names or digests else None
 
 
 def _fits(form: re.Pattern[str], name: str) -> bool:
     familiar = name.removeprefix("docker.io/library/").removeprefix("docker.io/")
-    repository = familiar.rpartition(":")[0]
+    repository = familiar.partition("@")[0] if "@" in familiar else familiar.rpartition(":")[0]
     return bool(form.fullmatch(familiar) or form.fullmatch(repository))
 
 
 def _pattern(text: str) -> re.Pattern[str]:
-    """Read a shell pattern as Go's path.Match: `*` and `?` stop at a slash."""
-    text = text.removeprefix("docker.io/library/").removeprefix("docker.io/")
+    """Read a shell pattern as Go's path.Match: `*` and `?` stop at a slash. Raises: FilterInvalid."""
     out = []
-    at = 0
-    while at < len(text):
-        letter = text[at]
-        at += 1
-        end = text.find("]", at + 1)
+    cut = text.removeprefix("docker.io/library/").removeprefix("docker.io/")
+    letters = iter(range(len(cut)))
+    for at in letters:
+        letter = cut[at]
+        end = cut.find("]", at + 2)
         if letter == "*":
             out.append("[^/]*")
         elif letter == "?":
             out.append("[^/]")
         elif letter == "[" and end > 0:
-            inside = text[at:end].replace("\\", "\\\\").replace("[", "\\[")
+            inside = cut[at + 1 : end].replace("[", "\\[")
             out.append(f"[{inside}]")
-            at = end + 1
+            for _ in range(end - at):
+                next(letters)
+        elif letter == "[" or cut[at:] == "\\":
+            raise _broken(text)
+        elif letter == "\\":
+            out.append(re.escape(cut[next(letters)]))
         else:
             out.append(re.escape(letter))
     try:
         return re.compile("".join(out))
     except re.error:
-        raise FilterInvalid(f"invalid reference pattern {text!r}") from None
+        raise _broken(text) from None
+
+
+def _broken(text: str) -> FilterInvalid:
+    return FilterInvalid(
+        f"syntax error in pattern {text!r}", hint="write it as for files: `*`, `?`, `[a-z]`"
+    )
 
 
 def labels_of(context: Context, image: ImageSummary) -> Mapping[str, str]:

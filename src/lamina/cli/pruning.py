@@ -46,7 +46,8 @@ def images_to_go(context: Context, arguments: Arguments) -> Callable[[ImageSumma
     """Give the test of images that `--filter` asks for. Raises: FilterInvalid."""
     from lamina.cli.image_filters import labels_of, removable
 
-    test = removable(context, arguments.filters())
+    filters = {name: texts for name, texts in arguments.filters().items() if name != "dangling"}
+    test = removable(context, filters)
     return lambda image: test(image.created, lambda: labels_of(context, image))
 
 

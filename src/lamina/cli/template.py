@@ -23,7 +23,7 @@ _DEPTH_LIMIT = 100
 class Template:
     """A template, read once and applied as often as wanted.
 
-    Raises: TemplateInvalid (it cannot be read).
+    Raises: TemplateUnreadable.
     """
 
     def __init__(self, text: str) -> None:

@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Node", "TemplateInvalid", "parse_template"]
+__all__ = ["Node", "TemplateInvalid", "TemplateUnreadable", "parse_template"]
 
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r\n]+)
@@ -37,7 +37,11 @@ _CLOSING = frozenset(("end", "else"))
 
 
 class TemplateInvalid(Invalid):
-    """A template cannot be read, or cannot be applied to what it is given. Docker exits with 64."""
+    """A template cannot be read, or cannot be applied to what it is given."""
+
+
+class TemplateUnreadable(TemplateInvalid):
+    """A template cannot be read. Of documents docker exits with 64 then, of listings with 1."""
 
     exit_code = 64
 
@@ -80,7 +84,7 @@ def parse_template(
 ) -> tuple[list[Node], dict[str, list[Node]]]:
     """Read `text` into its statements and the templates it defines.
 
-    Raises: TemplateInvalid, worded as Docker's.
+    Raises: TemplateUnreadable, worded as Docker's.
     """
     parser = _Parser(text, functions)
     body, closing = parser.statements(top=True)
@@ -111,9 +115,9 @@ class _Parser:
             "continue": self._leave,
         }
 
-    def wrong(self, position: int, message: str) -> TemplateInvalid:
+    def wrong(self, position: int, message: str) -> TemplateUnreadable:
         line = self.text.count("\n", 0, position) + 1
-        return TemplateInvalid(f"template parsing error: template: :{line}: {message}")
+        return TemplateUnreadable(f"template parsing error: template: :{line}: {message}")
 
     def statements(self, *, top: bool = False) -> tuple[list[Node], _Token | None]:
         """Read up to `{{end}}` or `{{else …}}`, which is given back; None at the end of text."""
@@ -198,7 +202,7 @@ class _Parser:
             return True
         return False
 
-    def _unreadable(self, start: int) -> TemplateInvalid:
+    def _unreadable(self, start: int) -> TemplateUnreadable:
         if self.at >= len(self.text) or self.text.startswith("{{", self.at):
             return self.wrong(start, "unclosed action")
         letter = self.text[self.at]

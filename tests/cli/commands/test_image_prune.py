@@ -26,6 +26,13 @@ def test_force_does_not_ask_and_named_images_stay_without_all(lamina: Lamina):
     assert lamina("images", "-q") == ""
 
 
+def test_dangling_false_is_dockers_other_word_for_all(lamina: Lamina):
+    lamina("load", stdin=archive("a:1"))
+    lamina("image", "prune", "-f", "--filter", "dangling=true")
+    assert lamina("images", "-q").strip()
+    assert "untagged: a:1\n" in lamina("image", "prune", "-f", "--filter", "dangling=false")
+
+
 def listed(lamina: Lamina) -> list[str]:
     return sorted(lamina("images", "--format", "{{.Repository}}").split())
 
@@ -48,5 +55,5 @@ def test_filters_spare_the_young_and_those_with_or_without_a_label(lamina: Lamin
     lamina("undo")
     assert listed(lamina) == ["old", "young"]
     wrong = lamina.attempt(*prune, "dangling=maybe")
-    assert wrong.err.startswith("lamina: invalid filter 'dangling'")
+    assert wrong.err.startswith("lamina: invalid filter 'dangling=maybe'")
     assert wrong.code == 1

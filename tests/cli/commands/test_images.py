@@ -8,6 +8,7 @@ from tests.archives import archive
 from tests.consoles import Console, console
 
 from lamina.engine.engine import Engine
+from lamina.engine.requests import CreateRequest
 from lamina.settings import Settings
 
 TABLE = """\
@@ -88,6 +89,7 @@ def test_json_format_is_dockers_and_json_flag_is_exact(shelf: Console):
         "Size": "736B",
         "Tag": "latest",
         "UniqueSize": "N/A",
+        "VirtualSize": "736B",
     }
     exact = json.loads(shelf("images", "--json"))
     assert exact[1]["size"] == 736
@@ -98,13 +100,25 @@ def test_json_format_is_dockers_and_json_flag_is_exact(shelf: Console):
 
 def test_a_field_that_is_not_there_is_refused_with_those_that_are(shelf: Console):
     said = shelf.run("images", "--format", "{{.Nmae}}")
-    assert said.code == 64
+    assert said.code == 1
     assert "can't evaluate field Nmae" in said.err
     assert ".Repository" in said.err
 
 
 def test_json_and_format_contradict_each_other(shelf: Console):
     assert shelf.run("images", "--json", "--format", "json").code == 1
+
+
+def test_a_template_that_cannot_be_read_ends_with_1_as_every_listings(shelf: Console):
+    assert shelf.run("images", "--format", "{{.ID").code == 1
+    assert shelf.run("info", "--format", "{{.ID").code == 64
+
+
+def test_containers_tells_the_used_images_from_the_others(shelf: Console, engine: Engine):
+    new, old = ids(shelf)
+    engine.containers.create(CreateRequest(image="mysql", command=("true",)))
+    assert shelf("images", "-q", "-f", "containers=true").split() == [old]
+    assert shelf("images", "-q", "-f", "containers=false").split() == [new]
 
 
 def test_digests_get_a_column_on_request(shelf: Console):

@@ -39,7 +39,9 @@ _UNUSED = "This will remove all images without at least one container associated
 
 def main(arguments: Arguments, context: Context) -> int:
     """Ask, remove, and say what came back."""
-    everything = arguments.flag("all")
+    from lamina.cli.image_filters import only_dangling
+
+    everything = not only_dangling(arguments.filters()) or arguments.flag("all")
     accepts = images_to_go(context, arguments)
     if not agreed(context, arguments, _UNUSED if everything else _DANGLING):
         return 0

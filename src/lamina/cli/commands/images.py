@@ -8,7 +8,7 @@ from lamina.cli.units import ago, calendar, human_size, short_id, since_epoch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from lamina.cli.context import Context
     from lamina.cli.flags import Arguments
@@ -43,6 +43,7 @@ _HEADERS = {
     "Containers": "CONTAINERS",
     "SharedSize": "SHARED SIZE",
     "UniqueSize": "UNIQUE SIZE",
+    "VirtualSize": "SIZE",
 }
 _COLUMNS = ("Repository", "Tag", "ID", "CreatedSince", "Size")
 _COLUMNS_WITH_DIGESTS = ("Repository", "Tag", "Digest", "ID", "CreatedSince", "Size")
@@ -60,16 +61,15 @@ def main(arguments: Arguments, context: Context) -> int:
     if filters:
         from lamina.cli.image_filters import choose
 
-        chosen = choose(context, images, filters)
-    else:
-        chosen = tuple((image, image.names) for image in images)
+        images = choose(context, images, filters)
+    form = arguments.text("format")
     digests = arguments.flag("digests")
     rows = [
         _row(context, image, name, digest, whole=arguments.flag("no-trunc"))
-        for image, names in chosen
-        for name, digest in _names(image, names, digests=digests)
+        for image in images
+        for name, digest in _names(image, digests=digests or ".Digest" in form)
     ]
-    if arguments.flag("quiet"):
+    if arguments.flag("quiet") and not form:
         rows = list({str(row.cells["ID"]): row for row in rows}.values())
     show(
         context, Listing(_HEADERS, _COLUMNS_WITH_DIGESTS if digests else _COLUMNS), rows, arguments
@@ -77,18 +77,14 @@ def main(arguments: Arguments, context: Context) -> int:
     return 0
 
 
-def _names(
-    image: ImageSummary, names: Sequence[str], *, digests: bool
-) -> Iterator[tuple[tuple[str, str], str]]:
+def _names(image: ImageSummary, *, digests: bool) -> Iterator[tuple[tuple[str, str], str]]:
     """Give ((repository, tag), digest) of every line an image gets."""
     known = [(_familiar(name), digest) for name, _, digest in _digested(image)]
-    tagged = [_split(name) for name in names]
+    tagged = [_split(name) for name in image.names]
     for repository, tag in tagged:
         own = [digest for name, digest in known if name == repository] if digests else []
         for digest in own or [NONE]:
             yield (repository, tag), digest
-    if names != image.names:  # a filter chose among the names
-        return
     repositories = {repository for repository, _ in tagged}
     lonely = [(name, digest) for name, digest in known if name not in repositories]
     seen = set()
@@ -133,6 +129,7 @@ def _row(
             "Size": human_size(image.size, precision=3),
             "Tag": tag,
             "UniqueSize": "N/A",
+            "VirtualSize": human_size(image.size),
         },
         {
             "id": str(image.id),

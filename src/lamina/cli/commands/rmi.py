@@ -20,7 +20,13 @@ COMMAND = Command(
     name="rmi",
     usage="lamina rmi [OPTIONS] IMAGE [IMAGE...]",
     summary="Remove one or more images",
-    flags=(Flag("force", "f", kind=BOOL, help="Force removal of the image"), NOW),
+    flags=(
+        Flag("force", "f", kind=BOOL, help="Force removal of the image"),
+        Flag(
+            "no-prune", kind=BOOL, hidden=True
+        ),  # an untagged parent is never removed with a child
+        NOW,
+    ),
     arity=(1, None),
 )
 
