@@ -12,6 +12,7 @@ from lamina.errors import NotFound
 from lamina.spec.descriptor import MediaType
 from lamina.spec.digest import Digest
 from lamina.spec.wire import encode
+from lamina.store.names import Names
 
 
 @pytest.fixture
@@ -85,3 +86,18 @@ def test_what_is_no_image_for_this_machine_does_not_spoil_the_listing(engine, tm
     assert engine.images.resolve(image_id.hex[:12]).id == image_id
     with pytest.raises(NotFound, match="no matching manifest"):
         engine.images.resolve("strange:1")
+
+
+def test_name_that_is_removed_while_its_image_is_adopted_does_not_come_back(
+    engine, tmp_path, monkeypatch
+):
+    write_index(engine, (*index_of(engine, tmp_path), "multi:all"))
+    note = Names.note
+
+    def late(names, *rest):
+        names.remove("docker.io/library/multi:all")
+        note(names, *rest)
+
+    monkeypatch.setattr(Names, "note", late)
+    engine.images.resolve("multi:all")
+    assert engine.images.list() == ()

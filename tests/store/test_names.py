@@ -311,3 +311,16 @@ def test_a_bare_tag_of_another_tool_is_no_name_and_stays_for_that_tool(store):
             for row in json.load(file)["manifests"]
         ]
     assert names == ["latest", "NOT/valid name", DEBIAN]
+
+
+def test_facts_are_noted_beside_the_names_that_stand_for_a_target_by_now(store):
+    one, two = target(store, "one"), target(store, "two")
+    store.names.set(DEBIAN, one, {"id": "1"})
+    store.names.set(f"{DEBIAN}-two", two, {"id": "2"})
+    store.names.keep(target(store, "three"), {})
+    store.names.note(one, {"id": "one", "size": "9"})
+    assert [(row.name, dict(row.facts)) for row in store.names.all()] == [
+        (DEBIAN, {"id": "one", "size": "9"}),
+        (f"{DEBIAN}-two", {"id": "2"}),
+        ("", {}),
+    ]

@@ -88,7 +88,6 @@ def adopt(engine: "Engine", rows: "Sequence[Named]") -> dict[str, str]:
         shown = first.name or str(first.target.digest)
         received = receive(source, place, engine.platform, name=shown, listener=silent)
         facts = naming.facts_of(engine, received.config)
-        for row in rows:
-            if row.name:
-                engine.store.names.set(row.name, row.target, facts)
+        for target in {row.target.digest: row.target for row in rows if row.name}.values():
+            engine.store.names.note(target, facts)
     return facts

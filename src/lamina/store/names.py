@@ -156,6 +156,16 @@ class Names:
                 if all(row.get("digest") != target.digest for row in rows):
                     rows.append(_row("", target, facts))
 
+    def note(self, target: Descriptor, facts: Mapping[str, str]) -> None:
+        """Write facts beside every name that stands for `target` by now, in one write."""
+        with self._changing() as rows:
+            rows[:] = [
+                _row(_name(row), Descriptor.from_json(row), facts)
+                if _name(row) and row.get("digest") == target.digest
+                else row
+                for row in rows
+            ]
+
     def drop(self, digest: "Digest") -> Named | None:
         """Forget the untagged `digest`; give it, None when it was not listed without a name."""
         gone = self.take((), (digest,))
