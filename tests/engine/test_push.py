@@ -13,13 +13,16 @@ from tests.images import Piece, tar
 from tests.latency import LongLine
 from tests.servers import Relay
 
+from lamina.engine.engine import Engine
 from lamina.engine.push import NotTagged
+from lamina.engine.repacking import Known
 from lamina.engine.sessions import Sessions
 from lamina.errors import Denied, LaminaError, NotFound, Unauthorized
 from lamina.events import Event, LayerProgress, Phase
 from lamina.remote.login import login
 from lamina.remote.repository import Repository
 from lamina.spec.reference import Reference
+from lamina.store.names import Names
 
 
 def test_second_pull_is_up_to_date_and_second_push_sends_nothing(hub, alice, bob):
@@ -168,3 +171,40 @@ def test_a_large_layer_that_another_process_is_sending_is_waited_for_and_not_sen
     out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, b"")
     assert b": Layer already exists\n" in out
+
+
+def test_image_removed_while_it_is_pushed_arrives_whole_and_stays_removed(hub, alice, bob):
+    name = f"{hub.address}/alice/leaving"
+    import_image(alice, name)
+
+    def leave(event: Event) -> None:
+        if isinstance(event, LayerProgress) and event.phase is Phase.PUSHED:
+            other = Engine(alice.settings)
+            other.images.remove(name, now=True)
+
+    alice.images.push(name, listener=leave)
+    assert alice.images.list() == ()
+    assert bob.images.pull(name)[0].downloaded
+
+
+def test_push_does_not_stumble_over_another_image_that_is_removed_meanwhile(
+    hub, alice, monkeypatch: pytest.MonkeyPatch
+):
+    name, other = f"{hub.address}/alice/staying", f"{hub.address}/alice/going"
+    import_image(alice, name)
+    import_image(alice, other, [Piece("f", b"other")])
+    alice.images.push(other)
+    read = Known.of
+
+    def late(engine: Engine, target: Reference) -> Known:
+        rows = engine.store.names.all()
+        Engine(engine.settings).images.remove(other, now=True)
+        monkeypatch.setattr(Names, "all", lambda _: rows)
+        try:
+            return read(engine, target)
+        finally:
+            monkeypatch.undo()
+
+    monkeypatch.setattr(Known, "of", late)
+    (outcome,) = alice.images.push(name)
+    assert outcome.reference.repository == "alice/staying"

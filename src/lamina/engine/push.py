@@ -127,7 +127,10 @@ def _note(
     image: "LocalImage",
     packed: "dict[Digest, Descriptor]",
 ) -> None:
-    """Give the image the digested name, and note how it was packed for it, unless that is known."""
+    """Give the image the digested name, and note how it was packed for it, unless that is known.
+
+    An image that another command removed meanwhile stays removed.
+    """
     names = engine.store.names
     row = names.get(str(digested))
     is_ours = row is not None and row.target.digest == image.manifest.digest
@@ -135,7 +138,10 @@ def _note(
         facts = dict(row.facts)
     else:
         known = (each for each in names.all() if each.target.digest == image.manifest.digest)
-        facts = {**next(known).facts, PUSHED: "yes"}
+        entry = next(known, None)
+        if entry is None:
+            return
+        facts = {**entry.facts, PUSHED: "yes"}
         facts.pop(PACKED, "")
     if packed:
         facts[PACKED] = note_of(packed)

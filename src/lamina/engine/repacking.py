@@ -12,6 +12,7 @@ from lamina.spec.descriptor import Descriptor
 from lamina.spec.digest import Digest
 from lamina.spec.manifest import parse_manifest
 from lamina.spec.reference import Reference
+from lamina.store.blobs import BlobUnknown
 from lamina.values import dataclass
 
 TYPE_CHECKING = False
@@ -50,7 +51,10 @@ class Known:
             if "@" not in row.name:
                 continue
             other = Reference.parse(row.name)
-            manifest = parse_manifest(engine.store.blobs.read(row.target.digest))
+            try:
+                manifest = parse_manifest(engine.store.blobs.read(row.target.digest))
+            except BlobUnknown:  # another command removed it since the names were read
+                continue
             layers = [layer.digest for layer in getattr(manifest, "layers", ())]
             config = getattr(manifest, "config", None)
             if PUSHED not in row.facts:
