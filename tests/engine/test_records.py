@@ -95,3 +95,48 @@ def test_running_without_anybody_watching_has_ended_and_is_written_down(records:
 def test_a_damaged_state_is_a_container_that_never_ran(records: Records):
     Path(records.folder, ID, "state.json").write_text("{")
     assert records.state(ID).status == "created"
+
+
+@pytest.mark.parametrize("turn", ["_document", "is_held"])
+def test_a_container_that_starts_while_it_is_looked_at_is_not_written_off(
+    records: Records, monkeypatch: pytest.MonkeyPatch, turn: str
+):
+    """A listing between the lock and the state file must never end what just began."""
+    write_state(records, status="running", pid=7)  # its last shim was killed
+    locks = []
+    look = getattr(Records, turn)
+
+    def begin(self: Records, container: str) -> object:
+        monkeypatch.setattr(Records, turn, look)
+        found = look(self, container)
+        locks.append(hold(f"{records.folder}/{ID}/lock"))
+        write_state(records, status="running", pid=8)
+        return found
+
+    monkeypatch.setattr(Records, turn, begin)
+    assert records.state(ID).is_running
+    assert records.state(ID).pid == 8
+    os.close(locks[0])
+
+
+def test_a_container_that_ends_while_it_is_looked_at_keeps_its_exit_code(
+    records: Records, monkeypatch: pytest.MonkeyPatch
+):
+    write_state(records, status="running", pid=7)
+    held = Records.is_held
+
+    def end(self: Records, container: str) -> bool:
+        monkeypatch.setattr(Records, "is_held", held)
+        write_state(records, status="exited", exit_code=3)
+        return held(self, container)
+
+    monkeypatch.setattr(Records, "is_held", end)
+    assert records.state(ID).exit_code == 3
+    assert records.state(ID).exit_code == 3
+
+
+def test_noting_a_lost_container_does_not_count_as_watching_it(records: Records):
+    fd = hold(f"{records.folder}/{ID}/lock", shared=True)
+    write_state(records, status="running", pid=7)
+    assert records.state(ID).status == "exited"
+    os.close(fd)

@@ -143,40 +143,66 @@ class Records:
         try:
             query = struct.pack("@hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
             answer = fcntl.fcntl(fd, fcntl.F_OFD_GETLK, query)
-            return bool(struct.unpack("@hhqqi", answer)[0] != fcntl.F_UNLCK)
+            return bool(struct.unpack("@hhqqi", answer)[0] == fcntl.F_WRLCK)
         finally:
             os.close(fd)
 
     def state(self, container: str) -> ContainerState:
         """Tell how the container is, by its state file and its lock."""
-        held = self.is_held(container)
+        while (document := self._document(container)) is not None:
+            status = str(document.get("status", "created"))
+            if status != "running":
+                return _state(status, document)
+            # Its shim takes the lock before it writes that and lets go after it wrote the end.
+            if self.is_held(container):
+                return _state("paused" if document.get("paused") else "running", document)
+            lost = self._lost(container)
+            if lost is not None:
+                return lost
+        return ContainerState("created")
+
+    def _document(self, container: str) -> Document | None:
         try:
             with open(f"{self.folder}/{container}/state.json", "rb") as file:
-                document = decode(file.read(), what="state.json")
+                return decode(file.read(), what="state.json")
         except (FileNotFoundError, LaminaError):
-            return ContainerState("created")
-        status = str(document.get("status", "created"))
-        if status == "running":
-            if not held:
-                return self._lost(container, document)
-            status = "paused" if document.get("paused") else "running"
-        return _state(status, document)
+            return None
 
-    def _lost(self, container: str, document: Document) -> ContainerState:
-        """Record the end of a container whose shim is gone: the kernel ended it with the shim."""
+    def _lost(self, container: str) -> ContainerState | None:
+        """Record the end of a container whose shim is gone: the kernel ended it with the shim.
+
+        None when it is not so any more, as it ended or was started meanwhile.
+        """
         from lamina.engine.clock import rfc3339
         from lamina.stream.files import replace
 
-        path = f"{self.folder}/{container}/state.json"
-        document |= {
-            "status": "exited",
-            "exit_code": _LOST,
-            "pid": 0,
-            "finished": rfc3339(os.stat(path).st_mtime_ns),
-            "error": "the container's shim was killed or the machine went down",
-        }
-        with suppress(LaminaError):  # somebody else's: telling the truth needs no right to write
-            replace(path, encode(document))
+        folder = f"{self.folder}/{container}"
+        try:
+            lock = hold(f"{folder}/lock", shared=True)
+        except BlockingIOError:
+            return None
+        except OSError:  # somebody else's: telling the truth needs no right to write
+            lock = -1
+        try:
+            document = self._document(container)
+            if document is None or document.get("status") != "running":
+                return None
+            path = f"{folder}/state.json"
+            document |= {
+                "status": "exited",
+                "exit_code": _LOST,
+                "pid": 0,
+                "finished": rfc3339(os.stat(path).st_mtime_ns),
+                "error": "the container's shim was killed or the machine went down",
+            }
+            if lock >= 0:
+                with suppress(LaminaError):
+                    replace(path, encode(document))
+        except FileNotFoundError:  # removed meanwhile
+            return None
+        finally:
+            if lock >= 0:
+                os.close(lock)
         return _state("exited", document)
 
 
@@ -193,16 +219,18 @@ def _state(status: str, document: Document) -> ContainerState:
     )
 
 
-def hold(path: str, *, wait_s: float = 0.0) -> int:
+def hold(path: str, *, wait_s: float = 0.0, shared: bool = False) -> int:
     """Take a container's lock; give its descriptor, for the shim to inherit.
 
     An open file description lock: it can be asked about without being taken. Waits `wait_s` for a
-    shim that is cleaning up. Raises: BlockingIOError (held by another).
+    shim that is cleaning up. `shared` keeps shims out and does not count as one.
+    Raises: BlockingIOError (held by another).
     """
     import time
 
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    lock = struct.pack("@hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    kind = fcntl.F_RDLCK if shared else fcntl.F_WRLCK
+    lock = struct.pack("@hhqqi", kind, os.SEEK_SET, 0, 0, 0)
     deadline = time.monotonic() + wait_s
     while True:
         try:
