@@ -11,6 +11,7 @@ from tests.engine.worlds import import_image, ran
 from tests.images import Piece, tar
 
 from lamina.engine.engine import Engine
+from lamina.engine.images import Images
 from lamina.engine.naming import name_image
 from lamina.engine.requests import CreateRequest, VolumeMount
 from lamina.engine.undo import undo
@@ -159,3 +160,17 @@ def test_unpacked_and_merged_layers_and_volumes_are_counted(settings):
     before = du(engine.store.root)
     engine.images.remove("deep:1", now=True)
     assert abs(before - du(engine.store.root) - expected) <= SLACK
+
+
+def test_an_image_that_comes_while_the_disk_is_looked_at_counts_the_next_time(engine, monkeypatch):
+    import_image(engine, "a:1", BIG)
+    rows = Images.list
+
+    def late(images):
+        monkeypatch.setattr(Images, "list", rows)
+        import_image(engine, "b:1", [Piece("g", b"g")])
+        return rows(images)
+
+    monkeypatch.setattr(Images, "list", late)
+    assert len(engine.system.df().images) == 1
+    assert len(engine.system.df().images) == 2

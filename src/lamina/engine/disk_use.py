@@ -153,7 +153,9 @@ def _images(
     layers = Counter(digest for each in holders for digest in each.diff_ids)
     users = Counter(str(record.image_id) for record in engine.containers.records())
     for image in engine.images.list():
-        needs = reaches[str(image.id)]
+        needs = reaches.get(str(image.id))
+        if needs is None:  # it came since the disk was looked at
+            continue
         size = _content(found, needs.blobs, needs.diff_ids)
         unique = _content(
             found,
