@@ -6,6 +6,7 @@ import os
 
 from lamina.cli import unready
 from lamina.cli.flags import BOOL, BYTES, INT, LIST, MAP, STRING, Flag, FlagInvalid
+from lamina.cli.limiting import CREATE_FLAGS, limits_of, warn
 from lamina.errors import Invalid
 
 TYPE_CHECKING = False
@@ -59,6 +60,7 @@ FLAGS = (
     Flag("user", "u", help="Username or UID (format: <name|uid>[:<group|gid>])"),
     Flag("volume", "v", kind=LIST, help="Bind mount a volume"),
     Flag("workdir", "w", kind=STRING, help="Working directory inside the container"),
+    *CREATE_FLAGS,
     *unready.FLAGS,
 )
 _SECURITY = ("no-new-privileges", "seccomp", "systempaths", "apparmor", "label")
@@ -73,6 +75,7 @@ def create(arguments: Arguments, context: Context, *, attached: bool = True) -> 
             f"container ID file found, make sure the other container isn't running or delete {request.cidfile}"
         )
     context.enter_namespace()
+    warn(context, request.limits)
     policy = arguments.text("pull")
     if policy not in ("always", "missing", "never"):
         raise FlagInvalid(
@@ -117,6 +120,7 @@ def _pull(arguments: Arguments, context: Context, image: str) -> None:
 
 def request_of(arguments: Arguments, context: Context, *, attached: bool) -> CreateRequest:
     """Read the flags. Raises: FlagInvalid and the errors of `engine.requests`."""
+    from lamina.engine.limits import Device, Ulimit
     from lamina.engine.requests import CreateRequest, VolumeMount
 
     image, *command = arguments.positional
@@ -161,6 +165,10 @@ def request_of(arguments: Arguments, context: Context, *, attached: bool) -> Cre
         pid_mode=arguments.text("pid"),
         ipc_mode=arguments.text("ipc"),
         cidfile=arguments.text("cidfile"),
+        limits=limits_of(arguments),
+        ulimits=tuple(Ulimit.parse(text) for text in arguments.texts("ulimit")),
+        devices=tuple(Device.parse(text) for text in arguments.texts("device")),
+        oom_score_adj=arguments.number("oom-score-adj"),
     )
 
 

@@ -12,14 +12,11 @@ if TYPE_CHECKING:
 
 __all__ = ["FLAGS", "check"]
 
-_LIMITS = ("memory", "memory-swap", "cpus", "cpu-shares", "cpuset-cpus", "pids-limit", "ulimit")
 FLAGS = (
     Flag("publish", "p", kind=LIST, help="Publish a container's port(s) to the host"),
     Flag("publish-all", "P", kind=BOOL, help="Publish all exposed ports to random ports"),
     Flag("expose", kind=LIST, help="Expose a port or a range of ports"),
     Flag("restart", help="Restart policy to apply when a container exits", default="no"),
-    Flag("memory", "m", hidden=True),
-    *(Flag(name, hidden=True) for name in _LIMITS[1:]),
 )
 _PARTS = 2
 
@@ -27,14 +24,8 @@ _PARTS = 2
 def check(arguments: Arguments, context: Context) -> None:
     """Warn of what has another effect here; refuse what would have none.
 
-    Raises: Unsupported (limits and restart policies: a promise that nobody keeps is worse than no).
+    Raises: Unsupported (restart policies: a promise that nobody keeps is worse than no).
     """
-    for name in _LIMITS:
-        if arguments.changed(name):
-            raise Unsupported(
-                f"--{name} cannot be kept yet: containers have no resource limits of their own",
-                hint=f"leave --{name} out",
-            )
     if arguments.text("restart") not in ("", "no"):
         raise Unsupported(
             f"restart policy {arguments.text('restart')!r} cannot be kept yet",

@@ -28,7 +28,7 @@ def container_document(
             "Running": state.is_running,
             "Paused": state.status == "paused",
             "Restarting": False,
-            "OOMKilled": False,
+            "OOMKilled": state.oom_killed,
             "Dead": state.status == "dead",
             "Pid": state.pid,
             "ExitCode": state.exit_code,

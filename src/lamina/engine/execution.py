@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from lamina.engine.limits import Device, device_binds, device_rules
 from lamina.engine.records import RECORD, ContainerRecord, ContainerState, hold
 from lamina.engine.requests import ExecRequest, signal_number
 from lamina.errors import InUse, Invalid, Unavailable
@@ -15,6 +16,7 @@ from lamina.spec.bundle import (
     capabilities,
     environment,
 )
+from lamina.spec.limits import Limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -156,7 +158,14 @@ def _process(record: ContainerRecord) -> ProcessSettings:
         terminal=record.terminal,
         capabilities=_capabilities(host),
         no_new_privileges=_has_no_new_privileges(host),
+        rlimits=_rlimits(host),
+        oom_score_adj=int(host.get("OomScoreAdj") or 0),
     )
+
+
+def _rlimits(host: "Document") -> tuple[tuple[str, int, int], ...]:
+    rows = host.get("Ulimits") or ()
+    return tuple((row["Name"], row["Soft"], row["Hard"]) for row in rows)
 
 
 def _env(
@@ -191,6 +200,8 @@ def _bundle(engine: "Engine", record: ContainerRecord) -> Bundle:
     binds = [*write_host_files(record), *(_bind(mount) for mount in record.mounts)]
     if host.get("Init"):
         binds.append(_file_bind(_init_program(), "/sbin/docker-init", read_only=True))
+    devices = [Device.from_json(row) for row in host.get("Devices") or ()]
+    binds += device_binds(devices)
     return Bundle(
         hostname=record.config["Hostname"],
         network=_network(host),
@@ -205,6 +216,8 @@ def _bundle(engine: "Engine", record: ContainerRecord) -> Bundle:
         binds=tuple(binds),
         tmpfs=host.get("Tmpfs") or {},
         sysctl=host.get("Sysctls") or {},
+        limits=Limits.from_host(host),
+        device_rules=device_rules(devices),
     )
 
 
@@ -283,6 +296,8 @@ def execute(engine: "Engine", record: ContainerRecord, request: ExecRequest) -> 
         terminal=request.terminal,
         capabilities=CAPABILITIES if request.privileged else _capabilities(record.host),
         no_new_privileges=_has_no_new_privileges(record.host),
+        rlimits=_rlimits(record.host),
+        oom_score_adj=int(record.host.get("OomScoreAdj") or 0),
     )
     path = shim_socket(engine, record)
     try:

@@ -100,6 +100,7 @@ class ContainerState:
     error: str = ""
     shim: int = 0
     network: Document = field(default_factory=dict)
+    oom_killed: bool = False
 
     @property
     def is_running(self) -> bool:
@@ -216,6 +217,7 @@ def _state(status: str, document: Document) -> ContainerState:
         error=str(document.get("error") or ""),
         shim=int(document.get("shim") or 0),
         network=document.get("network") or {},
+        oom_killed=bool(document.get("oom_killed")),
     )
 
 

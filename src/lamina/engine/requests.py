@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from lamina.engine.limits import Device, Ulimit, check_limits, check_score
 from lamina.errors import Invalid
 from lamina.spec.bundle import capabilities
+from lamina.spec.limits import Limits
 from lamina.spec.wire import Document
 from lamina.values import dataclass, field
 
@@ -153,10 +155,18 @@ class CreateRequest:
     pid_mode: str = ""
     ipc_mode: str = ""
     cidfile: str = ""
+    limits: Limits = field(default_factory=Limits)
+    ulimits: tuple[Ulimit, ...] = ()
+    devices: tuple[Device, ...] = ()
+    oom_score_adj: int = 0
 
     def check(self) -> None:
         """Refuse what cannot be. Raises: Invalid and its kin."""
         capabilities(self.cap_add, self.cap_drop)
+        check_limits(self.limits)
+        check_score(self.oom_score_adj)
+        for device in self.devices:
+            tuple(device.nodes())
         if self.network not in ("default", "bridge", "host", "none"):
             raise Invalid(f"network {self.network} not found", hint="use bridge, host or none")
         for row in self.extra_hosts:
@@ -275,7 +285,8 @@ def host_document(request: CreateRequest) -> Document:
         "ShmSize": request.shm_size or _SHM,
         "Sysctls": dict(request.sysctl),
         "Init": request.init,
-        "Memory": 0,
-        "NanoCpus": 0,
-        "PidsLimit": None,
+        **request.limits.to_host(),
+        "OomScoreAdj": request.oom_score_adj,
+        "Ulimits": [ulimit.to_json() for ulimit in request.ulimits] or None,
+        "Devices": [device.to_json() for device in request.devices] or None,
     }

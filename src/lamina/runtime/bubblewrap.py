@@ -20,6 +20,7 @@ from lamina.runtime.process import (
     StartFailed,
     Stdio,
     become,
+    confine,
     missing_program,
     spawn,
     take_terminal,
@@ -155,6 +156,7 @@ def _before(launch: Launch, slave: int, near: dict[str, str]) -> Callable[[], No
             take_terminal(slave)
         if near:
             _bring_near(near)
+        confine(launch.config["process"])
         if user["uid"] != 0:
             become(user["uid"], user["gid"], user["additionalGids"])
 
@@ -306,6 +308,8 @@ def _mount(mount: Document) -> list[str]:
         if size := _bytes(values.get("size", "")):
             words += ["--size", str(size)]
         return [*words, "--tmpfs", target]
+    if "dev" in options:
+        return ["--dev-bind", mount["source"], target]
     return ["--ro-bind" if "ro" in options else "--bind", mount["source"], target]
 
 

@@ -1,23 +1,30 @@
 """Control groups by file writes, in the unified, the legacy and the hybrid layout.
 
 The groups are made here rather than by the OCI runtime, so that each runtime gives the same: crun
-is told to leave them alone (it refuses the hybrid layout otherwise), bubblewrap has none. Without
-root, or where nothing can be written, a container has no group: then pausing stops its processes
-by signal and limits cannot be given.
+is told to leave them alone (it refuses the hybrid layout otherwise), bubblewrap has none. A plain
+user's groups are made below the one that was handed to them (systemd's `Delegate=`). Where nothing
+can be written a container has no group: then pausing stops its processes by signal, limits cannot
+be given, and `limitable` says so beforehand. A process enters only the hierarchies that are needed:
+in the legacy ones each move costs milliseconds.
 """
 
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 
+from lamina.errors import Unavailable
+from lamina.spec.limits import Limits, legacy_files, unified_files
 from lamina.values import NamedTuple
 
-__all__ = ["Cgroup", "create", "discard", "layout", "signal_all"]
+__all__ = ["Cgroup", "LimitRefused", "create", "discard", "layout", "limitable", "signal_all"]
 
 _ROOT = "/sys/fs/cgroup"
 _FOLDER = "lamina"
+_OWN = "/proc/self/cgroup"
+_CONTROLLERS = ("memory", "cpu", "cpuset", "pids")
+_MEMORY = "memory.limit_in_bytes"
 # What Docker lets a container's devices be: null, zero, full, random, urandom, tty, console, ptmx,
 # pts, and making (not opening) any node.
 _DEVICES = (
@@ -35,16 +42,21 @@ def layout() -> str:
     return "legacy" if os.path.isdir(f"{_ROOT}/devices") else "none"
 
 
+class LimitRefused(Unavailable):
+    """The kernel does not take a limit."""
+
+
 class Cgroup(NamedTuple):
     """One container's folders in the hierarchies; `freezer` is where it can be paused, or empty.
 
     `confined` tells that the group keeps device files from working; without it CAP_MKNOD would
-    open the host's disks.
+    open the host's disks. `places` maps a controller to its folder, for those that are in use.
     """
 
     folders: tuple[str, ...] = ()
     freezer: str = ""
     confined: bool = False
+    places: tuple[tuple[str, str], ...] = ()
 
     def enter(self) -> None:
         """Move this process into the group."""
@@ -83,37 +95,219 @@ class Cgroup(NamedTuple):
                 else:
                     break
 
+    def limit(self, limits: Limits) -> None:
+        """Write `limits`; what they do not name stays. Raises: LimitRefused.
 
-def _folders(container: str) -> list[str]:
-    """List the folders of a container's group: where it is paused first, then its devices."""
+        Only controllers that the group was made with can be limited.
+        """
+        places = dict(self.places)
+        rows = (unified_files if layout() == "unified" else legacy_files)(limits)
+        for controller, name, text in rows:
+            folder = places.get(controller, "")
+            if not folder:
+                continue
+            try:
+                _write(f"{folder}/{name}", text)
+            except FileNotFoundError:  # no accounting of swap: memory is limited without it
+                continue
+            except OSError as error:
+                if name == _MEMORY and _raised(folder, text, str(limits.swap_and_memory)):
+                    continue
+                raise LimitRefused(
+                    f"failed to write {text!r} to {name}: {error.strerror}",
+                    hint="the container may use more than that already, or the machine has less",
+                ) from error
+
+    def extended(self, container: str, limits: Limits, pids: Sequence[int]) -> "Cgroup":
+        """Give the group with the controllers that `limits` need; `pids` are moved into those."""
+        wanted = [name for name in limits.controllers if name not in dict(self.places)]
+        if not wanted:
+            return self
+        new = _more(container, wanted)
+        for folder in dict.fromkeys(folder for _, folder in new):
+            if folder not in self.folders:
+                for pid in pids:
+                    with suppress(ProcessLookupError):
+                        _write(f"{folder}/cgroup.procs", str(pid))
+        folders = tuple(dict.fromkeys((*self.folders, *(folder for _, folder in new))))
+        return Cgroup(folders, self.freezer, self.confined, (*self.places, *new))
+
+    def out_of_memory(self) -> bool:
+        """Tell whether the kernel killed something inside for its memory."""
+        folder = dict(self.places).get("memory", "")
+        for name in ("memory.events", "memory.oom_control") if folder else ():
+            with suppress(OSError), open(f"{folder}/{name}", encoding="ascii") as file:
+                for line in file:
+                    key, _, count = line.partition(" ")
+                    if key == "oom_kill":
+                        return int(count) > 0
+        return False
+
+
+def _raised(folder: str, memory: str, both: str) -> bool:
+    """Raise a limit beyond the one on memory and swap, which has to grow first then."""
+    try:
+        _write(f"{folder}/memory.memsw.limit_in_bytes", both)
+        _write(f"{folder}/{_MEMORY}", memory)
+    except OSError:
+        return False
+    return True
+
+
+def _bases() -> dict[str, str]:
+    """Map each controller, and `freezer` and `devices`, to the folder to make groups in."""
     roots = {
-        "unified": [_ROOT],
-        "hybrid": [f"{_ROOT}/unified", f"{_ROOT}/devices"],
-        "legacy": [f"{_ROOT}/freezer", f"{_ROOT}/devices"],
-    }.get(layout(), [])
-    return [f"{root}/{_FOLDER}/{container}" for root in roots]
+        "unified": dict.fromkeys(("freezer", *_CONTROLLERS), _ROOT),
+        "hybrid": {"freezer": f"{_ROOT}/unified"},
+        "legacy": {"freezer": f"{_ROOT}/freezer"},
+    }.get(layout(), {})
+    for name in ("devices", *_CONTROLLERS) if roots and len(roots) == 1 else ():
+        roots[name] = f"{_ROOT}/{name}"
+    own = _own_groups()
+    found = {}
+    for name, root in roots.items():
+        if base := _base(root, own.get("" if root in (_ROOT, f"{_ROOT}/unified") else name, "")):
+            found[name] = base
+    return found
+
+
+def _own_groups() -> dict[str, str]:
+    """Read which group this process is in, by controller; the unified hierarchy's has no name."""
+    found = {}
+    with suppress(OSError), open(_OWN, encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            _, names, path = line.rstrip("\n").split(":", 2)
+            for name in names.split(","):
+                found[name] = path
+    return found
+
+
+def _base(root: str, own: str) -> str:
+    """Give the folder for groups: `root` for whoever may write there, else what was handed over.
+
+    In the unified hierarchy that is the highest writable group above this process's own that holds
+    no process itself: the kernel gives limits only to the children of such.
+    """
+    if os.access(f"{root}/cgroup.procs", os.W_OK):
+        return root
+    found = ""
+    path = own.rstrip("/")
+    while path:
+        folder = f"{root}{path}"
+        if not os.access(f"{folder}/cgroup.procs", os.W_OK) or not os.access(folder, os.W_OK):
+            break
+        if not os.path.exists(f"{folder}/cgroup.subtree_control"):
+            return folder
+        with open(f"{folder}/cgroup.procs", encoding="ascii") as file:
+            if not file.read(1):
+                found = folder
+        path = path.rpartition("/")[0]
+    return found
+
+
+def limitable(controllers: Collection[str]) -> frozenset[str]:
+    """Tell which of `controllers` can limit a container that this process starts."""
+    bases = _bases()
+    if not bases:
+        return frozenset()
+    return frozenset(name for name in controllers if name in bases and _enabled(bases[name], name))
+
+
+def _enabled(base: str, controller: str) -> bool:
+    """Have the groups of containers get `controller`; False where that cannot be."""
+    if layout() != "unified":
+        return os.path.isdir(base)
+    try:
+        os.makedirs(f"{base}/{_FOLDER}", exist_ok=True)
+        for folder in (base, f"{base}/{_FOLDER}"):
+            with open(f"{folder}/cgroup.subtree_control", encoding="ascii") as file:
+                if controller in file.read().split():
+                    continue
+            _write(f"{folder}/cgroup.subtree_control", f"+{controller}")
+    except OSError:
+        return False
+    return True
+
+
+def _more(container: str, controllers: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Make the folders of a container's group for `controllers`. Raises: LimitRefused."""
+    bases = _bases()
+    made = []
+    for name in controllers:
+        if name not in bases or not _enabled(bases[name], name):
+            continue  # `limitable` told of it before
+        folder = f"{bases[name]}/{_FOLDER}/{container}"
+        try:
+            os.makedirs(folder, exist_ok=True)
+            if name == "cpuset" and layout() != "unified":
+                _inherit_sets(folder)
+        except OSError as error:
+            raise LimitRefused(f"cannot make a group for {name}: {error.strerror}") from error
+        made.append((name, folder))
+    return tuple(made)
+
+
+def _inherit_sets(folder: str) -> None:
+    """Fill a new group's processors and memory nodes from above: empty ones take no process."""
+    for path in (os.path.dirname(folder), folder):
+        for name in ("cpuset.cpus", "cpuset.mems"):
+            with open(f"{path}/{name}", encoding="ascii") as file:
+                if file.read().strip():
+                    continue
+            with open(f"{os.path.dirname(path)}/{name}", encoding="ascii") as file:
+                text = file.read().strip()
+            _write(f"{path}/{name}", text)
 
 
 def discard(container: str) -> None:
     """Remove what a shim that was killed left of its container's group."""
-    Cgroup(tuple(folder for folder in _folders(container) if os.path.isdir(folder))).remove()
+    folders = dict.fromkeys(f"{base}/{_FOLDER}/{container}" for base in _bases().values())
+    Cgroup(tuple(folder for folder in folders if os.path.isdir(folder))).remove()
 
 
-def create(container: str, *, privileged: bool) -> Cgroup:
-    """Make the group of `container`; an empty one where this process may not."""
-    folders = _folders(container)
-    if len(folders) < 2:  # noqa: PLR2004 - the unified layout confines devices by programs only
-        return _make(folders, confined=False)
-    group = _make(folders, confined=True)
-    devices = folders[1]
-    if group.confined and not privileged:
-        with suppress(OSError):
-            _write(f"{devices}/devices.deny", "a")
-            for rule in _DEVICES:
-                _write(f"{devices}/devices.allow", rule)
-            return group
-        return Cgroup(group.folders, group.freezer, confined=False)
+def create(
+    container: str,
+    *,
+    privileged: bool,
+    limits: Limits = Limits(),  # noqa: B008 - a frozen value
+    devices: Sequence[str] = (),
+    in_force: bool = True,
+) -> Cgroup:
+    """Make the group of `container`, its limits in force; an empty one where this process may not.
+
+    `devices` are further rules (`c 1:3 rwm`) of what may be opened. Without `in_force` a runtime
+    writes the limits into the same group itself. Raises: LimitRefused.
+    """
+    bases = _bases()
+    folders = [
+        f"{bases[name]}/{_FOLDER}/{container}" for name in ("freezer", "devices") if name in bases
+    ]
+    if "devices" not in bases:  # the unified layout confines devices by programs only
+        group = _make(folders, confined=False)
+    else:
+        group = _confined(_make(folders, confined=True), folders, devices, privileged=privileged)
+    if limits.controllers:
+        group = group.extended(container, limits, ())
+        try:
+            if in_force:
+                group.limit(limits)
+        except LimitRefused:
+            group.remove()
+            raise
     return group
+
+
+def _confined(
+    group: Cgroup, folders: Sequence[str], devices: Sequence[str], *, privileged: bool
+) -> Cgroup:
+    if not group.confined or privileged:
+        return group
+    with suppress(OSError):
+        _write(f"{folders[-1]}/devices.deny", "a")
+        for rule in (*_DEVICES, *devices):
+            _write(f"{folders[-1]}/devices.allow", rule)
+        return group
+    return group._replace(confined=False)
 
 
 def _make(folders: Sequence[str], *, confined: bool) -> Cgroup:

@@ -85,7 +85,7 @@ class _Exec:
             self.folder,
             process,
             pipes.theirs,
-            self.shim.group.enter,
+            self.shim.enter,
             self.settings.terminal,
         )
         self.started = self.shim.runtime.execute(launch)

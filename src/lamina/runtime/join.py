@@ -11,6 +11,7 @@ from lamina.runtime.process import (
     StartFailed,
     Stdio,
     become,
+    confine,
     missing_program,
     take_terminal,
 )
@@ -60,6 +61,7 @@ def join(init: int, launch: Launch, stdio: Stdio, terminal: int) -> int:
         return _child()
     try:
         launch.enter()
+        confine(process)
         _enter(init)
         if pid := os.fork():
             os.write(write, f"{pid}\n".encode())

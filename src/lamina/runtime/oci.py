@@ -11,6 +11,7 @@ from lamina.runtime.process import (
     Stdio,
     last_error,
     receive_console,
+    score,
     spawn,
 )
 from lamina.spec.wire import encode
@@ -40,7 +41,8 @@ class OciRuntime:
         path = f"{launch.folder}/process.json"
         _write(path, encode(launch.config))
         arguments = ["exec", "--detach", "--process", path]
-        return self._run(launch, arguments, launch.config["args"], "exec")
+        with_score = launch._replace(enter=lambda: _enter_exec(launch))
+        return self._run(with_score, arguments, launch.config["args"], "exec")
 
     def delete(self, container: str, folder: str) -> None:
         """Forget the container. crun has nothing but its folder; runc also made cgroups."""
@@ -100,6 +102,12 @@ class OciRuntime:
             raise StartFailed.explain(said or f"{self.name} ended with status {status}", args)
         with open(pid_file, encoding="ascii") as file:
             return int(file.read())
+
+
+def _enter_exec(launch: Launch) -> None:
+    """Enter the container's groups, with its score: neither runtime gives an exec that."""
+    launch.enter()
+    score(launch.config)
 
 
 def _write(path: str, data: bytes) -> None:

@@ -27,11 +27,13 @@ __all__ = [
     "Started",
     "Stdio",
     "become",
+    "confine",
     "exit_code",
     "last_error",
     "missing_program",
     "reap",
     "receive_console",
+    "score",
     "spawn",
     "take_terminal",
 ]
@@ -39,6 +41,7 @@ __all__ = [
 OURS: "Final" = 125
 NOT_STARTABLE: "Final" = 126
 NOT_FOUND: "Final" = 127
+_RLIMIT_LOCKS: "Final" = 10  # the one that Python has no name for
 _BECOMING = ("setresgid", "setresuid", "setgroups", "setup user")
 
 
@@ -235,6 +238,27 @@ def become(uid: int, gid: int, groups: list[int]) -> None:
         os.setresuid(uid, uid, uid)
     except OSError as error:
         raise OSError(f"setresgid to {uid}:{gid}: {error.strerror}") from None
+
+
+def confine(process: Document) -> None:
+    """Give this process the rlimits and the score that a runtime-spec `process` asks for."""
+    import resource
+
+    for row in process.get("rlimits", ()):
+        number = getattr(resource, row["type"], _RLIMIT_LOCKS)
+        pair = tuple(-1 if row[key] >= 1 << 63 else row[key] for key in ("soft", "hard"))
+        try:
+            resource.setrlimit(number, (pair[0], pair[1]))
+        except (OSError, ValueError) as error:
+            raise OSError(f"cannot set {row['type']}: {error}") from None
+    score(process)
+
+
+def score(process: Document) -> None:
+    """Give this process, and what it becomes, the out-of-memory score of a runtime-spec `process`."""
+    if "oomScoreAdj" in process:
+        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+            file.write(str(process["oomScoreAdj"]))
 
 
 def take_terminal(fd: int) -> None:

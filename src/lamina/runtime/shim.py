@@ -147,7 +147,13 @@ class Shim:
             return
         relay.run(pipes, started)
         code = self._reap(started.watched)
-        self.record(status="exited", exit_code=code, finished=timestamp(time.time_ns()), pid=0)
+        self.record(
+            status="exited",
+            exit_code=code,
+            finished=timestamp(time.time_ns()),
+            pid=0,
+            oom_killed=self.group.out_of_memory(),
+        )
         self._wait_for_execs()
         self._clean(remove=bool(self.request["doomed"]))
         relay.listener.close()
@@ -162,7 +168,13 @@ class Shim:
         for row in self.request["mounts"]:
             perform(_mount(row))
         rootfs = f"{self.run_folder}/rootfs"
-        self.group = cgroups.create(self.id, privileged=self.bundle.privileged)
+        self.group = cgroups.create(
+            self.id,
+            privileged=self.bundle.privileged,
+            limits=self.bundle.limits,
+            devices=self.bundle.device_rules,
+            in_force=not self._runtime_confines,
+        )
         root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             account = look_up(root, self.settings.user)
@@ -184,7 +196,7 @@ class Shim:
             self.run_folder,
             config,
             pipes.theirs,
-            self.group.enter,
+            self.enter,
             self.settings.terminal,
         )
         try:
@@ -205,12 +217,23 @@ class Shim:
             exit_code=0,
             error="",
             paused=False,
+            oom_killed=False,
         )
         silent = frozenset() if self.request["starter_types"] else frozenset({Stream.STDIN})
         self._starter.attach(_ALL_STREAMS - silent)
         relay.add(self._starter)
         self._starter.send(frame(Stream.STARTED, encode({"pid": self.state["pid"]})))
         return relay, pipes, started
+
+    @property
+    def _runtime_confines(self) -> bool:
+        """Whether the runtime enters the group itself: runc, whose own threads would not fit in."""
+        return self.runtime.name == "runc" and bool(self.bundle.cgroup)
+
+    def enter(self) -> None:
+        """Move the calling process into the container's group, unless the runtime does."""
+        if not self._runtime_confines:
+            self.group.enter()
 
     def _trusted(self, settings: ProcessSettings) -> ProcessSettings:
         """Leave the capabilities that can be given here.

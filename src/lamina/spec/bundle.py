@@ -7,6 +7,7 @@ paths, mounts, devices) are those that Docker gives its containers.
 from collections.abc import Mapping, Sequence
 
 from lamina.errors import Invalid
+from lamina.spec.limits import Limits, resources
 from lamina.spec.seccomp import profile
 from lamina.spec.wire import Document
 from lamina.values import NamedTuple
@@ -201,7 +202,10 @@ def environment(
 
 
 class ProcessSettings(NamedTuple):
-    """One process to start, first or exec. `user` is as a person writes it, not looked up yet."""
+    """One process to start, first or exec. `user` is as a person writes it, not looked up yet.
+
+    `rlimits` are (name as `--ulimit` has it, soft, hard), -1 for no end.
+    """
 
     args: tuple[str, ...]
     env: tuple[str, ...] = ()
@@ -210,6 +214,8 @@ class ProcessSettings(NamedTuple):
     terminal: bool = False
     capabilities: tuple[str, ...] = DEFAULT_CAPABILITIES
     no_new_privileges: bool = False
+    rlimits: tuple[tuple[str, int, int], ...] = ()
+    oom_score_adj: int = 0
 
     @classmethod
     def from_json(cls, document: Document) -> "ProcessSettings":
@@ -222,6 +228,8 @@ class ProcessSettings(NamedTuple):
             terminal=document["terminal"],
             capabilities=tuple(document["capabilities"]),
             no_new_privileges=document["no_new_privileges"],
+            rlimits=tuple(tuple(row) for row in document["rlimits"]),
+            oom_score_adj=document["oom_score_adj"],
         )
 
     def to_json(self) -> Document:
@@ -233,7 +241,8 @@ class Bundle(NamedTuple):
     """What a container is, beyond its first process.
 
     `network` is `host`, `none` or the path of a network namespace. `binds` are finished
-    runtime-spec mounts, in order. `tmpfs` maps a path to its mount options.
+    runtime-spec mounts, in order. `tmpfs` maps a path to its mount options. `device_rules` are what
+    may be opened beyond Docker's devices, as the devices controller writes it: `c 10:229 rwm`.
     """
 
     hostname: str = ""
@@ -250,13 +259,16 @@ class Bundle(NamedTuple):
     binds: tuple[Document, ...] = ()
     tmpfs: Mapping[str, str] = _NOTHING
     sysctl: Mapping[str, str] = _NOTHING
-    resources: Mapping[str, object] = _NOTHING
+    limits: Limits = Limits()
+    device_rules: tuple[str, ...] = ()
 
     @classmethod
     def from_json(cls, document: Document) -> "Bundle":
         """Read what `to_json` gave."""
         values = {name: document[name] for name in cls._fields}
         values["binds"] = tuple(values["binds"])
+        values["limits"] = Limits(*values["limits"])
+        values["device_rules"] = tuple(values["device_rules"])
         return cls(**values)
 
     def to_json(self) -> Document:
@@ -286,6 +298,17 @@ def runtime_process(process: ProcessSettings, account: Account) -> Document:
             "ambient": [],
         },
         "noNewPrivileges": process.no_new_privileges,
+        **({"rlimits": [_rlimit(*row) for row in process.rlimits]} if process.rlimits else {}),
+        **({"oomScoreAdj": process.oom_score_adj} if process.oom_score_adj else {}),
+    }
+
+
+def _rlimit(name: str, soft: int, hard: int) -> Document:
+    endless = (1 << 64) - 1
+    return {
+        "type": f"RLIMIT_{name.upper()}",
+        "soft": endless if soft < 0 else soft,
+        "hard": endless if hard < 0 else hard,
     }
 
 
@@ -320,7 +343,8 @@ def runtime_config(
         linux["seccomp"] = profile(process.capabilities)
     if not rootless:
         rules: list[Document] = [{"allow": bundle.privileged, "access": "rwm"}]
-        linux["resources"] = {"devices": rules, **bundle.resources}
+        rules += [_device_rule(text) for text in bundle.device_rules]
+        linux["resources"] = {"devices": rules, **resources(bundle.limits)}
     return {
         "ociVersion": "1.0.2",
         "hostname": bundle.hostname,
@@ -328,6 +352,15 @@ def runtime_config(
         "process": runtime_process(process, account),
         "mounts": _mounts(bundle, known_groups=known_groups, rootless=rootless),
         "linux": linux,
+    }
+
+
+def _device_rule(text: str) -> Document:
+    kind, numbers, access = text.split()
+    major, _, minor = numbers.partition(":")
+    rule: Document = {"allow": True, "type": kind, "access": access}
+    return rule | {
+        key: int(word) for key, word in (("major", major), ("minor", minor)) if word != "*"
     }
 
 

@@ -1,0 +1,251 @@
+"""Limits and devices as people write them: read, checked in Docker's words, warned of."""
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+
+from lamina.errors import Invalid
+from lamina.spec.limits import RLIMITS, Limits
+from lamina.spec.wire import Document
+from lamina.values import NamedTuple
+
+__all__ = [
+    "Device",
+    "LimitInvalid",
+    "Ulimit",
+    "check_limits",
+    "check_score",
+    "device_binds",
+    "device_rules",
+    "discarded",
+]
+
+_LEAST_MEMORY = 6 << 20
+_NANO = 1_000_000_000
+_OOM = 1000
+_WORDS = {
+    "memory": "memory limit capabilities",
+    "cpu": "CPU cfs period/quota or shares",
+    "cpuset": "cpuset",
+    "pids": "pids limit capabilities",
+}
+
+
+class LimitInvalid(Invalid):
+    """A limit that makes no sense, or that this machine cannot keep."""
+
+    exit_code = 125
+
+
+class Ulimit(NamedTuple):
+    """One `--ulimit`: its name, and the soft and the hard limit; -1 is no end."""
+
+    name: str
+    soft: int
+    hard: int
+
+    @classmethod
+    def parse(cls, text: str) -> "Ulimit":
+        """Read `nofile=1024[:2048]`. Raises: LimitInvalid."""
+        name, equals, rest = text.partition("=")
+        if not (name and equals):
+            raise LimitInvalid(f"invalid ulimit argument: {text}", hint="write nofile=1024:2048")
+        if name not in RLIMITS:
+            raise LimitInvalid(f"invalid ulimit type: {name}", hint=f"one of {', '.join(RLIMITS)}")
+        soft, colon, hard = rest.partition(":")
+        try:
+            pair = int(soft), int(hard if colon else soft)
+        except ValueError:
+            raise LimitInvalid(f"invalid ulimit argument: {text}", hint="numbers, or -1") from None
+        if pair[1] >= 0 and (pair[0] > pair[1] or pair[0] < 0):
+            raise LimitInvalid(
+                f"ulimit soft limit must be less than or equal to hard limit: {pair[0]} > {pair[1]}"
+            )
+        return cls(name, *pair)
+
+    def to_json(self) -> Document:
+        """Give it as Docker's HostConfig has it."""
+        return {"Name": self.name, "Hard": self.hard, "Soft": self.soft}
+
+
+def check_limits(limits: Limits) -> None:
+    """Refuse limits that contradict each other or that this machine lacks. Raises: LimitInvalid."""
+    memory, both = limits.memory, limits.memory_swap
+    if memory and memory < _LEAST_MEMORY:
+        raise LimitInvalid("Minimum memory limit allowed is 6MB", hint="--memory 64m, for example")
+    if both > 0 and not memory:
+        raise LimitInvalid(
+            "You should always set the Memory limit when using Memoryswap limit, see usage",
+            hint="--memory-swap counts memory and swap together",
+        )
+    if 0 < both < memory:
+        raise LimitInvalid(
+            "Minimum memoryswap limit should be larger than memory limit, see usage",
+            hint="--memory-swap counts memory and swap together",
+        )
+    if limits.memory_reservation and limits.memory_reservation < _LEAST_MEMORY:
+        raise LimitInvalid("Minimum memory reservation allowed is 6MB")
+    if memory and limits.memory_reservation > memory:
+        raise LimitInvalid(
+            "Minimum memory limit can not be less than memory reservation limit, see usage"
+        )
+    _check_processors(limits)
+
+
+def _check_processors(limits: Limits) -> None:
+    cpus = os.cpu_count() or 1
+    if limits.nano_cpus and (limits.cpu_period or limits.cpu_quota):
+        which = "Period" if limits.cpu_period else "Quota"
+        raise LimitInvalid(f"Conflicting options: Nano CPUs and CPU {which} cannot both be set")
+    if limits.nano_cpus and not _NANO // 100 <= limits.nano_cpus <= cpus * _NANO:
+        raise LimitInvalid(
+            f"range of CPUs is from 0.01 to {cpus:.2f}, as there are only {cpus} CPUs available"
+        )
+    if limits.cpu_period and not 1000 <= limits.cpu_period <= 1_000_000:  # noqa: PLR2004 - microseconds
+        raise LimitInvalid("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s")
+    if 0 < limits.cpu_quota < 1000:  # noqa: PLR2004
+        raise LimitInvalid("CPU cfs quota can not be less than 1ms (i.e. 1000)")
+    _check_set(limits.cpuset_cpus, "/sys/devices/system/cpu/online", "CPUs", "cpus")
+    _check_set(limits.cpuset_mems, "/sys/devices/system/node/online", "memory nodes", "mems")
+
+
+def _check_set(text: str, path: str, what: str, name: str) -> None:
+    if not text:
+        return
+    try:
+        with open(path, encoding="ascii") as file:
+            there = file.read().strip()
+    except OSError:
+        return
+    try:
+        wanted = set(_numbers(text))
+    except ValueError:
+        raise LimitInvalid(
+            f"Invalid value {text} for cpuset {name}", hint="0-2,4, for example"
+        ) from None
+    if not wanted <= set(_numbers(there)):
+        raise LimitInvalid(
+            f"Requested {what} are not available - requested {text}, available: {there}"
+        )
+
+
+def _numbers(text: str) -> Iterator[int]:
+    """Read `0-2,4`. Raises: ValueError."""
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        if not (first.isascii() and first.isdigit()) or int(first) > 1 << 16:
+            raise ValueError(text)
+        end = int(last) if dash else int(first)
+        if end < int(first) or end > 1 << 16:
+            raise ValueError(text)
+        yield from range(int(first), end + 1)
+
+
+def check_score(score: int) -> None:
+    """Refuse an --oom-score-adj that the kernel would. Raises: LimitInvalid."""
+    if not -_OOM <= score <= _OOM:
+        raise LimitInvalid(
+            f"Invalid value {score}, range for oom score adj is [-1000, 1000]",
+            hint="1000 is killed first",
+        )
+
+
+def discarded(limits: Limits) -> tuple[str, ...]:
+    """Say, in Docker's words, which limits cannot be kept here; nothing where all can."""
+    from lamina.runtime.cgroups import limitable
+
+    wanted = limits.controllers
+    kept = limitable(wanted) if wanted else frozenset()
+    return tuple(
+        f"Your kernel does not support {_WORDS[name]} or the cgroup is not mounted or not yours. "
+        "Limitation discarded."
+        for name in wanted
+        if name not in kept
+    )
+
+
+class Device(NamedTuple):
+    """One `--device`: a path here, a path inside, and what may be done (`r`, `w`, `m`)."""
+
+    source: str
+    target: str
+    access: str = "rwm"
+
+    @classmethod
+    def parse(cls, text: str) -> "Device":
+        """Read `/dev/here[:/dev/inside][:rwm]`. Raises: LimitInvalid."""
+        parts = text.split(":")
+        access = "rwm"
+        if len(parts) > 1 and parts[-1] and not set(parts[-1]) - set("rwm"):
+            access = parts.pop()
+        if not 1 <= len(parts) <= 2 or not all(part.startswith("/") for part in parts):  # noqa: PLR2004
+            raise LimitInvalid(
+                f"invalid device specification: {text}",
+                hint="--device /dev/here[:/dev/inside][:rwm]",
+            )
+        return cls(parts[0], parts[-1], access)
+
+    def nodes(self) -> "Iterator[tuple[str, str, os.stat_result]]":
+        """Give (path here, path inside, what it is) of each device; a folder stands for its own.
+
+        Raises: LimitInvalid (no such device).
+        """
+        try:
+            info = os.stat(self.source)
+        except OSError as error:
+            raise self._missing(error.strerror or str(error)) from error
+        if stat.S_ISDIR(info.st_mode):
+            for name in sorted(os.listdir(self.source)):
+                below = Device(f"{self.source}/{name}", f"{self.target}/{name}", self.access)
+                inner = os.stat(below.source)
+                if stat.S_ISDIR(inner.st_mode) or _kind(inner):
+                    yield from below.nodes()
+        elif _kind(info):
+            yield self.source, self.target, info
+        else:
+            raise self._missing("not a device node")
+
+    def _missing(self, why: str) -> LimitInvalid:
+        return LimitInvalid(
+            f'error gathering device information while adding custom device "{self.source}": {why}'
+        )
+
+    def to_json(self) -> Document:
+        """Give it as Docker's HostConfig has it."""
+        return {
+            "PathOnHost": self.source,
+            "PathInContainer": self.target,
+            "CgroupPermissions": self.access,
+        }
+
+    @classmethod
+    def from_json(cls, row: Document) -> "Device":
+        """Read what `to_json` gave."""
+        return cls(row["PathOnHost"], row["PathInContainer"], row["CgroupPermissions"])
+
+
+def _kind(info: os.stat_result) -> str:
+    return "c" if stat.S_ISCHR(info.st_mode) else "b" if stat.S_ISBLK(info.st_mode) else ""
+
+
+def device_binds(devices: Sequence[Device]) -> list[Document]:
+    """Give the mounts that show `devices` inside: bound, which a plain user may do as well."""
+    return [
+        {
+            "destination": target,
+            "type": "bind",
+            "source": source,
+            "options": ["bind", "rprivate", "nosuid", "noexec", "dev"],
+        }
+        for device in devices
+        for source, target, _ in device.nodes()
+    ]
+
+
+def device_rules(devices: Sequence[Device]) -> tuple[str, ...]:
+    """Give what the devices controller must allow for them: `c 10:229 rwm`."""
+    return tuple(
+        f"{_kind(info)} {os.major(info.st_rdev)}:{os.minor(info.st_rdev)} {device.access}"
+        for device in devices
+        for _, _, info in device.nodes()
+    )
