@@ -96,3 +96,20 @@ def test_removed_images_are_kept_for_a_span_of_time(text, seconds):
 def test_a_span_that_is_none_is_refused(text):
     with pytest.raises(Invalid, match="LAMINA_UNDO"):
         Settings.from_environment({**PLAIN, "LAMINA_UNDO": text})
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("", 0), ("off", 0), ("0", 0), ("20GB", 20 * 10**9), ("20g", 20 * 10**9), ("500 MB", 5 * 10**8),
+        ("1.5TiB", 3 * 2**39), ("64Ki", 65536),
+    ],
+)  # fmt: skip
+def test_a_quota_is_a_size(text, size):
+    assert Settings.from_environment({**PLAIN, "LAMINA_QUOTA": text}).quota == size
+
+
+@pytest.mark.parametrize("text", ["20", "GB", "-1GB", "1XB", "1.2.3GB", "\u0661GB", "1e3GB"])
+def test_a_quota_that_is_no_size_is_refused(text):
+    with pytest.raises(Invalid, match="LAMINA_QUOTA"):
+        Settings.from_environment({**PLAIN, "LAMINA_QUOTA": text})

@@ -16,6 +16,7 @@ UNDO_S = 3600
 """How long removed images are kept for `lamina undo`; decision 10 says why."""
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_SIZES = {"k": 1, "m": 2, "g": 3, "t": 4}
 _WORDS = {"erofs": ("file", "loop", "none"), "directio": ("on", "off")}
 
 
@@ -31,6 +32,7 @@ class Settings:
     cache of the file. Images of more than `max_lowers` layers have their lowest ones merged.
 
     Removed images are kept for `undo_s` seconds where the room is not needed; 0: not at all.
+    What images bring may not make the root larger than `quota` bytes; 0: as large as the disk.
     """
 
     root: str
@@ -43,13 +45,15 @@ class Settings:
     directio: bool = True
     max_lowers: int = MAX_LOWERS
     undo_s: int = UNDO_S
+    quota: int = 0
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Read LAMINA_ROOT, LAMINA_RUN_ROOT, LAMINA_STORAGE_DRIVER, LAMINA_RUNTIME, DOCKER_CONFIG.
 
         LAMINA_STORAGE_OPT has the storage options: `erofs=loop,directio=off,max-lowers=100`;
-        LAMINA_UNDO how long removed images are kept: `1h`, `30m`, `90s`, `2d` or `off`.
+        LAMINA_UNDO how long removed images are kept: `1h`, `30m`, `90s`, `2d` or `off`;
+        LAMINA_QUOTA how large the root may become: `20GB`, `500MB`, `1.5TiB` or `off`.
         Unset: root uses /var/lib/lamina and /run/lamina; others use the XDG folders. A root of
         one's own gets a run root of its own, so that two roots never share mounts or sockets.
         Raises: Invalid (an option that does not exist).
@@ -80,6 +84,7 @@ class Settings:
             directio=options.get("directio") != "off",
             max_lowers=int(options.get("max-lowers", MAX_LOWERS)),
             undo_s=_seconds(env["LAMINA_UNDO"]) if env.get("LAMINA_UNDO") else UNDO_S,
+            quota=_bytes(env.get("LAMINA_QUOTA", "")),
         )
 
 
@@ -115,6 +120,21 @@ def _seconds(text: str) -> int:
             f"LAMINA_UNDO={text}: not a time", hint="write 1h, 30m, 90s, 2d, or off for none"
         )
     return int(number) * _UNITS[unit]
+
+
+def _bytes(text: str) -> int:
+    """Read a size such as `20GB`, `500MB`, `1.5TiB`; `off` and nothing are 0. Raises: Invalid."""
+    if text in ("", "off", "0"):
+        return 0
+    word = text.strip().lower().removesuffix("b")
+    step = 1024 if word.endswith("i") else 1000
+    unit = word.removesuffix("i")[-1:]
+    number = word.removesuffix("i").removesuffix(unit).strip()
+    if unit not in _SIZES or not number.replace(".", "", 1).isdigit() or not number.isascii():
+        raise Invalid(
+            f"LAMINA_QUOTA={text}: not a size", hint="write 20GB, 500MB, 1.5TiB, or off for none"
+        )
+    return int(float(number) * step ** _SIZES[unit])
 
 
 def _short_name(path: str) -> str:

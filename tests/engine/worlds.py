@@ -30,7 +30,7 @@ PASSWORD = "correct horse battery"
 PIECES = (Piece("etc", directory=True), Piece("etc/motd", b"hello\n"), Piece("big", b"x" * 70000))
 
 
-def make_engine(folder: Path, **choices: str) -> Engine:
+def make_engine(folder: Path, **choices: str | int) -> Engine:
     """Give an engine with all its folders below `folder`."""
     return Engine(
         Settings(

@@ -16,6 +16,7 @@ __all__ = ["GLOBALS", "group_help", "overview", "take_globals"]
 
 GLOBALS = (
     Flag("debug", "D", kind=BOOL, help="Show where in the program a failure came from"),
+    Flag("quota", kind=STRING, help="Most that images may fill of it (overrides LAMINA_QUOTA)"),
     Flag("root", kind=STRING, help="Folder of images and containers (overrides LAMINA_ROOT)"),
     Flag("runroot", kind=STRING, help="Folder of sockets and mounts (overrides LAMINA_RUN_ROOT)"),
     Flag("runtime", kind=STRING, help="Program that runs containers (overrides LAMINA_RUNTIME)"),
@@ -32,6 +33,7 @@ GLOBALS = (
     Flag("version", "v", kind=BOOL, help="Print version information and quit"),
 )
 _VARIABLES = {
+    "quota": "LAMINA_QUOTA",
     "root": "LAMINA_ROOT",
     "runroot": "LAMINA_RUN_ROOT",
     "runtime": "LAMINA_RUNTIME",

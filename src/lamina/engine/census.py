@@ -36,15 +36,16 @@ class Census:
         return sum(sum(part.values()) for part in parts) + self.partials + self.rest
 
 
-def census(root: str) -> Census:
+def census(root: str, *, strict: bool = True) -> Census:
     """Look at every file below `root`, each once however many names it has.
 
-    Costs one `stat` per file. Raises: PermissionError (files of a container of somebody else).
+    Costs one `stat` per file. Raises: PermissionError (files of a container of somebody else),
+    unless it is not `strict`: then what is in such folders is left out.
     """
     found = Census()
     named: dict[str, str] = {}  # name of a sealed file: the diff ID of its layer, in hex
     unpacked: list[tuple[str, int]] = []
-    for parts, size in _walk(root):
+    for parts, size in _walk(root, strict=strict):
         if parts[:2] == ("snapshots", "unpacked") and len(parts) > 2:  # noqa: PLR2004
             unpacked.append((parts[2], size))
         else:
@@ -90,7 +91,7 @@ def _digest(name: str) -> Digest | None:
     return Digest(f"{_ALGORITHMS[len(name)]}:{name}") if _is_hex(name) else None
 
 
-def _walk(root: str) -> Iterator[tuple[tuple[str, ...], int]]:
+def _walk(root: str, *, strict: bool) -> Iterator[tuple[tuple[str, ...], int]]:
     """Give the first four parts of each path below `root`, and its bytes.
 
     Neither symlinks nor other file systems are entered; folders may be of any depth.
@@ -106,11 +107,7 @@ def _walk(root: str) -> Iterator[tuple[tuple[str, ...], int]]:
             if len(path) > _LONG:  # a path may have 4,096 bytes; a container makes longer ones
                 held.append(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW))
                 path = f"/proc/self/fd/{held[-1]}"
-            try:
-                entries = list(os.scandir(path))
-            except FileNotFoundError:  # removed meanwhile
-                continue
-            for entry in entries:
+            for entry in _entries(path, strict=strict):
                 try:
                     status = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
@@ -127,3 +124,14 @@ def _walk(root: str) -> Iterator[tuple[tuple[str, ...], int]]:
     finally:
         for fd in held:
             os.close(fd)
+
+
+def _entries(path: str, *, strict: bool) -> list[os.DirEntry[str]]:
+    try:
+        return list(os.scandir(path))
+    except FileNotFoundError:  # removed meanwhile
+        return []
+    except PermissionError:
+        if strict:
+            raise
+        return []

@@ -72,7 +72,7 @@ class DiskUse:
     """What is below the root. The sizes of `shares` add up to what `du` says of it.
 
     Of images `image prune -a --now` frees what is reclaimable, of the kept every `--now` of a
-    prune, of downloads `system prune`.
+    prune, of downloads `system prune`. `quota` is what all may take together, 0 where there is none.
     """
 
     images: tuple[ImageUse, ...]
@@ -80,6 +80,7 @@ class DiskUse:
     volumes: tuple[VolumeUse, ...]
     kept: "tuple[Kept, ...]"
     shares: tuple[Share, ...]
+    quota: int = 0
 
     @property
     def size(self) -> int:
@@ -121,7 +122,7 @@ def measure(engine: "Engine") -> DiskUse:
         _kept_share(found, kept),
         Share("Other", 0, 0, found.rest, 0),
     )
-    return DiskUse(images, containers, volumes, kept, shares)
+    return DiskUse(images, containers, volumes, kept, shares, engine.settings.quota)
 
 
 def _content(found: Census, blobs: "Iterable[Digest]", diff_ids: "Iterable[Digest]") -> int:

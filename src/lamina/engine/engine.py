@@ -7,10 +7,11 @@ engines (and several processes) may work on one root at once.
 from functools import cached_property
 
 from lamina.settings import Settings
+from lamina.stream.files import unlimited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Self
 
     from lamina.engine.containers import Containers
@@ -66,14 +67,26 @@ class Engine:
         """Blobs and names. Raises: Unavailable (the root cannot be made or read)."""
         from lamina.store.store import Store
 
-        return Store.open(self.settings.root)
+        return Store.open(self.settings.root, self._spend)
 
     @cached_property
     def layers(self) -> "Layers":
         """The sealed layers."""
         from lamina.snapshot.layers import Layers
 
-        return Layers(self.settings.root, self._remake)
+        return Layers(self.settings.root, self._remake, self._spend)
+
+    @cached_property
+    def _spend(self) -> "Callable[[int], None]":
+        """Give what is asked before bytes are written; without a quota everything goes."""
+        if not self.settings.quota:
+            return unlimited
+        from functools import partial
+
+        from lamina.engine.quota import Budget, used
+        from lamina.engine.room import make_room
+
+        return Budget(self.settings.quota, partial(used, self), partial(make_room, self)).spend
 
     def _remake(self, pile: "Sequence[Digest]") -> None:
         from lamina.engine.mend import remake

@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from lamina.engine import undo
+from lamina.engine import quota, undo
+from lamina.engine.quota import shown
 from lamina.stream.files import DiskFull
 
 TYPE_CHECKING = False
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["collect", "make_room", "need", "tidy", "unmount_unused", "with_room"]
 
 _T = TypeVar("_T")
-_STEP = 1000
 
 
 def collect(engine: "Engine", *, now: bool = False) -> int:
@@ -85,26 +85,24 @@ def make_room(engine: "Engine") -> int:
 
 
 def need(engine: "Engine", size: int) -> None:
-    """Make sure that `size` bytes more fit on the disk; what is kept gives way. Raises: DiskFull."""
-    free = undo.free(engine.store.root)
+    """Make sure that `size` bytes more fit on the disk and into the quota; what is kept gives way.
+
+    Raises: DiskFull, QuotaFull.
+    """
+    free = undo.free(engine)
     if free < size:
         make_room(engine)
-        free = undo.free(engine.store.root)
-    if free < size:
-        raise DiskFull(
-            f"the image needs {_shown(size)} at least, and {_shown(free)} are free below "
-            f"{engine.store.root}",
-            hint="`lamina system df` shows what takes room, `lamina system prune` frees some",
-        )
-
-
-def _shown(size: int) -> str:
-    """Write a size as other messages do, in powers of 1000."""
-    value, units = float(size), ["B", "kB", "MB", "GB", "TB"]
-    while value >= _STEP and len(units) > 1:
-        value /= _STEP
-        units.pop(0)
-    return f"{value:.3g}{units[0]}"
+        free = undo.free(engine)
+    if free >= size:
+        return
+    left = quota.left(engine)
+    if left is not None and left < size:
+        raise quota.over(engine.settings.quota, left, f"the image needs {shown(size)} at least")
+    raise DiskFull(
+        f"the image needs {shown(size)} at least, and {shown(free)} are free below "
+        f"{engine.store.root}",
+        hint="`lamina system df` shows what takes room, `lamina system prune` frees some",
+    )
 
 
 def with_room(engine: "Engine", attempt: Callable[[], _T], *, again: bool = True) -> _T:

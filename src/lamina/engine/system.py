@@ -63,11 +63,20 @@ class System:
             "OSType": "linux",
             "Architecture": uname.machine,
             "NCPU": os.cpu_count() or 1,
+            **self._quota(),
             "LaminaRootDir": engine.settings.root,
             "LaminaRunDir": engine.settings.run_root,
             "Rootless": engine.containers.rootless,
             "RegistryConfig": {"DefaultRegistry": "docker.io", **self._registries()},
         }
+
+    def _quota(self) -> "Document":
+        """Say what the quota is and what of it is used; nothing where there is none."""
+        if not self._engine.settings.quota:
+            return {}
+        from lamina.engine.quota import used
+
+        return {"Quota": self._engine.settings.quota, "QuotaUsed": used(self._engine)}
 
     def _registries(self) -> "Document":
         """Say what `registries.toml` changes; nothing where there is none."""

@@ -228,7 +228,7 @@ def kept(engine: "Engine", live: "Reach") -> tuple[Kept, ...]:
     for digest, path in engine.layers.files():
         layers[digest] = layers.get(digest, 0) + on_disk(path)
     rows = list(_beside(engine, fresh, live, layers))
-    room = (free(engine.store.root) + sum(row.size for row in rows)) // SHARE
+    room = (free(engine) + sum(row.size for row in rows)) // SHARE
     found = []
     for row in rows:
         room -= row.size
@@ -308,7 +308,12 @@ def on_disk(path: str) -> int:
         return 0
 
 
-def free(root: str) -> int:
-    """Give the bytes that we may still write below `root`."""
-    found = os.statvfs(root)
-    return found.f_bavail * found.f_frsize
+def free(engine: "Engine") -> int:
+    """Give the bytes that we may still write below the root: what disk and quota leave."""
+    found = os.statvfs(engine.store.root)
+    room = found.f_bavail * found.f_frsize
+    if engine.settings.quota:
+        from lamina.engine import quota
+
+        room = max(0, min(room, quota.left(engine) or 0))
+    return room

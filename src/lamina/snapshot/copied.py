@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from lamina.layer.entry import Kind
 from lamina.layer.stack import Changed, Lower, Stack
+from lamina.snapshot.space import size_of
 from lamina.spec.digest import chain_id
 from lamina.values import dataclass
 
@@ -83,6 +84,8 @@ class CopiedDriver:
     def _copy(self, target: str, diff_ids: "Sequence[Digest]") -> None:
         from lamina.layer.apply import copy_tree
 
+        piles = [diff_ids[: i + 1] for i in range(len(diff_ids))]
+        self.layers.spend(sum(size_of(self.layers.path(pile)) for pile in piles))
         with self.layers.opened(diff_ids) as layers:
             if layers:
                 privileged = not self.in_namespace

@@ -27,6 +27,7 @@ from lamina.stream.files import (
     remove_tree,
     sync_directory,
     sync_file,
+    unlimited,
 )
 from lamina.values import dataclass
 
@@ -59,11 +60,16 @@ class Layers:
     A pile is a sequence of diff IDs, lowest first; a method that takes one is about its last.
     `remake(pile)` seals a layer that is missing again, from its blob, or raises NotFound: a layer
     that a blob holds is not waited for, and a power failure may take it (see `unsynced`).
+    `spend(size)` is called before bytes are written, and raises where a quota does not allow them.
     """
 
     def __init__(
-        self, root: str, remake: Callable[[Sequence[Digest]], object] | None = None
+        self,
+        root: str,
+        remake: Callable[[Sequence[Digest]], object] | None = None,
+        spend: Callable[[int], None] = unlimited,
     ) -> None:
+        self.spend = spend
         self.root = os.path.abspath(root)
         self._remake = remake
         self._layers = f"{self.root}/layers"

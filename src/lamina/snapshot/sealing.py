@@ -71,6 +71,7 @@ class LayerWriter:
 
     def write(self, data: "bytes | memoryview") -> None:
         """Take the next bytes of the tar. Raises: Corrupt or Invalid (no layer), DiskFull."""
+        self._layers.spend(len(data))
         self._hasher.update(data)
         with disk_errors("sealing a layer"):
             self._sealer.write(data)
@@ -81,6 +82,7 @@ class LayerWriter:
 
     def append(self, data: bytes) -> None:
         """Take the next bytes of such a tar; another thread may. Raises: DiskFull."""
+        self._layers.spend(len(data))
         self._hasher.update(data)
         with disk_errors("sealing a layer"):
             self._sealer.append(data)

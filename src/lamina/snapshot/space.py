@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.snapshot.layers import Layers
 
-__all__ = ["Space", "space"]
+__all__ = ["Space", "size_of", "space"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def space(layers: "Layers") -> Space:
         _content(sealed[name]) if name in sealed else _walk(f"{folder}/{name}") for name in names
     ]
     merged = [path for _, path in layers.merged_layers()]
-    return Space(len(names), sum(sizes), len(merged), sum(_size(path) for path in merged))
+    return Space(len(names), sum(sizes), len(merged), sum(size_of(path) for path in merged))
 
 
 def _content(path: str) -> int:
@@ -50,11 +50,12 @@ def _content(path: str) -> int:
 def _walk(top: str) -> int:
     found = 0
     for folder, _, files in os.walk(top):
-        found += sum(_size(os.path.join(folder, name)) for name in files)
+        found += sum(size_of(os.path.join(folder, name)) for name in files)
     return found
 
 
-def _size(path: str) -> int:
+def size_of(path: str) -> int:
+    """Give the bytes that a file takes on the disk, 0 for one that is not there."""
     try:
         return os.lstat(path).st_blocks * 512
     except OSError:

@@ -8,6 +8,7 @@ from functools import partial
 from lamina.layer.stack import Changed, Lower, Stack
 from lamina.settings import MAX_LOWERS
 from lamina.snapshot.merging import merged_count
+from lamina.snapshot.space import size_of
 from lamina.values import dataclass
 
 TYPE_CHECKING = False
@@ -84,6 +85,7 @@ class UnpackedDriver:
         from lamina.layer.apply import unpack
         from lamina.layer.sealed import SealedLayer
 
+        self.layers.spend(size_of(path))
         with SealedLayer.open(path) as layer:
             unpack(
                 layer,

@@ -14,6 +14,7 @@ from lamina.stream.files import (
     fresh_name,
     publish,
     sync_directory,
+    unlimited,
     write_all,
     write_out,
 )
@@ -57,13 +58,20 @@ class BlobStore:
     """The blobs of one store. Safe for many threads and processes at once.
 
     `pin(digest)` is called before the store tells anyone that a blob is there, so that garbage
-    collection spares what a running pull relies on.
+    collection spares what a running pull relies on. `spend(size)` is called before bytes are written,
+    and raises where a quota does not allow them.
     """
 
-    def __init__(self, disk: "Disk", pin: Callable[[Digest], None] = _no_pin) -> None:
+    def __init__(
+        self,
+        disk: "Disk",
+        pin: Callable[[Digest], None] = _no_pin,
+        spend: Callable[[int], None] = unlimited,
+    ) -> None:
         self._blobs = disk.blobs
         self._uploads = disk.uploads
         self._pin = pin
+        self.spend = spend
 
     def path(self, digest: Digest) -> str:
         """Tell where the blob lies, whether it is there or not."""
@@ -150,7 +158,7 @@ class BlobStore:
 
     def spares(self, digest: Digest) -> Spares:
         """Give the parts of a blob that came ahead of their turn, this process's and earlier ones."""
-        return Spares(self._uploads, str(digest).replace(":", "-"))
+        return Spares(self._uploads, str(digest).replace(":", "-"), self.spend)
 
     def delete(self, digest: Digest) -> int:
         """Remove the blob; give the bytes freed, 0 when it was not here. Nothing is checked."""
@@ -252,6 +260,7 @@ class BlobWriter:
 
     def write(self, data: "bytes | memoryview") -> None:
         """Append `data`. Raises: DiskFull (what was written stays and can be continued)."""
+        self._blobs.spend(len(data))
         with disk_errors("storing a blob"):
             os.lseek(self._fd, self._offset, os.SEEK_SET)
             try:

@@ -6,7 +6,11 @@ They survive the process that fetched them: the next one takes them up where the
 import os
 from contextlib import suppress
 
-from lamina.stream.files import acquire, disk_errors, write_all
+from lamina.stream.files import acquire, disk_errors, unlimited, write_all
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Spare", "Spares"]
 
@@ -16,7 +20,8 @@ _MARK = ".part-"
 class Spares:
     """The parts of one blob, by the byte they begin at. The caller holds the blob's own writer."""
 
-    def __init__(self, folder: str, key: str) -> None:
+    def __init__(self, folder: str, key: str, spend: "Callable[[int], None]" = unlimited) -> None:
+        self._spend = spend
         self._folder = folder
         self._prefix = f"{key}{_MARK}"
 
@@ -34,7 +39,7 @@ class Spares:
         """Open the part that begins at a byte, made when it is not there. Raises: DiskFull, Denied."""
         path = f"{self._folder}/{self._prefix}{begin}"
         with disk_errors("starting a download"):
-            return Spare(acquire(path), path)
+            return Spare(acquire(path), path, self._spend)
 
     def drop(self) -> None:
         """Remove them all."""
@@ -46,13 +51,15 @@ class Spares:
 class Spare:
     """One part. One thread writes it, another may read what is there already."""
 
-    def __init__(self, fd: int, path: str) -> None:
+    def __init__(self, fd: int, path: str, spend: "Callable[[int], None]" = unlimited) -> None:
+        self._spend = spend
         self._fd = fd
         self._path = path
         self.size = os.lseek(fd, 0, os.SEEK_END)
 
     def write(self, data: bytes) -> None:
         """Append. Raises: DiskFull."""
+        self._spend(len(data))
         with disk_errors("storing a blob"):
             write_all(self._fd, data)
         self.size += len(data)

@@ -7,10 +7,11 @@ from lamina.store.blobs import BlobStore
 from lamina.store.disk import Disk, fill_reserve, make
 from lamina.store.leases import Leases
 from lamina.store.names import Names
+from lamina.stream.files import unlimited
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from lamina.spec.digest import Digest
     from lamina.store.garbage import Collected, Reach
@@ -19,21 +20,24 @@ __all__ = ["Store", "Sweep"]
 
 
 class Store:
-    """Blobs and names under one root folder; safe for many threads and processes at once."""
+    """Blobs and names under one root folder; safe for many threads and processes at once.
 
-    def __init__(self, disk: Disk) -> None:
+    `spend(size)` is called before so many bytes of a blob are written, and may refuse.
+    """
+
+    def __init__(self, disk: Disk, spend: "Callable[[int], None]" = unlimited) -> None:
         self.disk = disk
         self._leases = Leases(disk)
-        self.blobs = BlobStore(disk, self._leases.pin)
+        self.blobs = BlobStore(disk, self._leases.pin, spend)
         self.names = Names(disk, self.blobs.has, self._leases.settled)
 
     @classmethod
-    def open(cls, root: str) -> "Store":
+    def open(cls, root: str, spend: "Callable[[int], None]" = unlimited) -> "Store":
         """Open the store under `root`, making it when absent.
 
         Raises: Denied (not ours to write), DiskFull, RootInvalid (not a layout we know).
         """
-        return cls(make(root))
+        return cls(make(root), spend)
 
     @property
     def root(self) -> str:

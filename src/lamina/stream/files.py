@@ -27,11 +27,11 @@ __all__ = [
     "sync_directory",
     "sync_file",
     "together",
+    "unlimited",
     "write_all",
     "write_out",
 ]
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _OWNED = "use a folder of your own with LAMINA_ROOT, or run as the folder's owner"
 _WRITABLE = "make the file system writable, or use another folder with LAMINA_ROOT"
@@ -41,7 +41,7 @@ _WRITE_OUT = 8 * 1024 * 1024
 
 
 class DiskFull(Unavailable):
-    """The file system has no room left, or the quota is used up."""
+    """The file system has no room left, or a quota is used up."""
 
 
 @contextmanager
@@ -70,7 +70,13 @@ def _explain(error: OSError, doing: str) -> LaminaError | None:
             f"the disk failed while {doing}",
             hint="`dmesg` may say why; `lamina fsck` checks what is stored",
         )
-    if error.errno in _FULL:
+    if error.errno == errno.EDQUOT:
+        return DiskFull(
+            f"disk quota exceeded while {doing}",
+            hint="the disk has room, but not for you: `quota -s` shows what you may use; free some "
+            "(`lamina system prune`), or ask the machine's administrator for more",
+        )
+    if error.errno == errno.ENOSPC:
         return DiskFull(
             f"no space left on device while {doing}",
             hint="free some space (`lamina system df`, `lamina system prune`) and repeat the command",
@@ -103,6 +109,10 @@ def allow_open_files(count: int) -> None:
 def fresh_name() -> str:
     """Give a name nobody else has: 32 hex characters."""
     return os.urandom(16).hex()
+
+
+def unlimited(size: int) -> None:
+    """Let `size` bytes be written: the place of a quota where there is none."""
 
 
 def write_all(fd: int, data: "bytes | memoryview") -> None:

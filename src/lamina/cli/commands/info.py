@@ -66,6 +66,11 @@ def main(arguments: Arguments, context: Context) -> int:
                 )
             if key == "MetadataChanges":
                 context.print("\n".join(_storage(document)))
+            if key == "Rootless" and "Quota" in document:
+                size, quota = (
+                    human_size(document[key], precision=3) for key in ("QuotaUsed", "Quota")
+                )
+                context.print(f"Quota: {size} used of {quota}")
         for line in _registries(document["RegistryConfig"]):
             context.print(line)
     return 0

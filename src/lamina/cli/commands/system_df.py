@@ -58,6 +58,9 @@ def main(arguments: Arguments, context: Context) -> int:
         _detail(context, use)
     else:
         show(context, _LISTING, [_row(share) for share in use.shares], arguments)
+    if use.quota and not arguments.flag("json") and arguments.text("format") in ("", "table"):
+        part = use.size * 100 // use.quota
+        context.print(f"\nQuota: {human_size(use.size)} used of {human_size(use.quota)} ({part}%)")
     return 0
 
 
@@ -65,6 +68,7 @@ def _document(use: DiskUse) -> dict[str, object]:
     """Give all that `-v` shows, in bytes; `frees` is what removing just that frees."""
     return {
         "size": use.size,
+        "quota": use.quota or None,
         "shares": [_row(share).document for share in use.shares],
         "images": [
             {
