@@ -40,6 +40,24 @@ def test_making_a_client_loads_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_asking_a_registry_in_plain_http_loads_nothing_dear(open_registry: RegistryServer) -> None:
+    # A push or pull of what has not changed is little more than that.
+    code = (
+        "import sys; from lamina.remote.client import Client; from lamina.remote.repository import Repository\n"
+        "from lamina.settings import Settings; from lamina.spec.digest import Digest\n"
+        "with Client(Settings('/r', '/u', '/d'), environ={'PATH': ''}) as client:\n"
+        "    repository = Repository(client, sys.argv[1], 'nobody/has')\n"
+        "    assert not repository.holds(Digest('sha256:' + 64 * '0'))\n"
+        "dear = {'ssl', 'http.client', 'email', 'urllib.parse', 're', 'typing', 'hashlib', 'random', 'datetime'}\n"
+        "print(sorted(dear & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, open_registry.address],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() == "[]"
+
+
 def test_threads_share_a_client(client: Client, open_registry: RegistryServer) -> None:
     repository = Repository(client, open_registry.address, "many/threads")
     blobs = [os.urandom(200_000) for _ in range(12)]

@@ -2,8 +2,6 @@
 
 import os
 import time
-from collections.abc import Callable
-from typing import TypeVar
 
 from lamina.engine import quota, undo
 from lamina.engine.quota import shown
@@ -11,14 +9,15 @@ from lamina.stream.files import DiskFull
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+    from typing import TypeVar
 
     from lamina.engine.engine import Engine
     from lamina.spec.digest import Digest
 
-__all__ = ["collect", "make_room", "need", "tidy", "unmount_unused", "with_room"]
+    _T = TypeVar("_T")
 
-_T = TypeVar("_T")
+__all__ = ["collect", "make_room", "need", "tidy", "unmount_unused", "with_room"]
 
 
 def collect(engine: "Engine", *, now: bool = False) -> int:
@@ -105,7 +104,7 @@ def need(engine: "Engine", size: int) -> None:
     )
 
 
-def with_room(engine: "Engine", attempt: Callable[[], _T], *, again: bool = True) -> _T:
+def with_room(engine: "Engine", attempt: "Callable[[], _T]", *, again: bool = True) -> "_T":
     """Make one attempt; if the disk is full, free what is kept and (if `again`) make another."""
     try:
         return attempt()

@@ -10,7 +10,6 @@ from contextlib import nullcontext
 from functools import partial
 from threading import Thread
 
-from lamina.engine.sessions import Sessions
 from lamina.errors import Denied, Invalid, NotFound, Unsupported
 from lamina.events import LayerProgress, Listener, Phase
 from lamina.image.jobs import Cancelled, Jobs, gather
@@ -144,6 +143,8 @@ class Sender:
         look: bool = False,
     ) -> "Descriptor":
         """Send a blob that is whole here; a large one so that another process could go on with it."""
+        from lamina.engine.sessions import Sessions
+
         place = f"{self.repository.registry}/{self.repository.repository}"
         sessions = Sessions(self.engine.store.disk.uploads)
         large = wanted.size >= _LARGE

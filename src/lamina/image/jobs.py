@@ -4,10 +4,10 @@ The standard library's pool brings logging along, and what ends the interpreter 
 of a pull.
 """
 
+from _queue import Empty, SimpleQueue  # `queue` itself loads what only its other classes need
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
 from lamina.errors import Unavailable

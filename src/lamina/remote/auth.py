@@ -8,14 +8,13 @@ Spec: distribution docs/spec/auth/token.md and oauth.md.
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable
-from urllib.parse import urlencode, urljoin, urlsplit
 
 from lamina.errors import Invalid
 from lamina.remote.challenge import Challenge, choose, merge_scopes
 from lamina.remote.credentials import Credentials
 from lamina.remote.endpoints import Endpoint
 from lamina.remote.errors import LoginRefused, RegistryFailed, ResponseInvalid, problems
-from lamina.remote.messages import Request, Response, without_query
+from lamina.remote.messages import Request, Response, joined, split_url, without_query
 from lamina.spec.wire import decode
 from lamina.values import dataclass, field
 
@@ -63,6 +62,8 @@ def token_flow(
 def _plain_request(
     challenge: Challenge, scopes: tuple[str, ...], credentials: Credentials | None, *, offline: bool
 ) -> Request:
+    from urllib.parse import urlencode
+
     query = []
     if service := challenge.parameters.get("service"):
         query.append(("service", service))
@@ -75,13 +76,15 @@ def _plain_request(
     if offline:
         query.append(("offline_token", "true"))
     realm = challenge.parameters["realm"]
-    url = f"{realm}{'&' if urlsplit(realm).query else '?'}{urlencode(query)}"
+    url = f"{realm}{'&' if split_url(realm).query else '?'}{urlencode(query)}"
     return Request("GET", url, headers, limit=_TOKEN_LIMIT)
 
 
 def _refresh_request(
     challenge: Challenge, scopes: tuple[str, ...], credentials: Credentials
 ) -> Request:
+    from urllib.parse import urlencode
+
     form = {
         "grant_type": "refresh_token",
         "service": challenge.parameters.get("service", ""),
@@ -286,7 +289,7 @@ class Authorizer:
         Raises: LoginRefused (also for a realm that must not have our credentials), RegistryFailed.
         """
         try:
-            realm = urljoin(f"{endpoint.url}/v2/", challenge.parameters["realm"])
+            realm = joined(f"{endpoint.url}/v2/", challenge.parameters["realm"])
             refusal = self._realm_refusal(endpoint, realm)
         except ValueError as error:
             raise ResponseInvalid(f"{endpoint.registry} names no usable realm: {error}") from error

@@ -1,6 +1,5 @@
 """Read a blob from a registry, whatever happens to the connection meanwhile."""
 
-import re
 from collections.abc import Callable
 from time import monotonic
 from types import TracebackType
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BlobReader", "RangesRefused"]
 
-_CONTENT_RANGE = re.compile(r"\s*bytes\s+(\d+)-(\d+)/(\d+|\*)\s*")
+_CONTENT_RANGE = r"\s*bytes\s+(\d+)-(\d+)/(\d+|\*)\s*"
 _SLICE_S = 0.25
 _WHOLE = 200
 _PARTIAL = 206
@@ -136,7 +135,9 @@ class BlobReader:
     def _is_right_range(self, response: Response) -> bool:
         if response.status == _WHOLE:
             return not self._is_part
-        match = _CONTENT_RANGE.fullmatch(response.header("Content-Range"))
+        import re  # few layers come in parts
+
+        match = re.fullmatch(_CONTENT_RANGE, response.header("Content-Range"))
         if response.status != _PARTIAL or not match or response.stream is None:
             return False
         size = self._descriptor.size

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from lamina.errors import Invalid
 from lamina.remote.errors import Purpose, ResponseInvalid
 from lamina.remote.messages import Request
-from lamina.remote.repository import NEXT
+from lamina.remote.repository import next_page
 from lamina.spec.wire import decode
 
 TYPE_CHECKING = False
@@ -39,7 +39,7 @@ def catalog(client: "Client", registry: str) -> Iterator[str]:
         except Invalid as error:
             raise ResponseInvalid(f"{error}: is {registry} a registry?") from error
         yield from (row for row in rows if isinstance(row, str))
-        link = NEXT.search(response.header("Link"))
-        if link is None:
+        following = next_page(response)
+        if not following:
             return
-        url = client.transport.resolve(response.url, link[1])
+        url = client.transport.resolve(response.url, following)

@@ -4,7 +4,6 @@ Spec: RFC 9110 section 11.6.1; distribution's docs/spec/auth/scope.md. Registrie
 both: any case, blanks around commas, commas inside quotes, several challenges in one header.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 
 from lamina.values import dataclass
@@ -12,10 +11,10 @@ from lamina.values import dataclass
 __all__ = ["Challenge", "choose", "merge_scopes", "parse_challenges", "repository_scope"]
 
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_GAP = re.compile(r"[\s,]*")
-_PARAMETER = re.compile(rf'({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)(?:"|$)|([^\s,"]*))')
-_SCHEME = re.compile(rf"({_WORD})(?:\s+([A-Za-z0-9._~+/-]+=*)\s*(?=,|$))?")
-_ESCAPE = re.compile(r"\\(.)")
+_GAP = r"[\s,]*"
+_PARAMETER = rf'({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)(?:"|$)|([^\s,"]*))'
+_SCHEME = rf"({_WORD})(?:\s+([A-Za-z0-9._~+/-]+=*)\s*(?=,|$))?"
+_ESCAPE = r"\\(.)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +40,23 @@ def parse_challenges(header: str) -> tuple[Challenge, ...]:
 
     Several headers may be joined by commas before.
     """
+    if not header:
+        return ()
+    import re  # for registries that ask who we are
+
+    gaps, parameters, schemes = map(re.compile, (_GAP, _PARAMETER, _SCHEME))
     found: list[tuple[str, dict[str, str]]] = []
     position = 0
     while True:
-        gap = _GAP.match(header, position)
+        gap = gaps.match(header, position)
         position = gap.end() if gap else position
         if position >= len(header):
             break
-        parameter = _PARAMETER.match(header, position) if found else None
-        scheme = None if parameter else _SCHEME.match(header, position)
+        parameter = parameters.match(header, position) if found else None
+        scheme = None if parameter else schemes.match(header, position)
         if parameter:
             name, quoted, plain = parameter.groups()
-            value = _ESCAPE.sub(r"\1", quoted) if quoted is not None else plain
+            value = re.sub(_ESCAPE, r"\1", quoted) if quoted is not None else plain
             found[-1][1].setdefault(name.lower(), value)
             position = parameter.end()
         elif scheme:
@@ -60,7 +64,7 @@ def parse_challenges(header: str) -> tuple[Challenge, ...]:
             position = scheme.end()
         else:
             position += 1
-    return tuple(Challenge(scheme, parameters) for scheme, parameters in found)
+    return tuple(Challenge(name, values) for name, values in found)
 
 
 def choose(challenges: Iterable[Challenge]) -> Challenge | None:

@@ -1,4 +1,4 @@
-"""Connections to web servers, kept open for the next request: the standard library's, pooled.
+"""Connections to web servers, kept open for the next request.
 
 A connection knows how it is made: through a proxy or not, in TLS or not. What it cannot do is said
 by `NotConnected`, which tells whose fault it is; everything after that is the caller's to judge.
@@ -6,20 +6,18 @@ by `NotConnected`, which tells whose fault it is; everything after that is the c
 
 import contextlib
 import socket
-from base64 import b64encode
-from http.client import HTTPConnection, HTTPException, HTTPResponse
 from threading import Lock
-from urllib.parse import unquote, urlsplit
 
 from lamina.remote.messages import origin
 from lamina.remote.nested import NestedTls
 from lamina.remote.sockets import LiveSockets, dial
+from lamina.remote.wire import Answer, WireBroken, head_of
 from lamina.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 __all__ = [
     "BREAKS",
@@ -31,7 +29,7 @@ __all__ = [
     "WireStream",
 ]
 
-BREAKS = (OSError, HTTPException)
+BREAKS = (OSError, WireBroken)
 """What a conversation that breaks off raises."""
 _MOST_IDLE = 16
 
@@ -132,7 +130,7 @@ class Connections:
             each.close()
 
 
-class Connection(HTTPConnection):
+class Connection:
     """One connection; made at the first request. `used` says whether it served one before."""
 
     def __init__(
@@ -149,12 +147,16 @@ class Connection(HTTPConnection):
         self._sockets = sockets
         self._connect_s = connect_s
         self._read_s = read_s
-        self._proxy = urlsplit(place.proxy) if place.proxy else None
-        host, port = place.host, place.port
-        if self._proxy is not None:
-            host = self._proxy.hostname or ""
-            port = self._proxy.port or (443 if self._proxy.scheme == "https" else 80)
-        super().__init__(host, port)
+        self._sock: socket.socket | NestedTls | None = None
+        self._method = ""
+        self._proxy = None
+        self._host, self._port = place.host, place.port
+        if place.proxy:
+            from urllib.parse import urlsplit
+
+            self._proxy = proxy = urlsplit(place.proxy)
+            self._host = proxy.hostname or ""
+            self._port = proxy.port or (443 if proxy.scheme == "https" else 80)
 
     @property
     def is_forwarded(self) -> bool:
@@ -166,32 +168,68 @@ class Connection(HTTPConnection):
         """What the proxy wants to know of us; never the registry's business."""
         if self._proxy is None or not self._proxy.username:
             return {}
+        from binascii import b2a_base64
+        from urllib.parse import unquote
+
         words = f"{unquote(self._proxy.username)}:{unquote(self._proxy.password or '')}"
-        return {"Proxy-Authorization": f"Basic {b64encode(words.encode()).decode()}"}
+        return {
+            "Proxy-Authorization": f"Basic {b2a_base64(words.encode(), newline=False).decode()}"
+        }
 
     def is_alive(self) -> bool:
         """Tell whether an idle connection may be used: nothing came meanwhile, not even an end."""
         import select
 
-        if self.sock is None:
+        if self._sock is None:
             return False
         poll = select.poll()
-        poll.register(self.sock, select.POLLIN)
+        poll.register(self._sock, select.POLLIN)
         return not poll.poll(0)
+
+    def ask(
+        self, method: str, target: str, fields: "Iterable[tuple[str, str]]", body: bytes = b""
+    ) -> None:
+        """Send the head of a request and as much of its body as is at hand; connect first if need be.
+
+        Raises: one of BREAKS, NotConnected, TlsFailed.
+        """
+        head = head_of(method, target, fields)
+        self._method = method
+        if self._sock is None:
+            self.connect()
+        self.send(head + body)
+
+    def send(self, data: bytes) -> None:
+        """Send more of the body. Raises: OSError."""
+        if self._sock is None:
+            raise ConnectionResetError("the connection was closed")
+        self._sock.sendall(data)
+
+    def answer(self) -> Answer:
+        """Give the answer to what was asked last, its head read. Raises: one of BREAKS."""
+        if self._sock is None:
+            raise ConnectionResetError("the connection was closed")
+        return Answer(self._sock, self._method)
+
+    def close(self) -> None:
+        """Hang up. May be called twice."""
+        sock, self._sock = self._sock, None
+        if sock is not None:
+            sock.close()
 
     def connect(self) -> None:
         """Connect, in TLS where that is due. Raises: NotConnected, TlsFailed."""
         try:
-            sock = dial(self.host, self.port, self._connect_s)
+            sock = dial(self._host, self._port, self._connect_s)
         except OSError as error:
             raise self._refusal(error) from error
         self._sockets.add(sock)
         try:
-            self.sock = self._prepared(sock)
-            self.sock.settimeout(self._read_s)
+            self._sock = self._prepared(sock)
+            self._sock.settimeout(self._read_s)
         except BaseException:
             sock.close()
-            self.sock = None
+            self._sock = None
             raise
 
     def _prepared(self, sock: socket.socket) -> "socket.socket | NestedTls":
@@ -200,7 +238,7 @@ class Connection(HTTPConnection):
         if self._proxy is not None and self._proxy.scheme == "https":
             import ssl
 
-            outer = self._wrapped(sock, ssl.create_default_context(), self.host)
+            outer = self._wrapped(sock, ssl.create_default_context(), self._host)
         if self._context is None:
             return outer
         try:
@@ -225,18 +263,15 @@ class Connection(HTTPConnection):
 
     def _ask_for_tunnel(self, sock: socket.socket) -> None:
         """Let the proxy connect us through. Raises: NotConnected."""
-        lines = [f"CONNECT {self.place.shown} HTTP/1.1", f"Host: {self.place.shown}"]
-        lines += [f"{name}: {value}" for name, value in self.proxy_headers.items()]
-        sock.sendall("\r\n".join([*lines, "", ""]).encode("latin-1", "replace"))
-        response = HTTPResponse(sock, method="CONNECT")
+        fields = [("Host", self.place.shown), *self.proxy_headers.items()]
         try:
-            response.begin()
+            sock.sendall(head_of("CONNECT", self.place.shown, fields))
+            answer = Answer(sock, "CONNECT")
         except BREAKS as error:
             raise self._proxy_refusal(str(error) or type(error).__name__) from error
-        finally:
-            response.close()
-        if response.status != 200:  # noqa: PLR2004
-            raise self._proxy_refusal(f"{response.status} {response.reason}".strip())
+        answer.close()
+        if answer.status != 200:  # noqa: PLR2004
+            raise self._proxy_refusal(f"{answer.status} {answer.reason}".strip())
 
     def _refusal(self, error: OSError) -> NotConnected:
         reason = (error.strerror or str(error) or "timed out").lower()
@@ -266,25 +301,19 @@ class Connection(HTTPConnection):
 class WireStream:
     """A response body still on the wire; gives its connection back when it was read to its end."""
 
-    def __init__(
-        self, connection: Connection, response: HTTPResponse, connections: Connections
-    ) -> None:
+    def __init__(self, connection: Connection, answer: Answer, connections: Connections) -> None:
         self._connection = connection
-        self._response = response
+        self._answer = answer
         self._connections = connections
 
     def read1(self, size: int) -> bytes:
         """Give the next bytes that come, at most `size`; none at the end. Raises: one of BREAKS."""
-        piece = self._response.read1(size)
-        if not piece and size and self._response.length:
-            raise ConnectionResetError(f"{self._response.length} bytes are missing at the end")
-        return piece
+        return self._answer.read1(size)
 
     def release(self) -> None:
         """Give the connection back for the next request, if the body has been read."""
-        done = self._response.isclosed() or self._response.length == 0
-        reusable = done and not self._response.will_close
-        self._response.close()
+        reusable = self._answer.is_over and not self._answer.will_close
+        self._answer.close()
         if reusable:
             self._connections.give_back(self._connection)
         else:
@@ -294,4 +323,4 @@ class WireStream:
         """Drop the connection."""
         with contextlib.suppress(OSError):
             self._connection.close()
-            self._response.close()
+            self._answer.close()

@@ -1,6 +1,6 @@
 """Who somebody is to a registry, as a value."""
 
-from base64 import b64decode, b64encode
+from binascii import a2b_base64, b2a_base64
 
 from lamina.values import dataclass, field
 
@@ -29,7 +29,7 @@ class Credentials:
         The user ends at the first colon; docker writes trailing NULs at times.
         """
         try:
-            plain = b64decode(text.strip(), validate=False).decode()
+            plain = a2b_base64(text.strip()).decode()
         except ValueError:
             return None
         username, colon, password = plain.partition(":")
@@ -38,7 +38,7 @@ class Credentials:
     @property
     def basic(self) -> str:
         """The base64 of `user:password`."""
-        return b64encode(f"{self.username}:{self.password}".encode()).decode()
+        return b2a_base64(f"{self.username}:{self.password}".encode(), newline=False).decode()
 
     @property
     def has_password(self) -> bool:

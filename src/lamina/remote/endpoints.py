@@ -4,7 +4,6 @@ Plain http is spoken with loopback addresses and with registries named in
 LAMINA_INSECURE_REGISTRIES, after TLS was tried, and with nobody else.
 """
 
-import re
 import threading
 from collections.abc import Callable
 
@@ -19,7 +18,6 @@ _HUB = "docker.io"
 _HUB_HOST = "registry-1.docker.io"
 _HELLO_S = 0.4
 _PLAIN_S = 5.0
-_PLAIN_LOOPBACK = re.compile(r"127(?:\.(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)){3}")
 _TLS_ALERT, _TLS_HANDSHAKE = b"\x15", b"\x16"
 
 
@@ -46,16 +44,24 @@ def is_loopback(host: str) -> bool:
     """Tell whether a host name or literal (no port) is this machine itself."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
-    if _PLAIN_LOOPBACK.fullmatch(host):
-        return True
-    if ":" not in host:
+    if ":" not in host and not host.startswith("127."):
         return False
+    if host.isascii() and host.startswith("127.") and _are_octets(host.split(".")):
+        return True
     from ipaddress import ip_address
 
     try:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _are_octets(words: list[str]) -> bool:
+    """Tell whether these are the four numbers of an address, without a zero before any."""
+    return len(words) == 4 and all(  # noqa: PLR2004
+        word.isdigit() and str(int(word)) == word and int(word) < 256  # noqa: PLR2004
+        for word in words
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from threading import Condition
-from typing import cast
 
 from lamina.spec.descriptor import Descriptor
 from lamina.stream.files import write_all
@@ -71,10 +70,11 @@ class Growing:
         """Wait until it is whole; give what it is. Raises: what the maker failed with."""
         with self._news:
             self._news.wait_for(lambda: self._made is not None or self._failure is not None)
-            if self._made is None:
-                raise cast("BaseException", self._failure)
+            if self._failure is not None:
+                raise self._failure
+            assert self._made is not None  # noqa: S101 - one of both is what was waited for
             return self._made
 
     def open(self) -> "BinaryIO":
         """Open the bytes from the first on, to be closed by whoever reads."""
-        return cast("BinaryIO", open(f"/proc/self/fd/{self._fd}", "rb"))
+        return open(f"/proc/self/fd/{self._fd}", "rb")

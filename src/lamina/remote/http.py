@@ -5,11 +5,10 @@ change: libraries compare less than that. Bodies are asked for as they are
 (`Accept-Encoding: identity`): a layer that was compressed once more matches no digest.
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable, Mapping
-from random import random
-from urllib.parse import quote, urljoin, urlsplit
 
 from lamina import __version__
 from lamina.errors import LaminaError
@@ -21,7 +20,17 @@ from lamina.remote.errors import (
     RegistryUnreachable,
     ResponseInvalid,
 )
-from lamina.remote.messages import Body, Headers, Request, Response, origin, without_query
+from lamina.remote.messages import (
+    Body,
+    Headers,
+    Request,
+    Response,
+    joined,
+    origin,
+    quoted,
+    split_url,
+    without_query,
+)
 from lamina.remote.proxies import proxy_for
 from lamina.remote.retry import RETRIED, Patience, Tries, delay_s, retry_after_s
 from lamina.remote.tls import context_for
@@ -29,9 +38,9 @@ from lamina.remote.tls import context_for
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
-    from http.client import HTTPResponse
 
     from lamina.remote.connections import Connection, Connections, Place, WireStream
+    from lamina.remote.wire import Answer
 
 __all__ = ["BLOCK", "Transport"]
 
@@ -55,6 +64,11 @@ def _no_authorities(host: str) -> tuple[str, ...]:
     return ()
 
 
+def _random() -> float:
+    """Give a number in [0, 1), without the module that knows of distributions too."""
+    return int.from_bytes(os.urandom(4), "big") / 2**32
+
+
 class Transport:
     """Sends requests, follows redirects, waits and tries again. Thread-safe.
 
@@ -72,7 +86,7 @@ class Transport:
         listener: Listener = silent,
         authorities: Callable[[str], tuple[str, ...]] = _no_authorities,
         clock: Callable[[], float] = time.time,
-        dice: Callable[[], float] = random,
+        dice: Callable[[], float] = _random,
     ) -> None:
         self.patience = patience or Patience()
         self._docker_config = docker_config
@@ -193,7 +207,7 @@ class Transport:
         Raises: ResponseInvalid (no web address, or plain http where that is not allowed).
         """
         try:
-            target = urljoin(url, location)
+            target = joined(url, location)
             scheme, host, port = origin(target)
         except ValueError as error:
             raise ResponseInvalid(
@@ -285,10 +299,10 @@ class Transport:
 
 def _ask(
     connection: "Connection", request: Request, url: str, headers: Mapping[str, str]
-) -> "HTTPResponse":
-    """Send a request, give the response with its headers read."""
-    parts = urlsplit(url)
-    target = quote(f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}", safe=_URL_SAFE)
+) -> "Answer":
+    """Send a request, give the answer with its headers read."""
+    parts = split_url(url)
+    target = quoted(f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}", _URL_SAFE)
     host = parts.netloc.rpartition("@")[2].removesuffix(
         _DEFAULT_PORTS.get(parts.scheme.lower(), "")
     )
@@ -306,21 +320,19 @@ def _ask(
         sent["Transfer-Encoding"] = "chunked"
     elif body is not None:
         sent["Content-Length"] = str(body.size if isinstance(body, Body) else len(body))
-    connection.putrequest(request.method, target, skip_host=True, skip_accept_encoding=True)
-    for name, value in sent.items():
-        connection.putheader(name, value)
     try:
-        connection.endheaders(body if isinstance(body, bytes) else None)
+        at_hand = body if isinstance(body, bytes) else b""
+        connection.ask(request.method, target, sent.items(), at_hand)
         if isinstance(body, Body):
             _send_pieces(connection, body)
     except (BrokenPipeError, ConnectionResetError):
         # A server that refuses before the end of the body says why before it hangs up.
         try:
-            return connection.getresponse()
+            return connection.answer()
         except OSError:
             pass
         raise
-    return connection.getresponse()
+    return connection.answer()
 
 
 def _send_pieces(connection: "Connection", body: Body) -> None:
@@ -336,14 +348,14 @@ def _send_pieces(connection: "Connection", body: Body) -> None:
 def _incoming(
     request: Request,
     url: str,
-    raw: "HTTPResponse",
+    raw: "Answer",
     connection: "Connection",
     connections: "Connections",
 ) -> Response:
     """Read the body, unless it was asked for as a stream and is a good one."""
     from lamina.remote.connections import WireStream
 
-    headers = Headers(raw.getheaders())
+    headers = Headers(raw.fields)
     stream = WireStream(connection, raw, connections)
     good = 200 <= raw.status < 300  # noqa: PLR2004
     if request.stream and good:
@@ -403,10 +415,10 @@ def _unusable(url: str, method: str) -> LaminaError:
 
 def _translate(error: Exception, url: str, method: str, place: "Place") -> LaminaError:
     """Say what broke in words of ours."""
-    from http.client import InvalidURL
+    from lamina.remote.wire import NotWritable
 
     where = _where(url, method)
-    if isinstance(error, InvalidURL):
+    if isinstance(error, NotWritable):
         return _unusable(url, method)
     if isinstance(error, TimeoutError):
         return ConnectionBroken(f"{where}: the registry stopped answering")

@@ -6,7 +6,6 @@ Writing goes to docker's config.json or the helper it names.
 """
 
 import os
-import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -174,6 +173,8 @@ def _unwritable(path: str, error: OSError) -> Unavailable:
 
 def _written(document: Document) -> bytes:
     """Lay out as docker does: tabs, no newline at the end."""
+    import re  # only those who log in write it
+
     text = encode_pretty(document, indent=1)
     return re.sub(r"^ +", lambda match: "\t" * len(match[0]), text, flags=re.MULTILINE).encode()
 

@@ -6,20 +6,21 @@ carries its records over the outer one.
 
 import io
 from functools import partial
-from typing import TypeVar
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     import ssl
     from collections.abc import Callable
+    from typing import TypeVar
 
     from _typeshed import WriteableBuffer
+
+    _T = TypeVar("_T")
 
 __all__ = ["NestedTls"]
 
 _RECORDS = 64 * 1024
-_T = TypeVar("_T")
 
 
 class NestedTls:
@@ -51,7 +52,7 @@ class NestedTls:
 
     def makefile(self, mode: str) -> io.BufferedReader:
         """Give a reader of what comes, as a socket does."""
-        del mode  # http.client asks for "rb" and nothing else
+        del mode  # "rb" and nothing else is asked for
         return io.BufferedReader(_Incoming(self))
 
     def fileno(self) -> int:
@@ -71,7 +72,7 @@ class NestedTls:
         buffer[: len(data)] = data
         return len(data)
 
-    def _carry(self, step: "Callable[[], _T]") -> _T:
+    def _carry(self, step: "Callable[[], _T]") -> "_T":
         """Do a step of the inner conversation, and carry records until it is done."""
         while True:
             try:

@@ -3,11 +3,8 @@
 Hides challenge, token, retry, redirect, resume and mount.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import TypeVar
-from urllib.parse import quote
 
 from lamina.errors import Invalid, LaminaError, Unavailable
 from lamina.events import Notice
@@ -15,7 +12,7 @@ from lamina.remote.blobs import BlobReader
 from lamina.remote.challenge import repository_scope
 from lamina.remote.described import described, media_type_of, parse_digest, verify
 from lamina.remote.errors import ManifestUnknown, Purpose, ResponseInvalid
-from lamina.remote.messages import Request, Response, origin, without_query
+from lamina.remote.messages import Request, Response, origin, quoted, without_query
 from lamina.remote.registries import PlaceOf
 from lamina.remote.uploads import Habits, Upload, UploadOutcome
 from lamina.spec.descriptor import Descriptor, MediaType
@@ -28,12 +25,14 @@ from lamina.values import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from typing import BinaryIO, TypeVar
 
     from lamina.remote.client import Client
     from lamina.remote.growing import Growing
 
-__all__ = ["ACCEPT", "NEXT", "Repository"]
+    _T = TypeVar("_T")
+
+__all__ = ["ACCEPT", "Repository", "next_page"]
 
 ACCEPT = ", ".join((*MediaType.MANIFESTS, *MediaType.INDEXES))
 """Every manifest type in one header: some servers look at the first header only."""
@@ -41,10 +40,8 @@ ACCEPT = ", ".join((*MediaType.MANIFESTS, *MediaType.INDEXES))
 _PAGE = 1000
 _MOST_PAGES = 10_000
 _LISTING_LIMIT = 16 * 1024 * 1024
-NEXT = re.compile(r"<([^>]*)>\s*;[^,<]*\brel\s*=\s*\"?next\"?", re.IGNORECASE)
-"""The next page in a Link header."""
+_NEXT = r"<([^>]*)>\s*;[^,<]*\brel\s*=\s*\"?next\"?"
 _MIRROR_OPENINGS = 3
-_T = TypeVar("_T")
 _NO_HEAD = (400, 403, 404, 405, 501)
 
 
@@ -132,7 +129,7 @@ class Repository:
         Raises: LoginRequired, AccessDenied, RequestRefused (the registry finds it invalid),
         DigestMismatch (it stored something else).
         """
-        url = self._url(f"manifests/{quote(target, safe=':')}")
+        url = self._url(f"manifests/{quoted(target, ':')}")
         response = self._push(Request("PUT", url, {"Content-Type": media_type}, raw))
         if not response.is_success:
             raise self._error(response, "push", target, "manifest")
@@ -149,13 +146,13 @@ class Repository:
 
         Raises: ManifestUnknown, AccessDenied, RegistryLacks.
         """
-        request = Request("DELETE", self._url(f"manifests/{quote(target, safe=':')}"))
+        request = Request("DELETE", self._url(f"manifests/{quoted(target, ':')}"))
         response = self._send(request, "pull", "delete")
         if not response.is_success:
             raise self._error(response, "delete", target, "manifest")
 
     def _manifest_request(self, method: str, target: str | Digest) -> Request:
-        url = self._url(f"manifests/{quote(target, safe=':')}")
+        url = self._url(f"manifests/{quoted(target, ':')}")
         return Request(method, url, {"Accept": ACCEPT}, limit=MANIFEST_LIMIT)
 
     # blobs
@@ -173,7 +170,7 @@ class Repository:
         near = self._near([source])
         if not near:
             return False
-        query = f"?mount={quote(digest)}&from={quote(near[0], safe='')}"
+        query = f"?mount={quoted(digest)}&from={quoted(near[0])}"
         channel = _Channel(self)
         request = Request("POST", channel.uploads_url + query, body=b"")
         try:
@@ -313,7 +310,7 @@ class Repository:
         Registries without the API keep them under the tag `<algorithm>-<hex>`.
         Spec: distribution-spec, "Listing Referrers".
         """
-        query = f"?artifactType={quote(artifact_type, safe='')}" if artifact_type else ""
+        query = f"?artifactType={quoted(artifact_type)}" if artifact_type else ""
         request = Request("GET", self._url(f"referrers/{digest}{query}"))
         response = self._pull(request)
         if response.status in (404, 405):
@@ -373,10 +370,10 @@ class Repository:
                 yield decode(response.body, what=f"answer of {without_query(url)}")
             except Invalid as error:
                 raise ResponseInvalid(f"{error}: is {self.registry} a registry?") from error
-            link = NEXT.search(response.header("Link"))
-            if link is None:
+            following = next_page(response)
+            if not following:
                 return
-            url, response = self.client.transport.resolve(response.url, link[1]), None
+            url, response = self.client.transport.resolve(response.url, following), None
 
     # mirrors
 
@@ -385,7 +382,7 @@ class Repository:
         """The hosts of the mirrors that are asked first."""
         return tuple(each._place.registry for each in self._mirrors if each._serves)  # noqa: SLF001
 
-    def _first(self, ask: "Callable[[Repository], _T]") -> _T:
+    def _first(self, ask: "Callable[[Repository], _T]") -> "_T":
         """Ask the mirrors in order, then the origin; what a mirror cannot say is no failure."""
         for mirror in self._mirrors:
             if mirror._serves:  # noqa: SLF001  one of us
@@ -459,6 +456,17 @@ class _Channel:
     def error(self, response: Response) -> LaminaError:
         """Give the error of a push."""
         return self._repository._error(response, "push", "a blob", "upload")  # noqa: SLF001
+
+
+def next_page(response: Response) -> str:
+    """Give the address of the next page of a list, as its Link header has it; empty on the last."""
+    header = response.header("Link")
+    if not header:
+        return ""
+    import re  # most lists have one page
+
+    link = re.search(_NEXT, header, re.IGNORECASE)
+    return link[1] if link else ""
 
 
 def _check_promise(response: Response, descriptor: Descriptor) -> None:

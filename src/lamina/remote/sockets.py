@@ -5,12 +5,12 @@ A thread that waits in `send` or `recv` cannot be told anything; its socket can.
 
 from contextlib import suppress
 from threading import Lock
-from typing import cast
 from weakref import WeakSet
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    from typing import Any
 
 __all__ = ["LiveSockets", "dial"]
 
@@ -20,8 +20,8 @@ def dial(host: str, port: int, timeout_s: float) -> "socket.socket":
     import socket
 
     # A name in bytes spares us the codec for international names, and loading all of Unicode.
-    name = host.encode() if host.isascii() else host
-    return socket.create_connection((cast("str", name), port), timeout_s)
+    name: Any = host.encode() if host.isascii() else host  # which the stubs do not know
+    return socket.create_connection((name, port), timeout_s)
 
 
 class LiveSockets:

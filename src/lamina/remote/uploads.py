@@ -7,9 +7,7 @@ after a cut PATCH and calls the upload invalid: there it begins anew. Where a pr
 once (413), it goes in pieces.
 """
 
-import re
 from collections.abc import Callable, Iterable, Iterator
-from urllib.parse import quote, urlsplit
 
 from lamina.errors import LaminaError
 from lamina.remote.errors import (
@@ -20,7 +18,7 @@ from lamina.remote.errors import (
     problems,
 )
 from lamina.remote.http import BLOCK, Transport
-from lamina.remote.messages import Body, Request, Response, without_query
+from lamina.remote.messages import Body, Request, Response, quoted, split_url, without_query
 from lamina.remote.retry import RETRIED
 from lamina.stream.verify import DigestMismatch
 from lamina.values import Enum, Protocol, dataclass
@@ -34,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Channel", "Habits", "Upload", "UploadOutcome", "UploadResult"]
 
-_RANGE = re.compile(r"\s*(?:bytes\s*[= ]\s*)?(\d+)-(-?\d+)\s*(?:/.*)?")
+_RANGE = r"\s*(?:bytes\s*[= ]\s*)?(\d+)-(-?\d+)\s*(?:/.*)?"
 _CREATED = 201
 _ACCEPTED = 202
 _GONE = (400, 404, 405, 410, 501)
@@ -187,7 +185,7 @@ class Upload:
         A registry that does not mount opens an upload instead (202), which is used.
         """
         for source in sources:
-            query = f"?mount={quote(self._digest)}&from={quote(source, safe='')}"
+            query = f"?mount={quoted(self._digest)}&from={quoted(source)}"
             request = Request("POST", self._channel.uploads_url + query, body=b"")
             try:
                 response = self._channel.send(request, mount_from=source)
@@ -219,7 +217,7 @@ class Upload:
         """
         if not self._channel.habits.takes_whole:
             return False
-        url = f"{self._channel.uploads_url}?digest={quote(self._digest)}"
+        url = f"{self._channel.uploads_url}?digest={quoted(self._digest)}"
         data = b"".join(self._pieces(0, self._size))
         headers = {"Content-Type": "application/octet-stream"}
         response = self._channel.send(Request("POST", url, headers, data))
@@ -253,7 +251,7 @@ class Upload:
             )
         least = response.header("OCI-Chunk-Min-Length").strip()
         self._least = int(least) if least.isascii() and least.isdigit() else self._least
-        here = urlsplit(response.url)
+        here = split_url(response.url)
         if here.scheme == "https" and location.lower().startswith(f"http://{here.netloc.lower()}/"):
             # A registry behind a TLS proxy that knows nothing of it; plain http would leak the login.
             location = location.partition("://")[2].removeprefix(here.netloc)
@@ -370,13 +368,15 @@ class Upload:
 
     def _ask_offset(self) -> None:
         """Ask how much the server has. Raises: _Restart (it has forgotten, or does not say)."""
+        import re  # not for pushes that nothing interrupts
+
         response = self._channel.send(Request("GET", self._location))
         if response.status in _GONE:
             raise _Restart(self._channel.error(response))
         if not response.is_success:
             raise self._channel.error(response)
         self._move(response)
-        match = _RANGE.fullmatch(response.header("Range"))
+        match = re.fullmatch(_RANGE, response.header("Range"))
         end = int(match[2]) if match else 0
         # "0-0" is said for one byte and, by every registry, for none: the next piece says where it
         # begins, and a registry that has the byte answers 416. One that does not look at that has
@@ -388,8 +388,8 @@ class Upload:
         self._progress(self._offset)
 
     def _closing(self, body: "bytes | Body") -> Request:
-        mark = "&" if urlsplit(self._location).query else "?"
-        url = f"{self._location}{mark}digest={quote(self._digest)}"
+        mark = "&" if split_url(self._location).query else "?"
+        url = f"{self._location}{mark}digest={quoted(self._digest)}"
         headers = {"Content-Type": "application/octet-stream"}
         return Request("PUT", url, headers, body, retry=False)
 

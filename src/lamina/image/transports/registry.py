@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import Lock
-from typing import cast
 
 from lamina.errors import Corrupt, Invalid, Unsupported
 from lamina.events import Phase
@@ -133,8 +132,7 @@ class RegistrySink:
                     spool.flush()
                     filled = True
                 # The upload closes what it is given: a descriptor of its own each time.
-                again = open(f"/proc/self/fd/{spool.fileno()}", "rb")  # noqa: SIM115
-                return cast("BinaryIO", again)
+                return open(f"/proc/self/fd/{spool.fileno()}", "rb")
 
             outcome = self._repository.upload(
                 wanted, body, mount_from=self._mounts, progress=progress
