@@ -235,7 +235,7 @@ def leftovers(engine: Engine) -> Iterator[str]:
         yield from (f"blob {digest}" for digest, _ in sweep.garbage)
         live = {digest.hex for digest in sweep.live.diff_ids}
     kept = {
-        "uploads": set(), "leases": {"lock", "names", "names.new"}, "layers/new": set(),
+        "uploads": set(), "leases": {"lock", "names", "names.new", "all"}, "layers/new": set(),
         "layers/sha256": live, "snapshots/new": set(), "snapshots/active": ids,
         "containers": {*ids, "names"},
         "containers/names": {record.name for record in engine.containers.records()},

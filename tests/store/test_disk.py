@@ -75,10 +75,33 @@ def test_scratch_is_empty_and_goes_away_with_whatever_is_in_it(tmp_path):
 
 
 def test_the_reserve_is_spent_once_and_filled_again(tmp_path):
-    path = str(tmp_path / "reserve")
-    assert not spend_reserve(path)
-    fill_reserve(path)
-    assert os.stat(path).st_blocks > 0
-    assert spend_reserve(path)
-    assert not spend_reserve(path)
-    assert os.stat(path).st_blocks == 0
+    disk = Disk(str(tmp_path))
+    assert not spend_reserve(disk.reserve)
+    fill_reserve(disk)
+    assert os.stat(disk.reserve).st_blocks > 0
+    assert spend_reserve(disk.reserve)
+    assert not spend_reserve(disk.reserve)
+    assert os.stat(disk.reserve).st_blocks == 0
+
+
+@pytest.mark.parametrize("size", [0, 200_000, 250_000, 1_000_000])
+def test_the_reserve_is_larger_than_the_index_that_may_have_to_be_written(tmp_path, size):
+    disk = Disk(str(tmp_path))
+    with open(disk.index, "wb") as file:
+        file.truncate(size)
+    fill_reserve(disk)
+    assert os.stat(disk.reserve).st_size >= size + 64 * 1024
+
+
+@pytest.mark.root
+def test_a_disk_that_is_nearly_full_gives_the_reserve_what_it_has(tiny_disk):
+    disk = make(str(tiny_disk / "root"))
+    spend_reserve(disk.reserve)
+    with open(tiny_disk / "ballast", "wb", buffering=0) as file:
+        free = os.statvfs(tiny_disk)
+        os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize - 100 * 1024)
+    fill_reserve(disk)
+    assert os.stat(disk.reserve).st_size == 64 * 1024
+    (tiny_disk / "ballast").unlink()
+    fill_reserve(disk)
+    assert os.stat(disk.reserve).st_size == 256 * 1024

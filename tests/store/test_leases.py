@@ -9,8 +9,8 @@ from tests.store.processes import killed_after
 
 from lamina.spec.digest import Digest
 from lamina.store.disk import make
-from lamina.store.leases import Leases
-from lamina.stream.files import DiskFull
+from lamina.store.leases import Held, Leases
+from lamina.store.store import Store
 
 ONE, TWO = Digest.of(b"1"), Digest.of(b"2")
 
@@ -114,21 +114,49 @@ def test_an_empty_lease_file_of_a_dead_process_is_harmless(disk):
 
 
 @pytest.mark.root
-def test_on_a_full_disk_a_pin_that_failed_does_not_spoil_the_next(tiny_disk):
+def test_on_a_full_disk_a_lease_holds_everything_and_takes_no_room(tiny_disk):
     disk = make(str(tiny_disk / "root"))
-    leases = Leases(disk)
-    with leases.hold():
-        ballast = tiny_disk / "ballast"
+    before, late = Leases(disk), Leases(disk)
+    ballast = tiny_disk / "ballast"
+    with before.hold():
         fill(ballast, 4096)
-        pinned = []
+        with late.hold():
+            late.pin(ONE)
+            assert _held(disk).everything
+        assert not _held(disk).everything
         for i in range(200):  # the file's first page was there before the disk was full
-            digest = Digest.of(str(i).encode())
-            try:
-                leases.pin(digest)
-            except DiskFull:
-                break
-            pinned.append(digest)
-        assert 0 < len(pinned) < 200
+            before.pin(Digest.of(str(i).encode()))
+        assert _held(disk).everything
         ballast.unlink()
-        leases.pin(ONE)
-        assert _held(disk).digests == {*pinned, ONE}
+        before.pin(TWO)
+        assert _held(disk).everything, "until it ends"
+    assert _held(disk) == Held(frozenset(), None)
+    assert _files(disk) == []
+
+
+@pytest.mark.root
+def test_while_a_lease_holds_everything_nothing_is_collected(tiny_disk):
+    store, other = (Store.open(str(tiny_disk / "root")) for _ in range(2))
+    store.blobs.put(b"without a name")
+    fill(tiny_disk / "ballast", 4096)
+    with other.lease():
+        assert store.collect().count == 0
+        with store.sweep() as sweep:
+            assert sweep.since_ns == 0, "layers stay, however old"
+    assert store.collect().count == 1
+
+
+@pytest.mark.root
+def test_the_lease_of_a_process_killed_on_a_full_disk_holds_nothing(tiny_disk):
+    disk = make(str(tiny_disk / "root"))
+    os.unlink(f"{disk.leases}/all")  # a root from before there was such a file
+
+    def run(root, told):
+        with Leases(make(root)).hold():
+            assert _held(disk).everything
+            told()
+            threading.Event().wait(60)
+
+    fill(tiny_disk / "ballast", 4096)
+    killed_after(run, disk.root, sign="holds all")
+    assert _held(disk) == Held(frozenset(), None)

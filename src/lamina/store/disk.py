@@ -4,7 +4,7 @@ ROOT/
   oci-layout  index.json  blobs/<algorithm>/<hex>   the store is an OCI image layout
   undo.log                          what names lost lately
   uploads/<key>                     blobs on their way in; resumable, locked while written
-  leases/<id>  leases/lock  leases/names             what is being worked on; flock files
+  leases/<id>  leases/{lock,names,all}               what is being worked on; flock files
   layers/sha256/<diff-id>           sealed layers
   layers/chain/<diff-id>/<chain-id> sealed layers whose index depends on the layers below
   layers/new/                       sealed layers on their way in, and their locks
@@ -71,8 +71,9 @@ OURS = frozenset(
 )
 """Everything that we make at the top of a root."""
 
-_LOCKS = ("leases/lock", "leases/names")
+_LOCKS = ("leases/lock", "leases/names", "leases/all")
 _RESERVE = 256 * 1024
+_BLOCK = 4096
 
 
 class RootInvalid(Invalid):
@@ -172,7 +173,7 @@ def make(root: str) -> Disk:
 
 def _fill_in(disk: Disk) -> None:
     """Write the files of a new root, unless another process has done so meanwhile."""
-    fill_reserve(disk.reserve)
+    fill_reserve(disk)
     for path, data in ((disk.index, _INDEX), (disk.layout, _LAYOUT)):
         if not os.path.exists(path):  # the layout last: its presence says the rest is there
             replace(path, data, beside=f"{disk.leases}/names.new")
@@ -197,15 +198,37 @@ def _make_tree(root: str) -> None:
         os.close(os.open(f"{root}/{name}", os.O_WRONLY | os.O_CREAT, 0o644))
 
 
-def fill_reserve(path: str) -> None:
-    """Take the reserve's room; on a full disk do without."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+def fill_reserve(disk: Disk) -> None:
+    """Take the reserve's room: more than a new `index.json` needs, on a full disk what there is.
+
+    Cheap where it is taken already: a look at two files.
+    """
+    wanted = _RESERVE * (1 + (_size(disk.index) + _RESERVE // 4) // _RESERVE)
+    if _size(disk.reserve) >= wanted:
+        return
+    fd = os.open(disk.reserve, os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        os.posix_fallocate(fd, 0, _RESERVE)
-    except OSError:
-        os.ftruncate(fd, 0)
+        while wanted >= _BLOCK and not _takes(fd, wanted):
+            wanted //= 2
     finally:
         os.close(fd)
+
+
+def _takes(fd: int, size: int) -> bool:
+    had = os.fstat(fd).st_size
+    try:
+        os.posix_fallocate(fd, 0, max(size, had))
+    except OSError:
+        os.ftruncate(fd, had)
+        return False
+    return True
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return 0
 
 
 def spend_reserve(path: str) -> bool:

@@ -4,6 +4,9 @@ A lease is a file under flock, so it ends when its process does, however it does
 the digests its holder relies on. Garbage collection holds `leases/lock` exclusively for its few
 milliseconds; adding a digest to a lease holds it shared. So collection either sees the digest, or
 was over before the holder looked whether the blob is there.
+
+Where a full disk has no room for a line, the lease holds `leases/all` shared instead, which takes no
+room: until it ends nothing at all is collected. So a full disk can still be read, saved and pushed from.
 """
 
 import os
@@ -12,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lamina.spec.digest import Digest
-from lamina.stream.files import acquire, disk_errors, fresh_name, locked, write_all
+from lamina.stream.files import DiskFull, acquire, disk_errors, fresh_name, locked, write_all
 from lamina.values import dataclass
 
 TYPE_CHECKING = False
@@ -26,10 +29,14 @@ _PREFIX = "lease-"
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What the running leases hold: digests, and since when (epoch nanoseconds, None: no lease)."""
+    """What the running leases hold: digests, and since when (epoch nanoseconds, None: no lease).
+
+    `everything`: one of them could not be written down, so nothing may go; `since_ns` is 0 then.
+    """
 
     digests: frozenset[Digest]
     since_ns: int | None
+    everything: bool = False
 
 
 class Leases:
@@ -38,10 +45,12 @@ class Leases:
     def __init__(self, disk: "Disk") -> None:
         self._directory = disk.leases
         self._lock_path = f"{disk.leases}/lock"
+        self._all_path = f"{disk.leases}/all"
         self._mutex = allocate_lock()
         self._entered = 0
         self._fd = -1
         self._path = ""
+        self._all_fd = -1
         self._pinned: set[Digest] = set()
 
     @contextmanager
@@ -64,10 +73,14 @@ class Leases:
         if self._entered == 0 or digest in self._pinned:
             return
         with self._mutex:
-            if self._entered == 0 or self._fd < 0:
+            if self._fd < 0 or self._all_fd >= 0:
                 return
-            with disk_errors("writing a lease"), locked(self._lock_path, shared=True):
-                self._write(f"{digest}\n".encode())
+            with locked(self._lock_path, shared=True):
+                try:
+                    with disk_errors("writing a lease"):
+                        self._write(f"{digest}\n".encode())
+                except DiskFull:
+                    self._hold_everything()
             self._pinned.add(digest)
 
     @contextmanager
@@ -84,15 +97,25 @@ class Leases:
 
     def _begin(self) -> None:
         path = f"{self._directory}/{_PREFIX}{fresh_name()}"
-        with disk_errors("writing a lease"), locked(self._lock_path, shared=True):
-            self._fd = acquire(path)
-            self._path = path
-            self._pinned = set()
-            try:  # the file's own time: the clock that layers' times come from
-                self._write(f"{os.fstat(self._fd).st_mtime_ns}\n".encode())
-            except OSError:
+        self._pinned = set()
+        with locked(self._lock_path, shared=True):
+            try:
+                with disk_errors("writing a lease"):
+                    self._fd = acquire(path)
+                    self._path = path
+                    # The file's own time: the clock that layers' times come from.
+                    self._write(f"{os.fstat(self._fd).st_mtime_ns}\n".encode())
+            except DiskFull:
+                self._end()
+                self._hold_everything()
+            except BaseException:
                 self._end()
                 raise
+
+    def _hold_everything(self) -> None:
+        """Keep all that is there. The caller holds the lock shared: nobody is collecting, so none waits."""
+        with disk_errors("taking a lease"):
+            self._all_fd = acquire(self._all_path, shared=True)
 
     def _write(self, line: bytes) -> None:
         """Append a line or nothing: half a digest would spoil the next one."""
@@ -105,16 +128,18 @@ class Leases:
             raise
 
     def _end(self) -> None:
-        if self._fd < 0:
-            return
+        fds, self._fd, self._all_fd = (self._fd, self._all_fd), -1, -1
         try:
-            os.unlink(self._path)
+            if fds[0] >= 0:
+                os.unlink(self._path)
         finally:
-            os.close(self._fd)
-            self._fd = -1
+            for fd in fds:
+                if fd >= 0:
+                    os.close(fd)
 
     def _held(self) -> Held:
         """Read the leases of the living; remove those of the dead."""
+        everything = self._is_all_held()
         digests: set[Digest] = set()
         since_ns: int | None = None
         for name in os.listdir(self._directory):
@@ -130,7 +155,16 @@ class Leases:
                 continue
             digests.update(map(Digest, lines))
             since_ns = int(first) if since_ns is None else min(since_ns, int(first))
-        return Held(frozenset(digests), since_ns)
+        return Held(frozenset(digests), 0 if everything else since_ns, everything)
+
+    def _is_all_held(self) -> bool:
+        try:
+            os.close(acquire(self._all_path, wait=False, create=False))
+        except BlockingIOError:
+            return True
+        except FileNotFoundError:
+            return False
+        return False
 
 
 def _is_read_only(folder: str) -> bool:

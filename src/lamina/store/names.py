@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, contextmanager
 from lamina.errors import Corrupt, Invalid, LaminaError, NotFound
 from lamina.spec.descriptor import Descriptor
 from lamina.spec.wire import Document, decode, encode
-from lamina.store.disk import spend_reserve
+from lamina.store.disk import fill_reserve, spend_reserve
 from lamina.stream.files import DiskFull, locked, replace
 from lamina.values import dataclass
 
@@ -253,7 +253,10 @@ class Names:
                 self._write(encode(document))
 
     def _write(self, raw: bytes) -> None:
-        """Replace index.json; on a full disk use the reserve, or nothing could ever be removed."""
+        """Replace index.json; on a full disk use the reserve, or nothing could ever be removed.
+
+        The old index is gone then, and its room is the reserve's again: others must not get it.
+        """
         beside = f"{self._lock}.new"
         try:
             replace(self._path, raw, beside=beside)
@@ -261,6 +264,7 @@ class Names:
             if not spend_reserve(self._reserve):
                 raise
             replace(self._path, raw, beside=beside)
+        fill_reserve(self._disk)
 
 
 def _losses(before: Sequence[Document], rows: Sequence[Document]) -> list[Document]:

@@ -78,7 +78,10 @@ class Store:
         with self._leases.alone() as held:
             named = [row.target.digest for row in self.names.all()]
             reached = reach(self.unpinned, [*named, *roots, *held.digests])
-            yield Sweep(self.disk, reached, held.since_ns)
+            sweep = Sweep(self.disk, reached, held.since_ns)
+            if held.everything:
+                sweep.spare(self.unpinned)
+            yield sweep
 
 
 class Sweep:
@@ -111,5 +114,5 @@ class Sweep:
         from lamina.store.garbage import Collected
 
         gone = [(digest, self._store.delete(digest)) for digest, _ in self.garbage]
-        fill_reserve(self._disk.reserve)
+        fill_reserve(self._disk)
         return Collected(len(gone), sum(size for _, size in gone), tuple(row for row, _ in gone))
