@@ -20,6 +20,17 @@ from tests.store.disks import mounted
 pytestmark = pytest.mark.root
 CALLS = ("write,pwrite64", "fsync", "rename,renameat,renameat2", "mkdir,mkdirat,symlink")
 ERRORS = ("ENOSPC", "EIO", "EDQUOT")
+FREE_OR_READ = (
+    "save",
+    "push",
+    "undo",
+    "rmi",
+    "rmi-now",
+    "image-prune",
+    "image-prune-now",
+    "system-prune",
+    "rm",
+)
 ROOMS = (0, 4096, 8192, 16384, 40960, 102400, 300_000, 800_000, 2_000_000)
 QUIET = 3  # calls in a row whose failing changed nothing: there are no more
 
@@ -46,9 +57,10 @@ def test_a_full_file_system_is_told_and_costs_nothing(tmp_path: Path, registry: 
         mounted(tmp_path / "disk", "30m") as disk,
         opened(tmp_path, disk / "root", registry) as world,
     ):
-        for name in (("rmi-now", "pull"), tuple(deeds(world)))[sized(0, 1)]:
-            for room in ((0, 300_000), ROOMS)[sized(0, 1)]:
-                world.fail(deeds(world)[name], Crowded(disk, room).run)
+        for name in (("rmi-now", "pull", "save", "push", "undo"), tuple(deeds(world)))[sized(0, 1)]:
+            for room in ((0, 300_000) if name == "pull" else (0,), ROOMS)[sized(0, 1)]:
+                failed = world.fail(deeds(world)[name], Crowded(disk, room).run)
+                assert not failed or name not in FREE_OR_READ, (name, room)
         assert world.tidy() == []
 
 
