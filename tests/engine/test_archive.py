@@ -1,10 +1,12 @@
 import io
 import os
+import shutil
 import tarfile
 
 import pytest
 from tests.images import Piece, tar, tiny
 
+from lamina.engine import archive
 from lamina.engine.archive import PathNotFound, write_path
 from lamina.engine.archives import ImportRequest
 from lamina.engine.containers import Containers
@@ -36,6 +38,38 @@ def test_a_tree_becomes_a_tar_with_another_first_name(tmp_path):
     write_path(fd, "d", "new", out.write)
     os.close(fd)
     assert names(out.getvalue()) == ["new", "new/e", "new/f", "new/g", "new/p", "new/s"]
+
+
+def test_what_a_container_takes_away_while_it_is_read_is_left_out(tmp_path, monkeypatch):
+    (tmp_path / "d" / "folder" / "below").mkdir(parents=True)
+    (tmp_path / "d" / "file").write_text("body")
+    (tmp_path / "d" / "link").symlink_to("/nowhere")
+    (tmp_path / "d" / "pipe").write_text("body")
+    (tmp_path / "d" / "stays").write_text("body")
+    (tmp_path / "d" / "twice").write_text("body")
+    os.link(tmp_path / "d" / "twice", tmp_path / "d" / "twin")
+    gone = set()
+
+    def late(_parent: int, name: str) -> tuple[()]:  # between the look and the use
+        path = tmp_path / "d" / name
+        if name == "folder":
+            shutil.rmtree(path)
+        elif name in ("file", "link", "pipe", "twice"):
+            path.unlink()
+            gone.add(name)
+        if name == "pipe":
+            os.mkfifo(path)
+        return ()
+
+    monkeypatch.setattr(archive, "_xattrs", late)
+    out = io.BytesIO()
+    fd = os.open(tmp_path, os.O_RDONLY)
+    write_path(fd, "d", "d", out.write)
+    os.close(fd)
+    assert gone == {"file", "link", "pipe", "twice"}
+    assert names(out.getvalue()) == ["d", "d/folder", "d/stays", "d/twin"]
+    with tarfile.open(fileobj=io.BytesIO(out.getvalue())) as file:  # noqa: TID251
+        assert file.getmember("d/twin").isreg()
 
 
 def test_a_recorded_owner_is_the_owner_and_the_record_stays_here(tmp_path):

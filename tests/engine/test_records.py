@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from lamina.engine import records as module
 from lamina.engine.records import ContainerRecord, Records, hold
 from lamina.spec.digest import Digest
 
@@ -83,13 +84,52 @@ def test_running_is_what_somebody_watches(records: Records):
     os.close(fd)
 
 
-def test_running_without_anybody_watching_has_ended_and_is_written_down(records: Records):
+def test_running_without_anybody_watching_has_ended(records: Records):
     write_state(records, status="running", pid=7)
     state = records.state(ID)
     assert (state.status, state.exit_code, state.pid) == ("exited", 137, 0)
     assert state.finished
     assert "shim was killed" in state.error
     assert records.state(ID) == state
+
+
+def test_whoever_takes_a_lost_container_writes_down_that_it_has_ended(records: Records):
+    records.save(record())
+    write_state(records, status="running", pid=7)
+    state = records.state(ID)
+    fd = records.take(ID)
+    assert records.is_held(ID)
+    assert records.state(ID) == state
+    os.close(fd)
+
+
+def test_a_container_that_goes_between_two_looks_never_ran(records, monkeypatch):
+    write_state(records, status="running", pid=7)
+
+    def removed(*_: object) -> bool:
+        os.unlink(f"{records.folder}/{ID}/state.json")
+        return False
+
+    monkeypatch.setattr(Records, "is_held", removed)
+    assert records.state(ID).status == "created"
+
+
+def test_the_lock_of_a_container_that_was_removed_meanwhile_is_nobodys(records, monkeypatch):
+    records.save(record())
+    path = f"{records.folder}/{ID}/lock"
+    taken = module._is_locked
+
+    def late(fd: int, lock: bytes) -> bool:
+        os.unlink(path)
+        return taken(fd, lock)
+
+    monkeypatch.setattr(module, "_is_locked", late)
+    with pytest.raises(FileNotFoundError):
+        records.take(ID)
+    os.unlink(f"{records.folder}/{ID}/container.json")
+    with pytest.raises(FileNotFoundError):
+        records.take(ID)
+    assert not os.path.exists(path)
 
 
 def test_a_damaged_state_is_a_container_that_never_ran(records: Records):

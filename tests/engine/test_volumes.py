@@ -20,13 +20,14 @@ PIECES = (
 @pytest.mark.root
 def test_a_volume_takes_owner_mode_and_files_from_the_image_once(engine: Engine):
     engine.images.import_(io.BytesIO(tar(PIECES)), ImportRequest(name="i"))
-    data = volume_folder(engine, "v", image="i", target="/data")
+    pile = engine.images.resolve("i").config.diff_ids
+    data = volume_folder(engine, "v", pile=pile, target="/data")
     assert (os.stat(data).st_uid, os.stat(data).st_mode & 0o777) == (99, 0o711)
     assert os.stat(os.path.dirname(data)).st_mode & 0o777 == 0o700  # none but root may enter
     assert os.stat(f"{data}/deep/f").st_uid == 7
     assert os.readlink(f"{data}/s") == "deep/f"
     os.unlink(f"{data}/s")
-    assert volume_folder(engine, "v", image="i", target="/data") == data
+    assert volume_folder(engine, "v", pile=pile, target="/data") == data
     assert os.listdir(data) == ["deep"]
     assert os.listdir(f"{engine.settings.root}/volumes") == ["v"]
 
@@ -34,5 +35,6 @@ def test_a_volume_takes_owner_mode_and_files_from_the_image_once(engine: Engine)
 @pytest.mark.root
 def test_a_volume_where_the_image_has_no_folder_is_empty(engine: Engine):
     engine.images.import_(io.BytesIO(tar(PIECES)), ImportRequest(name="i"))
+    pile = engine.images.resolve("i").config.diff_ids
     for number, target in enumerate(("/none", "/file")):
-        assert os.listdir(volume_folder(engine, f"v{number}", image="i", target=target)) == []
+        assert os.listdir(volume_folder(engine, f"v{number}", pile=pile, target=target)) == []

@@ -39,9 +39,39 @@ def test_nobody_listening_means_not_running(tmp_path, deed):
         supervisor.attach(f"{tmp_path}/s", ["stdout"], terminal=False)
 
 
+@pytest.mark.parametrize("deed", ["ask", "attach", "waiter"])
+def test_a_shim_that_ends_before_it_answers_means_not_running(tmp_path, deed: str):
+    import threading
+
+    from lamina.runtime.frames import listen
+
+    server = listen(f"{tmp_path}/s")
+    server.settimeout(None)
+
+    def hang_up() -> None:
+        server.accept()[0].close()
+
+    thread = threading.Thread(target=hang_up)
+    thread.start()
+    deeds = {
+        "ask": lambda path: supervisor.ask(path, "root"),
+        "attach": lambda path: supervisor.attach(path, ["stdout"], terminal=False),
+        "waiter": supervisor.waiter,
+    }
+    with pytest.raises(NotRunning, match="not running"):
+        deeds[deed](f"{tmp_path}/s")
+    thread.join()
+    server.close()
+
+
 @pytest.mark.parametrize(
     ("words", "kind"),
-    [("it is paused", InUse), ("unknown operation 'x'", Invalid), ("broken", Unavailable)],
+    [
+        ("the container is not running", NotRunning),
+        ("it is paused", InUse),
+        ("unknown operation 'x'", Invalid),
+        ("broken", Unavailable),
+    ],
 )
 def test_a_shims_refusal_is_the_matching_error(words: str, kind: type, tmp_path):
     import threading

@@ -147,6 +147,52 @@ def test_remove_tree_takes_unreadable_deep_and_linked_trees_and_nothing_else(tmp
     assert os.listdir(outside) == ["keep"]
 
 
+def test_remove_tree_takes_what_somebody_puts_there_meanwhile(tmp_path, monkeypatch):
+    (tmp_path / "top" / "below").mkdir(parents=True)
+    removed = os.rmdir
+    late = [tmp_path / "top" / "below" / "late", tmp_path / "top" / "late"]
+
+    def busy(path, *, dir_fd=None):
+        if late:
+            late.pop(0).touch()
+        removed(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "rmdir", busy)
+    remove_tree(str(tmp_path / "top"))
+    assert not late
+    assert os.listdir(tmp_path) == []
+
+
+def test_remove_tree_gives_up_on_what_never_stays_empty(tmp_path, monkeypatch):
+    (tmp_path / "top").mkdir()
+    removed = os.rmdir
+
+    def busy(path, *, dir_fd=None):
+        (tmp_path / "top" / "late").touch()
+        removed(path, dir_fd=dir_fd)
+
+    monkeypatch.setattr(os, "rmdir", busy)
+    with pytest.raises(OSError, match="not empty"):
+        remove_tree(str(tmp_path / "top"))
+
+
+@pytest.mark.parametrize("call", ["unlink", "rename", "rmdir", "scandir"])
+def test_two_may_remove_one_tree(tmp_path, monkeypatch, call: str):
+    (tmp_path / "top" / "a" / "b").mkdir(parents=True)
+    (tmp_path / "top" / "f").touch()
+    (tmp_path / "top" / "a" / "g").touch()
+    original = getattr(os, call)
+
+    def late(*arguments, **options):
+        monkeypatch.setattr(os, call, original)
+        remove_tree(str(tmp_path / "top"))
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(os, call, late)
+    remove_tree(str(tmp_path / "top"))
+    assert os.listdir(tmp_path) == []
+
+
 def test_remove_tree_of_nothing_is_fine_and_of_a_symlink_is_refused(tmp_path):
     remove_tree(str(tmp_path / "none"))
     (tmp_path / "real").mkdir()

@@ -7,7 +7,7 @@ from functools import partial
 
 from lamina.cli.kinds import parse_bool, parse_duration
 from lamina.cli.units import TimeInvalid, parse_time, since_epoch
-from lamina.errors import Invalid
+from lamina.errors import Invalid, NotFound
 from lamina.values import replace
 
 TYPE_CHECKING = False
@@ -243,7 +243,10 @@ def _passes(
     wanted, unwanted = filters.get("label", ()), filters.get("label!", ())
     if not wanted and not unwanted:
         return True
-    found = labels()
+    try:
+        found = labels()
+    except NotFound:  # removed since it was listed
+        return False
     return all(_has(found, text) for text in wanted) and not any(
         _has(found, text) for text in unwanted
     )

@@ -5,11 +5,13 @@ symlink leads outside. A running container is reached through its shim, which se
 a stopped one through a mount that is attached nowhere and ends with this process.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
+from lamina.engine.removal import present
 from lamina.engine.unpack import unpack
 from lamina.errors import Invalid, NotFound
 from lamina.layer.descent import Descent
@@ -37,6 +39,7 @@ __all__ = [
 ]
 
 _PIECE = 1 << 20
+_REPLACED = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
 _HIDDEN_XATTRS = ("trusted.overlay.", "user.overlay.", "system.")
 
 
@@ -60,23 +63,15 @@ class PathStat:
         return stat.S_ISDIR(self.mode)
 
 
-@contextmanager
-def _root(engine: "Engine", record: "ContainerRecord") -> Iterator[int]:
-    """Open the container's root for the body, whether it runs or not."""
-    from lamina.engine.execution import ContainerNotRunning, shim_socket
+def _running_root(engine: "Engine", record: "ContainerRecord") -> int:
+    """Open the root of a running container, with all that is mounted in it; -1 if it does not run."""
+    from lamina.engine.execution import shim_socket
     from lamina.runtime import supervisor
 
     if engine.containers.is_running(record.id):
-        with suppress(ContainerNotRunning, supervisor.NotRunning):
-            _, fds = supervisor.ask(shim_socket(engine, record), "root")
-            try:
-                yield fds[0]
-                return
-            finally:
-                for fd in fds:
-                    os.close(fd)
-    with _mounted(engine, record) as fd:
-        yield fd
+        with suppress(supervisor.NotRunning):
+            return supervisor.ask(shim_socket(engine, record), "root")[1][0]
+    return -1
 
 
 @contextmanager
@@ -109,30 +104,35 @@ def _clean(path: str) -> str:
     return os.path.normpath("/" + path.lstrip("/"))
 
 
-def _place(record: "ContainerRecord", path: str, running: bool) -> tuple[str, str]:
+def _place(record: "ContainerRecord", path: str) -> tuple[str, str]:
     """Tell which volume of a stopped container `path` lies in: its source and the rest, or none."""
     clean = _clean(path)
-    if not running:
-        for mount in sorted(record.mounts, key=lambda m: -len(m["Destination"])):
-            target = str(mount["Destination"])
-            if mount["Source"] and (clean == target or clean.startswith(f"{target}/")):
-                return str(mount["Source"]), clean[len(target) :]
+    for mount in sorted(record.mounts, key=lambda m: -len(m["Destination"])):
+        target = str(mount["Destination"])
+        if mount["Source"] and (clean == target or clean.startswith(f"{target}/")):
+            return str(mount["Source"]), clean[len(target) :]
     return "", clean
 
 
 @contextmanager
 def _opened(engine: "Engine", record: "ContainerRecord", path: str) -> Iterator[tuple[int, str]]:
-    """Give the root in which `path` is to be resolved, and the path from there."""
-    source, rest = _place(record, path, engine.containers.is_running(record.id))
-    if source and os.path.isdir(source):
-        fd = os.open(source, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    """Give the root in which `path` is to be resolved, and the path from there.
+
+    Raises: ContainerUnknown (it is removed in the course of the body).
+    """
+    with present(engine, record):
+        fd, inner = _running_root(engine, record), path
+        if fd < 0:
+            source, rest = _place(record, path)
+            if not (source and os.path.isdir(source)):
+                with _mounted(engine, record) as mounted:
+                    yield mounted, path
+                return
+            fd, inner = os.open(source, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC), rest or "/"
         try:
-            yield fd, rest or "/"
+            yield fd, inner
         finally:
             os.close(fd)
-        return
-    with _root(engine, record) as fd:
-        yield fd, path
 
 
 def path_stat(engine: "Engine", record: "ContainerRecord", path: str) -> PathStat:
@@ -212,7 +212,12 @@ def write_path(parent: int, name: str, shown: str, write: Callable[[bytes], obje
         pending = [start]
         while pending:
             path = pending.pop()
-            folder, last = below.split(path) if path else (below.open(b""), b".")
+            try:
+                folder, last = below.split(path) if path else (below.open(b""), b".")
+            except OSError as error:
+                if error.errno not in _REPLACED:
+                    raise
+                continue
             called = os.path.join(os.fsencode(shown), path[len(start) :].lstrip(b"/"))
             if _add(writer, folder, os.fsdecode(last), called.rstrip(b"/"), links):
                 pending += reversed(_children(below, path))
@@ -223,7 +228,9 @@ def _children(below: Descent, path: bytes) -> list[bytes]:
     """Give the paths in a folder, sorted; none where something else stands by now."""
     try:
         names = os.listdir(below.open(path))
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError as error:
+        if error.errno not in _REPLACED:
+            raise
         return []
     prefix = path + b"/" if path else b""
     return sorted(prefix + os.fsencode(child) for child in names)
@@ -251,7 +258,10 @@ def _add(
     )
     entry = _owned(entry)
     if kind is Kind.SYMLINK:
-        entry = entry._replace(link=os.fsencode(os.readlink(name, dir_fd=parent)))
+        try:
+            entry = entry._replace(link=os.fsencode(os.readlink(name, dir_fd=parent)))
+        except OSError:  # taken away since we looked, or something else put there
+            return False
     elif kind in (Kind.CHARACTER, Kind.BLOCK):
         entry = entry._replace(device=(os.major(found.st_rdev), os.minor(found.st_rdev)))
     if kind is not Kind.DIRECTORY and found.st_nlink > 1:
@@ -259,13 +269,31 @@ def _add(
         if first != shown:
             writer.add(entry._replace(kind=Kind.HARDLINK, link=first))
             return False
-    if kind is Kind.FILE:
-        with os.fdopen(_open_file(parent, name), "rb") as body:
-            size = os.fstat(body.fileno()).st_size
-            writer.add(entry._replace(size=size), iter(lambda: body.read(_PIECE), b""))
-        return False
-    writer.add(entry)
+    if kind is not Kind.FILE:
+        writer.add(entry)
+    elif not _add_file(writer, parent, name, entry):
+        links.pop((found.st_dev, found.st_ino), None)
     return kind is Kind.DIRECTORY
+
+
+def _add_file(writer: TarWriter, parent: int, name: str, entry: Entry) -> bool:
+    """Write a file; False if the container took it away since we looked, or put another thing there."""
+    # O_NONBLOCK: a fifo put in the file's place meanwhile must not stop us.
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    try:
+        fd = os.open(name, flags, dir_fd=parent)
+    except OSError as error:
+        if error.errno in _REPLACED:
+            return False
+        raise
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            return False
+        writer.add(entry._replace(size=status.st_size), iter(lambda: os.read(fd, _PIECE), b""))
+    finally:
+        os.close(fd)
+    return True
 
 
 def _owned(entry: Entry) -> Entry:
@@ -278,11 +306,6 @@ def _owned(entry: Entry) -> Entry:
     if record is None or (entry.uid, entry.gid) != (os.geteuid(), os.getegid()):
         return entry._replace(xattrs=rest)
     return entry._replace(uid=record.uid, gid=record.gid, xattrs=rest)
-
-
-def _open_file(parent: int, name: str) -> int:
-    # O_NONBLOCK: a fifo put in the file's place meanwhile must not stop us.
-    return os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=parent)
 
 
 def _kind(mode: int) -> Kind | None:
@@ -341,13 +364,12 @@ def export(engine: "Engine", record: "ContainerRecord", write: Callable[[bytes],
     from lamina.layer.flat import write_tree
     from lamina.layer.view import Tree
 
-    excluded = excluded_paths(engine, record)
-    layers = engine.layers.pile(record.diff_ids)
-    try:
-        with engine.snapshotter.changed(record.id) as changed:
+    with present(engine, record):
+        excluded = excluded_paths(engine, record)
+        with (
+            engine.layers.opened(record.diff_ids) as layers,
+            engine.snapshotter.changed(record.id) as changed,
+        ):
             write_tree(
                 Tree.of(layers), write, upper=changed.path, marks=changed.marks, exclude=excluded
             )
-    finally:
-        for layer in layers:
-            layer.close()

@@ -5,6 +5,7 @@ from functools import partial
 
 from lamina.engine.clock import fixed_ns, now_text
 from lamina.engine.naming import keep_image, name_image
+from lamina.engine.removal import present
 from lamina.image.edit import append_layer, apply_changes, new_manifest
 from lamina.image.intake import Intake, NewLayer
 from lamina.image.place import Place
@@ -66,7 +67,10 @@ def commit(
     with engine.store.lease():
         base_manifest, base = _base(engine, record)
         with Intake(place, record.diff_ids, compression=compression) as intake:
-            with engine.containers.paused(record.id) if pause else nullcontext():
+            with (
+                present(engine, record, container),
+                engine.containers.paused(record.id) if pause else nullcontext(),
+            ):
                 written = _write(engine, record, intake, listener)
             layer = intake.finish() if written else None
             config = _config(record, base, settings, layer, message=message, author=author)

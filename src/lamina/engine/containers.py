@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 
 from lamina.engine import execution, removal
-from lamina.engine.names import ContainerUnknown, NameTaken, Register
+from lamina.engine.names import NameTaken, Register, unknown
 from lamina.engine.records import ContainerRecord, ContainerState, Records
 from lamina.engine.removal import ContainerInUse
 from lamina.errors import NotFound
@@ -171,21 +171,27 @@ class Containers:
         from lamina.errors import Invalid
         from lamina.values import replace
 
-        record = self.record(name)
         bare = new.removeprefix("/")
-        if bare == record.name:
-            if self.register.holder(name) == record.id and name != record.name:
-                self.register.free(name, record.id)  # a renaming was cut short just before its end
-                return
-            raise Invalid("Renaming a container with the same name as its current name")
-        if self.register.holder(bare):
+        if self.record(name).name != bare and self.register.holder(bare):
             removal.sweep(self._engine)
         with self.register.renaming():
+            record = self.record(name)  # as other renamings and removals left it
+            if bare == record.name:
+                if self.register.holder(name) == record.id and name != record.name:
+                    self.register.free(
+                        name, record.id
+                    )  # a renaming was cut short just before its end
+                    return
+                raise Invalid("Renaming a container with the same name as its current name")
             claimed = self.register.claim(new or " ", record.id)
             try:
                 self.files.save(replace(record, name=claimed))
-            except BaseException:
+            except BaseException as error:
                 self.register.free(claimed, record.id)
+                if isinstance(
+                    error, FileNotFoundError
+                ):  # it ended just now, and was made with --rm
+                    raise unknown(name) from error
                 raise
             self.register.free(record.name, record.id)
 
@@ -253,7 +259,7 @@ class Containers:
         """Give what the container was created as. Raises: ContainerUnknown."""
         found = self.files.load(self.register.resolve(name))
         if found is None:
-            raise ContainerUnknown(f"No such container: {name}", hint="`lamina ps -a` lists them")
+            raise unknown(name)
         return found
 
     def records(self) -> tuple[ContainerRecord, ...]:

@@ -76,7 +76,7 @@ def _source(engine: "Engine", place: PlaceName) -> "Iterator[ImageSource]":
     elif place.transport == "dir":
         yield folder.DirSource(place.path)
     elif place.transport == "lamina":
-        yield StoreSource(engine.store.blobs, engine.images.find(place.name)[0].target)
+        yield StoreSource(engine.store.blobs, _target(engine, place.name))
     else:
         try:
             file = open(place.path, "rb")  # noqa: SIM115 - closed below
@@ -84,6 +84,16 @@ def _source(engine: "Engine", place: PlaceName) -> "Iterator[ImageSource]":
             raise NotFound(f"no such archive: {place.path}") from error
         with file, opened_archive(engine, file) as archive:
             yield _of_archive(archive, place)
+
+
+def _target(engine: "Engine", name: str) -> "Descriptor":
+    """Give what an image of this machine stands for; under a lease it stays. Raises: ImageUnknown."""
+    target = engine.images.find(name)[0].target
+    while not engine.store.blobs.has(target.digest):
+        before, target = target, engine.images.find(name)[0].target
+        if target == before:  # not removed just now: damaged, as its reader will say
+            break
+    return target
 
 
 def _of_archive(archive: Archive, place: PlaceName) -> "ImageSource":

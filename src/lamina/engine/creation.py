@@ -19,7 +19,10 @@ from lamina.runtime.log import timestamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lamina.engine.engine import Engine
+    from lamina.spec.digest import Digest
     from lamina.spec.wire import Document
 
 __all__ = ["create"]
@@ -60,7 +63,7 @@ def _create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
             path=words[0],
             args=tuple(words[1:]),
             driver=engine.snapshotter.name,
-            mounts=_mounts(engine, request, config),
+            mounts=_mounts(engine, request, config, image.config.diff_ids),
             folder=folder,
         )
         engine.snapshotter.prepare(container, record.diff_ids)
@@ -106,7 +109,9 @@ def _refuse_reserved(request: CreateRequest) -> None:
         raise MountInvalid(f"Duplicate mount point: {min(doubled)}")
 
 
-def _mounts(engine: "Engine", request: CreateRequest, config: "Document") -> "tuple[Document, ...]":
+def _mounts(
+    engine: "Engine", request: CreateRequest, config: "Document", pile: "Sequence[Digest]"
+) -> "tuple[Document, ...]":
     """Give the mounts as `inspect` shows them, volumes made where they are missing."""
     from lamina.engine.volumes import volume_folder
 
@@ -133,7 +138,7 @@ def _mounts(engine: "Engine", request: CreateRequest, config: "Document") -> "tu
         else:
             name = mount.source or secrets.token_hex(32)
             _check_volume(name)
-            path = volume_folder(engine, name, image=request.image, target=mount.target)
+            path = volume_folder(engine, name, pile=pile, target=mount.target)
             extra = {"Name": name, "Driver": "local", "Anonymous": not mount.source}
             rows.append(_row("volume", path, mount, Folder=os.path.dirname(path), **extra))
     return tuple(rows)

@@ -137,6 +137,8 @@ def _folder(
         with ExitStack() as stack:
             _compare(opened(stack), os.fsencode(path))
     except _Differs as error:
+        if not os.path.isdir(path):  # it was taken away while we compared
+            return None
         detail = str(error)
     except (
         Corrupt,

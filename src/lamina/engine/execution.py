@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from lamina.engine.limits import Device, device_binds, device_rules
-from lamina.engine.records import RECORD, ContainerRecord, ContainerState, hold
+from lamina.engine.names import ContainerUnknown, unknown
+from lamina.engine.records import RECORD, ContainerRecord, ContainerState
 from lamina.engine.requests import ExecRequest, signal_number
 from lamina.errors import InUse, Invalid, Unavailable
 from lamina.spec.bundle import (
@@ -79,19 +80,11 @@ def start(
 ) -> "Attachment":
     """Start the first process; give a connection to it, attached from before its first byte.
 
-    Raises: StartFailed (its `exit_code` is Docker's), ContainerRunning, Unavailable.
+    Raises: StartFailed (its `exit_code` is Docker's), ContainerRunning, ContainerUnknown, Unavailable.
     """
     from lamina.runtime.supervisor import Order, Shims
 
-    try:
-        lock = hold(f"{record.folder}/lock", wait_s=0)
-    except BlockingIOError:
-        if engine.containers.state(record.id).is_running:
-            raise ContainerRunning(f"container {record.name} is already running") from None
-        try:  # its shim is still cleaning up
-            lock = hold(f"{record.folder}/lock", wait_s=_CLEAN_UP_S)
-        except BlockingIOError as error:
-            raise Unavailable(f"container {record.name} is busy") from error
+    lock = _take(engine, record)
     try:
         folder = order_folder(engine.settings.run_root, record.id)
         _make_run_folder(engine, folder, record.id)
@@ -120,6 +113,29 @@ def start(
         attachment.close()
         raise
     return attachment
+
+
+def _take(engine: "Engine", record: ContainerRecord) -> int:
+    """Take the lock of a container that is to be started.
+
+    Raises: ContainerRunning, ContainerUnknown (removed meanwhile), Unavailable (busy).
+    """
+    files = engine.containers.files
+    try:
+        try:
+            lock = files.take(record.id)
+        except BlockingIOError:
+            if engine.containers.state(record.id).is_running:
+                raise ContainerRunning(f"container {record.name} is already running") from None
+            lock = files.take(record.id, wait_s=_CLEAN_UP_S)  # its shim is still cleaning up
+    except BlockingIOError as error:
+        raise Unavailable(f"container {record.name} is busy") from error
+    except FileNotFoundError as error:
+        raise unknown(record.name) from error
+    if files.load(record.id) is None:
+        os.close(lock)
+        raise unknown(record.name)
+    return lock
 
 
 def _make_run_folder(engine: "Engine", folder: str, container: str) -> None:
@@ -287,6 +303,8 @@ def execute(engine: "Engine", record: ContainerRecord, request: ExecRequest) -> 
     import secrets
 
     from lamina.runtime import supervisor
+    from lamina.runtime.attach import ShimLost
+    from lamina.runtime.process import OURS
 
     settings = ProcessSettings(
         args=request.command,
@@ -306,8 +324,11 @@ def execute(engine: "Engine", record: ContainerRecord, request: ExecRequest) -> 
         raise not_running(record) from error
     try:
         attachment.started()
-    except BaseException:
+    except BaseException as error:
         attachment.close()
+        lost = isinstance(error, ShimLost) or getattr(error, "exit_code", 0) == OURS
+        if lost and not engine.containers.is_running(record.id):  # it ended just now
+            raise not_running(record) from error
         raise
     return attachment
 
@@ -333,7 +354,10 @@ def kill(engine: "Engine", record: ContainerRecord, signal: str = "KILL") -> Non
 
 
 def wait(engine: "Engine", record: ContainerRecord, timeout_s: float | None = None) -> int | None:
-    """Wait until the container does not run; give its exit code, or None when time is up."""
+    """Wait until the container does not run; give its exit code, or None when time is up.
+
+    Raises: ContainerUnknown (it was removed at its end, and its code with it).
+    """
     from lamina.runtime import supervisor
     from lamina.runtime.attach import ShimLost
 
@@ -345,12 +369,14 @@ def wait(engine: "Engine", record: ContainerRecord, timeout_s: float | None = No
 
 
 def _settled(engine: "Engine", record: ContainerRecord) -> int:
-    """Give the exit code of a container whose shim is gone or going."""
+    """Give the exit code of a container whose shim is gone or going. Raises: ContainerUnknown."""
     deadline = time.monotonic() + _CLEAN_UP_S
     state: ContainerState = engine.containers.state(record.id)
     while state.is_running and time.monotonic() < deadline:
         time.sleep(0.02)
         state = engine.containers.state(record.id)
+    if state.status == "created" and engine.containers.files.load(record.id) is None:
+        raise unknown(record.name)
     return state.exit_code
 
 
@@ -362,7 +388,7 @@ def stop(
         return
     chosen = signal or record.config.get("StopSignal") or "TERM"
     patience = record.config.get("StopTimeout", _STOP_S) if timeout_s is None else timeout_s
-    with suppress(ContainerNotRunning):
+    with suppress(ContainerNotRunning, ContainerUnknown):
         if engine.containers.state(record.id).status == "paused":
             freeze(engine, record, frozen=False)
         send(engine, record, "signal", number=signal_number(chosen))
@@ -374,7 +400,7 @@ def end(engine: "Engine", record: ContainerRecord) -> None:
     """Kill the container for certain: its first process, or its shim when that does not answer."""
     import signal
 
-    with suppress(ContainerNotRunning, Unavailable):
+    with suppress(ContainerNotRunning, ContainerUnknown, Unavailable):
         send(engine, record, "signal", number=int(signal.SIGKILL))
         if wait(engine, record, _KILL_S) is not None:
             return
@@ -382,7 +408,8 @@ def end(engine: "Engine", record: ContainerRecord) -> None:
     if shim and engine.containers.is_running(record.id):
         with suppress(ProcessLookupError, PermissionError):
             os.kill(shim, signal.SIGKILL)
-    _settled(engine, record)
+    with suppress(ContainerUnknown):
+        _settled(engine, record)
 
 
 def freeze(engine: "Engine", record: ContainerRecord, *, frozen: bool) -> None:

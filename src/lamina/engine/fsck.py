@@ -250,9 +250,11 @@ def _adopted(engine: "Engine") -> set[str]:
 
 def _containers(engine: "Engine") -> Iterator[Finding]:
     """Give containers without their writable layer."""
-    snapshots = set(engine.snapshotter)
     for record in engine.containers.records():
-        if record.id not in snapshots and engine.containers.files.load(record.id) is not None:
+        # In this order: what is made has its layer before its record, what is removed loses it after.
+        if engine.snapshotter.has(record.id):
+            continue
+        if engine.containers.files.load(record.id) is not None:
             detail = f"container {record.name} has lost its writable layer"
             yield Finding(Shape.MISSING, Part.CONTAINER, record.id, detail)
 
@@ -290,13 +292,16 @@ def _harmless(shape: Shape, subject: str, detail: str) -> Finding:
 
 
 def _still_wanted(engine: "Engine", found: list[Finding]) -> list[Finding]:
-    """Leave out what somebody removed while we looked: images by name, blobs by their file."""
+    """Leave out what somebody removed while we looked, images by name, or brought again since."""
     names = {row.name or str(row.target.digest) for row in engine.store.names.all()}
     names |= {f"container {record.name}" for record in engine.containers.records()}
     kept = []
     for finding in found:
         users = tuple(name for name in finding.images if name in names)
         if finding.images and not users:
+            continue
+        is_missing = finding.shape is Shape.MISSING and finding.part is Part.BLOB
+        if is_missing and finding.wanted and engine.store.blobs.has(finding.wanted.digest):
             continue
         kept.append(replace(finding, images=users))
     return kept

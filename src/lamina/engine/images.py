@@ -258,10 +258,11 @@ class Images:
         reference = Reference.parse(target)
         if reference.digest:
             raise ReferenceInvalid(f"refusing to create a tag with a digest reference: {target}")
-        image = self.resolve(source)
-        naming.name_image(
-            self._engine, str(reference), image.manifest, image.config, parent=image.parent
-        )
+        with self._engine.store.lease():  # or another process may remove it meanwhile
+            image = self.resolve(source)
+            naming.name_image(
+                self._engine, str(reference), image.manifest, image.config, parent=image.parent
+            )
         return reference
 
     def remove(
@@ -296,7 +297,14 @@ class Images:
         """Give the image as docker 28's `image inspect` shapes it. Raises: ImageUnknown."""
         from lamina.engine.inspect import image_document
 
-        return image_document(self._engine, self.resolve(name_or_id))
+        image = self.resolve(name_or_id)
+        while True:
+            try:
+                return image_document(self._engine, image)
+            except NotFound:  # its layers went
+                before, image = image, self.resolve(name_or_id)
+                if image.manifest.digest == before.manifest.digest:
+                    raise
 
     def tree(self, name_or_id: str) -> "AbstractContextManager[Tree]":
         """Give, for the body, the image's files as a container on it would see them.

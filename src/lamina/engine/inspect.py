@@ -171,7 +171,10 @@ def _other_piles(engine: "Engine", image: "LocalImage") -> dict[tuple[Digest, ..
     for summary in engine.images.list():
         if summary.id == image.id:
             continue
-        other = engine.images.resolve(str(summary.id))
+        try:
+            other = engine.images.resolve(str(summary.id))
+        except NotFound:  # removed meanwhile
+            continue
         shown = [Reference.parse(name).familiar for name in other.names] or [summary.id.short]
         for i in range(len(other.config.diff_ids)):
             found.setdefault(other.config.diff_ids[: i + 1], set()).update(shown)

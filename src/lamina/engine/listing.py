@@ -1,11 +1,13 @@
 """`ps`: which containers, in which order, with which words."""
 
+from contextlib import suppress
+
 from lamina.errors import Invalid
 from lamina.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from lamina.engine.engine import Engine
     from lamina.engine.records import ContainerRecord, ContainerState
@@ -76,10 +78,21 @@ def summaries(
             chosen.append(ContainerSummary(record, state))
             if latest and len(chosen) == latest:
                 break
-    if size:
-        usage = engine.snapshotter.usage
-        return tuple(ContainerSummary(c.record, c.state, usage(c.id)[0]) for c in chosen)
-    return tuple(chosen)
+    return tuple(_measured(engine, chosen) if size else chosen)
+
+
+def _measured(
+    engine: "Engine", chosen: "Iterable[ContainerSummary]"
+) -> "Iterator[ContainerSummary]":
+    """Add the bytes that each container wrote; one that is removed meanwhile is left out."""
+    from lamina.engine.names import ContainerUnknown
+    from lamina.engine.removal import present
+
+    for row in chosen:
+        with suppress(ContainerUnknown):
+            with present(engine, row.record):
+                size = engine.snapshotter.usage(row.id)[0]
+            yield ContainerSummary(row.record, row.state, size)
 
 
 class _Filter:

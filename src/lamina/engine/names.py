@@ -7,7 +7,15 @@ from fcntl import LOCK_EX, flock
 
 from lamina.errors import AlreadyExists, Invalid, NotFound
 
-__all__ = ["ContainerUnknown", "NameInvalid", "NameTaken", "Register", "check_name", "generate"]
+__all__ = [
+    "ContainerUnknown",
+    "NameInvalid",
+    "NameTaken",
+    "Register",
+    "check_name",
+    "generate",
+    "unknown",
+]
 
 _FIRST = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _REST = _FIRST + "_.-"
@@ -306,6 +314,13 @@ class ContainerUnknown(NotFound):
     """No container has that name or ID."""
 
 
+def unknown(name: str) -> ContainerUnknown:
+    """Say that there is no container `name`."""
+    return ContainerUnknown(
+        f"No such container: {name}", hint="`lamina ps -a` lists the containers there are"
+    )
+
+
 def generate() -> str:
     """Give a name of the kind `brave_lovelace`."""
     from secrets import choice  # it takes random along: only who makes names pays
@@ -441,6 +456,4 @@ class Register:
                 raise Invalid(f"Multiple IDs found with provided prefix: {text}")
             if fitting:
                 return fitting[0]
-        raise ContainerUnknown(
-            f"No such container: {text}", hint="`lamina ps -a` lists the containers there are"
-        )
+        raise unknown(text)

@@ -74,14 +74,14 @@ def _holds_only(changed: "Changed", folder: bytes, points: set[bytes]) -> bool:
 
 
 def changes(engine: "Engine", record: "ContainerRecord") -> "tuple[Change, ...]":
-    """Give the container's changes, sorted, as `docker diff` lists them."""
+    """Give the container's changes, sorted, as `docker diff` lists them. Raises: ContainerUnknown."""
+    from lamina.engine.removal import present
     from lamina.layer.diff import changes as layer_changes
 
-    excluded = excluded_paths(engine, record)
-    layers = engine.layers.pile(record.diff_ids)
-    try:
-        with engine.snapshotter.changed(record.id) as changed:
+    with present(engine, record):
+        excluded = excluded_paths(engine, record)
+        with (
+            engine.layers.opened(record.diff_ids) as layers,
+            engine.snapshotter.changed(record.id) as changed,
+        ):
             return tuple(layer_changes(changed.path, layers, marks=changed.marks, exclude=excluded))
-    finally:
-        for layer in layers:
-            layer.close()

@@ -55,10 +55,15 @@ def push(
     listener(Notice(f"The push refers to repository [{wanted.name}]"))
     repository = Repository.of(engine.client, wanted)
     sender = Sender(engine, repository, listener)
-    outcomes = []
+    outcomes: list[PushOutcome] = []
     with engine.store.lease():
         for reference in references:
-            image = _find(engine, reference)
+            try:
+                image = _find(engine, reference)
+            except NotFound:
+                if not all_tags or (reference is references[-1] and not outcomes):
+                    raise
+                continue  # removed since the tags were listed
             known = Known.of(engine, reference)
             packer = Packer(engine, compression, known, force) if compression else None
             parcels = _parcels(image, known, packer)
@@ -140,7 +145,7 @@ def _note(
         known = (each for each in names.all() if each.target.digest == image.manifest.digest)
         entry = next(known, None)
         if entry is None:
-            return
+            return  # removed while it was sent: what goes to a registry does not bring it back
         facts = {**entry.facts, PUSHED: "yes"}
         facts.pop(PACKED, "")
     if packed:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from lamina.engine.local import ImageUnknown
@@ -12,10 +12,14 @@ from lamina.layer.view import Tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lamina.engine.engine import Engine
     from lamina.engine.records import ContainerRecord
     from lamina.layer.node import Node
+    from lamina.layer.sealed import SealedLayer
     from lamina.spec.digest import Digest
+    from lamina.store.names import Named
 
 __all__ = [
     "container_tree",
@@ -34,17 +38,34 @@ def image_tree(engine: "Engine", name_or_id: str) -> Iterator[Tree]:
 
     Raises: ImageUnknown, LayerUnknown, Corrupt.
     """
-    with engine.layers.opened(_diff_ids(engine, name_or_id)) as layers:
+    with ExitStack() as stack:
+        layers = _layers(engine, name_or_id)
+        for layer in layers:
+            stack.enter_context(layer)
         yield Tree.of(layers)
 
 
-def _diff_ids(engine: "Engine", name_or_id: str) -> "tuple[Digest, ...]":
+def _layers(engine: "Engine", name_or_id: str) -> "list[SealedLayer]":
+    """Open an image's layers, which stay whole then; the caller closes them.
+
+    An image that another process removes or moves meanwhile is as if it had been so before.
+    """
+    rows = engine.images.find(name_or_id)
+    while True:
+        try:
+            return engine.layers.pile(_diff_ids(engine, name_or_id, rows))
+        except NotFound:
+            before, rows = rows, engine.images.find(name_or_id)
+            if rows[0].target == before[0].target:  # not removed: a layer got lost
+                raise
+
+
+def _diff_ids(engine: "Engine", name_or_id: str, rows: "Sequence[Named]") -> "tuple[Digest, ...]":
     """Give an image's layers from its config alone: a quarter less to load than to resolve it."""
     from lamina.engine import naming
     from lamina.spec.config import CONFIG_LIMIT, ImageConfig
     from lamina.spec.digest import Digest
 
-    rows = engine.images.find(name_or_id)
     sealed = (row for row in rows if naming.LAYER_SIZES in row.facts)
     image_id = next((row.facts[naming.IMAGE_ID] for row in sealed), "")
     if not image_id:  # another tool's: its layers are sealed now
@@ -57,21 +78,24 @@ def _diff_ids(engine: "Engine", name_or_id: str) -> "tuple[Digest, ...]":
 def container_tree(engine: "Engine", record: "ContainerRecord") -> Iterator[Tree]:
     """Give, for the body, the tree of a container as it is now, whether it runs or not.
 
-    What is mounted into it, volumes too, is no part of it. Raises: LayerUnknown, Corrupt.
+    What is mounted into it, volumes too, is no part of it.
+    Raises: ContainerUnknown (it is removed in the course of the body), LayerUnknown, Corrupt.
     """
+    from lamina.engine.removal import present
     from lamina.layer.live import LiveLayer, LiveTree
 
-    place = engine.snapshotter.stack(record.id)
-    if not place.work:  # no overlayfs: everything has been copied there
-        with LiveLayer(place.upper, marks="") as live:
-            yield LiveTree((), live)
-        return
-    with (
-        engine.snapshotter.changed(record.id) as changed,
-        LiveLayer(changed.path, marks=changed.marks) as live,
-        engine.layers.opened(record.diff_ids) as layers,
-    ):
-        yield LiveTree(layers, live)
+    with present(engine, record):
+        place = engine.snapshotter.stack(record.id)
+        if not place.work:  # no overlayfs: everything has been copied there
+            with LiveLayer(place.upper, marks="") as live:
+                yield LiveTree((), live)
+            return
+        with (
+            engine.snapshotter.changed(record.id) as changed,
+            LiveLayer(changed.path, marks=changed.marks) as live,
+            engine.layers.opened(record.diff_ids) as layers,
+        ):
+            yield LiveTree(layers, live)
 
 
 def is_container(engine: "Engine", name: str) -> bool:

@@ -5,6 +5,7 @@ containers/<id>/container.json is written by the engine; state.json by the shim;
 the shim was killed or the machine went down, and the container with it.
 """
 
+import errno
 import fcntl
 import os
 import struct
@@ -162,6 +163,19 @@ class Records:
                 return lost
         return ContainerState("created")
 
+    def take(self, container: str, *, wait_s: float = 0.0) -> int:
+        """Take the container's lock, see `hold`; give its descriptor.
+
+        A state that a killed shim left at "running" is written down as ended: with the lock it
+        would come true again. Raises: BlockingIOError (held by another), FileNotFoundError (the
+        container is gone).
+        """
+        folder = f"{self.folder}/{container}"
+        create = os.path.exists(f"{folder}/{RECORD}")  # in one that is going nobody needs a lock
+        lock = hold(f"{folder}/lock", wait_s=wait_s, create=create)
+        self._ended(container, writes=True)
+        return lock
+
     def _document(self, container: str) -> Document | None:
         try:
             with open(f"{self.folder}/{container}/state.json", "rb") as file:
@@ -174,21 +188,30 @@ class Records:
 
         None when it is not so any more, as it ended or was started meanwhile.
         """
-        from lamina.engine.clock import rfc3339
-        from lamina.stream.files import replace
-
-        folder = f"{self.folder}/{container}"
         try:
-            lock = hold(f"{folder}/lock", shared=True)
+            lock = hold(f"{self.folder}/{container}/lock", shared=True, create=False)
         except BlockingIOError:
             return None
         except OSError:  # somebody else's: telling the truth needs no right to write
-            lock = -1
+            return self._ended(container, writes=False)
+        try:
+            return self._ended(container, writes=True)
+        finally:
+            os.close(lock)
+
+    def _ended(self, container: str, *, writes: bool) -> ContainerState | None:
+        """Give the end of a container that has no shim; with `writes`, note it: the lock is ours.
+
+        None when it is not said to run.
+        """
+        from lamina.engine.clock import rfc3339
+        from lamina.stream.files import replace
+
+        path = f"{self.folder}/{container}/state.json"
         try:
             document = self._document(container)
             if document is None or document.get("status") != "running":
                 return None
-            path = f"{folder}/state.json"
             document |= {
                 "status": "exited",
                 "exit_code": _LOST,
@@ -196,14 +219,11 @@ class Records:
                 "finished": rfc3339(os.stat(path).st_mtime_ns),
                 "error": "the container's shim was killed or the machine went down",
             }
-            if lock >= 0:
+            if writes:
                 with suppress(LaminaError):
                     replace(path, encode(document))
         except FileNotFoundError:  # removed meanwhile
             return None
-        finally:
-            if lock >= 0:
-                os.close(lock)
         return _state("exited", document)
 
 
@@ -221,25 +241,41 @@ def _state(status: str, document: Document) -> ContainerState:
     )
 
 
-def hold(path: str, *, wait_s: float = 0.0, shared: bool = False) -> int:
+def hold(path: str, *, wait_s: float = 0.0, shared: bool = False, create: bool = True) -> int:
     """Take a container's lock; give its descriptor, for the shim to inherit.
 
     An open file description lock: it can be asked about without being taken. Waits `wait_s` for a
     shim that is cleaning up. `shared` keeps shims out and does not count as one.
-    Raises: BlockingIOError (held by another).
+    Raises: BlockingIOError (held by another), FileNotFoundError (the folder is gone, or was removed
+    while we waited; without `create` the file).
     """
     import time
 
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0) | os.O_CLOEXEC, 0o600)
     kind = fcntl.F_RDLCK if shared else fcntl.F_WRLCK
     lock = struct.pack("@hhqqi", kind, os.SEEK_SET, 0, 0, 0)
     deadline = time.monotonic() + wait_s
-    while True:
-        try:
-            fcntl.fcntl(fd, fcntl.F_OFD_SETLK, lock)
-            return fd
-        except (BlockingIOError, PermissionError) as error:
+    failure: OSError | None = None
+    try:
+        while not _is_locked(fd, lock):
             if time.monotonic() >= deadline:
-                os.close(fd)
-                raise BlockingIOError(error.errno, "the container's lock is held") from error
+                failure = BlockingIOError(errno.EAGAIN, "the container's lock is held")
+                break
             time.sleep(0.005)
+        else:
+            if os.fstat(fd).st_nlink:
+                return fd
+            failure = FileNotFoundError(errno.ENOENT, "the container was removed", path)
+    except BaseException:
+        os.close(fd)
+        raise
+    os.close(fd)
+    raise failure
+
+
+def _is_locked(fd: int, lock: bytes) -> bool:
+    try:
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, lock)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True

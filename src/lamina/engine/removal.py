@@ -5,10 +5,11 @@ whose lock nobody holds, was left by a process that was killed; `sweep` puts it 
 """
 
 import os
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
+from lamina.engine.names import unknown
 from lamina.engine.records import RECORD, hold
-from lamina.errors import InUse
+from lamina.errors import InUse, LaminaError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.engine.records import ContainerRecord
 
-__all__ = ["ContainerInUse", "remove", "sweep", "torn"]
+__all__ = ["ContainerInUse", "present", "remove", "sweep", "torn"]
 
 _REMOVE_WAIT_S = 15.0
 
@@ -33,8 +34,9 @@ def remove(engine: "Engine", record: "ContainerRecord", *, volumes: bool) -> Non
     """
     from lamina.stream.files import remove_tree
 
+    containers = engine.containers
     try:
-        lock = hold(f"{record.folder}/lock", wait_s=_REMOVE_WAIT_S)
+        lock = containers.files.take(record.id, wait_s=_REMOVE_WAIT_S)
     except FileNotFoundError:  # `--rm` was quicker
         return
     except BlockingIOError as error:
@@ -43,11 +45,29 @@ def remove(engine: "Engine", record: "ContainerRecord", *, volumes: bool) -> Non
         for mount in record.mounts if volumes else ():  # while the record tells of them
             if mount.get("Anonymous"):
                 remove_tree(mount["Folder"])
-        with suppress(FileNotFoundError):
+        # Under the lock of names: a renaming that goes on meanwhile would write the record again.
+        with suppress(FileNotFoundError), containers.register.renaming():
             os.unlink(f"{record.folder}/{RECORD}")
         _put_away(engine, record.id)
     finally:
         os.close(lock)
+
+
+@contextmanager
+def present(engine: "Engine", record: "ContainerRecord", name: str = "") -> "Iterator[None]":
+    """Make sure that a container was there for all of the body, which reads or writes its files.
+
+    Its record goes before its files do. `name` is what people called it.
+    Raises: ContainerUnknown (it was removed meanwhile, so what was read may be half of it).
+    """
+    try:
+        yield
+    except (LaminaError, OSError) as error:
+        if engine.containers.files.load(record.id) is None:
+            raise unknown(name or record.name) from error
+        raise
+    if engine.containers.files.load(record.id) is None:
+        raise unknown(name or record.name)
 
 
 def torn(engine: "Engine") -> "Iterator[str]":

@@ -5,15 +5,18 @@ from contextlib import suppress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lamina.engine.engine import Engine
     from lamina.layer.node import Node
     from lamina.layer.view import Tree
+    from lamina.spec.digest import Digest
 
 __all__ = ["volume_folder"]
 
 
-def volume_folder(engine: "Engine", name: str, *, image: str, target: str) -> str:
-    """Give the data folder of volume `name`; a new one is filled with what `image` has at `target`.
+def volume_folder(engine: "Engine", name: str, *, pile: "Sequence[Digest]", target: str) -> str:
+    """Give the data folder of volume `name`; a new one is filled with what `pile` has at `target`.
 
     As with Docker, so that a database finds its folder with the owner and files its image gave it.
     """
@@ -25,7 +28,7 @@ def volume_folder(engine: "Engine", name: str, *, image: str, target: str) -> st
         # Nobody else may enter: a set-user-ID program that a container puts there is root's own.
         os.mkdir(fresh, 0o700)
         os.mkdir(f"{fresh}/_data", 0o755)
-        _fill(engine, image, target, f"{fresh}/_data")
+        _fill(engine, pile, target, f"{fresh}/_data")
         try:
             os.rename(fresh, folder)
         except OSError:  # another process made the volume meanwhile
@@ -34,12 +37,10 @@ def volume_folder(engine: "Engine", name: str, *, image: str, target: str) -> st
     return data
 
 
-def _fill(engine: "Engine", image: str, target: str, data: str) -> None:
+def _fill(engine: "Engine", pile: "Sequence[Digest]", target: str, data: str) -> None:
     from lamina.layer.view import Tree
 
-    pile = engine.images.resolve(image).config.diff_ids
-    layers = engine.layers.pile(pile)
-    try:
+    with engine.layers.opened(pile) as layers:
         tree = Tree.of(layers)
         top = target.strip("/").encode()
         node = tree.lookup(top)
@@ -51,9 +52,6 @@ def _fill(engine: "Engine", image: str, target: str, data: str) -> None:
             if inside:
                 _copy(tree, child, os.path.join(os.fsencode(data), inside))
         _attributes(data, node)
-    finally:
-        for layer in layers:
-            layer.close()
 
 
 def _copy(tree: "Tree", node: "Node", path: bytes) -> None:

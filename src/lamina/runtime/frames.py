@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
     from lamina.spec.wire import Document
 
-__all__ = ["Stream", "connect", "frame", "listen", "request", "split_frames"]
+__all__ = ["ShimGone", "Stream", "connect", "frame", "listen", "request", "split_frames"]
+
+
+class ShimGone(Unavailable):
+    """The shim ended before it answered, and with it all that ran in the container."""
+
 
 _HEAD = struct.Struct(">BxxxI")
 _INT = struct.Struct("@i")
@@ -97,7 +102,7 @@ def connect(path: str) -> socket.socket:
 def request(sock: socket.socket, document: "Document") -> "tuple[Document, tuple[int, ...]]":
     """Send one request; give the shim's answer and the descriptors that came with it.
 
-    Raises: Unavailable (the shim went away before it answered).
+    Raises: ShimGone.
     """
     from lamina.spec.wire import decode, encode
 
@@ -108,7 +113,7 @@ def request(sock: socket.socket, document: "Document") -> "tuple[Document, tuple
     except (ConnectionError, EOFError) as error:
         for fd in found:
             os.close(fd)
-        raise Unavailable("the container's shim went away") from error
+        raise ShimGone("the container's shim went away") from error
     return decode(data, what="shim's answer"), tuple(found)
 
 

@@ -46,6 +46,7 @@ REQUEST_FD: "Final" = 200
 ATTACH_FD: "Final" = 201
 LOCK_FD: "Final" = 202
 
+_ENDED = "the container is not running"
 _EXEC_GRACE_S = 2.0
 _ALL_STREAMS = frozenset(Stream)
 
@@ -351,7 +352,7 @@ class Shim:
 
     def _pid(self) -> int:
         if self.started is None:
-            raise Invalid("the container is not running")
+            raise Invalid(_ENDED)
         return self.started.pid
 
     def _do_attach(self, request: Document, client: Client) -> Answer:
@@ -363,11 +364,21 @@ class Shim:
         client.attach(frozenset({Stream.EXITED}))
         return {}, ()
 
+    def _root(self) -> int:
+        """Open what the first process has as `/`. Raises: Invalid (it has ended)."""
+        try:
+            return os.open(f"/proc/{self._pid()}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except (FileNotFoundError, ProcessLookupError) as error:
+            raise Invalid(_ENDED) from error
+
     def _do_signal(self, request: Document, _client: Client) -> Answer:
         number = signal.Signals(int(request["number"]))
         if number is signal.SIGKILL and self.paused:
             self._freeze(frozen=False)
-        os.kill(self._pid(), number)
+        try:
+            os.kill(self._pid(), number)
+        except ProcessLookupError as error:
+            raise Invalid(_ENDED) from error
         return {}, ()
 
     def _do_resize(self, request: Document, _client: Client) -> Answer:
@@ -407,8 +418,7 @@ class Shim:
         return {"pids": [self.host_pid(pid) for pid in self._inside()]}, ()
 
     def _do_root(self, _request: Document, _client: Client) -> Answer:
-        fd = os.open(f"/proc/{self._pid()}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        return {}, (fd,)
+        return {}, (self._root(),)
 
     def _do_exec(self, request: Document, client: Client) -> Answer:
         if self.paused:
@@ -435,7 +445,7 @@ class Shim:
 
     def account_of(self, user: str) -> Account:
         """Look `user` up in the running container."""
-        root = os.open(f"/proc/{self._pid()}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        root = self._root()
         try:
             return look_up(root, user)
         finally:

@@ -18,6 +18,7 @@ from lamina.values import dataclass
 
 __all__ = ["NotRunning", "Order", "Shims", "ask", "attach", "execute", "open_shim", "waiter"]
 
+_ENDED = "the container is not running"
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
 
@@ -139,23 +140,23 @@ def open_shim(socket_path: str) -> socket.socket:
     try:
         return frames.connect(socket_path)
     except OSError as error:
-        raise NotRunning("the container is not running") from error
+        raise NotRunning(_ENDED) from error
 
 
 def ask(socket_path: str, op: str, **values: object) -> tuple[Document, tuple[int, ...]]:
     """Ask one thing of the shim at `socket_path`; give its answer and descriptors.
 
-    Raises: NotRunning, Unavailable (it went away), InUse and Invalid as the shim says.
+    Raises: NotRunning (also when it ends before it answers), InUse and Invalid as the shim says.
     """
     with open_shim(socket_path) as sock:
-        return _checked(frames.request(sock, {"op": op, **values}))
+        return _request(sock, {"op": op, **values})
 
 
 def attach(socket_path: str, streams: Sequence[str], *, terminal: bool) -> Attachment:
     """Attach to a running process; `streams` of stdin, stdout, stderr. Raises: NotRunning."""
     sock = open_shim(socket_path)
     try:
-        _checked(frames.request(sock, {"op": "attach", "streams": list(streams)}))
+        _request(sock, {"op": "attach", "streams": list(streams)})
     except BaseException:
         sock.close()
         raise
@@ -166,7 +167,7 @@ def waiter(socket_path: str) -> Attachment:
     """Connect only to learn of the end. Raises: NotRunning."""
     sock = open_shim(socket_path)
     try:
-        _checked(frames.request(sock, {"op": "wait"}))
+        _request(sock, {"op": "wait"})
     except BaseException:
         sock.close()
         raise
@@ -174,17 +175,30 @@ def waiter(socket_path: str) -> Attachment:
 
 
 def execute(socket_path: str, exec_id: str, process: ProcessSettings, *, stdin: bool) -> Attachment:
-    """Ask the shim to start a further process; `started()` tells the outcome."""
+    """Ask the shim to start a further process; `started()` tells the outcome. Raises: NotRunning."""
     sock = open_shim(socket_path)
     document = {"op": "exec", "id": exec_id, "process": process.to_json(), "stdin": stdin}
-    sock.sendall(encode(document) + b"\n")
+    try:
+        sock.sendall(encode(document) + b"\n")
+    except BaseException as error:
+        sock.close()
+        if isinstance(error, ConnectionError):
+            raise NotRunning(_ENDED) from error
+        raise
     return Attachment(sock, terminal=process.terminal)
 
 
-def _checked(answer: tuple[Document, tuple[int, ...]]) -> tuple[Document, tuple[int, ...]]:
+def _request(sock: socket.socket, asked: Document) -> tuple[Document, tuple[int, ...]]:
+    """Ask a shim; give its answer. Raises: NotRunning, InUse, Invalid, Unavailable."""
+    try:
+        answer = frames.request(sock, asked)
+    except frames.ShimGone as error:
+        raise NotRunning(_ENDED) from error
     document, _ = answer
     if "error" in document:
         message, hint = str(document["error"]), str(document.get("hint", ""))
+        if "not running" in message:
+            raise NotRunning(message)
         if "paused" in message:
             raise InUse(message, hint=hint)
         if "unknown operation" in message:

@@ -296,7 +296,7 @@ class Layers:
         stay = [
             row
             for row in files
-            if row[0] in live or (since_ns is not None and os.stat(row[1]).st_mtime_ns >= since_ns)
+            if row[0] in live or (since_ns is not None and _changed_ns(row[1]) >= since_ns)
         ]
         gone = {digest for digest, _ in files} - {digest for digest, _ in stay}
         size = sum(self.remove(digest) for digest in gone if digest not in kept)
@@ -323,8 +323,10 @@ class Layers:
             remove_tree(path)
 
     def _unlink(self, path: str) -> int:
-        size = os.stat(path).st_size
-        os.unlink(path)  # first: on a full disk this makes the room that renaming needs
+        size = 0
+        with suppress(FileNotFoundError):  # one that was found cut short goes at any time
+            size = os.stat(path).st_size
+            os.unlink(path)  # first: on a full disk this makes the room that renaming needs
         self._remove_directory(os.path.basename(path))
         return size
 
@@ -408,6 +410,13 @@ def _names(folder: str) -> list[str]:
         return os.listdir(folder)
     except FileNotFoundError:
         return []
+
+
+def _changed_ns(path: str) -> int:
+    try:
+        return os.stat(path).st_mtime_ns
+    except FileNotFoundError:  # found cut short by a power failure, and taken away, just now
+        return 0
 
 
 def _place(temporary: str, path: str, *, durable: bool) -> None:

@@ -224,7 +224,10 @@ class Snapshotter:
         That is the upper directory itself where overlayfs is used; the `copied` driver compares.
         """
         path, driver, pile = self._record(key)
-        since_ns = os.stat(f"{path}/snapshot.json").st_mtime_ns
+        try:
+            since_ns = os.stat(f"{path}/snapshot.json").st_mtime_ns
+        except FileNotFoundError as error:  # removed just now
+            raise SnapshotUnknown(f"there is no snapshot {key!r}") from error
         return driver.changed(self._stack(path, ()), pile, since_ns)
 
     def remove(self, key: str) -> None:
@@ -239,6 +242,10 @@ class Snapshotter:
         """Give the bytes of files and the number of inodes that a container has written."""
         with self.changed(key) as changed:
             return _measure(changed)
+
+    def has(self, key: str) -> bool:
+        """Tell whether there is a snapshot `key`."""
+        return os.path.isdir(self._path(key))
 
     def __iter__(self) -> Iterator[str]:
         """Give the keys of every snapshot."""

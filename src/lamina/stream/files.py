@@ -10,7 +10,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from lamina.errors import Denied, InUse, LaminaError, Unavailable
 
@@ -37,6 +37,7 @@ _OWNED = "use a folder of your own with LAMINA_ROOT, or run as the folder's owne
 _WRITABLE = "make the file system writable, or use another folder with LAMINA_ROOT"
 _POLL_S = 0.05
 _FEW_FILES, _SPARE_FILES = 100, 200
+_TRIES = 10
 _WRITE_OUT = 8 * 1024 * 1024
 
 
@@ -288,21 +289,26 @@ def remove_tree(path: str) -> None:
 
     Never follows a symlink and needs neither recursion nor long paths: subdirectories are moved up
     beside each other before they are emptied. Absent is fine. A second call after a kill -9
-    continues. Raises: InUse (something is mounted inside).
+    continues, and two at a time share the work; what somebody puts there meanwhile goes, too.
+    Raises: InUse (something is mounted inside).
     """
-    try:
-        top = _open_directory(path, None)
-    except FileNotFoundError:
-        return
-    try:
-        _empty(top)
-    except OSError as error:
-        if error.errno == errno.EBUSY:
-            raise InUse(f"{path} has something mounted inside", hint="unmount it first") from error
-        raise
-    finally:
-        os.close(top)
-    os.rmdir(path)
+    for attempt in range(_TRIES):
+        try:
+            top = _open_directory(path, None)
+        except FileNotFoundError:
+            return
+        try:
+            _empty(top)
+        except OSError as error:
+            if error.errno == errno.EBUSY:
+                raise InUse(
+                    f"{path} has something mounted inside", hint="unmount it first"
+                ) from error
+            raise
+        finally:
+            os.close(top)
+        if _is_removed(path, None, last=attempt == _TRIES - 1):
+            return
 
 
 def _empty(top: int) -> None:
@@ -311,12 +317,26 @@ def _empty(top: int) -> None:
     _drain(top, top, pending)
     while pending:
         name = pending.pop()
-        child = _open_directory(name, top)
-        try:
-            _drain(child, top, pending)
-        finally:
-            os.close(child)
-        os.rmdir(name, dir_fd=top)
+        with suppress(FileNotFoundError):
+            child = _open_directory(name, top)
+            try:
+                _drain(child, top, pending)
+            finally:
+                os.close(child)
+            _is_removed(name, top, last=False)  # else the next attempt does
+
+
+def _is_removed(name: str, parent: int | None, *, last: bool) -> bool:
+    """Remove an empty directory; False when it is not empty any more, an error on the `last` try."""
+    try:
+        os.rmdir(name, dir_fd=parent)
+    except FileNotFoundError:
+        return True
+    except OSError as error:
+        if last or error.errno != errno.ENOTEMPTY:
+            raise
+        return False
+    return True
 
 
 def _drain(directory: int, top: int, pending: list[str]) -> None:
@@ -325,15 +345,16 @@ def _drain(directory: int, top: int, pending: list[str]) -> None:
         rows = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
     for name, is_directory in rows:  # files first: renaming may need room
         if not is_directory:
-            os.unlink(name, dir_fd=directory)
+            _unlink_quietly(name, directory)
     for name, is_directory in rows:
         if is_directory and directory == top:
             pending.append(name)
         elif is_directory:
             moved = fresh_name()
-            _make_writable(name, directory)
-            os.rename(name, moved, src_dir_fd=directory, dst_dir_fd=top)
-            pending.append(moved)
+            with suppress(FileNotFoundError):
+                _make_writable(name, directory)
+                os.rename(name, moved, src_dir_fd=directory, dst_dir_fd=top)
+                pending.append(moved)
 
 
 def _open_directory(name: str, parent: int | None) -> int:
@@ -349,8 +370,8 @@ def _make_writable(name: str, parent: int | None) -> None:
         os.chmod(name, 0o700, dir_fd=parent)
 
 
-def _unlink_quietly(path: str) -> None:
+def _unlink_quietly(path: str, parent: int | None = None) -> None:
     try:
-        os.unlink(path)
+        os.unlink(path, dir_fd=parent)
     except FileNotFoundError:
         return
