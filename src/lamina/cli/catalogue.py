@@ -19,6 +19,7 @@ GROUPS = {
     "image": "Manage images",
     "manifest": "Manage image manifests and manifest lists",
     "system": "Manage Lamina",
+    "volume": "Manage volumes",
 }
 """Groups of commands. `hub`'s members stand in its own module, in a table named `COMMANDS`."""
 
@@ -119,6 +120,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "system inventory": ("inventory", "List the layers that are here, for another machine's save"),
     "system info": ("info", "Display system-wide information"),
     "system prune": ("system_prune", "Remove unused data"),
+    "volume create": ("volume_create", "Create a volume"),
+    "volume inspect": ("volume_inspect", "Display detailed information on one or more volumes"),
+    "volume ls": ("volume_ls", "List volumes"),
+    "volume list": ("volume_ls", ""),
+    "volume prune": ("volume_prune", "Remove unused local volumes"),
+    "volume rm": ("volume_rm", "Remove one or more volumes"),
+    "volume remove": ("volume_rm", ""),
 }  # fmt: skip
 """Path as typed → (module, summary)."""
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 __all__ = ["first_of", "inspect_all"]
 
-_MAPS = frozenset(("Data", "ExposedPorts", "Labels", "LogOpts", "PortBindings", "Ports", "Volumes"))
+_MAPS = frozenset(
+    ("Data", "ExposedPorts", "Labels", "LogOpts", "Options", "PortBindings", "Ports", "Volumes")
+)
 _LISTS = frozenset(
     (
         *("Binds", "CapAdd", "CapDrop", "Cmd", "Dns", "DnsOptions", "DnsSearch", "Entrypoint"),

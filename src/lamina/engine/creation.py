@@ -14,7 +14,6 @@ from lamina.engine.requests import (
     config_document,
     host_document,
 )
-from lamina.errors import Invalid
 from lamina.runtime.log import timestamp
 
 TYPE_CHECKING = False
@@ -36,7 +35,8 @@ def create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
     request.check()
     if request.name:
         check_name(request.name)
-    with engine.store.lease():  # until the record is there, nothing else says the image is in use
+    # Until the record is there, nothing else says that the image and the volumes are in use.
+    with engine.store.lease(), engine.volumes.held():
         return _create(engine, request)
 
 
@@ -113,8 +113,6 @@ def _mounts(
     engine: "Engine", request: CreateRequest, config: "Document", pile: "Sequence[Digest]"
 ) -> "tuple[Document, ...]":
     """Give the mounts as `inspect` shows them, volumes made where they are missing."""
-    from lamina.engine.volumes import volume_folder
-
     wanted = list(request.mounts)
     taken = {mount.target for mount in wanted} | set(request.tmpfs)
     wanted += [
@@ -122,35 +120,45 @@ def _mounts(
         for target in config.get("Volumes") or {}
         if target not in taken and target.startswith("/") and target != "/"
     ]
-    rows = []
-    for mount in wanted:
-        if mount.kind == "tmpfs":
-            rows.append(_row("tmpfs", "", mount, Mode=mount.options))
-        elif mount.kind == "bind":
-            if mount.make and not os.path.lexists(mount.source):
-                os.makedirs(mount.source, exist_ok=True)
-            elif not os.path.lexists(mount.source):
-                raise MountInvalid(
-                    f'invalid mount config for type "bind": bind source path does not exist: {mount.source}',
-                    hint="make it first, or use -v, which makes it",
-                )
-            rows.append(_row("bind", mount.source, mount))
-        else:
-            name = mount.source or secrets.token_hex(32)
-            _check_volume(name)
-            path = volume_folder(engine, name, pile=pile, target=mount.target)
-            extra = {"Name": name, "Driver": "local", "Anonymous": not mount.source}
-            rows.append(_row("volume", path, mount, Folder=os.path.dirname(path), **extra))
-    return tuple(rows)
+    return tuple(_mount(engine, pile, mount) for mount in wanted)
 
 
-def _check_volume(name: str) -> None:
-    plain = name.replace("_", "").replace(".", "").replace("-", "")
-    if not (plain.isascii() and plain.isalnum() and name[0].isalnum()):
-        raise Invalid(
-            f'"{name}" includes invalid characters for a local volume name',
-            hint="letters, digits, '_', '.' and '-'; a folder of the host begins with '/'",
-        )
+def _mount(engine: "Engine", pile: "Sequence[Digest]", mount: VolumeMount) -> "Document":
+    if mount.kind == "tmpfs":
+        return _row("tmpfs", "", mount, Mode=mount.options)
+    if mount.kind == "volume":
+        return _volume(engine, pile, mount)
+    if not os.path.lexists(mount.source):
+        if not mount.make:
+            raise MountInvalid(
+                f'invalid mount config for type "bind": bind source path does not exist: {mount.source}',
+                hint="make it first, or use -v, which makes it",
+            )
+        os.makedirs(mount.source, exist_ok=True)
+    extra = {} if mount.recursive else {"NonRecursive": True}
+    return _row("bind", mount.source, mount, **extra)
+
+
+def _volume(engine: "Engine", pile: "Sequence[Digest]", mount: VolumeMount) -> "Document":
+    from lamina.engine.volume_shelf import ANONYMOUS, check_options
+    from lamina.engine.volumes import check_name, volume_folder
+
+    name = mount.source or secrets.token_hex(32)
+    check_name(name)
+    check_options(mount.driver_options)
+    path = volume_folder(
+        engine,
+        name,
+        pile=pile if mount.copy else (),
+        target=mount.target,
+        labels={**mount.labels, **({} if mount.source else {ANONYMOUS: ""})},
+        options=mount.driver_options,
+    )
+    bound = engine.volumes.get(name).options.get("device", "")
+    extra: Document = {"Name": name, "Driver": "local", "Anonymous": not mount.source}
+    if mount.subpath:
+        extra["Subpath"] = mount.subpath
+    return _row("volume", bound or path, mount, Folder=os.path.dirname(path), **extra)
 
 
 def _row(kind: str, source: str, mount: VolumeMount, **extra: object) -> "Document":
@@ -160,6 +168,6 @@ def _row(kind: str, source: str, mount: VolumeMount, **extra: object) -> "Docume
         "Destination": mount.target,
         "Mode": "ro" if mount.read_only else "",
         "RW": not mount.read_only,
-        "Propagation": "rprivate" if kind == "bind" else "",
+        "Propagation": (mount.propagation or "rprivate") if kind == "bind" else "",
         **extra,
     }

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lamina.engine.containers import Containers
     from lamina.engine.images import Images
     from lamina.engine.system import System
+    from lamina.engine.volume_shelf import Volumes
     from lamina.events import Listener
     from lamina.image.place import Place
     from lamina.remote.client import Client
@@ -144,6 +145,13 @@ class Engine:
         from lamina.engine.containers import Containers
 
         return Containers(self)
+
+    @cached_property
+    def volumes(self) -> "Volumes":
+        """Everything done with volumes."""
+        from lamina.engine.volume_shelf import Volumes
+
+        return Volumes(self)
 
     @cached_property
     def system(self) -> "System":

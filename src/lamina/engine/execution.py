@@ -281,7 +281,28 @@ def _bind(mount: "Document") -> "Document":
             f'invalid mount config for type "{mount["Type"]}": bind source path does not exist: {mount["Source"]}',
             hint="make the folder first, or use -v, which makes it",
         )
-    return _file_bind(mount["Source"], mount["Destination"], read_only=not mount["RW"])
+    source = mount["Source"]
+    if mount.get("Subpath"):
+        source = _inside(source, mount["Subpath"])
+    how = "bind" if mount.get("NonRecursive") else "rbind"
+    spread = mount["Propagation"] or "rprivate"
+    return {
+        "destination": mount["Destination"],
+        "type": "bind",
+        "source": source,
+        "options": [how, spread, "rw" if mount["RW"] else "ro"],
+    }
+
+
+def _inside(volume: str, subpath: str) -> str:
+    """Give the folder at `subpath` of a volume; a link in it may not lead out. Raises: Invalid."""
+    path = os.path.realpath(f"{volume}/{subpath}")
+    if not path.startswith(f"{os.path.realpath(volume)}/") or not os.path.isdir(path):
+        raise Invalid(
+            f"cannot access path {subpath!r} in the volume: no such folder in it",
+            hint="make it first, from a container that has the whole volume",
+        )
+    return path
 
 
 def attach(engine: "Engine", record: ContainerRecord, *, stdin: bool) -> "Attachment":

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from lamina.engine.limits import Device, Ulimit, check_limits, check_score
+from lamina.engine.volume_mounts import MountInvalid, VolumeMount
 from lamina.errors import Invalid
 from lamina.spec.bundle import capabilities
 from lamina.spec.limits import Limits
@@ -23,95 +24,8 @@ __all__ = [
 _SHM = 64 << 20
 
 
-class MountInvalid(Invalid):
-    """A `-v`, `--mount` or `--tmpfs` that cannot be understood or done."""
-
-    exit_code = 125
-
-
 class CommandMissing(Invalid):
     """Neither the image nor the person names a command."""
-
-
-@dataclass(frozen=True, slots=True)
-class VolumeMount:
-    """Something from outside shown inside: `kind` is bind, volume or tmpfs.
-
-    `make` creates a missing source folder (`-v` does, `--mount` refuses).
-    """
-
-    kind: str
-    source: str
-    target: str
-    read_only: bool = False
-    make: bool = True
-    options: str = ""
-
-    @classmethod
-    def parse_volume(cls, text: str) -> "VolumeMount":
-        """Read `-v [SOURCE:]TARGET[:ro|rw|…]`. Raises: MountInvalid."""
-        parts = text.split(":")
-        modes = ""
-        if len(parts) > 1 and not parts[-1].startswith("/"):
-            modes = parts.pop()
-        if not 1 <= len(parts) <= 2 or not parts[-1].startswith("/"):  # noqa: PLR2004
-            raise MountInvalid(
-                f"invalid volume specification: '{text}'", hint="write -v /source:/target[:ro]"
-            )
-        target = _clean(parts[-1])
-        if target == "/":
-            raise MountInvalid(f"invalid volume specification: '{text}': destination can't be '/'")
-        chosen = modes.split(",") if modes else []
-        known = {"ro", "rw", "z", "Z", "nocopy", "delegated", "cached", "consistent"}
-        known |= {"rprivate", "private", "rslave", "slave", "rshared", "shared"}
-        for mode in chosen:
-            if mode not in known:
-                raise MountInvalid(f"invalid mode: {mode}", hint="ro or rw")
-        source = parts[0] if len(parts) > 1 else ""
-        if source.startswith((".", "~")):
-            import os
-
-            source = os.path.abspath(os.path.expanduser(source))
-        kind = "bind" if source.startswith("/") else "volume"
-        return cls(kind, source, target, read_only="ro" in chosen)
-
-    @classmethod
-    def parse_mount(cls, text: str) -> "VolumeMount":
-        """Read `--mount type=bind,source=…,target=…[,readonly]`. Raises: MountInvalid."""
-        values: dict[str, str] = {}
-        for part in text.split(","):
-            key, equals, value = part.partition("=")
-            values[key.strip().lower()] = value if equals else "true"
-        kind = values.pop("type", "volume")
-        source = values.pop("source", "") or values.pop("src", "")
-        target = ""
-        for key in ("target", "destination", "dst"):
-            target = values.pop(key, "") or target
-        read_only = "false"
-        for key in ("readonly", "ro"):
-            read_only = values.pop(key, read_only)
-        size = values.pop("tmpfs-size", "")
-        mode = values.pop("tmpfs-mode", "")
-        for key in ("bind-propagation", "volume-nocopy", "consistency", "bind-nonrecursive"):
-            values.pop(key, None)
-        if kind not in ("bind", "volume", "tmpfs"):
-            raise MountInvalid(f"mount type unknown: {kind!r}", hint="bind, volume or tmpfs")
-        if values:
-            raise MountInvalid(f"unexpected key '{next(iter(values))}' in '{text}'")
-        if not target.startswith("/"):
-            raise MountInvalid(f"invalid mount {text!r}: target must be an absolute path")
-        if kind == "bind" and not source.startswith("/"):
-            raise MountInvalid(f"invalid mount {text!r}: source must be an absolute path")
-        pairs = [f"size={size}" if size else "", f"mode={mode}" if mode else ""]
-        options = ",".join(pair for pair in pairs if pair)
-        is_ro = read_only.lower() in ("true", "1")
-        return cls(kind, source, _clean(target), read_only=is_ro, make=False, options=options)
-
-
-def _clean(path: str) -> str:
-    import posixpath
-
-    return posixpath.normpath("/" + path.lstrip("/"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,12 @@
 """Volumes: folders of this machine that outlive containers. A new one begins as the image has it."""
 
 import os
+from collections.abc import Mapping
 from contextlib import suppress
+
+from lamina.engine.clock import now_text
+from lamina.errors import Invalid
+from lamina.spec.wire import encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,13 +17,41 @@ if TYPE_CHECKING:
     from lamina.layer.view import Tree
     from lamina.spec.digest import Digest
 
-__all__ = ["volume_folder"]
+__all__ = ["METADATA", "check_name", "volume_folder"]
+
+METADATA = "volume.json"
+"""The file beside a volume's data: when it was made, its labels and its driver's options."""
 
 
-def volume_folder(engine: "Engine", name: str, *, pile: "Sequence[Digest]", target: str) -> str:
+def check_name(name: str) -> None:
+    """Refuse what Docker would not take as a volume's name. Raises: Invalid."""
+    if len(name) == 1:
+        raise Invalid(
+            "volume name is too short, names should be at least two alphanumeric characters"
+        )
+    plain = name.replace("_", "").replace(".", "").replace("-", "")
+    if not (plain.isascii() and plain.isalnum() and name[0].isalnum()):
+        raise Invalid(
+            f'create {name}: "{name}" includes invalid characters for a local volume name, '
+            'only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host '
+            "directory, use absolute path",
+            hint="letters, digits, '_', '.' and '-'; a folder of the host begins with '/'",
+        )
+
+
+def volume_folder(
+    engine: "Engine",
+    name: str,
+    *,
+    pile: "Sequence[Digest]" = (),
+    target: str = "",
+    labels: Mapping[str, str] | None = None,
+    options: Mapping[str, str] | None = None,
+) -> str:
     """Give the data folder of volume `name`; a new one is filled with what `pile` has at `target`.
 
     As with Docker, so that a database finds its folder with the owner and files its image gave it.
+    Without a `pile`, and where `options` bind a folder of the host, it stays empty.
     """
     folder = f"{engine.store.disk.volumes}/{name}"
     data = f"{folder}/_data"
@@ -28,7 +61,15 @@ def volume_folder(engine: "Engine", name: str, *, pile: "Sequence[Digest]", targ
         # Nobody else may enter: a set-user-ID program that a container puts there is root's own.
         os.mkdir(fresh, 0o700)
         os.mkdir(f"{fresh}/_data", 0o755)
-        _fill(engine, pile, target, f"{fresh}/_data")
+        facts = {
+            "created": now_text(),
+            "labels": dict(labels or {}),
+            "options": dict(options or {}),
+        }
+        with open(f"{fresh}/{METADATA}", "wb") as file:
+            file.write(encode(facts))
+        if pile and not options:
+            _fill(engine, pile, target, f"{fresh}/_data")
         try:
             os.rename(fresh, folder)
         except OSError:  # another process made the volume meanwhile

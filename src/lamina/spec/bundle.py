@@ -337,6 +337,8 @@ def runtime_config(
     }
     if bundle.cgroup:
         linux["cgroupsPath"] = bundle.cgroup
+    if any({"rslave", "slave"} & set(bind["options"]) for bind in bundle.binds):
+        linux["rootfsPropagation"] = "rslave"  # else there is nothing that a bind could follow
     if bundle.sysctl:
         linux["sysctl"] = dict(bundle.sysctl)
     if bundle.seccomp and not bundle.privileged:
