@@ -21,9 +21,9 @@ pytestmark = pytest.mark.root
 
 LAYERS = (
     tar([Piece("etc/", directory=True), Piece("etc/motd", b"hello"), Piece("big", b"x" * 70_000)]),
-    tar([Piece("etc/link", link="motd"), Piece("etc/.wh.motd")]),
+    tar([Piece("etc/link", link="motd"), Piece("etc/.wh.motd"), Piece("var/old/.wh..wh..opq")]),
     tar([Piece("etc/new", b"new")]),
-    tar([Piece("last", b"last")]),
+    tar([Piece("last", b"last", mode=0o750, uid=12, gid=34, xattrs=(("user.a", "b"),))]),
 )
 STEPS: list[dict[str, object]] = [{"created": "2026-01-01T00:00:00Z"}] * len(LAYERS)
 
@@ -43,7 +43,33 @@ def unpacked(engine: Engine, path: str) -> Path:
 
 
 def change(path: Path) -> None:
+    before = path.stat()
     path.write_bytes(path.read_bytes()[:-1] + b"Y")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def close(path: Path) -> None:
+    path.chmod(0o600)
+
+
+def give(path: Path) -> None:
+    os.chown(path, 12, 35)
+
+
+def age(path: Path) -> None:
+    os.utime(path, ns=(1, 1))
+
+
+def strip(path: Path) -> None:
+    os.removexattr(path, "user.a")
+
+
+def add(path: Path) -> None:
+    os.setxattr(path, "user.b", b"c")
+
+
+def show(path: Path) -> None:
+    os.removexattr(path, "trusted.overlay.opaque")
 
 
 def turn(path: Path) -> None:
@@ -58,6 +84,13 @@ def turn(path: Path) -> None:
         ("big", turn, "/big is not as its layer has it"),
         ("big", Path.unlink, "/big is missing"),
         ("etc/link", turn, "/etc/link is not as its layer has it"),
+        ("last", close, "the mode of /last is not as its layer has it"),
+        ("last", give, "the owner of /last is not as its layer has it"),
+        ("last", age, "the time of /last is not as its layer has it"),
+        ("last", strip, "the attributes of /last are not as its layer has it"),
+        ("last", add, "the attributes of /last are not as its layer has it"),
+        ("var/old", close, "the mode of /var/old is not as its layer has it"),
+        ("var/old", show, "the marks of /var/old are not as its layer has it"),
         (
             "last",
             lambda path: path.with_name("more").write_bytes(b""),

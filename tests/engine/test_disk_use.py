@@ -113,7 +113,7 @@ def test_two_manifests_of_one_image_and_other_entries_count_with_it(engine):
     image = engine.images.resolve("a:1")
     other = Manifest.build(image.manifest.config, image.manifest.layers, annotations={"by": "me"})
     engine.store.blobs.put(other.raw)
-    name_image(engine, "docker.io/library/a:2", other, image.config)
+    name_image(engine, "docker.io/library/a:2", other, image.config, command="tag")
     (use,) = engine.system.df().images
     assert use.unique == use.size
     found = shares(engine)

@@ -35,9 +35,11 @@ def test_naming_the_same_image_again_changes_nothing_and_says_so(engine):
     image = engine.images.resolve("app")
     before = facts(engine, "docker.io/library/app:latest")
     name = "docker.io/library/app:latest"
-    assert not naming.name_image(engine, name, image.manifest, image.config)
+    assert not naming.name_image(engine, name, image.manifest, image.config, command="tag")
     assert facts(engine, name) == before
-    assert naming.name_image(engine, "docker.io/library/app:v2", image.manifest, image.config)
+    assert naming.name_image(
+        engine, "docker.io/library/app:v2", image.manifest, image.config, command="tag"
+    )
 
 
 def test_further_names_keep_the_parent(engine):
@@ -45,7 +47,7 @@ def test_further_names_keep_the_parent(engine):
     import_image(engine, "app", [Piece("f", b"1")])
     image = engine.images.resolve("app")
     first, second = "docker.io/me/first:v1", "docker.io/me/second:v1"
-    naming.name_image(engine, first, image.manifest, image.config, parent=parent)
+    naming.name_image(engine, first, image.manifest, image.config, command="tag", parent=parent)
     engine.images.tag("me/first:v1", "me/second:v1")
     assert facts(engine, second)[naming.PARENT] == parent
     assert engine.images.inspect("me/second:v1")["Parent"] == parent

@@ -76,7 +76,7 @@ def test_an_image_with_two_manifests_goes_whole(engine, base, how):
         image.manifest.config, image.manifest.layers, annotations={"by": "other"}
     )
     engine.store.blobs.put(other.raw)
-    name_image(engine, "docker.io/library/base:latest", other, image.config)
+    name_image(engine, "docker.io/library/base:latest", other, image.config, command="tag")
     assert len(engine.store.names.all()) == 2
     if how == "prune":
         engine.images.prune(all_unused=True)

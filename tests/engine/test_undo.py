@@ -53,7 +53,7 @@ def test_a_moved_tag_goes_back_and_can_be_moved_again(engine):
     number = undo.listing(engine)[0].number
     undo.undo(engine, number)
     assert engine.images.resolve("a:1").id == new
-    assert states(engine)[1:] == [("undo 1", "back"), ("move a:1", "kept")]
+    assert states(engine)[1:] == [("undo 1", "back"), ("import - a:1", "kept")]
 
 
 def test_one_undo_after_another_goes_further_back(engine):

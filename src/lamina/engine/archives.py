@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lamina.engine.local import LocalImage
     from lamina.spec.digest import Digest
     from lamina.spec.manifest import Manifest
+    from lamina.store.undo import Occasion
 
 __all__ = [
     "ArchiveInvalid",
@@ -171,6 +172,9 @@ def load(engine: "Engine", stream: "BinaryIO", *, listener: Listener) -> tuple[L
     Each image is verified like a pulled one before it gets its names.
     Raises: ArchiveInvalid (no image in it), Corrupt (damaged), Unavailable (disk).
     """
+    from lamina.engine.undo import occasion
+
+    why = occasion("load")  # one for all its images: they come back together
     with engine.store.lease(), _seekable(engine, stream) as file:
         archive = _opened(file)
         place = engine.place()
@@ -180,11 +184,12 @@ def load(engine: "Engine", stream: "BinaryIO", *, listener: Listener) -> tuple[L
             platform = image.descriptor.platform or engine.platform
             shown = image.names[0] if image.names else image.descriptor.digest
             received = receive(source, place, platform, name=shown, listener=_as_loading(listener))
-            loaded.append(_named(engine, received.manifest, received.config, image.names, listener))
+            documents = received.manifest, received.config
+            loaded.append(_named(engine, *documents, image.names, listener, why=why))
         if not loaded:
             for legacy in archive.legacy_images():
                 manifest, config = _receive_legacy(place, archive, legacy, listener)
-                loaded.append(_named(engine, manifest, config, legacy.names, listener))
+                loaded.append(_named(engine, manifest, config, legacy.names, listener, why=why))
     if not loaded:
         raise ArchiveInvalid(
             "the file holds no image: neither index.json nor manifest.json is in it",
@@ -284,10 +289,12 @@ def _named(
     config: ImageConfig,
     names: Sequence[str],
     listener: Listener,
+    *,
+    why: "Occasion",
 ) -> Loaded:
     references = list(dict.fromkeys(Reference.parse(name) for name in names))
     for reference in references:
-        name_image(engine, str(reference), manifest, config)
+        name_image(engine, str(reference), manifest, config, command=why)
         listener(Notice(f"Loaded image: {reference.familiar}"))
     if not references:
         keep_image(engine, manifest, config)
@@ -323,5 +330,6 @@ def import_(engine: "Engine", stream: "BinaryIO", request: ImportRequest) -> "Di
         if reference is None:
             keep_image(engine, manifest, config)
         else:
-            name_image(engine, str(reference), manifest, config)
+            command = f"import {request.source} {reference.familiar}"
+            name_image(engine, str(reference), manifest, config, command=command)
     return config.digest

@@ -85,7 +85,8 @@ def commit(
         if reference is None:
             keep_image(engine, manifest, config, parent=parent)
         else:
-            name_image(engine, str(reference), manifest, config, parent=parent)
+            command = f"commit {record.name} {reference.familiar}"
+            name_image(engine, str(reference), manifest, config, command=command, parent=parent)
     return config.digest
 
 

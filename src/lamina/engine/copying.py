@@ -193,7 +193,7 @@ class StoreSink:
         """Give the name, and seal the layers of what this machine can run."""
         if self._top is None:
             raise Invalid("nothing was copied")
-        why = occasion(f"copy to {self._reference.familiar}")
+        why = occasion(f"copy {self._reference.familiar}")
         self._engine.store.names.set(str(self._reference), self._top, {}, occasion=why)
         with suppress(NotFound, Unsupported, Invalid):  # another platform's, or an artifact
             self._engine.images.resolve(str(self._reference))

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from functools import partial
 
 from lamina.engine.findings import Finding, Health, Part, Pile, Shape
+from lamina.engine.likeness import Likeness
 from lamina.errors import Corrupt, InUse, NotFound
 from lamina.layer.entry import Kind
 from lamina.layer.sealed import SealedLayer
@@ -64,7 +65,13 @@ def derived(
         else:
             yield partial(_stranger, name)
             continue
-        yield partial(_folder, path, name, pile, _users(piles, pile), opened)
+        alike = partial(
+            Likeness,
+            path,
+            rootless=engine.containers.rootless,
+            marked=not name.startswith(_MERGED),
+        )
+        yield partial(_folder, name, pile, _users(piles, pile), opened, alike)
 
 
 def discard(engine: "Engine", finding: Finding) -> str:
@@ -127,19 +134,18 @@ def _tree(engine: "Engine", pile: Pile, stack: ExitStack) -> _Wanted:
 
 
 def _folder(
-    path: str,
     name: str,
     pile: Pile,
     users: tuple[str, ...],
     opened: Callable[[ExitStack], _Wanted],
+    alike: Callable[[], Likeness],
 ) -> Finding | None:
     try:
         with ExitStack() as stack:
-            _compare(opened(stack), os.fsencode(path))
-    except _Differs as error:
-        if not os.path.isdir(path):  # it was taken away while we compared
-            return None
-        detail = str(error)
+            likeness = stack.enter_context(alike())
+            detail = _difference(opened(stack), likeness)
+            if not detail or not os.path.isdir(likeness.path):  # taken away while we compared
+                return None
     except (
         Corrupt,
         NotFound,
@@ -148,15 +154,27 @@ def _folder(
         return None
     except OSError as error:
         detail = f"cannot be read: {error.strerror}"
-    else:
-        return None
     health = Health.BROKEN if pile else Health.HARMLESS
     subject = f"snapshots/unpacked/{name}"
     return Finding(Shape.DAMAGED, Part.UNPACKED, subject, detail, users, health, pile)
 
 
-def _compare(wanted: _Wanted, top: bytes) -> None:
-    """Compare names, kinds, sizes, targets and every byte of files. Raises: _Differs."""
+def _difference(wanted: _Wanted, likeness: Likeness) -> str:
+    """Say what differs first; nothing where all is the same."""
+    try:
+        _compare(wanted, likeness)
+    except _Differs as error:
+        return str(error)
+    return ""
+
+
+def _compare(wanted: _Wanted, likeness: Likeness) -> None:
+    """Compare names, kinds, targets, every byte of files, and what else is said of them.
+
+    Raises: _Differs.
+    """
+    top = likeness.path
+    folders: list[tuple[bytes, Node]] = []
     pending = [b""]
     while pending:
         folder = pending.pop()
@@ -167,16 +185,30 @@ def _compare(wanted: _Wanted, top: bytes) -> None:
             raise _Differs(f"/{os.fsdecode(os.path.join(folder, name))} {word}")
         for name, node in rows.items():
             inside = os.path.join(folder, name)
-            if node.kind is Kind.DIRECTORY and os.path.isdir(os.path.join(top, inside)):
+            whole = os.path.join(top, inside)
+            if node.kind is Kind.DIRECTORY and not os.path.islink(whole) and os.path.isdir(whole):
                 pending.append(inside)
-            elif not _is_same(node, os.path.join(top, inside)):
+                folders.append((inside, node))
+                continue
+            if node.kind is Kind.DIRECTORY or not _is_same(node, whole):
                 raise _Differs(f"/{os.fsdecode(inside)} is not as its layer has it")
+            _check_likeness(likeness, inside, node)
+    for inside, node in folders:  # last: what is missing inside says more than a folder's time
+        _check_likeness(likeness, inside, node)
+
+
+def _check_likeness(likeness: Likeness, path: bytes, node: "Node") -> None:
+    what = likeness.difference(path, node)
+    if what:
+        raise _Differs(f"the {what} of /{os.fsdecode(path)} {_verb(what)} as its layer has it")
+
+
+def _verb(what: str) -> str:
+    return "are not" if what.endswith("s") else "is not"
 
 
 def _is_same(node: "Node", path: bytes) -> bool:
-    """Tell whether a file or link is what its layer says; devices are not looked into."""
-    if node.kind is Kind.DIRECTORY:
-        return False
+    """Tell whether a file or link holds what its layer says; others hold nothing."""
     if node.kind is Kind.SYMLINK:
         return os.path.islink(path) and os.readlink(path) == node.layer.symlink_target(node)
     if node.kind is not Kind.FILE:

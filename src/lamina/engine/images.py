@@ -261,7 +261,12 @@ class Images:
         with self._engine.store.lease():  # or another process may remove it meanwhile
             image = self.resolve(source)
             naming.name_image(
-                self._engine, str(reference), image.manifest, image.config, parent=image.parent
+                self._engine,
+                str(reference),
+                image.manifest,
+                image.config,
+                command=f"tag {source} {reference.familiar}",
+                parent=image.parent,
             )
         return reference
 

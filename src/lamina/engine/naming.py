@@ -6,6 +6,7 @@ from lamina.spec.manifest import Manifest
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
+    from lamina.store.undo import Occasion
 
 __all__ = [
     "CREATED",
@@ -50,17 +51,18 @@ def name_image(
     manifest: Manifest,
     config: ImageConfig,
     *,
+    command: "str | Occasion",
     parent: str = "",
     also: tuple[str, ...] = (),
 ) -> bool:
     """Point `name` (canonical), and those in `also`, at the image; tell whether `name` changed.
 
-    The image keeps the parent it was committed on when it gets further names.
+    `command` is what `undo --list` calls the change, should the name have stood for another image;
+    with one occasion for several names they come back together. The image keeps the parent it was committed on when it gets further names.
     """
     from lamina.engine.clock import now_text
     from lamina.engine.room import tidy
     from lamina.engine.undo import occasion
-    from lamina.spec.reference import Reference
 
     rows = {row.name: row for row in engine.store.names.all()}
     changed = [
@@ -77,8 +79,9 @@ def name_image(
     if parent:
         facts[PARENT] = parent
     facts[TAGGED] = now_text()
-    moves = any(each in rows for each in changed)
-    why = occasion(f"move {Reference.parse(name).familiar}") if moves else None
+    why = None
+    if any(each in rows for each in changed):
+        why = occasion(command) if isinstance(command, str) else command
     engine.store.names.set(changed[-1], manifest.descriptor, facts, also=changed[:-1], occasion=why)
     tidy(engine)
     return name in changed

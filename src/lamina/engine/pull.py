@@ -191,6 +191,13 @@ def _path(reference: Reference) -> str:
 def _give_names(engine: "Engine", reference: Reference, received: Received) -> bool:
     """Name the image by tag and by digest; tell whether the tag is new or has moved."""
     digested = str(reference.with_digest(received.top.digest))
-    if not reference.tag or reference.digest:
-        return name_image(engine, digested, received.manifest, received.config)
-    return name_image(engine, str(reference), received.manifest, received.config, also=(digested,))
+    command = f"pull {reference.familiar}"
+    tagged = bool(reference.tag and not reference.digest)
+    return name_image(
+        engine,
+        str(reference) if tagged else digested,
+        received.manifest,
+        received.config,
+        command=command,
+        also=(digested,) if tagged else (),
+    )

@@ -78,7 +78,8 @@ class Kept:
 class Undoable:
     """One change of the list. `state` is `kept`, `back` (taken back already) or `gone`.
 
-    `size` is what is kept for it alone, `left_s` how long still.
+    `size` is what is kept for it alone, `left_s` how long still. The names in `moved` were not
+    taken away: they were given to another image.
     """
 
     number: int
@@ -88,6 +89,7 @@ class Undoable:
     state: str
     size: int
     left_s: float
+    moved: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +124,10 @@ def listing(engine: "Engine") -> tuple[Undoable, ...]:
         left_s = change.time_s + engine.settings.undo_s - now if change.number in held else 0
         if change.number in taken_back:
             state = "back"
-        rows.append(
-            Undoable(change.number, change.command, change.time_s, lost, state, size, left_s)
-        )
+        moved = frozenset(row.name for row in names.came(change) if row.name)
+        moved &= {row.name for row in lost}
+        facts = change.number, change.command, change.time_s, lost, state, size, left_s, moved
+        rows.append(Undoable(*facts))
     return tuple(rows)
 
 

@@ -190,6 +190,10 @@ class Names:
         """Give the names, and targets without one, that a change took away."""
         return tuple(_named(number, row) for number, row in enumerate(change.gone))
 
+    def came(self, change: "Change") -> tuple[Named, ...]:
+        """Give the names, and targets without one, that a change brought."""
+        return tuple(_named(number, row) for number, row in enumerate(change.new))
+
     def stolen(self, change: "Change", *, absent: "Collection[Digest]" = ()) -> tuple[str, ...]:
         """Give the names of a change that stand for something else again, by a later change."""
         rows = _rows(self._read())[1]

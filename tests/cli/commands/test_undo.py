@@ -42,6 +42,28 @@ def test_the_list_says_what_was_taken_and_how_long_it_is_kept(shelf: Console, la
     assert lamina("undo", "-l", "--format", "{{.Change}} {{.Lost}}") == "1 mysql:latest\n"
 
 
+def test_the_list_names_the_command_that_moved_a_tag_and_what_it_stood_for(
+    shelf: Console, lamina: Lamina
+):
+    old = lamina("images", "-q", "mysql").strip()
+    lamina("tag", "example.com/app:v1", "mysql")
+    lamina("load", stdin=archive("mysql:latest", "example.com/app:v1", labels={"a": "b"}))
+    rows = lamina("undo", "--list", "--format", "{{.Command}}|{{.Lost}}").splitlines()
+    app = lamina("undo", "--list", "--json")
+    assert rows[1] == f"tag example.com/app:v1 mysql:latest|mysql:latest as {old}"
+    first, second = (
+        row["image"].removeprefix("sha256:")[:12] for row in json.loads(app)[0]["lost"]
+    )
+    assert first == second != old
+    assert rows[0] in (
+        f"load|mysql:latest as {first}, example.com/app:v1 as {first}",
+        f"load|example.com/app:v1 as {first}, mysql:latest as {first}",
+    )
+    assert sorted(lamina("undo").splitlines()) == ["Back: example.com/app:v1", "Back: mysql:latest"]
+    lamina("undo")
+    assert lamina("images", "-q", "mysql").strip() == old
+
+
 def test_prune_says_what_it_keeps_and_now_frees_it(lamina: Lamina):
     lamina("load", stdin=archive("a:1"))
     done = lamina.attempt("image", "prune", "-a", "-f")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from lamina.cli.flags import BOOL, Command, Flag
 from lamina.cli.formats import FORMAT, JSON, Listing, Row, show
-from lamina.cli.units import ago, human_duration, human_size
+from lamina.cli.units import ago, human_duration, human_size, short_id
 from lamina.errors import Invalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from lamina.cli.context import Context
     from lamina.cli.flags import Arguments
@@ -84,7 +84,7 @@ def _row(change: Undoable, now: float) -> Row:
             "Change": str(change.number),
             "When": ago(change.time_s, now),
             "Command": change.command,
-            "Lost": _lost(change.lost),
+            "Lost": _lost(change.lost, change.moved),
             "State": change.state,
             "Size": human_size(change.size),
             "Left": human_duration(change.left_s) if change.left_s > 0 else "-",
@@ -94,7 +94,13 @@ def _row(change: Undoable, now: float) -> Row:
             "time": change.time_s,
             "command": change.command,
             "lost": [
-                {"name": row.name or None, "digest": str(row.target.digest)} for row in change.lost
+                {
+                    "name": row.name or None,
+                    "digest": str(row.target.digest),
+                    "image": row.facts.get("id"),
+                    "moved": row.name in change.moved,
+                }
+                for row in change.lost
             ],
             "state": change.state,
             "size": change.size,
@@ -103,10 +109,18 @@ def _row(change: Undoable, now: float) -> Row:
     )
 
 
-def _lost(rows: Sequence[Named]) -> str:
-    """Name what a change took away: names by tag first, and no more than three."""
+def _lost(rows: Sequence[Named], moved: Container[str]) -> str:
+    """Name what a change took away: names by tag first, and no more than three.
+
+    Of a name that was given to another image also say which one it stood for.
+    """
     tags = [row for row in rows if row.name and "@" not in row.name] or list(rows)
-    shown = ", ".join(_shown(row) for row in tags[:_SHOWN])
+    shown = ", ".join(
+        f"{_shown(row)} as {short_id(row.facts.get('id') or row.target.digest)}"
+        if row.name in moved
+        else _shown(row)
+        for row in tags[:_SHOWN]
+    )
     more = len(tags) - _SHOWN
     return f"{shown} and {more} more" if more > 0 else shown
 
