@@ -1,11 +1,15 @@
 """Files for people appear whole or not at all."""
 
 import os
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.consoles import Console, text_of
+from tests.store.processes import killed_after
 
+from lamina.cli import files
 from lamina.cli.files import OutputRefused, input_file, output_file
 from lamina.errors import Invalid, Unavailable
 
@@ -17,6 +21,36 @@ def test_a_file_gets_its_name_when_the_block_ends_well(tmp_path: Path):
         assert not target.exists()
     assert target.read_bytes() == b"whole"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_file_that_was_there_is_replaced_and_nothing_stays_beside_it(tmp_path: Path):
+    target = tmp_path / "out"
+    target.write_bytes(b"before")
+    with output_file(Console().context(), str(target), what="save") as out:
+        out.write(b"whole")
+    assert target.read_bytes() == b"whole"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_without_files_that_have_no_name_it_is_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(files, "_OPEN_FILES", str(tmp_path / "no-proc"))
+    test_a_file_gets_its_name_when_the_block_ends_well(tmp_path)
+    test_a_failure_keeps_what_was_there_and_leaves_no_part(tmp_path)
+    test_a_file_that_was_there_is_replaced_and_nothing_stays_beside_it(tmp_path)
+
+
+def test_a_process_that_is_killed_in_the_middle_leaves_nothing(tmp_path: Path):
+    def run(told: Callable[[], None]) -> None:
+        with output_file(Console().context(), str(tmp_path / "out"), what="save") as out:
+            out.write(b"half")
+            out.flush()
+            told()
+            threading.Event().wait(60)
+
+    killed_after(run, sign="wrote")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failure_keeps_what_was_there_and_leaves_no_part(tmp_path: Path):

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.store.disks import fill, mounted
 
 from lamina.engine.sessions import Sessions
 from lamina.spec.digest import Digest
@@ -36,3 +37,22 @@ def test_an_address_beyond_reason_is_not_kept(tmp_path: Path):
         session.note("http://r/" + "x" * 10_000)
         raise KeyError
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.root
+def test_a_disk_without_room_for_an_address_does_not_stop_the_upload(tmp_path: Path):
+    with mounted(tmp_path / "tiny", "1m") as disk:
+        fill(disk / "ballast", 4096)
+        with Sessions(str(disk)).of("r/a", BLOB) as session:
+            session.note("http://r/address")
+            assert session.address == "http://r/address"
+        assert os.listdir(disk) == ["ballast"]
+
+
+@pytest.mark.root
+def test_nor_does_one_without_room_for_a_file(tmp_path: Path):
+    with mounted(tmp_path / "tiny", "1m,nr_inodes=1") as disk:
+        with Sessions(str(disk)).of("r/a", BLOB) as session:
+            session.note("http://r/address")
+            assert session.address == "http://r/address"
+        assert os.listdir(disk) == []

@@ -1,5 +1,9 @@
 """The commands that are killed in the soak, each with what makes it possible to run it again."""
 
+import shutil
+from pathlib import Path
+
+from tests.soak.places import Config, plain_folder, saved_file, whole_layout
 from tests.soak.worlds import Deed, World
 
 __all__ = ["deeds"]
@@ -41,8 +45,11 @@ def deeds(world: World) -> dict[str, Deed]:
         if not has(name):
             lamina("create", "--name", name, "kept", "true")
 
-    saved = str(world.folder / "saved.tar")
-    written = str(world.folder / "written.tar")
+    saved, bundle, written = (
+        str(world.folder / name) for name in ("saved.tar", "bundle.tar", "written.tar")
+    )
+    layout, plain = world.folder / "layout", world.folder / "plain"
+    config = Config(Path(world.lamina.settings.docker_config, "config.json"), world.registry)
     rows = [
         Deed(
             "pull", ("pull", at("two:1")), ("two",), lambda: without(at("two:1")), in_namespace=True
@@ -60,7 +67,29 @@ def deeds(world: World) -> dict[str, Deed]:
             in_namespace=True,
         ),
         Deed("load", ("load", "-i", saved), ("loaded",), lambda: without("loaded")),
-        Deed("save", ("save", "-o", written, "kept")),
+        Deed("load-bundle", ("load", "-i", bundle), ("loaded",), lambda: without("loaded")),
+        Deed(
+            "save", ("save", "-o", written, "kept"),
+            before=lambda: Path(written).write_bytes(b"before"),
+            whole=lambda ended: saved_file(Path(written), world.folder / "kept.tar", ended),
+        ),
+        Deed(
+            "copy-to-layout", ("copy", "kept", f"oci:{layout}:it"),
+            before=lambda: shutil.rmtree(layout, ignore_errors=True),
+            whole=lambda ended: whole_layout(layout, "it", ended),
+        ),
+        Deed(
+            "copy-to-folder", ("copy", "kept", f"dir:{plain}"),
+            before=lambda: shutil.rmtree(plain, ignore_errors=True),
+            whole=lambda ended: plain_folder(plain, ended),
+        ),
+        Deed(
+            "login", ("login", "-u", "me", "-p", "secret", world.registry),
+            before=config.without, whole=config.check_login,
+        ),
+        Deed(
+            "logout", ("logout", world.registry), before=config.with_login, whole=config.check_logout,
+        ),
         Deed("rmi", ("rmi", at("two:1")), ("two",), with_two, lambda: not has_image(at("two:1"))),
         Deed(
             "rmi-now", ("rmi", "--now", at("two:1")), ("two",), with_two,

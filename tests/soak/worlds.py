@@ -35,6 +35,7 @@ class Deed:
     """A command that is killed: what makes it possible, and which names it may change.
 
     `done` tells whether it has had its effect; then a repeat may say that there is nothing to do.
+    `whole` asserts what must be true outside of the root, too, at any moment (False) and at the end.
     `in_namespace`: for a plain user it goes through set-user-ID programs, which cannot be traced.
     """
 
@@ -44,6 +45,7 @@ class Deed:
     before: Callable[[], object] = lambda: None
     done: Callable[[], bool] = lambda: False
     in_namespace: bool = False
+    whole: Callable[[bool], object] = lambda _: None
 
 
 class World:
@@ -63,6 +65,8 @@ class World:
         lamina("pull", self.at("two:1"))
         lamina("tag", self.at("two:1"), "loaded")
         lamina("save", "-o", str(folder / "saved.tar"), "loaded")
+        lamina("save", "--since", "kept", "-o", str(folder / "bundle.tar"), "loaded")
+        lamina("save", "-o", str(folder / "kept.tar"), "kept")
         lamina("rmi", "loaded", self.at("two:1"))
 
     def at(self, name: str) -> str:
@@ -116,9 +120,11 @@ class World:
         sign = f"{deed.name} {strike}"
         traced = deed.name == "run" and isinstance(strike, AtCall)
         self.sound(before, deed, sign, shim_hit=killed and traced)
+        deed.whole(not killed)
         if killed:
             self._again(deed, sign)
             self.sound(before, deed, f"{sign}, repeated")
+            deed.whole(True)  # noqa: FBT003 - its only argument
         return killed
 
     def fail(self, deed: Deed, run: Callable[[list[str], Mapping[str, str]], Ended]) -> bool:
@@ -138,9 +144,11 @@ class World:
             assert said.startswith("lamina: "), sign
             assert ended.returncode > 0, sign
         self.sound(before, deed, sign)
+        deed.whole(not ended.returncode)
         if ended.returncode:
             self._again(deed, sign)
             self.sound(before, deed, f"{sign}, repeated")
+            deed.whole(True)  # noqa: FBT003 - its only argument
         return ended.returncode != 0
 
     def _again(self, deed: Deed, sign: str) -> None:

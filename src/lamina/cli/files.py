@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from lamina.errors import Invalid, Unavailable
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from lamina.cli.context import Context
 
 __all__ = ["OutputRefused", "input_file", "output_file"]
+
+_OPEN_FILES = "/proc/self/fd"
 
 
 class OutputRefused(Invalid):
@@ -42,19 +44,50 @@ def output_file(context: Context, path: str, *, what: str) -> Iterator[BinaryIO]
         with open(path, "wb") as device:
             yield device
         return
-    scratch = f"{path}.{os.getpid()}.part"
     try:
-        file = open(scratch, "xb")  # noqa: SIM115 - closed below, in every case
+        file, scratch = _unnamed(path)
     except OSError as error:
         raise Unavailable(f"cannot write {path}: {error.strerror}") from error
     try:
         with file:
             yield file
             file.flush()
-        os.replace(scratch, path)
+            os.fsync(file.fileno())  # or a power cut right after leaves the name and no bytes
+            if not scratch:
+                scratch = _named(file.fileno(), path)
+        if scratch:
+            os.replace(scratch, path)
     except BaseException:
-        os.unlink(scratch)
+        if scratch:
+            os.unlink(scratch)
         raise
+
+
+def _unnamed(path: str) -> tuple[BinaryIO, str]:
+    """Open a file in the folder of `path` without a name: one that vanishes if we are killed.
+
+    Where the file system has no such files, give one with a name beside `path`, and that name.
+    """
+    with suppress(OSError):
+        if os.path.isdir(_OPEN_FILES):
+            fd = os.open(os.path.dirname(path) or ".", os.O_TMPFILE | os.O_WRONLY, 0o666)
+            return open(fd, "wb"), ""
+    scratch = _beside(path)
+    return open(scratch, "xb"), scratch
+
+
+def _named(fd: int, path: str) -> str:
+    """Give the open file the name `path`; where there is such a file, one beside it, and say which."""
+    for name in (path, _beside(path)):
+        with suppress(FileExistsError):
+            # The descriptor is not looked at, but makes Python use the call that follows the link.
+            os.link(f"{_OPEN_FILES}/{fd}", name, src_dir_fd=fd, follow_symlinks=True)
+            return "" if name == path else name
+    raise Unavailable(f"cannot write {path}: {_beside(path)} is in the way", hint="remove it")
+
+
+def _beside(path: str) -> str:
+    return f"{path}.{os.getpid()}.part"
 
 
 @contextmanager

@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 
-from lamina.stream.files import acquire
+from lamina.stream.files import DiskFull, acquire, disk_errors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,10 +25,14 @@ class Session:
         self.address = os.pread(fd, _LIMIT, 0).decode(errors="replace").strip()
 
     def note(self, address: str) -> None:
-        """Keep the upload's newest address. Not synced: after a power cut it begins anew."""
+        """Keep the upload's newest address. Not synced: after a power cut it begins anew.
+
+        So it does where a full disk has no room for it: no reason not to push.
+        """
         data = f"{address}\n".encode()
         if len(data) <= _LIMIT:
-            os.pwrite(self._fd, data.ljust(_LIMIT, b"\n"), 0)  # one write: a kill leaves old or new
+            with suppress(OSError):  # one write: a kill leaves old or new
+                os.pwrite(self._fd, data.ljust(_LIMIT, b"\n"), 0)
             self.address = address
 
 
@@ -51,14 +55,18 @@ class Sessions:
         path = f"{self._folder}/push-{name}"
         waited = False
         try:
-            fd = acquire(path, wait=False)
+            with disk_errors("beginning an upload"):
+                fd = acquire(path, wait=False)
         except BlockingIOError:
             fd, waited = acquire(path), True
+        except DiskFull:
+            fd = os.open(os.devnull, os.O_RDWR)
         session = Session(fd, waited=waited)
         try:
             yield session
             session.address = ""
         finally:
             if not session.address:
-                os.unlink(path)
+                with suppress(FileNotFoundError):
+                    os.unlink(path)
             os.close(fd)

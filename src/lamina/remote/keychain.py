@@ -180,18 +180,21 @@ def _written(document: Document) -> bytes:
 
 
 def _replace(path: str, raw: bytes) -> None:
-    """Write a file that appears whole, with the mode the old one had (0600 when new)."""
-    from tempfile import mkstemp
+    """Write a file that appears whole, with the mode the old one had (0600 when new).
 
+    The caller holds the folder's lock: what a killed login left beside it is written over.
+    """
     try:
         mode = os.stat(path).st_mode & 0o7777
     except FileNotFoundError:
         mode = _MODE
-    fd, scratch = mkstemp(prefix="config.json", dir=os.path.dirname(path))
+    scratch = f"{path}.lamina~"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    fd = os.open(scratch, flags, _MODE)
     try:
         with os.fdopen(fd, "wb") as file:
-            file.write(raw)
             os.fchmod(file.fileno(), mode)
+            file.write(raw)
             file.flush()
             os.fsync(file.fileno())
         os.replace(scratch, path)

@@ -17,10 +17,10 @@ from lamina.spec.digest import Digest
 from lamina.spec.manifest import MANIFEST_LIMIT, parse_manifest
 from lamina.spec.wire import Document, decode, encode
 from lamina.stream.files import (
+    acquire,
     disk_errors,
     fresh_name,
     locked,
-    replace,
     sync_directory,
     write_all,
     write_out,
@@ -29,7 +29,7 @@ from lamina.stream.verify import DigestMismatch, Hasher, chunks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from lamina.stream.verify import Readable
 
@@ -42,6 +42,7 @@ _INDEX: Document = {
     "mediaType": "application/vnd.oci.image.index.v1+json",
     "manifests": [],
 }
+_HEX, _HEX_SIZES = frozenset("0123456789abcdef"), (64, 128)
 _DIR_VERSION = b"Directory Transport Version: 1.1\n"
 
 
@@ -99,22 +100,37 @@ class _Files:
         path = self.path(wanted.digest)
         if _has(path, wanted.size):
             return Arrival(Phase.PRESENT)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
+        self.write(path, lambda fd: self._fill(fd, opened, progress))
+        return Arrival()
+
+    def write(self, path: str, fill: "Callable[[int], object]") -> None:
+        """Let `fill` write a file that appears whole, synced. Its folder is made, and not synced.
+
+        Until then it is locked, which tells it from what a killed process left. Raises: DiskFull.
+        """
         temporary = f"{self.folder}/.{fresh_name()}~"
         with disk_errors(f"writing {path}"):
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            fd = acquire(temporary)
             try:
-                try:
-                    self._fill(fd, opened, progress)
-                    os.fsync(fd)
-                finally:
-                    os.close(fd)
+                fill(fd)
+                os.fsync(fd)
                 os.rename(temporary, path)
             except BaseException:
                 with suppress(FileNotFoundError):
                     os.unlink(temporary)
                 raise
-        return Arrival()
+            finally:
+                os.close(fd)
+
+    def sweep(self) -> None:
+        """Remove what killed processes were writing here; what others write now stays."""
+        for name in os.listdir(self.folder):
+            if _is_unfinished(name):
+                with suppress(BlockingIOError, FileNotFoundError):
+                    fd = acquire(f"{self.folder}/{name}", wait=False, create=False)
+                    os.unlink(f"{self.folder}/{name}")
+                    os.close(fd)
 
     def _fill(self, fd: int, opened: OpenBlob, progress: Progress) -> None:
         count = 0
@@ -165,7 +181,9 @@ class LayoutSink(_Files):
         with suppress(FileNotFoundError):
             _check_layout(folder)
             return
-        if os.listdir(folder):
+        # A copy that was cut short wrote everything but the marker; the repeat goes on with it.
+        ours = {"blobs", "index.json", ".lock"}
+        if any(name not in ours and not _is_unfinished(name) for name in os.listdir(folder)):
             raise Invalid(
                 f"{folder} is not empty and no OCI layout", hint="name a new or an empty folder"
             )
@@ -198,11 +216,16 @@ class LayoutSink(_Files):
             listed = {old.get("digest") for old in kept}
             new = [each.to_json() for each in self._attached if each.digest not in listed]
             rows = [*kept, row, *new]
-            replace(f"{self.folder}/index.json", encode({**index, "manifests": rows}))
+            self._put("index.json", {**index, "manifests": rows})
             if not os.path.exists(f"{self.folder}/oci-layout"):
-                replace(f"{self.folder}/oci-layout", encode(_LAYOUT))
+                self._put("oci-layout", _LAYOUT)
+            self.sweep()
         with suppress(FileNotFoundError):
             os.unlink(f"{self.folder}/.lock")
+
+    def _put(self, name: str, document: Document) -> None:
+        self.write(f"{self.folder}/{name}", lambda fd: write_all(fd, encode(document)))
+        sync_directory(self.folder)
 
     def _replaces(self, old: Document, row: Document) -> bool:
         name = (old.get("annotations") or {}).get(_REF_NAME, "")
@@ -241,7 +264,9 @@ class DirSink(_Files):
         super().__init__(folder)
         with disk_errors(f"making {folder}"):
             os.makedirs(folder, exist_ok=True)
-        if set(os.listdir(folder)) - {"version"} and not os.path.exists(f"{folder}/manifest.json"):
+        if not os.path.exists(f"{folder}/manifest.json") and not all(
+            map(_is_of_dir, os.listdir(folder))
+        ):
             raise Invalid(
                 f"{folder} is not empty and no image folder", hint="name a new or an empty folder"
             )
@@ -257,12 +282,18 @@ class DirSink(_Files):
         if top:
             self._top = raw
         else:
-            replace(f"{self.folder}/{_dir_name(descriptor.digest)}.manifest.json", raw)
+            self._put(f"{_dir_name(descriptor.digest)}.manifest.json", raw)
 
     def finish(self) -> None:
         """Write the version, and `manifest.json` last."""
-        replace(f"{self.folder}/version", _DIR_VERSION)
-        replace(f"{self.folder}/manifest.json", self._top)
+        self._put("version", _DIR_VERSION)
+        sync_directory(self.folder)
+        self._put("manifest.json", self._top)
+        sync_directory(self.folder)
+        self.sweep()
+
+    def _put(self, name: str, raw: bytes) -> None:
+        self.write(f"{self.folder}/{name}", lambda fd: write_all(fd, raw))
 
     def abandon(self) -> None:
         """Leave whole blobs for the next attempt."""
@@ -270,6 +301,18 @@ class DirSink(_Files):
 
 def _dir_name(digest: Digest) -> str:
     return digest.hex if digest.algorithm == "sha256" else f"{digest.algorithm}:{digest.hex}"
+
+
+def _is_of_dir(name: str) -> bool:
+    """Tell whether a copy that was cut short may have left `name` in a plain folder."""
+    if name == "version" or _is_unfinished(name):
+        return True
+    encoded = name.removesuffix(".manifest.json").rpartition(":")[2]
+    return len(encoded) in _HEX_SIZES and not set(encoded) - _HEX
+
+
+def _is_unfinished(name: str) -> bool:
+    return name[:1] == "." and name[-1:] == "~" and not set(name[1:-1]) - _HEX
 
 
 def _has(path: str, size: int) -> bool:
