@@ -18,12 +18,14 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from tests.commands import Lamina
+from tests.images import debian
 from tests.servers import HubServer, RegistryServer
 
 from lamina.engine.engine import Engine
 from lamina.settings import Settings
 
 PLAIN = os.geteuid() != 0
+_IMAGES_S = 1500
 
 # A shell without job control starts what it puts behind with Ctrl-C ignored, and so would all
 # processes that the tests start and interrupt.
@@ -48,6 +50,10 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if getattr(getattr(item, "module", None), "debian", None) is debian:
+            # The first of them makes the images, as quickly as the mirror is, and the others wait.
+            item.add_marker(pytest.mark.timeout(_IMAGES_S))
     if not PLAIN:
         return
     left_out = [item for item in items if item.get_closest_marker("root")]

@@ -18,6 +18,7 @@ from lamina.settings import Settings
 
 __all__ = ["RUNTIMES", "eventually", "mounts_below", "plain_python", "world"]
 
+_PATIENCE_S = 100
 RUNTIMES = tuple(name for name in ("crun", "runc", "bwrap") if find(name))
 
 
@@ -59,7 +60,8 @@ def mounts_below(folder: str) -> list[str]:
 
 def eventually(true: Callable[[], object], *, fail: bool = True) -> bool:
     """Wait, within reason, until `true()` is; machines here are busy."""
-    for _ in range(1000):
+    deadline = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < deadline:
         if true():
             return True
         time.sleep(0.01)

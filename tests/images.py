@@ -128,22 +128,35 @@ def make_debian(folder: Path, packages: str = "python3-minimal") -> None:
         f'{snapshot} "$1" {trees[2]}',
     ]
     sources = _debian_sources(work)
-    done = subprocess.run(
-        ["mmdebstrap", "--quiet", "--variant=apt", "--format=null",
-         *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _LEFT_OUT),
-         "--dpkgopt=path-exclude=/usr/lib/*/perl/*/CORE/*",
-         *(f"--customize-hook={hook}" for hook in hooks),
-         _codename(), "-", str(sources)],
-        stdin=subprocess.DEVNULL, capture_output=True, check=False,
-        env={**os.environ, "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr.decode(errors="replace")[-4000:]
+    words = [
+        "mmdebstrap", "--quiet", "--variant=apt", "--format=null",
+        *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _LEFT_OUT),
+        "--dpkgopt=path-exclude=/usr/lib/*/perl/*/CORE/*",
+        *(f"--customize-hook={hook}" for hook in hooks),
+        _codename(), "-", str(sources),
+    ]  # fmt: skip
+    # Mirrors hang up at times.
+    said = _failure_of(words) and _failure_of(words) and _failure_of(words)
+    assert not said, said
     previous: Path | None = None
     for name, tree in zip(_NAMES, trees, strict=True):
         _write_difference(previous, tree, work / f"{name}.layer.tar")
         previous = tree
     work.chmod(0o755)
     work.rename(folder)
+
+
+def _failure_of(words: list[str]) -> str:
+    """Run a program; give what it said when it failed, nothing when it did not."""
+    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    done = subprocess.run(
+        words,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PATH": path},
+    )
+    return done.stderr.decode(errors="replace")[-4000:] or "failed" if done.returncode else ""
 
 
 def _codename() -> str:

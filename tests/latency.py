@@ -58,7 +58,7 @@ class LongLine:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(20)
+            thread.join(100)
         for one in [self._listener, *self._sockets]:
             one.close()
 

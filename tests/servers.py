@@ -17,7 +17,7 @@ from typing import IO, Self
 
 __all__ = ["HubServer", "RegistryServer", "Relay"]
 
-_PATIENCE_S = 60.0
+_PATIENCE_S = 100.0
 
 
 class _Server(ABC):
@@ -99,11 +99,11 @@ class _Server(ABC):
             return
         self._process.terminate()
         try:
-            self._process.wait(20)
+            self._process.wait(100)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._drain.wait(20)
+        self._drain.wait(100)
         self._log.close()
         self._process = None
 
@@ -200,7 +200,7 @@ class Relay:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(20)
+            thread.join(100)
         for one in [self._listener, *self._sockets]:
             one.close()
 

@@ -159,7 +159,7 @@ def test_layers_are_asked_for_together_not_one_after_another(engine: Engine, tmp
         (tmp_path / "three/blobs/sha256").iterdir(),
         key=lambda path: not path.read_bytes().startswith(b'{"created'),
     )
-    waiting = threading.Barrier(3, timeout=30)
+    waiting = threading.Barrier(3, timeout=100)
 
     def answer(exchange: Exchange) -> None:
         if "/blobs/" in exchange.path and not exchange.path.endswith(config.name):

@@ -34,7 +34,7 @@ def test_a_write_is_seen_by_readers_once_it_returned(database):
 def test_a_failing_write_undoes_itself_and_no_other(database):
     gate = threading.Event()
     first = database.submit(
-        lambda _: gate.wait(20)
+        lambda _: gate.wait(100)
     )  # holds the writer, so that the next wait together
 
     def fail(connection) -> None:
@@ -43,10 +43,10 @@ def test_a_failing_write_undoes_itself_and_no_other(database):
 
     waiting = [database.submit(put("a")), database.submit(fail), database.submit(put("b"))]
     gate.set()
-    assert first.result(20)
-    assert waiting[0].result(20) == waiting[2].result(20) == 1
+    assert first.result(100)
+    assert waiting[0].result(100) == waiting[2].result(20) == 1
     with pytest.raises(ValueError, match="on purpose"):
-        waiting[1].result(20)
+        waiting[1].result(100)
     assert database.read(names) == ["a", "b"]
 
 

@@ -39,7 +39,7 @@ class Process:
         self.process.send_signal(number)
         rest = self.out.read()
         self.out.close()
-        return self.process.wait(30), rest
+        return self.process.wait(100), rest
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_with_a_certificate_it_speaks_tls(tmp_path):
     with Hub(settings=settings) as hub:
         context = ssl.create_default_context()
         authority.configure_trust(context)
-        with urllib.request.urlopen(f"{hub.url}/healthz", context=context, timeout=20) as answer:
+        with urllib.request.urlopen(f"{hub.url}/healthz", context=context, timeout=100) as answer:
             assert answer.read() == b"ok\n"
         assert hub.url.startswith("https://")
 
@@ -177,7 +177,7 @@ def test_connections_that_come_as_the_hub_stops_are_closed_with_it():
             with Hub() as hub:
                 host, _, port = hub.address.partition(":")
                 for _ in range(20):
-                    clients.enter_context(socket.create_connection((host, int(port)), timeout=20))
+                    clients.enter_context(socket.create_connection((host, int(port)), timeout=100))
             gc.collect()  # a connection left open is told of here, which fails the test
 
 
@@ -189,6 +189,6 @@ def test_a_client_that_does_not_end_its_tls_does_not_keep_its_connection(tmp_pat
     with contextlib.ExitStack() as client:
         with Hub(settings=settings) as hub:
             host, _, port = hub.address.partition(":")
-            plain = socket.create_connection((host, int(port)), timeout=20)
+            plain = socket.create_connection((host, int(port)), timeout=100)
             client.enter_context(context.wrap_socket(plain, server_hostname="127.0.0.1"))
         gc.collect()  # a connection left open is told of here, which fails the test

@@ -27,7 +27,7 @@ def test_as_many_run_at_once_as_there_are_workers():
     jobs = Jobs(3, name="t")
     meeting = threading.Barrier(3)
     for _ in range(3):
-        jobs.submit(lambda: meeting.wait(30))
+        jobs.submit(lambda: meeting.wait(100))
     assert [jobs.ended.get().error for _ in range(3)] == [None] * 3
     jobs.close(Stopped())
 
@@ -48,18 +48,18 @@ def test_what_has_not_begun_when_all_is_closed_is_never_made():
 
     def first():
         begun.set()
-        assert go_on.wait(30)
+        assert go_on.wait(100)
         made.append("first")
 
     jobs.submit(first)
     late = jobs.submit(lambda: made.append("late"))
-    assert begun.wait(30)
+    assert begun.wait(100)
     closing = threading.Thread(target=jobs.close, args=(Stopped(),))
     closing.start()
     with pytest.raises(Stopped):
         late.result()
     go_on.set()
-    closing.join(30)
+    closing.join(100)
     assert made == ["first"]
 
 
@@ -68,7 +68,7 @@ def test_what_calls_give_is_gathered_in_their_order():
     let_go = threading.Event()
 
     def late() -> str:
-        assert let_go.wait(30)
+        assert let_go.wait(100)
         return "late"
 
     def last() -> str:
@@ -92,6 +92,6 @@ def test_the_first_failure_is_told_while_others_still_run():
         raise Stopped("no")
 
     with pytest.raises(Stopped, match="no"):
-        gather([(jobs, lambda: let_go.wait(30)), (jobs, fails)])
+        gather([(jobs, lambda: let_go.wait(100)), (jobs, fails)])
     let_go.set()
     jobs.close(Stopped())

@@ -28,7 +28,7 @@ def test_failure_comes_out_of_a_later_put_or_of_close_and_never_blocks():
 
 def test_slow_taker_holds_the_giver_back():
     gate = threading.Event()
-    with Pump(lambda _: gate.wait(30)) as pump:
+    with Pump(lambda _: gate.wait(100)) as pump:
         gave: list[int] = []
 
         def give() -> None:

@@ -99,7 +99,7 @@ class LateSource(MemorySource):
     @contextmanager
     def blob(self, descriptor: Descriptor, offset: int = 0) -> Iterator[Readable]:
         if descriptor.digest == self.late:
-            assert self.ready.wait(30)
+            assert self.ready.wait(100)
             time.sleep(0.2)  # the layer above is at its end meanwhile, and has to wait
         with super().blob(descriptor, offset) as stream:
             yield stream

@@ -43,7 +43,7 @@ def test_aborted_client_ends_a_request_that_nobody_answers(silent_server, tmp_pa
         if connection.recv(4096).startswith(b"GET "):
             break
     client.abort()
-    asking.join(20)
+    asking.join(100)
     assert not asking.is_alive()
     assert len(ended) == 1
     for connection in accepted:

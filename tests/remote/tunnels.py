@@ -39,7 +39,7 @@ class TunnelProxy:
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(each, socket.SHUT_RDWR)
         for thread in self._threads[1:]:
-            thread.join(20)
+            thread.join(100)
         for each in self._sockets:
             each.close()
 

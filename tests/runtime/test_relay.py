@@ -83,7 +83,7 @@ def test_a_lot_of_input_waits_for_its_reader(tmp_path):
 def test_a_client_that_leaves_ends_the_input_it_gave(tmp_path):
     ours, thread = serve(tmp_path, "cat")
     ours.close()
-    thread.join(timeout=30)
+    thread.join(timeout=100)
     assert not thread.is_alive()
 
 

@@ -99,11 +99,12 @@ def check_empty(root):
         store.names.drop(row.target.digest)
     store.blobs.drop_partials(before=time.time() + 10)
     remove(store, layers, "x/none")
+    locks = ("lock", "names", "names.new", "all")
     left = [
         os.path.join(folder, name)
         for folder, _, files in os.walk(root)
         for name in files
-        if name not in ("oci-layout", "index.json", "reserve", "lock", "names", "names.new")
+        if name not in ("oci-layout", "index.json", "reserve", *locks)
     ]
     assert left == []
 

@@ -18,7 +18,7 @@ def together(function, *rows):
     for child in children:
         child.start()
     for child in children:
-        child.join(60)
+        child.join(200)
     assert [child.exitcode for child in children] == [0] * len(rows)
 
 
@@ -28,10 +28,10 @@ def killed_after(function, *row, sign):
 
     def run():
         function(*row, ready.set)
-        time.sleep(60)
+        time.sleep(200)
 
     child = _FORK.Process(target=run)
     child.start()
-    assert ready.wait(30), sign
+    assert ready.wait(200), sign
     child.kill()
     child.join()

@@ -54,12 +54,12 @@ def test_nested_and_parallel_leases_of_one_object_hold_until_the_last_ends(disk)
         with leases.hold():
             leases.pin(ONE)
             entered.set()
-            leave.wait(30)
+            leave.wait(100)
 
     thread = threading.Thread(target=work)
     with leases.hold():
         thread.start()
-        assert entered.wait(30)
+        assert entered.wait(100)
         assert len(_files(disk)) == 1
     assert _held(disk).digests == {ONE}
     leave.set()

@@ -92,7 +92,7 @@ class Volumes:
         enter()
         with self.held():
             volume_folder(self._engine, name, labels=marks, options=options or {})
-        return self.get(name)
+            return self.get(name)
 
     def get(self, name: str) -> Volume:
         """Give one volume. Raises: VolumeUnknown."""

@@ -84,7 +84,7 @@ def test_a_hello_of_tls_on_plain_http_is_answered_by_an_http_status_line(hub):
     import socket
 
     host, _, port = hub.address.partition(":")
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
+    with socket.create_connection((host, int(port)), timeout=100) as connection:
         connection.sendall(bytes.fromhex("1603010200010001fc0303") + bytes(500))
         assert connection.recv(64).startswith(b"HTTP/1.")
 
@@ -101,7 +101,7 @@ def test_many_accept_headers_still_give_the_manifest(hub, alice):
     import http.client
 
     alice.image("alice/accepting")
-    connection = http.client.HTTPConnection(hub.address, timeout=20)
+    connection = http.client.HTTPConnection(hub.address, timeout=100)
     connection.putrequest("GET", "/v2/alice/accepting/manifests/v1")
     for kind in ("application/vnd.docker.distribution.manifest.v2+json", MANIFEST):
         connection.putheader("Accept", kind)

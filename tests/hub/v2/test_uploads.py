@@ -138,7 +138,7 @@ def test_what_came_before_a_connection_broke_is_kept_and_the_rest_follows(hub, a
 def test_a_client_that_comes_back_takes_over_from_its_hanging_connection(hub, alice):
     place = alice.begin("alice/hanging")
     host, _, port = hub.address.partition(":")
-    with socket.create_connection((host, int(port)), timeout=20) as hanging:
+    with socket.create_connection((host, int(port)), timeout=100) as hanging:
         hanging.sendall(head_of("PATCH", place, alice, len(DATA)) + DATA[:1000])
         wait_until_received(hub, 1000)
         assert alice.get(place).headers["range"] == "0-999"
@@ -183,7 +183,7 @@ def head_of(method: str, path: str, client: Client, length: int) -> bytes:
 
 def send_and_hang_up(hub, client: Client, path: str, data: bytes, *, promised: int) -> None:
     host, _, port = hub.address.partition(":")
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
+    with socket.create_connection((host, int(port)), timeout=100) as connection:
         connection.sendall(head_of("PATCH", path, client, promised) + data)
         wait_until_received(hub, 1)
 

@@ -82,7 +82,7 @@ def test_a_fast_blob_stays_with_one_connection(client: Client, spares: Spares) -
 
 
 def test_parts_come_at_the_same_time(client: Client, spares: Spares) -> None:
-    together = threading.Barrier(4, timeout=30)
+    together = threading.Barrier(4, timeout=100)
 
     def answer(exchange: Exchange) -> None:
         if 4 * MIB <= wanted(exchange)[0] < 18 * MIB:
