@@ -132,14 +132,14 @@ def test_of_all_tags_those_that_are_left_are_pushed(hub, alice, monkeypatch):
     name = f"{hub.address}/alice/tags"
     import_image(alice, f"{name}:a")
     alice.images.tag(f"{name}:a", f"{name}:b")
-    listed = push._local_tags
+    listed = push.local_tags
 
     def late(engine, wanted):
         found = listed(engine, wanted)
         alice.images.remove(f"{name}:b")
         return found
 
-    monkeypatch.setattr(push, "_local_tags", late)
+    monkeypatch.setattr(push, "local_tags", late)
     assert [row.reference.tag for row in alice.images.push(name, all_tags=True)] == ["a"]
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lamina.spec.descriptor import Descriptor
     from lamina.spec.digest import Digest
 
-__all__ = ["StoreSink", "copy"]
+__all__ = ["StoreSink", "copy", "mounts", "open_source", "wanted_platform"]
 
 
 def copy(
@@ -46,17 +46,15 @@ def copy(
     Raises: Invalid (a name), NotFound, Unauthorized, Denied, Unavailable, Corrupt, Unsupported.
     """
     here, there = PlaceName.parse(source), PlaceName.parse(target)
-    if everything and platform:
-        raise Invalid("all of an index and one platform of it cannot both be copied")
-    wanted = Platform.parse(platform) if platform else engine.platform
+    wanted = wanted_platform(engine, platform, everything=everything)
     with ExitStack() as stack:
         stack.enter_context(engine.store.lease())
-        opened = stack.enter_context(_source(engine, here))
+        opened = stack.enter_context(open_source(engine, here))
         top = copy_image(
             opened,
             _sink(engine, there, here),
             name=source,
-            platform=None if everything else wanted,
+            platform=wanted,
             listener=listener,
             workers=engine.settings.layer_workers,
             referrers=referrers,
@@ -65,8 +63,18 @@ def copy(
     return top.digest
 
 
+def wanted_platform(engine: "Engine", platform: str, *, everything: bool) -> Platform | None:
+    """Give the platform to take out of an index, None for all of it. Raises: Invalid."""
+    if everything and platform:
+        raise Invalid("all of an index and one platform of it cannot both be copied")
+    if everything:
+        return None
+    return Platform.parse(platform) if platform else engine.platform
+
+
 @contextmanager
-def _source(engine: "Engine", place: PlaceName) -> "Iterator[ImageSource]":
+def open_source(engine: "Engine", place: PlaceName) -> "Iterator[ImageSource]":
+    """Open the place that an image is read from. Raises: NotFound, Invalid."""
     from lamina.image.transports import folder, registry
 
     if place.transport == "docker":
@@ -140,7 +148,7 @@ def _sink(engine: "Engine", place: PlaceName, source: PlaceName) -> ImageSink:
         return registry.RegistrySink(
             engine.client,
             Reference.parse(place.name),
-            mount_from=_mounts(Reference.parse(place.name), source),
+            mount_from=mounts(Reference.parse(place.name), source),
             spool=engine.store.disk.uploads,
         )
     if place.transport == "oci":
@@ -153,7 +161,7 @@ def _sink(engine: "Engine", place: PlaceName, source: PlaceName) -> ImageSink:
     return archive.ArchiveSink(place.path, place.name, docker=docker)
 
 
-def _mounts(target: Reference, source: PlaceName) -> tuple[str, ...]:
+def mounts(target: Reference, source: PlaceName) -> tuple[str, ...]:
     """Within one registry blobs are mounted from the source, not sent."""
     if source.transport != "docker":
         return ()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from lamina.engine.archives import ImportRequest, Loaded
     from lamina.engine.engine import Engine
     from lamina.engine.inspect import HistoryRow, LayerRow
+    from lamina.engine.plans import Plan
     from lamina.engine.pull import PullOutcome
     from lamina.engine.push import PushOutcome
     from lamina.layer.view import Tree
@@ -248,6 +249,48 @@ class Images:
             compression=compression,
             force=force,
             listener=listener,
+        )
+
+    def plan_pull(self, name: str, *, platform: str = "") -> "Plan":
+        """Tell what `pull` would fetch; nothing is. See `engine.plans`."""
+        from lamina.engine.plans import plan_pull
+
+        return plan_pull(self._engine, name, platform=platform)
+
+    def plan_push(
+        self,
+        name: str,
+        *,
+        all_tags: bool = False,
+        compression: "Compression | None" = None,
+        force: bool = False,
+    ) -> "tuple[Plan, ...]":
+        """Tell what `push` would send; nothing is. See `engine.plans`."""
+        from lamina.engine.plans import plan_push
+
+        return plan_push(
+            self._engine, name, all_tags=all_tags, compression=compression, force=force
+        )
+
+    def plan_copy(
+        self,
+        source: str,
+        target: str,
+        *,
+        everything: bool = False,
+        platform: str = "",
+        referrers: bool = False,
+    ) -> "Plan":
+        """Tell what `copy` would move; nothing is. See `engine.plans`."""
+        from lamina.engine.plans import plan_copy
+
+        return plan_copy(
+            self._engine,
+            source,
+            target,
+            everything=everything,
+            platform=platform,
+            referrers=referrers,
         )
 
     def tag(self, source: str, target: str) -> Reference:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lamina.spec.digest import Digest
     from lamina.stream.codec import Compression
 
-__all__ = ["NotTagged", "PushOutcome", "push"]
+__all__ = ["NotTagged", "PushOutcome", "find_tagged", "local_tags", "parcels_of", "push"]
 
 
 class NotTagged(NotFound):
@@ -51,7 +51,7 @@ def push(
     from lamina.remote.repository import Repository
 
     wanted = Reference.parse(name)
-    references = _local_tags(engine, wanted) if all_tags else [wanted]
+    references = local_tags(engine, wanted) if all_tags else [wanted]
     listener(Notice(f"The push refers to repository [{wanted.name}]"))
     repository = Repository.of(engine.client, wanted)
     sender = Sender(engine, repository, listener)
@@ -59,14 +59,14 @@ def push(
     with engine.store.lease():
         for reference in references:
             try:
-                image = _find(engine, reference)
+                image = find_tagged(engine, reference)
             except NotFound:
                 if not all_tags or (reference is references[-1] and not outcomes):
                     raise
                 continue  # removed since the tags were listed
             known = Known.of(engine, reference)
             packer = Packer(engine, compression, known, force) if compression else None
-            parcels = _parcels(image, known, packer)
+            parcels = parcels_of(image, known, packer)
             manifest, packed = _as_sent(image, sender.send(parcels)[1:])
             target = reference.tag or manifest.digest
             digest = repository.put_manifest(target, manifest.raw, manifest.media_type)
@@ -76,7 +76,8 @@ def push(
     return tuple(outcomes)
 
 
-def _local_tags(engine: "Engine", wanted: Reference) -> list[Reference]:
+def local_tags(engine: "Engine", wanted: Reference) -> list[Reference]:
+    """Give every tag that a repository has here, sorted. Raises: NotTagged."""
     rows = [Reference.parse(row.name) for row in engine.store.names.all() if row.name]
     found = [row for row in rows if row.name == wanted.name and row.tag]
     if not found:
@@ -84,7 +85,8 @@ def _local_tags(engine: "Engine", wanted: Reference) -> list[Reference]:
     return sorted(found, key=lambda row: row.tag)
 
 
-def _find(engine: "Engine", reference: Reference) -> "LocalImage":
+def find_tagged(engine: "Engine", reference: Reference) -> "LocalImage":
+    """Give the image of that very name. Raises: NotTagged."""
     if engine.store.names.get(str(reference)) is None:
         raise NotTagged(
             f"An image does not exist locally with the tag: {reference.familiar_name}",
@@ -93,7 +95,7 @@ def _find(engine: "Engine", reference: Reference) -> "LocalImage":
     return engine.images.resolve(str(reference))
 
 
-def _parcels(image: "LocalImage", known: Known, packer: Packer | None) -> list[Parcel]:
+def parcels_of(image: "LocalImage", known: Known, packer: Packer | None) -> list[Parcel]:
     """List the configuration, which no one watches, and the layers, topmost first."""
     config = image.manifest.config
     parcels = [Parcel(config, "", config.size, known.homes.get(config.digest, ()))]

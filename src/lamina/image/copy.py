@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lamina.spec.digest import Digest
     from lamina.spec.platform import Platform
 
-__all__ = ["copy"]
+__all__ = ["Contents", "contents", "copy"]
 
 _DEEPEST_INDEX = 4
 _REPORT_EVERY = 512 * 1024
@@ -43,36 +43,46 @@ def copy(
     stay. Blobs that are there already are not sent. Raises: PlatformUnavailable, Unsupported
     (schema 1, foreign layers without bytes), and what the two places raise.
     """
+    found = contents(source, platform, name=name, referrers=referrers)
+    try:
+        _send(source, sink, list(found.blobs.values()), listener, workers)
+        for number, (descriptor, document) in enumerate(found.manifests, 1):
+            sink.manifest(descriptor, document, top=number == len(found.manifests))
+        sink.finish()
+    except BaseException:
+        sink.abandon()
+        raise
+    return found.top
+
+
+def contents(
+    source: ImageSource, platform: "Platform | None", *, name: str, referrers: bool = False
+) -> "Contents":
+    """Read all documents of what `copy` would copy. Raises: as it does."""
     if platform is None:
         top, raw = source.manifest(None)
     else:
         _, chosen = choose_manifest(source, platform, name=name)
         top, raw = chosen.descriptor, chosen.raw
-    walk = _Walk(source)
+    walk = Contents(source, top)
     walk.follow(top, raw)
     if referrers:
         walk.attach()
-    try:
-        _send(source, sink, list(walk.blobs.values()), listener, workers)
-        for number, (descriptor, document) in enumerate(walk.manifests, 1):
-            sink.manifest(descriptor, document, top=number == len(walk.manifests))
-        sink.finish()
-    except BaseException:
-        sink.abandon()
-        raise
-    return top
+    return walk
 
 
 @dataclass(slots=True)
-class _Walk:
-    """What an image is made of: blobs, each once, and manifests, children first."""
+class Contents:
+    """What an image is made of: blobs, each once, and manifests, children first, `top` last."""
 
     source: ImageSource
+    top: "Descriptor"
     blobs: "dict[Digest, Descriptor]" = field(default_factory=dict)
     manifests: "list[tuple[Descriptor, bytes]]" = field(default_factory=list)
     seen: "set[Digest]" = field(default_factory=set)
 
     def follow(self, descriptor: "Descriptor", raw: bytes, depth: int = 0) -> None:
+        """Take note of a manifest, and of all below an index. Raises: Unsupported (too deep)."""
         document = parse_manifest(raw, descriptor.media_type)
         if isinstance(document, Index):
             if depth >= _DEEPEST_INDEX:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lamina.cli.flags import BOOL, Command, Flag
+from lamina.cli.planning import DRY_RUN, tell_plans
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ COMMAND = Command(
     ),
     flags=(
         Flag("all", "a", kind=BOOL, help="Copy everything that an index lists, whatever it is for"),
+        DRY_RUN,
         Flag("platform", help="Choose the platform of a multi-platform image"),
         Flag(
             "referrers", kind=BOOL, help="Copy what is attached, too: signatures, lists of contents"
@@ -44,6 +46,16 @@ def main(arguments: Arguments, context: Context) -> int:
 
     source, target = arguments.positional
     quiet = arguments.flag("quiet")
+    if arguments.flag("dry-run"):
+        plan = context.engine.images.plan_copy(
+            source,
+            target,
+            everything=arguments.flag("all"),
+            platform=arguments.text("platform"),
+            referrers=arguments.flag("referrers"),
+        )
+        tell_plans(context, (plan,), quiet=quiet)
+        return 0
     try:
         with Progress(context, quiet=quiet) as listener:
             digest = context.engine.images.copy(

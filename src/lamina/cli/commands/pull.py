@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lamina.cli.flags import BOOL, Command, Flag
+from lamina.cli.planning import DRY_RUN, tell_plans
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ COMMAND = Command(
     flags=(
         Flag("all-tags", "a", kind=BOOL, help="Download all tagged images in the repository"),
         Flag("all-platforms", kind=BOOL, help="Download the image of every platform"),
+        DRY_RUN,
         Flag("platform", help="Choose the platform of a multi-platform image"),
         Flag("disable-content-trust", kind=BOOL, default=True, hidden=True),  # scripts give it
         Flag("no-unpack", kind=BOOL, help="Leave layers to be unpacked by the first container"),
@@ -47,6 +49,12 @@ def main(arguments: Arguments, context: Context) -> int:
     platform, all_platforms = arguments.text("platform"), arguments.flag("all-platforms")
     if all_platforms and (platform or all_tags):
         raise Invalid("--all-platforms goes with neither --platform nor --all-tags")
+    if arguments.flag("dry-run"):
+        if all_platforms or all_tags:
+            raise Invalid("--dry-run is for one image: neither --all-tags nor --all-platforms")
+        plan = context.engine.images.plan_pull(name, platform=platform)
+        tell_plans(context, (plan,), quiet=quiet, verb="fetched")
+        return 0
     try:
         with Progress(context, quiet=quiet) as listener:
             context.engine.images.pull(

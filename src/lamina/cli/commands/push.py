@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lamina.cli.flags import BOOL, INT, Command, Flag
+from lamina.cli.planning import DRY_RUN, tell_plans
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ COMMAND = Command(
             kind=BOOL,
             help="Pack layers that came from elsewhere so, too; their digests change",
         ),
+        DRY_RUN,
         Flag("disable-content-trust", kind=BOOL, default=True, hidden=True),  # scripts give it
         Flag("quiet", "q", kind=BOOL, help="Suppress verbose output"),
     ),
@@ -61,6 +63,12 @@ def main(arguments: Arguments, context: Context) -> int:
     if not all_tags and not bare.tag and bare.digest is None and not quiet:
         context.print(f"Using default tag: {reference.tag}")
         context.out.flush()
+    if arguments.flag("dry-run"):
+        plans = context.engine.images.plan_push(
+            name, all_tags=all_tags, compression=compression, force=force
+        )
+        tell_plans(context, plans, quiet=quiet)
+        return 0
     try:
         with Progress(context, quiet=quiet) as listener:
             context.engine.images.push(

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from lamina.stream.verify import Readable
 
-__all__ = ["DirSink", "DirSource", "LayoutSink", "LayoutSource"]
+__all__ = ["DirSink", "DirSource", "Files", "LayoutSink", "LayoutSource"]
 
 _REF_NAME = "org.opencontainers.image.ref.name"
 _LAYOUT = {"imageLayoutVersion": "1.0.0"}
@@ -46,7 +46,7 @@ _HEX, _HEX_SIZES = frozenset("0123456789abcdef"), (64, 128)
 _DIR_VERSION = b"Directory Transport Version: 1.1\n"
 
 
-class _Files:
+class Files:
     """Blobs as files: those of a layout lie by algorithm, those of a plain folder beside each other."""
 
     def __init__(self, folder: str) -> None:
@@ -55,6 +55,10 @@ class _Files:
     def path(self, digest: Digest) -> str:
         """Tell where a blob lies."""
         return f"{self.folder}/blobs/{digest.algorithm}/{digest.hex}"
+
+    def has(self, wanted: Descriptor) -> bool:
+        """Tell whether a blob is here, going by its size; where the folder is not, nothing is."""
+        return _has(self.path(wanted.digest), wanted.size)
 
     def read(self, digest: Digest, path: str = "") -> bytes:
         """Read a document and check it. Raises: NotFound, Corrupt."""
@@ -98,7 +102,7 @@ class _Files:
         That the name survives a power cut is left to `finish`: before it nothing leads there.
         """
         path = self.path(wanted.digest)
-        if _has(path, wanted.size):
+        if self.has(wanted):
             return Arrival(Phase.PRESENT)
         self.write(path, lambda fd: self._fill(fd, opened, progress))
         return Arrival()
@@ -142,7 +146,7 @@ class _Files:
                 progress(count)
 
 
-class LayoutSource(_Files):
+class LayoutSource(Files):
     """One image of an OCI layout: the only one, or the one with the name `name`."""
 
     def __init__(self, folder: str, name: str = "") -> None:
@@ -168,7 +172,7 @@ class LayoutSource(_Files):
         return tuple(found)
 
 
-class LayoutSink(_Files):
+class LayoutSink(Files):
     """A name in an OCI layout, which is made when absent; other images in it stay."""
 
     def __init__(self, folder: str, name: str = "") -> None:
@@ -235,7 +239,7 @@ class LayoutSink(_Files):
         """Leave whole blobs for the next attempt."""
 
 
-class DirSource(_Files):
+class DirSource(Files):
     """The image of a plain folder."""
 
     def path(self, digest: Digest) -> str:
@@ -257,7 +261,7 @@ class DirSource(_Files):
         return parse_manifest(raw).descriptor, raw
 
 
-class DirSink(_Files):
+class DirSink(Files):
     """A plain folder, new or empty."""
 
     def __init__(self, folder: str) -> None:
