@@ -80,8 +80,18 @@ class Exchange:
     @property
     def body(self) -> bytes:
         if self._body is None:
-            self._body = self.handler.rfile.read(int(self.headers.get("content-length") or 0))
+            chunked = self.headers.get("transfer-encoding") == "chunked"
+            length = int(self.headers.get("content-length") or 0)
+            self._body = self._chunks() if chunked else self.handler.rfile.read(length)
         return self._body
+
+    def _chunks(self) -> bytes:
+        found = b""
+        while size := int(self.handler.rfile.readline(), 16):
+            found += self.handler.rfile.read(size)
+            self.handler.rfile.readline()
+        self.handler.rfile.readline()
+        return found
 
     def reply(
         self, status: int, body: bytes = b"", headers: Any = (), *, length: int | None = None

@@ -1,5 +1,6 @@
 """A layer's plain tar packed anew, in one pass: what goes out, its digest, and the diff ID checked."""
 
+import os
 from collections.abc import Callable, Iterable
 from types import MappingProxyType
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["pack", "repacked_manifest"]
 
-_WORKERS = 2
+_MOST = 4
 
 
 def pack(
@@ -29,9 +30,11 @@ def pack(
     """Compress the tar that `pieces` are, in MiBs, into `write`; give the blob's descriptor.
 
     The same tar gives the same blob; with gzip the one that a commit would make of it, with zstd
-    one that two threads make. The tar is hashed in a thread of its own. Raises: DigestMismatch (the tar is not `diff_id`: it is damaged here).
+    one that any number of threads make. It is compressed by a thread for each processor, at most
+    four, and hashed by another. Raises: DigestMismatch (the tar is not `diff_id`: it is damaged here).
     """
-    machine = compressor(compression.codec, compression.level, workers=_WORKERS)
+    workers = min(len(os.sched_getaffinity(0)), _MOST)
+    machine = compressor(compression.codec, compression.level, workers=workers)
     plain, packed = Hasher(diff_id.algorithm), Hasher()
 
     def put(data: bytes) -> None:

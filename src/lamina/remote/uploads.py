@@ -286,21 +286,23 @@ class Upload:
     def _transfer(self) -> None:
         """Send everything from the server's offset on, as often as there is progress."""
         tries = self._transport.tries(self._offset)
-        while (end := self._end()) > self._offset:
+        flows = self._growing is not None and not self._offset and not self._piece()
+        while flows or (end := self._end()) > self._offset:
+            flowed, flows = flows, False
             try:
-                response = self._channel.send(self._patch(end))
+                response = self._channel.send(self._flow() if flowed else self._patch(end))
             except ConnectionBroken as error:
                 reason = str(error)
             else:
                 if response.is_success:
                     self._move(response)
-                    self._offset, self._unsure = end, False
+                    self._offset, self._unsure = self._size if flowed else end, False
                     continue
                 if response.status == 404:  # noqa: PLR2004
                     raise _Restart(self._channel.error(response))
-                if response.status == _TOO_LARGE:
+                if response.status == _TOO_LARGE and not flowed:
                     self._shrink(response, end - self._offset)
-                elif response.status not in (*RETRIED, *_BEHIND):
+                elif response.status not in (*RETRIED, *_BEHIND, _TOO_LARGE):
                     raise self._channel.error(response)
                 reason = str(self._channel.error(response))
                 if self._unsure and response.status in _BEHIND:  # so it has that one byte
@@ -347,6 +349,24 @@ class Upload:
             headers["Content-Range"] = f"{offset}-{end - 1}"
         body = Body(end - offset, lambda: self._pieces(offset, end))
         return Request("PATCH", self._location, headers, body, retry=False)
+
+    def _flow(self) -> Request:
+        """Send all of a blob that is being made with one request, as Docker does: registries sync each."""
+        headers = {"Content-Type": "application/octet-stream"}
+        return Request("PATCH", self._location, headers, Body(None, self._as_made), retry=False)
+
+    def _as_made(self) -> Iterator[bytes]:
+        """Give the blob as far as it is made, until it is whole. Raises: what the maker fails with."""
+        growing = self._growing
+        assert growing is not None  # noqa: S101 - what else would flow
+        offset, whole = 0, False
+        while not whole:
+            there = growing.wait(offset + BLOCK)
+            if whole := there < offset + BLOCK:
+                made = growing.made()
+                self._digest, self._size = str(made.digest), made.size
+            yield from self._pieces(offset, there)
+            offset = there
 
     def _pieces(self, offset: int, end: int = -1) -> Iterator[bytes]:
         """Read the body from `offset` on. Raises: BodyUnreadable."""

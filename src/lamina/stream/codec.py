@@ -121,8 +121,9 @@ def compressor(codec: str, level: int | None = None, *, workers: int = 0) -> Com
 
     gzip levels up to 3 are isal's where it is installed: at 1 it is several times as fast as zlib's
     6 for about a seventh more bytes. gzip output has no time and no name in its header, so the same
-    bytes give the same blob. With `workers` zstd compresses in so many threads where it is built for
-    that; any number of them gives the same bytes, which none does not. Raises: Unsupported (unknown codec, or zstd not installed).
+    bytes give the same blob. With `workers` isal compresses in so many threads, and zstd where it is
+    built for that; any number of them gives the same bytes, for zstd other ones than none does.
+    Raises: Unsupported (unknown codec, or zstd not installed).
     """
     if codec not in _DEFAULT_LEVELS:
         raise Unsupported(f"unknown compression {codec!r}", hint="use gzip, zstd or none")
@@ -130,8 +131,9 @@ def compressor(codec: str, level: int | None = None, *, workers: int = 0) -> Com
     if codec == "gzip":
         engine = _isal()
         if engine is not None and 0 <= chosen <= _ISAL_MOST:
-            made: Compressor = engine.compressobj(chosen, zlib.DEFLATED, _GZIP_WINDOW)
-            return made
+            from lamina.stream.gzip_blocks import GzipBlocks
+
+            return GzipBlocks(engine, chosen, workers=workers)
         return zlib.compressobj(chosen, zlib.DEFLATED, _GZIP_WINDOW)
     if codec == "zstd":
         module = _zstd()
