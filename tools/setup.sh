@@ -12,11 +12,11 @@ case $purpose in
 esac
 
 # What each program or module is for, and which Debian package brings it.
-demo_programs=(crun:crun bwrap:bubblewrap newuidmap:uidmap)
+demo_programs=(crun:crun bwrap:bubblewrap newuidmap:uidmap nft:nftables)
 dev_programs=("${demo_programs[@]}"
   runc:runc skopeo:skopeo umoci:umoci podman:podman mmdebstrap:mmdebstrap chromium:chromium
   setfattr:attr setfacl:acl pigz:pigz bsdtar:libarchive-tools mkfs.erofs:erofs-utils zstd:zstd
-  docker-registry:docker-registry ip:iproute2 mkfs.ext4:e2fsprogs busybox:busybox-static strace:strace)
+  docker-registry:docker-registry ip:iproute2 pasta:passt slirp4netns:slirp4netns nft:nftables mkfs.ext4:e2fsprogs busybox:busybox-static strace:strace)
 
 missing_packages() {
   local pair
@@ -47,6 +47,13 @@ system_packages() {
         || echo "setup: doing without $package (see $log)" >&2
     done
   }
+}
+
+# Plain users' networks need this device open to them, as it is on most systems.
+open_tunnels() {
+  [ "$(id -u)" = 0 ] || return 0
+  modprobe tun 2> /dev/null || true
+  [ ! -c /dev/net/tun ] || chmod 666 /dev/net/tun 2> /dev/null || true
 }
 
 find_python() {
@@ -97,6 +104,7 @@ if [ "$purpose" = demo ]; then
   system_packages "${demo_programs[@]}"
 else
   system_packages "${dev_programs[@]}"
+  open_tunnels
 fi
 make_venv
 install_python_packages

@@ -90,7 +90,7 @@ def test_the_host_document_keeps_binds_as_written():
 @pytest.mark.parametrize(
     "facts",
     [
-        {"network": "mine"},
+        {"network": "name=mine,speed=2"},
         {"extra_hosts": ("x",)},
         {"log_driver": "asdf"},
         {"stop_signal": "NOPE"},

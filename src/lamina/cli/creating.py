@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from lamina.cli import unready
+from lamina.cli import networking, unready
 from lamina.cli.flags import BOOL, BYTES, INT, LIST, MAP, STRING, Flag, FlagInvalid
 from lamina.cli.limiting import CREATE_FLAGS, limits_of, warn
 from lamina.errors import Invalid
@@ -19,13 +19,11 @@ if TYPE_CHECKING:
 __all__ = ["FLAGS", "as_ours", "create", "read_env_files", "request_of", "with_values"]
 
 FLAGS = (
-    Flag("add-host", kind=LIST, help="Add a custom host-to-IP mapping (host:ip)"),
     Flag("annotation", kind=MAP, help="Add an annotation to the container", hidden=True),
     Flag("attach", "a", kind=LIST, help="Attach to STDIN, STDOUT or STDERR"),
     Flag("cap-add", kind=LIST, help="Add Linux capabilities"),
     Flag("cap-drop", kind=LIST, help="Drop Linux capabilities"),
     Flag("cidfile", help="Write the container ID to the file"),
-    Flag("dns", kind=LIST, help="Set custom DNS servers"),
     Flag("domainname", help="Container NIS domain name"),
     Flag("entrypoint", help="Overwrite the default ENTRYPOINT of the image"),
     Flag("env", "e", kind=LIST, help="Set environment variables"),
@@ -39,8 +37,6 @@ FLAGS = (
     Flag("log-driver", help="Logging driver for the container", default="json-file"),
     Flag("mount", kind=LIST, help="Attach a filesystem mount to the container"),
     Flag("name", help="Assign a name to the container"),
-    Flag("network", help="Connect a container to a network", default="default"),
-    Flag("net", help="Connect a container to a network", hidden=True),
     Flag("pid", help="PID namespace to use"),
     Flag("platform", help="Set platform if the image is multi-platform"),
     Flag("privileged", kind=BOOL, help="Give extended privileges to this container"),
@@ -61,6 +57,7 @@ FLAGS = (
     Flag("volume", "v", kind=LIST, help="Bind mount a volume"),
     Flag("workdir", "w", kind=STRING, help="Working directory inside the container"),
     *CREATE_FLAGS,
+    *networking.FLAGS,
     *unready.FLAGS,
 )
 _SECURITY = ("no-new-privileges", "seccomp", "systempaths", "apparmor", "label")
@@ -68,7 +65,7 @@ _SECURITY = ("no-new-privileges", "seccomp", "systempaths", "apparmor", "label")
 
 def create(arguments: Arguments, context: Context, *, attached: bool = True) -> ContainerRecord:
     """Make the container that the words ask for, its image pulled first where it is missing."""
-    unready.check(arguments, context)
+    unready.check(arguments)
     request = request_of(arguments, context, attached=attached)
     if request.cidfile and os.path.exists(request.cidfile):
         raise Invalid(
@@ -84,6 +81,7 @@ def create(arguments: Arguments, context: Context, *, attached: bool = True) -> 
     if policy == "always":
         _pull(arguments, context, request.image)
     record = _create(arguments, context, request, may_pull=policy == "missing")
+    networking.warn(record, context)
     if request.cidfile:
         with open(request.cidfile, "w", encoding="ascii") as file:
             file.write(record.id)
@@ -148,7 +146,7 @@ def request_of(arguments: Arguments, context: Context, *, attached: bool) -> Cre
         mounts=tuple(mounts),
         tmpfs=_tmpfs(arguments.texts("tmpfs")),
         read_only=arguments.flag("read-only"),
-        network=arguments.text("net") or arguments.text("network"),
+        networking=networking.request_of(arguments),
         extra_hosts=arguments.texts("add-host"),
         dns=arguments.texts("dns"),
         cap_add=_words(arguments.texts("cap-add")),

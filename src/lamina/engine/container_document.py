@@ -1,5 +1,7 @@
 """A container as `docker inspect` shows it."""
 
+from lamina.engine.network_document import network_settings
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
@@ -56,24 +58,10 @@ def container_document(
             for mount in record.mounts
         ],
         "Config": record.config,
-        "NetworkSettings": _network(record, state),
+        "NetworkSettings": network_settings(record, state),
     }
 
 
 def _driver_data(engine: "Engine", record: "ContainerRecord") -> "Document":
     active = f"{engine.settings.root}/snapshots/active/{record.id}"
     return {"UpperDir": f"{active}/upper", "WorkDir": f"{active}/work"}
-
-
-def _network(record: "ContainerRecord", state: "ContainerState") -> "Document":
-    mode = str(record.host.get("NetworkMode") or "default")
-    mode = "bridge" if mode == "default" else mode
-    found = state.network
-    address = str(found.get("IPAddress") or "")
-    return {
-        "Ports": {},
-        "IPAddress": address,
-        "Gateway": str(found.get("Gateway") or ""),
-        "MacAddress": str(found.get("MacAddress") or ""),
-        "Networks": {found.get("mode") or mode: {"IPAddress": address, **found}},
-    }

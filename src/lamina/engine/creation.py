@@ -14,6 +14,7 @@ from lamina.engine.requests import (
     config_document,
     host_document,
 )
+from lamina.errors import Invalid
 from lamina.runtime.log import timestamp
 
 TYPE_CHECKING = False
@@ -45,6 +46,7 @@ def _create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
     container = secrets.token_hex(32)
     config = config_document(request, image.config.settings, container)
     _refuse_reserved(request)
+    networks = _networks(engine, request)
     folder = f"{engine.store.disk.containers}/{container}"
     words = [*(config["Entrypoint"] or ()), *(config["Cmd"] or ())]
     lock = _begin(folder)
@@ -64,6 +66,7 @@ def _create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
             args=tuple(words[1:]),
             driver=engine.snapshotter.name,
             mounts=_mounts(engine, request, config, image.config.diff_ids),
+            networks=networks,
             folder=folder,
         )
         engine.snapshotter.prepare(container, record.diff_ids)
@@ -97,6 +100,26 @@ def _undo(engine: "Engine", container: str, folder: str, name: str) -> None:
         remove_tree(folder)
     if name:
         engine.containers.register.free(name, container)
+
+
+def _networks(engine: "Engine", request: CreateRequest) -> "Document":
+    """Give the networks to join, by ID: a network may be named anew. Raises: NetworkUnknown."""
+    found: Document = {}
+    for endpoint in request.networks.endpoints:
+        mode = endpoint.network
+        if mode.startswith("container:"):
+            engine.containers.record(mode.partition(":")[2])
+        elif mode not in ("default", "host", "none"):
+            network = engine.networks.get(mode)
+            if endpoint.ip and not network.fixed:
+                raise Invalid(
+                    "invalid config for network "
+                    f"{mode}: user specified IP address is supported only when connecting to "
+                    "networks with user configured subnets",
+                    hint="`lamina network create --subnet 10.5.0.0/24 NAME`",
+                )
+            found[network.id] = endpoint.to_json()
+    return found
 
 
 def _refuse_reserved(request: CreateRequest) -> None:

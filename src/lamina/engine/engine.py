@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from lamina.engine.containers import Containers
     from lamina.engine.images import Images
+    from lamina.engine.networks import Networks
     from lamina.engine.system import System
     from lamina.engine.volume_shelf import Volumes
     from lamina.events import Listener
@@ -131,6 +132,13 @@ class Engine:
         from lamina.spec.platform import Platform
 
         return Platform.from_machine(os.uname().machine)
+
+    @cached_property
+    def networks(self) -> "Networks":
+        """The networks that containers join."""
+        from lamina.engine.networks import Networks
+
+        return Networks(self)
 
     @cached_property
     def images(self) -> "Images":

@@ -9,6 +9,8 @@ from lamina.engine.limits import Device, device_binds, device_rules
 from lamina.engine.names import ContainerUnknown, unknown
 from lamina.engine.records import RECORD, ContainerRecord, ContainerState
 from lamina.engine.requests import ExecRequest, signal_number
+from lamina.engine.run_folders import order_folder, shim_socket
+from lamina.engine.wiring import wiring
 from lamina.errors import InUse, Invalid, Unavailable
 from lamina.spec.bundle import (
     CAPABILITIES,
@@ -65,16 +67,6 @@ def not_running(record: ContainerRecord) -> ContainerNotRunning:
     )
 
 
-def order_folder(run_root: str, container: str) -> str:
-    """Give the folder of a running container's socket and bundle; short, for the socket's sake."""
-    return f"{run_root}/c/{container[:16]}"
-
-
-def shim_socket(engine: "Engine", record: ContainerRecord) -> str:
-    """Give where the container's shim listens."""
-    return f"{order_folder(engine.settings.run_root, record.id)}/s"
-
-
 def start(
     engine: "Engine", record: ContainerRecord, choice: "Choice", *, stdin: bool = False
 ) -> "Attachment":
@@ -88,6 +80,7 @@ def start(
     try:
         folder = order_folder(engine.settings.run_root, record.id)
         _make_run_folder(engine, folder, record.id)
+        network, wires = wiring(engine, record, folder)
         stack = engine.snapshotter.stack(record.id)
         order = Order(
             id=record.id,
@@ -96,13 +89,14 @@ def start(
             run_root=engine.settings.run_root,
             choice=choice,
             mounts=engine.snapshotter.mounts(stack, f"{folder}/rootfs"),
-            bundle=_bundle(engine, record),
+            bundle=_bundle(engine, record, network),
             process=_process(record),
             open_stdin=bool(record.config.get("OpenStdin")),
             stdin_once=bool(record.config.get("StdinOnce")),
             starter_types=stdin,
             log=record.host["LogConfig"]["Type"] != "none",
             doomed=_doomed(engine, record),
+            network=wires,
         )
         attachment = Shims().start(order, lock)
     finally:
@@ -208,7 +202,7 @@ def _has_no_new_privileges(host: "Document") -> bool:
     )
 
 
-def _bundle(engine: "Engine", record: ContainerRecord) -> Bundle:
+def _bundle(engine: "Engine", record: ContainerRecord, network: str) -> Bundle:
     from lamina.engine.hostfiles import write_host_files
 
     host = record.host
@@ -220,7 +214,7 @@ def _bundle(engine: "Engine", record: ContainerRecord) -> Bundle:
     binds += device_binds(devices)
     return Bundle(
         hostname=record.config["Hostname"],
-        network=_network(host),
+        network=network,
         read_only=bool(host.get("ReadonlyRootfs")),
         privileged=bool(host.get("Privileged")),
         seccomp="seccomp=unconfined" not in security,
@@ -235,12 +229,6 @@ def _bundle(engine: "Engine", record: ContainerRecord) -> Bundle:
         limits=Limits.from_host(host),
         device_rules=device_rules(devices),
     )
-
-
-def _network(host: "Document") -> str:
-    """Give where the container's network comes from: `none`, `host` or `bridge`."""
-    wanted = str(host.get("NetworkMode") or "default")
-    return wanted if wanted in ("none", "host") else "host"
 
 
 def _init_program() -> str:

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from lamina.engine.records import ContainerRecord
     from lamina.spec.wire import Document
 
-__all__ = ["FILES", "write_host_files"]
+__all__ = ["FILES", "base_hosts", "names_of", "resolver_lines", "write_host_files"]
 
 FILES = ("hosts", "hostname", "resolv.conf")
 
@@ -49,21 +49,57 @@ def write_host_files(record: "ContainerRecord") -> "list[Document]":
 def _hosts(record: "ContainerRecord") -> str:
     alone = record.host.get("NetworkMode") == "none"
     text = _LOCAL if alone else _read("/etc/hosts") or _LOCAL
-    name = record.config["Hostname"]
-    if record.config.get("Domainname"):
-        name = f"{name}.{record.config['Domainname']} {name}"
     text = text if text.endswith("\n") else text + "\n"
-    for row in record.host.get("ExtraHosts") or ():
-        host, _, address = row.partition(":")
-        text += f"{'127.0.0.1' if address == 'host-gateway' else address}\t{host}\n"
-    return text + f"127.0.1.1\t{name}\n"
+    text += _extra(record).replace("host-gateway", "127.0.0.1")
+    return text + f"127.0.1.1\t{names_of(record)}\n"
+
+
+def base_hosts(record: "ContainerRecord") -> str:
+    """Give /etc/hosts but for the container's own address, which nobody knows yet.
+
+    The word `host-gateway` stands for the machine's address.
+    """
+    return _LOCAL + _extra(record)
+
+
+def names_of(record: "ContainerRecord") -> str:
+    """Give the names of a container's own line in /etc/hosts."""
+    name = str(record.config["Hostname"])
+    domain = record.config.get("Domainname")
+    return f"{name}.{domain} {name}" if domain else name
+
+
+def _extra(record: "ContainerRecord") -> str:
+    rows = [str(row).replace("=", ":", 1) for row in record.host.get("ExtraHosts") or ()]
+    pairs = [row.partition(":") for row in rows]
+    return "".join(f"{address}\t{host}\n" for host, _, address in pairs)
+
+
+def resolver_lines(record: "ContainerRecord", *, resolver: bool) -> str:
+    """Give /etc/resolv.conf; with `resolver` without servers, as the network's own comes first."""
+    host = record.host
+    machine = [line.strip() for line in _read("/etc/resolv.conf").splitlines()]
+    servers = [f"nameserver {server}" for server in host.get("Dns") or ()]
+    servers = servers or [row for row in machine if row.startswith("nameserver")]
+    search = [str(name) for name in host.get("DnsSearch") or ()]
+    lines = [] if resolver else servers
+    if search:
+        lines += [] if search == ["."] else [f"search {' '.join(search)}"]
+    else:
+        lines += [row for row in machine if row.startswith(("search", "domain"))]
+    options = [str(option) for option in host.get("DnsOptions") or ()]
+    if options:
+        lines.append(f"options {' '.join(options)}")
+    else:
+        lines += [row for row in machine if row.startswith("options")]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _resolv(record: "ContainerRecord") -> str:
-    servers = record.host.get("Dns") or ()
-    if servers:
-        return "".join(f"nameserver {server}\n" for server in servers)
-    return "" if record.host.get("NetworkMode") == "none" else _read("/etc/resolv.conf")
+    host = record.host
+    if any(host.get(key) for key in ("Dns", "DnsSearch", "DnsOptions")):
+        return resolver_lines(record, resolver=False)
+    return "" if host.get("NetworkMode") == "none" else _read("/etc/resolv.conf")
 
 
 def _read(path: str) -> str:

@@ -30,7 +30,8 @@ class ContainerRecord:
     """What a container was created as. `config` and `host` are Docker's Config and HostConfig.
 
     `created` is RFC 3339; `diff_ids` lowest first; `mounts` as Docker's inspect shows them;
-    `points` are paths that the runtime makes in the writable layer to mount on.
+    `points` are paths that the runtime makes in the writable layer to mount on; `networks` maps a
+    network's ID (or `bridge`) to the aliases, `ip` and `mac` that were asked for on it.
     """
 
     id: str
@@ -46,6 +47,7 @@ class ContainerRecord:
     driver: str
     mounts: tuple[Document, ...] = ()
     points: tuple[str, ...] = ()
+    networks: Document = field(default_factory=dict)
     folder: str = field(default="", compare=False)
 
     @classmethod
@@ -65,6 +67,7 @@ class ContainerRecord:
             driver=document["driver"],
             mounts=tuple(document["mounts"]),
             points=tuple(document["points"]),
+            networks=document.get("networks") or {},
             folder=folder,
         )
 

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from lamina.engine.limits import Device, Ulimit, check_limits, check_score
+from lamina.engine.network_request import Endpoint, NetworkRequest
 from lamina.engine.volume_mounts import MountInvalid, VolumeMount
 from lamina.errors import Invalid
 from lamina.spec.bundle import capabilities
 from lamina.spec.limits import Limits
 from lamina.spec.wire import Document
-from lamina.values import dataclass, field
+from lamina.values import dataclass, field, replace
 
 __all__ = [
     "CommandMissing",
@@ -33,7 +34,8 @@ class CreateRequest:
     """A container to make. Empty means: as the image says, or Docker's default.
 
     `command` replaces the image's Cmd; `entrypoint` None keeps the image's, `()` clears it.
-    `stop_timeout_s` None is ten seconds. `network` is default, host, none or bridge.
+    `stop_timeout_s` None is ten seconds. `network` is default, host, none, bridge, `container:NAME`
+    or a network's name; ports, aliases and more than one network stand in `networking`.
     """
 
     image: str
@@ -53,6 +55,7 @@ class CreateRequest:
     tmpfs: Mapping[str, str] = field(default_factory=dict)
     read_only: bool = False
     network: str = "default"
+    networking: NetworkRequest = NetworkRequest()
     extra_hosts: tuple[str, ...] = ()
     dns: tuple[str, ...] = ()
     cap_add: tuple[str, ...] = ()
@@ -74,6 +77,13 @@ class CreateRequest:
     devices: tuple[Device, ...] = ()
     oom_score_adj: int = 0
 
+    @property
+    def networks(self) -> NetworkRequest:
+        """All that is asked about networks."""
+        if self.networking.endpoints or self.network == "default":
+            return self.networking
+        return replace(self.networking, endpoints=(Endpoint.parse(self.network),))
+
     def check(self) -> None:
         """Refuse what cannot be. Raises: Invalid and its kin."""
         capabilities(self.cap_add, self.cap_drop)
@@ -81,10 +91,9 @@ class CreateRequest:
         check_score(self.oom_score_adj)
         for device in self.devices:
             tuple(device.nodes())
-        if self.network not in ("default", "bridge", "host", "none"):
-            raise Invalid(f"network {self.network} not found", hint="use bridge, host or none")
+        self.networks.check()
         for row in self.extra_hosts:
-            host, colon, address = row.partition(":")
+            host, colon, address = row.replace("=", ":", 1).partition(":")
             if not (host and colon and address):
                 raise Invalid(f"bad format for add-host: {row!r}", hint="write --add-host host:ip")
         if self.log_driver not in ("json-file", "none"):
@@ -138,6 +147,7 @@ def config_document(request: CreateRequest, image: Document, container: str) -> 
     if not entrypoint and not command:
         raise CommandMissing("no command specified", hint="add one after the image's name")
     env = _merge_env(image.get("Env") or [], request.env)
+    ports = request.networks.all_exposed(image.get("ExposedPorts") or {})
     return {
         "Hostname": request.hostname or container[:12],
         "Domainname": request.domainname,
@@ -145,7 +155,7 @@ def config_document(request: CreateRequest, image: Document, container: str) -> 
         "AttachStdin": request.open_stdin,
         "AttachStdout": True,
         "AttachStderr": True,
-        **({"ExposedPorts": image["ExposedPorts"]} if image.get("ExposedPorts") else {}),
+        **({"ExposedPorts": ports} if ports else {}),
         "Tty": request.terminal,
         "OpenStdin": request.open_stdin,
         "StdinOnce": request.open_stdin and request.stdin_once,
@@ -182,8 +192,7 @@ def host_document(request: CreateRequest) -> Document:
         "Binds": binds or None,
         "ContainerIDFile": request.cidfile,
         "LogConfig": {"Type": request.log_driver, "Config": {}},
-        "NetworkMode": request.network,
-        "PortBindings": {},
+        **request.networks.host_values(),
         "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
         "AutoRemove": request.auto_remove,
         "CapAdd": list(request.cap_add) or None,

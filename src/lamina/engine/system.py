@@ -33,6 +33,7 @@ class System:
     def info(self) -> "Document":
         """Say which parts serve here, and why those."""
         from lamina import __version__
+        from lamina.runtime.net.backend import backend
         from lamina.snapshot.space import space
 
         engine = self._engine
@@ -40,6 +41,7 @@ class System:
         running = sum(1 for record in records if engine.containers.is_running(record.id))
         uname = os.uname()
         runtime = engine.containers.runtime
+        network = backend()
         kept = space(engine.layers)
         return {
             "ServerVersion": __version__,
@@ -58,7 +60,8 @@ class System:
             "StorageDrivers": self._drivers(),
             "DefaultRuntime": runtime.name,
             "RuntimeReason": runtime.reason,
-            "Network": "the host's, or none (--network none)",
+            "Network": network.kind if network.kind != "tunnel" else network.program,
+            "NetworkReason": network.reason,
             "KernelVersion": uname.release,
             "OSType": "linux",
             "Architecture": uname.machine,

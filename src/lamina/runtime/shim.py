@@ -20,6 +20,7 @@ from lamina.runtime import cgroups, frames, syscalls, userns
 from lamina.runtime.frames import Stream, frame
 from lamina.runtime.log import LogWriter, timestamp
 from lamina.runtime.mounts import SharedLayers, perform
+from lamina.runtime.net.wires import Wires
 from lamina.runtime.process import OURS, Launch, Started, StartFailed, exit_code, reap
 from lamina.runtime.relay import Answer, Client, Pipes, Relay
 from lamina.runtime.runtime import Runtime, make
@@ -72,7 +73,9 @@ def main() -> None:
     layers = SharedLayers(request["run_root"])
     host_mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     host_proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    wires = Wires(request)
     try:
+        wires.begin()
         layers.acquire([_mount(row) for row in request["layers"]])
         syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID)
     except (LaminaError, OSError) as error:
@@ -81,7 +84,7 @@ def main() -> None:
         sys.exit(1)
     if os.fork():
         os._exit(0)
-    shim = Shim(request, starter, host_proc)
+    shim = Shim(request, starter, host_proc, wires)
     try:
         shim.run()
     except BaseException:
@@ -116,7 +119,8 @@ def _refuse(client: Client, error: LaminaError) -> None:
 class Shim:
     """One container's supervisor, from its mounts to its exit code."""
 
-    def __init__(self, request: Document, starter: Client, host_proc: int) -> None:
+    def __init__(self, request: Document, starter: Client, host_proc: int, wires: Wires) -> None:
+        self.wires = wires
         self.request = request
         self.id: str = request["id"]
         self.folder: str = request["folder"]
@@ -169,6 +173,7 @@ class Shim:
         for row in self.request["mounts"]:
             perform(_mount(row))
         rootfs = f"{self.run_folder}/rootfs"
+        network = self.wires.finish()
         self.group = cgroups.create(
             self.id,
             privileged=self.bundle.privileged,
@@ -219,6 +224,7 @@ class Shim:
             error="",
             paused=False,
             oom_killed=False,
+            network=network,
         )
         silent = frozenset() if self.request["starter_types"] else frozenset({Stream.STDIN})
         self._starter.attach(_ALL_STREAMS - silent)
@@ -319,6 +325,7 @@ class Shim:
     def _clean(self, *, remove: bool) -> None:
         self.runtime.delete(self.id, self.run_folder)
         self.group.remove()
+        self.wires.close()
         with suppress(OSError):
             syscalls.umount(f"{self.run_folder}/rootfs", syscalls.MNT_DETACH)
         _remove(self.run_folder)
@@ -419,6 +426,18 @@ class Shim:
 
     def _do_root(self, _request: Document, _client: Client) -> Answer:
         return {}, (self._root(),)
+
+    def _do_netns(self, _request: Document, _client: Client) -> Answer:
+        fd = os.open(f"/proc/{self._pid()}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        return {}, (fd,)
+
+    def _do_connect(self, request: Document, _client: Client) -> Answer:
+        self.record(network=self.wires.connect(request["link"]))
+        return {}, ()
+
+    def _do_disconnect(self, request: Document, _client: Client) -> Answer:
+        self.record(network=self.wires.disconnect(request["network"]))
+        return {}, ()
 
     def _do_exec(self, request: Document, client: Client) -> Answer:
         if self.paused:

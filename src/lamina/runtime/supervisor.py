@@ -14,7 +14,7 @@ from lamina.spec.bundle import Bundle, ProcessSettings
 from lamina.spec.mount import Mount
 from lamina.spec.wire import Document, encode
 from lamina.stream.files import allow_open_files
-from lamina.values import dataclass
+from lamina.values import dataclass, field
 
 __all__ = ["NotRunning", "Order", "Shims", "ask", "attach", "execute", "open_shim", "waiter"]
 
@@ -34,6 +34,7 @@ class Order:
     `mounts` make `run_folder/rootfs`; those of type `erofs` are shared with other containers.
     `starter_types` lets the starter's connection write to standard input.
     `doomed` lists files, folders and links to remove at the end, in this order (`--rm`).
+    `network` is what `net.wires` reads; empty where the container has nothing of its own.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Order:
     starter_types: bool = True
     log: bool = True
     doomed: Sequence[str] = ()
+    network: Document = field(default_factory=dict)
 
     def to_json(self) -> Document:
         """Give the order as the shim reads it."""
@@ -68,6 +70,7 @@ class Order:
             "starter_types": self.starter_types,
             "log": self.log,
             "doomed": list(self.doomed),
+            "network": self.network,
         }
 
 

@@ -34,6 +34,7 @@ _LINES = (
     ("Default Runtime", "DefaultRuntime"),
     (" Chosen Because", "RuntimeReason"),
     ("Network", "Network"),
+    (" Chosen Because", "NetworkReason"),
     ("Kernel Version", "KernelVersion"),
     ("OSType", "OSType"),
     ("Architecture", "Architecture"),

@@ -21,13 +21,16 @@ COMMAND = Command(
 
 def main(arguments: Arguments, context: Context) -> int:
     """Print the host's address of each published port, or of the one asked for."""
+    from lamina.engine.network_document import ports_of
     from lamina.errors import NotFound
 
     name, *wanted = arguments.positional
-    bindings = context.engine.containers.record(name).host.get("PortBindings") or {}
+    record = context.engine.containers.record(name)
+    found = ports_of(record, context.engine.containers.state(record.id))
+    bindings = {port: places for port, places in found.items() if places}
     if not wanted:
         for port, places in sorted(bindings.items()):
-            for place in places or ():
+            for place in places:
                 context.print(f"{port} -> {_address(place)}")
         return 0
     asked = wanted[0] if "/" in wanted[0] else f"{wanted[0]}/tcp"
@@ -39,4 +42,5 @@ def main(arguments: Arguments, context: Context) -> int:
 
 
 def _address(place: dict[str, str]) -> str:
-    return f"{place.get('HostIp') or '0.0.0.0'}:{place.get('HostPort', '')}"  # noqa: S104 - shown, not bound
+    host = place["HostIp"]
+    return f"[{host}]:{place['HostPort']}" if ":" in host else f"{host}:{place['HostPort']}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lamina.cli.flags import BOOL, FILTER, INT, Command, Flag
 from lamina.cli.formats import FORMAT, JSON, QUIET, Listing, Row, show
 from lamina.cli.units import ago, calendar, human_duration, human_size, shorten, since_epoch
+from lamina.engine.network_document import network_name, ports_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,7 +76,6 @@ def _row(summary: ContainerSummary, now: float, *, whole: bool) -> Row:
     labels = record.config.get("Labels") or {}
     command = record.command if whole else shorten(record.command, _COMMAND_WIDTH)
     mounts = [str(m.get("Name") or m["Source"]) for m in record.mounts]
-    network = str(record.host.get("NetworkMode"))
     size = f"{human_size(summary.size, precision=3)}" if summary.size >= 0 else ""
     cells: dict[str, object] = {
         "ID": record.id if whole else record.id[:12],
@@ -83,7 +83,7 @@ def _row(summary: ContainerSummary, now: float, *, whole: bool) -> Row:
         "Command": f'"{command}"',
         "CreatedAt": calendar(created),
         "RunningFor": ago(created, now),
-        "Ports": "",
+        "Ports": ports_text(record, state),
         "State": state.status,
         "Status": status_text(summary, now),
         "Size": size,
@@ -91,7 +91,7 @@ def _row(summary: ContainerSummary, now: float, *, whole: bool) -> Row:
         "Labels": ",".join(f"{key}={value}" for key, value in labels.items()),
         "Label": lambda key: labels.get(key, ""),
         "Mounts": ",".join(m if whole else shorten(m, _MOUNT_WIDTH) for m in mounts),
-        "Networks": "bridge" if network == "default" else network,
+        "Networks": ",".join(state.network.get("Networks") or ()) or network_name(record),
         "LocalVolumes": str(sum(1 for m in record.mounts if m["Type"] == "volume")),
     }
     document = {

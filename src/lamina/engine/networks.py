@@ -1,0 +1,264 @@
+"""Networks: what they were made as, kept on disk; who is on them, asked of their keepers."""
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from lamina.errors import AlreadyExists, InUse, Invalid, LaminaError, NotFound
+from lamina.spec.wire import Document, decode, encode
+from lamina.values import dataclass, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from lamina.engine.engine import Engine
+
+__all__ = ["BUILT_IN", "Network", "NetworkInUse", "NetworkUnknown", "Networks"]
+
+BUILT_IN = ("bridge", "host", "none")
+"""Networks that are always there."""
+
+_BRIDGE_SUBNET = "172.17.0.0/16"
+_SHORT = 16
+
+
+class NetworkUnknown(NotFound):
+    """There is no such network."""
+
+
+class NetworkInUse(InUse):
+    """Containers run on the network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network as it was made. `fixed`: the subnet was asked for and is not changed by itself.
+
+    `created` is RFC 3339; `subnet` and `gateway` are IPv4, empty for host and none.
+    """
+
+    id: str
+    name: str
+    created: str
+    driver: str = "bridge"
+    subnet: str = ""
+    gateway: str = ""
+    fixed: bool = False
+    internal: bool = False
+    labels: "Mapping[str, str]" = field(default_factory=dict)
+    options: "Mapping[str, str]" = field(default_factory=dict)
+
+    @property
+    def built_in(self) -> bool:
+        """Whether it is always there."""
+        return self.name in BUILT_IN
+
+    def to_json(self) -> Document:
+        """Give the network's file."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+class Networks:
+    """The networks of one engine."""
+
+    def __init__(self, engine: "Engine") -> None:
+        self._engine = engine
+        self._folder = os.path.join(engine.settings.root, "networks")
+
+    def create(
+        self,
+        name: str,
+        *,
+        driver: str = "bridge",
+        subnet: str = "",
+        gateway: str = "",
+        internal: bool = False,
+        labels: "Mapping[str, str] | None" = None,
+        options: "Mapping[str, str] | None" = None,
+    ) -> Network:
+        """Make a network; nothing runs for it until a container does.
+
+        Raises: AlreadyExists (the name, the subnet), Invalid.
+        """
+        import secrets
+
+        from lamina.engine.clock import now_ns, rfc3339
+
+        _check_name(name)
+        if driver != "bridge":
+            raise NotFound(
+                f'could not find plugin {driver} in v1 plugin registry: plugin "{driver}" not found',
+                hint="the driver is bridge",
+            )
+        with self._locked():
+            known = self.list()
+            if any(network.name == name for network in known):
+                raise AlreadyExists(f"network with name {name} already exists")
+            chosen, own_gateway = _subnet(subnet, gateway, known)
+            network = Network(
+                id=secrets.token_hex(32),
+                name=name,
+                created=rfc3339(now_ns()),
+                subnet=chosen,
+                gateway=own_gateway,
+                fixed=bool(subnet),
+                internal=internal,
+                labels=dict(labels or {}),
+                options=dict(options or {}),
+            )
+            self._save(network)
+        return network
+
+    def list(self) -> tuple[Network, ...]:
+        """Give every network, sorted by name."""
+        found = [_built_in(name, self._engine.settings.root) for name in BUILT_IN]
+        with suppress(FileNotFoundError):
+            for name in os.listdir(self._folder):
+                network = _load(f"{self._folder}/{name}") if name.endswith(".json") else None
+                found += [network] if network else []
+        return tuple(sorted(found, key=lambda network: network.name))
+
+    def get(self, name: str) -> Network:
+        """Give one network by name, ID or the start of an ID. Raises: NetworkUnknown, Invalid."""
+        known = self.list()
+        for network in known:
+            if name in (network.name, network.id):
+                return network
+        found = [network for network in known if name and network.id.startswith(name)]
+        if len(found) > 1:
+            raise Invalid(f"network {name} is ambiguous ({len(found)} matches found on ID prefix)")
+        if not found:
+            raise NetworkUnknown(f"network {name} not found", hint="`lamina network ls` lists them")
+        return found[0]
+
+    def remove(self, name: str) -> Network:
+        """Remove a network. Raises: NetworkUnknown, NetworkInUse, Invalid (it is built in)."""
+        network = self.get(name)
+        if network.built_in:
+            raise Invalid(
+                f"error while removing network: {network.name} is a pre-defined network "
+                "and cannot be removed"
+            )
+        with self._locked():
+            if self.members(network):
+                raise NetworkInUse(
+                    f"error while removing network: network {network.name} id {network.id} "
+                    "has active endpoints",
+                    hint="stop or disconnect the containers on it first",
+                )
+            with suppress(FileNotFoundError):
+                os.unlink(f"{self._folder}/{network.id}.json")
+        return network
+
+    def prune(self, accepts: "Callable[[Network], bool]" = lambda _: True) -> tuple[str, ...]:
+        """Remove the networks that no container uses, running or not; give their names."""
+        used = {name for record in self._engine.containers.records() for name in record.networks}
+        removed = []
+        for network in self.list():
+            if network.built_in or network.id in used or not accepts(network):
+                continue
+            with suppress(NetworkInUse, NetworkUnknown):
+                self.remove(network.id)
+                removed.append(network.name)
+        return tuple(removed)
+
+    def members(self, network: Network) -> tuple[Document, ...]:
+        """List who runs on it: `container`, `name`, `address`, `mac`."""
+        from lamina.runtime.net.keeper import members
+
+        return members(self.folder(network))
+
+    def facts(self, network: Network) -> Document:
+        """Give what its keeper knows (`members`, `subnet`, `gateway`, `host`); empty when down."""
+        from lamina.runtime.net.keeper import tell
+
+        return tell(self.folder(network), {"op": "members"})
+
+    def folder(self, network: Network) -> str:
+        """Give where its keeper listens while it is up; short, for the socket's sake."""
+        return f"{self._engine.settings.run_root}/n/{network.id[:_SHORT]}"
+
+    def rename_member(self, networks: Sequence[str], container: str, name: str) -> None:
+        """Tell keepers of a running container's new name."""
+        from lamina.runtime.net.keeper import tell
+
+        for network_id in networks:
+            with suppress(NetworkUnknown):
+                folder = self.folder(self.get(network_id))
+                tell(folder, {"op": "rename", "container": container, "name": name})
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        os.makedirs(self._folder, mode=0o700, exist_ok=True)
+        lock = os.open(f"{self._folder}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    def _save(self, network: Network) -> None:
+        from lamina.stream.files import replace
+
+        path = f"{self._folder}/{network.id}.json"
+        replace(path, encode(network.to_json()), mode=0o600)
+
+
+def _load(path: str) -> Network | None:
+    try:
+        with open(path, "rb") as file:
+            return Network(**decode(file.read(), what="network"))
+    except (FileNotFoundError, LaminaError, TypeError):
+        return None
+
+
+def _built_in(name: str, root: str) -> Network:
+    import hashlib
+
+    number = hashlib.sha256(f"{name} {root}".encode()).hexdigest()
+    subnet = _BRIDGE_SUBNET if name == "bridge" else ""
+    driver = "null" if name == "none" else name
+    gateway = "172.17.0.1" if subnet else ""
+    return Network(number, name, "1970-01-01T00:00:00Z", driver, subnet, gateway)
+
+
+def _check_name(name: str) -> None:
+    plain = name.replace("_", "").replace(".", "").replace("-", "")
+    if not name or not (plain.isascii() and plain.isalnum() and name[0].isalnum()):
+        raise Invalid(
+            f"invalid network name: {name!r}: only [a-zA-Z0-9][a-zA-Z0-9_.-]* are allowed"
+        )
+    if name in (*BUILT_IN, "default", "container"):
+        raise AlreadyExists(f"operation is not permitted on predefined {name} network")
+
+
+def _subnet(subnet: str, gateway: str, known: Sequence[Network]) -> tuple[str, str]:
+    """Choose or check a subnet and its gateway. Raises: Invalid, AlreadyExists."""
+    from lamina.runtime.net.addresses import Pool, subnets
+
+    taken = [network.subnet for network in known if network.subnet]
+    if not subnet:
+        for candidate in subnets():
+            if not any(Pool(candidate).overlaps(Pool(other)) for other in taken):
+                pool = Pool(candidate)
+                return candidate, gateway or pool.gateway
+        raise AlreadyExists("all predefined address pools have been fully subnetted")
+    base, _, bits = subnet.partition("/")
+    try:
+        pool = Pool(subnet)
+        fits = not gateway or gateway in pool
+    except (ValueError, OSError) as error:
+        raise Invalid(
+            f"invalid CIDR address: {subnet}", hint="IPv4, such as 10.5.0.0/24"
+        ) from error
+    if not 8 <= pool.prefix <= 29:  # noqa: PLR2004 - room for gateway, machine and one more
+        raise Invalid(f"invalid subnet {subnet}: the prefix is /8 to /29")
+    if pool.base != base:
+        raise Invalid(f"invalid subnet {subnet}: it should be {pool.base}/{bits}")
+    if not fits:
+        raise Invalid(f"no matching subnet for gateway {gateway}")
+    if any(pool.overlaps(Pool(other)) for other in taken):
+        raise AlreadyExists("Pool overlaps with other one on this address space")
+    return subnet, gateway or pool.gateway

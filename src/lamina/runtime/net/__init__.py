@@ -1,0 +1,1 @@
+"""Networks of containers: namespaces, cables, names and ports, all owned by processes."""

@@ -1,0 +1,38 @@
+"""Which network a container gets here when nothing else is asked for, and why."""
+
+import os
+
+from lamina.runtime import syscalls, userns
+from lamina.runtime.net.programs import find, tunnel_problem
+from lamina.spec.bundle import CAPABILITIES
+from lamina.values import NamedTuple
+
+__all__ = ["Backend", "backend"]
+
+_NEEDED = ("CAP_NET_ADMIN", "CAP_SYS_ADMIN")
+
+
+class Backend(NamedTuple):
+    """How the default network works here: `kind` is `bridge`, `tunnel` or `host`; `reason` why."""
+
+    kind: str
+    program: str
+    reason: str
+
+
+def backend() -> Backend:
+    """Choose, by what this user may do and what is installed. Cheap: no program is started."""
+    if os.geteuid() != 0 or userns.rootless_uid() is not None:
+        problem = tunnel_problem()
+        if problem:
+            return Backend("host", "", problem)
+        name = "pasta" if find("pasta") else "slirp4netns"
+        return Backend("tunnel", name, f"{find(name)}, as a plain user has no bridge")
+    held = syscalls.own_capabilities()
+    for name in _NEEDED:
+        if not held >> CAPABILITIES.index(name) & 1:
+            return Backend("host", "", f"this root lacks {name}")
+    nft = find("nft")
+    if not nft:
+        return Backend("host", "", "nft (package nftables) is not installed")
+    return Backend("bridge", "nft", f"bridges and {nft}")

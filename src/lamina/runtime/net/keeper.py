@@ -1,0 +1,373 @@
+"""The keeper: one small process per network in use, which owns all that the network is.
+
+A network is a network namespace with a bridge in it, a way out, and a resolver for its names. The
+keeper is a fork of the first shim that needs the network. Each member's shim holds a connection to
+it, so the kernel counts: when the last shim is gone, however it went, the keeper ends, and when the
+keeper is gone, however it went, so are the namespace, the bridge, every cable and the rules of the
+way out. Nothing of a network is written down anywhere but in the keeper's memory.
+
+Protocol: a line of JSON each way. `join` brings the container's namespace as a descriptor; the
+connection it came on is the membership. `hold` keeps the network alive without being a member.
+"""
+
+import fcntl
+import os
+import select
+import signal
+import socket
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+
+from lamina.errors import AlreadyExists, InUse, Invalid, LaminaError, Unavailable
+from lamina.runtime import frames, syscalls
+from lamina.runtime.net.addresses import Pool, candidates
+from lamina.runtime.net.namespaces import datagrams, new_namespace, switch
+from lamina.runtime.net.netlink import Netlink
+from lamina.runtime.net.resolver import DNS_PORT, Resolver
+from lamina.runtime.net.uplink import Uplink
+from lamina.spec.wire import Document, decode, encode
+from lamina.stream.files import remove_tree
+from lamina.values import NamedTuple
+
+__all__ = ["AddressTaken", "hold", "members", "tell"]
+
+_LINE = 64 << 10
+_PATIENCE_S = 30.0
+_BRIDGE = "br0"
+
+
+class AddressTaken(InUse):
+    """Another container of the network has the address."""
+
+
+class _Member(NamedTuple):
+    """A container on the network; `cable` is our end of its cable."""
+
+    sock: socket.socket
+    container: str
+    names: tuple[str, ...]
+    address: str
+    mac: str
+    cable: int
+    dns: tuple[str, ...]
+
+
+def hold(network: Document) -> socket.socket:
+    """Keep `network` up for as long as the connection given is open; start its keeper if needed.
+
+    Call it with a single thread, from the machine's PID namespace: the keeper is a fork.
+    Raises: Unavailable (the machine refuses namespaces).
+    """
+    folder = network["folder"]
+    while True:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        try:
+            lock = os.open(f"{folder}/lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except FileNotFoundError:  # a keeper ended and took the folder with it
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not _same(lock, f"{folder}/lock"):
+                continue
+            return _connected(folder) or _fork(network)
+        finally:
+            os.close(lock)
+
+
+def _same(fd: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(fd), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _connected(folder: str) -> socket.socket | None:
+    try:
+        sock = frames.connect(f"{folder}/s")
+    except OSError:
+        return None
+    try:
+        sock.settimeout(_PATIENCE_S)
+        frames.request(sock, {"op": "hold"})
+    except (Unavailable, OSError):  # it was just ending
+        sock.close()
+        return None
+    return sock
+
+
+def tell(folder: str, document: Document) -> Document:
+    """Ask one thing of a keeper; an empty answer where the network is not up."""
+    try:
+        sock = frames.connect(f"{folder}/s")
+    except OSError:
+        return {}
+    with sock:
+        sock.settimeout(_PATIENCE_S)
+        try:
+            return frames.request(sock, document)[0]
+        except (Unavailable, OSError):
+            return {}
+
+
+def members(folder: str) -> tuple[Document, ...]:
+    """List the running containers on a network: `container`, `name`, `address`, `mac`."""
+    return tuple(tell(folder, {"op": "members"}).get("members", ()))
+
+
+def _fork(network: Document) -> socket.socket:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    ready, write = os.pipe()
+    child = os.fork()
+    if child:
+        theirs.close()
+        os.close(write)
+        os.waitpid(child, 0)
+        with os.fdopen(ready, "rb") as stream:
+            word = stream.read().decode("utf-8", "replace")
+        if word == "ready":
+            return ours
+        ours.close()
+        raise Unavailable(f"cannot bring up network {network['name']}: {word or 'it died'}")
+    try:
+        _become_keeper(network, theirs, write)
+    finally:
+        os._exit(1)
+
+
+def _become_keeper(network: Document, first: socket.socket, write: int) -> None:
+    try:
+        os.setsid()
+        # In a PID namespace of its own its helpers end with it, also by SIGKILL.
+        syscalls.unshare(syscalls.CLONE_NEWPID)
+        if os.fork():
+            return
+        _let_go({first.fileno(), write})
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_IGN)
+        syscalls.name_process("lamina-net")
+        keeper = Keeper(network, first)
+    except OSError as error:
+        os.write(write, str(error).encode())
+        return
+    os.write(write, b"ready")
+    os.close(write)
+    try:
+        keeper.run()
+    except BaseException:
+        import traceback
+
+        with suppress(OSError), open(f"{network['folder']}/log", "a", encoding="utf-8") as file:
+            traceback.print_exc(file=file)
+        raise
+
+
+def _let_go(kept: set[int]) -> None:
+    """Close what the shim had open; its locks and sockets are not ours to hold."""
+    for word in os.listdir("/proc/self/fd"):
+        if int(word) > 2 and int(word) not in kept:  # noqa: PLR2004
+            with suppress(OSError):
+                os.close(int(word))
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in range(3):
+        os.dup2(null, fd)
+    os.chdir("/")
+
+
+class Keeper:
+    """The loop of one network; it stays in the machine's namespace and holds the network's."""
+
+    def __init__(self, network: Document, first: socket.socket) -> None:
+        self.network = network
+        self.members: dict[int, _Member] = {}
+        self._holds: dict[int, socket.socket] = {first.fileno(): first}
+        self._poll = select.poll()
+        self._readers: dict[int, Callable[[], None]] = {}
+        self._namespace, links = new_namespace()
+        self._links = Netlink(links)
+        self._failure: LaminaError | None = None
+        self._pool = Pool(network["subnet"], network["gateway"])
+        self._bridge = 0
+        self._uplink: Uplink | None = None
+        self._listener = frames.listen(f"{network['folder']}/s")
+        self._watch(self._listener.fileno(), self._accept)
+        self._watch(first.fileno(), lambda: self._serve(first))
+
+    def run(self) -> None:
+        """Bring the network up, then serve it until nobody is left."""
+        try:
+            self._open()
+        except LaminaError as error:
+            self._failure = error
+        except OSError as error:
+            self._failure = Unavailable(f"cannot bring up network {self.network['name']}: {error}")
+        while True:
+            for fd, _ in self._poll.poll(None if self.members or self._holds else 20):
+                if reader := self._readers.get(fd):
+                    reader()
+            if not self.members and not self._holds and self._may_end():
+                return
+
+    def _open(self) -> None:
+        self._links.up(self._links.index("lo"))
+        self._bridge = self._links.add_bridge(_BRIDGE)
+        # The machine's own address is one of the subnet's: asked for it, the bridge answers.
+        answers = (f"ipv4/conf/{_BRIDGE}/proxy_arp", "1")
+        switch(self._namespace, ("ipv4/ip_forward", "1"), answers)
+        if not self.network["internal"]:
+            self._uplink = Uplink(self._links, self._namespace, self.network["folder"])
+        for subnet, gateway in candidates(self.network):
+            self._pool = Pool(subnet, gateway)
+            if self._uplink is None or self._uplink.route(self._pool):
+                break
+        else:
+            raise AlreadyExists(
+                "Pool overlaps with other one on this address space",
+                hint="another network of this machine uses the subnet; `lamina network rm` one",
+            )
+        self._links.add_address(self._bridge, self._pool.gateway, self._pool.prefix)
+        if self._uplink is not None:
+            self._uplink.open(self._pool)
+        if self.network["resolver"]:
+            inner = datagrams(self._namespace, (self._pool.gateway, DNS_PORT))
+            resolver = Resolver(self, inner, outside=not self.network["internal"])
+            for fd, reader in resolver.readers().items():
+                self._watch(fd, reader)
+
+    def _watch(self, fd: int, reader: Callable[[], None]) -> None:
+        self._readers[fd] = reader
+        self._poll.register(fd, select.POLLIN)
+
+    def _may_end(self) -> bool:
+        """Tell whether nobody is just coming: whoever comes has the lock."""
+        folder = self.network["folder"]
+        try:
+            lock = os.open(f"{folder}/lock", os.O_RDWR | os.O_CLOEXEC)
+        except OSError:  # the run folder was swept away
+            return True
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if stat.S_ISSOCK(os.stat(f"{folder}/s").st_mode):
+                remove_tree(folder)
+        except BlockingIOError:
+            return False
+        except (OSError, LaminaError):
+            return True
+        return True
+
+    def _accept(self) -> None:
+        with suppress(BlockingIOError):
+            sock, _ = self._listener.accept()
+            sock.settimeout(_PATIENCE_S)
+            self._watch(sock.fileno(), lambda: self._serve(sock))
+
+    def _serve(self, sock: socket.socket) -> None:
+        fds: list[int] = []
+        try:
+            data, fds, _, _ = socket.recv_fds(sock, _LINE, 1)
+            if not data:
+                self._drop(sock)
+                return
+            answer = self._answer(decode(data, what="request"), sock, fds)
+        except LaminaError as error:
+            answer = {"error": error.message, "hint": error.hint, "kind": type(error).__name__}
+        except OSError as error:
+            answer = {"error": str(error), "hint": "", "kind": "OSError"}
+        finally:
+            for fd in fds:
+                os.close(fd)
+        try:
+            sock.sendall(encode(answer) + b"\n")
+        except OSError:
+            self._drop(sock)
+
+    def _drop(self, sock: socket.socket) -> None:
+        fd = sock.fileno()
+        self._holds.pop(fd, None)
+        member = self.members.pop(fd, None)
+        if member:
+            self._pool.free(member.address)
+            with suppress(OSError):  # gone with the container's namespace
+                self._links.remove(member.cable)
+        self._poll.unregister(fd)
+        del self._readers[fd]
+        sock.close()
+
+    def _answer(self, request: Document, sock: socket.socket, fds: list[int]) -> Document:
+        op = request.get("op")
+        if op == "hold":
+            self._holds[sock.fileno()] = sock
+            return {}
+        if op == "join":
+            return self._join(request, sock, fds[0])
+        if op == "rename":
+            for fd, member in self.members.items():
+                if member.container == request["container"]:
+                    names = (request["name"], *member.names[1:])
+                    self.members[fd] = member._replace(names=names)
+            return {}
+        if op == "members":
+            rows = [
+                {"container": m.container, "name": m.names[0], "address": m.address, "mac": m.mac}
+                for m in self.members.values()
+            ]
+            return {"members": rows, **self._facts()}
+        raise Invalid(f"unknown operation {op!r}")
+
+    def _facts(self) -> Document:
+        pool = self._pool
+        out = self._uplink.host_address if self._uplink else ""
+        return {
+            "gateway": pool.gateway, "prefix": pool.prefix, "subnet": pool.subnet, "host": out,
+            "note": self._uplink.note if self._uplink else "",
+        }  # fmt: skip
+
+    def _join(self, request: Document, sock: socket.socket, namespace: int) -> Document:
+        if self._failure:
+            raise self._failure
+        wanted = str(request.get("ip") or "")
+        address = self._pool.take(wanted)
+        if not address:
+            if wanted:
+                raise AddressTaken(f"Address {wanted} is already in use on this network")
+            raise Unavailable("no available IPv4 addresses on this network's address pools")
+        mac = str(request.get("mac") or "") or "02:42:" + ":".join(
+            f"{byte:02x}" for byte in socket.inet_aton(address)
+        )
+        try:
+            index = self._links.add_veth(
+                f"v{sock.fileno()}-{request['container'][:8]}",
+                peer=request["interface"],
+                peer_namespace=namespace,
+                mac=mac,
+                master=self._bridge,
+                mtu=self._uplink.mtu if self._uplink else 0,
+            )
+        except OSError:
+            self._pool.free(address)
+            raise
+        names = (str(request["name"]), request["container"][:12], *request.get("aliases", ()))
+        self.members[sock.fileno()] = _Member(
+            sock, request["container"], names, address, mac, index, tuple(request.get("dns", ()))
+        )
+        return {"address": address, "mac": mac, **self._facts()}
+
+    def lookup(self, name: str) -> tuple[str, ...]:
+        """Give the addresses of the containers called `name`, in the order they came."""
+        bare = name.removesuffix(f".{self.network['name'].lower()}")
+        return tuple(
+            member.address
+            for member in self.members.values()
+            if any(known.lower() in (name, bare) for known in member.names)
+        )
+
+    def called(self, address: str) -> str:
+        """Give the name of the container with `address`, or nothing."""
+        for member in self.members.values():
+            if member.address == address:
+                return f"{member.names[0]}.{self.network['name']}"
+        return ""
+
+    def servers(self, address: str) -> tuple[str, ...]:
+        """Give the name servers that the container with `address` asked for itself."""
+        return next((m.dns for m in self.members.values() if m.address == address), ())

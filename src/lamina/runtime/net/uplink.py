@@ -1,0 +1,151 @@
+"""The way from a network to the world.
+
+As root: a cable to the machine's own namespace and NAT there, in an nftables table that belongs to
+a running `nft`: the kernel removes the table when that process ends. As a plain user: pasta, else
+slirp4netns. Without any of them the network works, but only inside.
+"""
+
+import os
+import zlib
+from contextlib import suppress
+
+from lamina.runtime import userns
+from lamina.runtime.net.addresses import Pool
+from lamina.runtime.net.namespaces import set_here, within
+from lamina.runtime.net.netlink import Netlink
+from lamina.runtime.net.programs import find, pasta, slirp, tunnel_problem
+
+__all__ = ["Uplink"]
+
+_OUT = "up0"
+_PREFIX = "lm"
+
+
+class Uplink:
+    """One network's way out. `note` says why there is none; `mtu` 0 is the kernel's own."""
+
+    def __init__(self, links: Netlink, namespace: int, folder: str) -> None:
+        self.note = ""
+        self.mtu = 0
+        self.host_address = ""
+        self._links = links
+        self._host_links = Netlink()
+        self._namespace = namespace
+        self._tag = f"{zlib.crc32(os.fsencode(folder)):08x}"
+        self._rootless = userns.rootless_uid() is not None
+        self._index = 0
+        self._outer = 0
+        self._nft: tuple[int, int] | None = None
+
+    def route(self, pool: Pool) -> bool:
+        """Take the subnet for this network on the machine; tell whether it was free."""
+        if _overlaps(pool):
+            return False
+        if self._rootless:
+            return True
+        if not self._index:
+            name = _PREFIX + self._tag
+            here = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                self._index = self._links.add_veth(_OUT, peer=name, peer_namespace=here)
+            finally:
+                os.close(here)
+            self._outer = self._host_links.index(name)
+            self._host_links.up(self._outer)
+        try:
+            base, _, _ = pool.subnet.partition("/")
+            self._host_links.add_route(self._outer, to=base, prefix=pool.prefix, via=pool.gateway)
+        except FileExistsError:
+            return False
+        return True
+
+    def open(self, pool: Pool) -> None:
+        """Let packets out."""
+        if self._rootless:
+            self._tunnel()
+            return
+        self._host_links.add_address(self._outer, pool.host, 32)
+        self.host_address = pool.host
+        self._links.add_route(self._index, to=pool.host, prefix=32)
+        self._links.add_route(self._index, via=pool.host)
+        set_here("ipv4/ip_forward", "1")
+        self._translate(pool)
+
+    def _translate(self, pool: Pool) -> None:
+        """Have the machine put its own address on what goes out, and keep networks apart."""
+        nft = find("nft")
+        if not nft:
+            self.note = "no way out: nft is not installed"
+            return
+        name, out = f"lamina_{self._tag}", _PREFIX + self._tag
+        rules = (
+            f"add table ip {name} {{ flags owner; }}",
+            f"add chain ip {name} out {{ type nat hook postrouting priority 100; }}",
+            f'add rule ip {name} out ip saddr {pool.subnet} oifname != "{out}" masquerade',
+            f"add chain ip {name} through {{ type filter hook forward priority -1; }}",
+            f'add rule ip {name} through oifname "{out}" ct state new drop',
+            f'add rule ip {name} through iifname "{out}" oifname "{_PREFIX}*" drop',
+            "list tables ip",
+        )
+        said = self._start_nft(nft, "\n".join(rules) + "\n", name)
+        if said:
+            self.note = f"no way out: nft says {said}"
+
+    def _start_nft(self, nft: str, text: str, name: str) -> str:
+        """Start an nft that owns the rules for as long as we live; give what it complains of."""
+        read_in, write_in = os.pipe()
+        read_out, write_out = os.pipe()
+        actions = [
+            (os.POSIX_SPAWN_DUP2, read_in, 0),
+            (os.POSIX_SPAWN_DUP2, write_out, 1),
+            (os.POSIX_SPAWN_DUP2, write_out, 2),
+        ]
+        os.posix_spawn(nft, [nft, "-i"], os.environ, file_actions=actions)
+        os.close(read_in)
+        os.close(write_out)
+        self._nft = (write_in, read_out)  # open as long as the rules shall stand
+        os.write(write_in, text.encode())
+        said = b""
+        while name.encode() not in said.rpartition(b"table ip")[2]:
+            piece = os.read(read_out, 4096)
+            said += piece
+            if not piece or b"Error" in said:
+                return said.decode("utf-8", "replace").strip()[:300]
+        return ""
+
+    def _tunnel(self) -> None:
+        """Have pasta or slirp4netns carry packets for a plain user."""
+        self.note = tunnel_problem()
+        if self.note:
+            return
+        path = f"/proc/{os.readlink('/proc/self')}/fd/{self._namespace}"
+        self.note = pasta(path, "--no-map-gw") if find("pasta") else slirp(path)
+        if self.note:
+            return
+        nft = find("nft")
+        if not nft:
+            self.note = "no way out: nft is not installed"
+            return
+        rules = (
+            "table ip lamina { chain out { type nat hook postrouting priority 100; "
+            'oifname != "br0" masquerade; } }\n'
+        )
+
+        def work() -> tuple[str, tuple[int, ...]]:
+            child = os.posix_spawn(nft, [nft, rules], os.environ)
+            return str(os.waitpid(child, 0)[1]), ()
+
+        if within(self._namespace, work)[0] != "0":
+            self.note = "no way out: nft refuses the rules"
+
+
+def _overlaps(pool: Pool) -> bool:
+    """Tell whether the namespace we are in has a route into the subnet, the default one aside."""
+    with suppress(OSError), open("/proc/net/route", encoding="ascii") as table:
+        for line in table.readlines()[1:]:
+            words = line.split()
+            target = int.from_bytes(bytes.fromhex(words[1]), "little")
+            mask = int.from_bytes(bytes.fromhex(words[7]), "little")
+            if mask and pool.meets(target, mask):
+                return True
+    return False

@@ -1,0 +1,243 @@
+"""Containers' networks with real traffic, as root (a bridge) and as a plain user (pasta) alike."""
+
+import os
+import re
+import signal
+import socket
+import sys
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from tests.commands import Lamina
+from tests.containers import eventually, world
+
+from lamina.runtime.net.backend import backend
+
+ECHO = """
+import socket
+sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+sock.bind(("0.0.0.0", 53))
+while True:
+    sock.sendto(*sock.recvfrom(100))
+"""
+SERVE = "mkdir -p /www; echo from $HOSTNAME > /www/index.html; exec httpd -f -p 80 -h /www"
+
+
+@pytest.fixture(scope="module")
+def lamina(tmp_path_factory) -> Iterator[Lamina]:
+    with world(tmp_path_factory.mktemp("networking")) as lamina:
+        yield lamina
+
+
+def published(lamina: Lamina, name: str, port: str, host: str = "127.0.0.1") -> int:
+    rows = lamina("port", name, port).split()
+    return int(next(row.rpartition(":")[2] for row in rows if row.startswith(host)))
+
+
+def page(url: str) -> str:
+    """Fetch a page from a server that may be just about to listen."""
+    found: list[str] = []
+
+    def fetched() -> bool:
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                found.append(answer.read().decode())
+        except OSError:
+            return False
+        return True
+
+    eventually(fetched)
+    return found[0]
+
+
+def leavings(lamina: Lamina) -> list[str]:
+    """List the processes, folders and interfaces that networks of `lamina` have now."""
+    folder = Path(lamina.settings.run_root) / "n"
+    found = [str(path) for path in folder.iterdir()] if folder.is_dir() else []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                line = (entry / "cmdline").read_bytes().decode(errors="replace")
+            except OSError:
+                continue
+            if lamina.settings.run_root in line and "pasta" in line:
+                found.append(line)
+    return found
+
+
+def test_a_network_of_ones_own_is_the_default(lamina: Lamina):
+    assert backend().kind != "host", backend().reason
+    inside = lamina("run", "--rm", "tiny", "readlink", "/proc/self/ns/net").strip()
+    assert inside != os.readlink("/proc/self/ns/net")
+    shared = lamina("run", "--rm", "--network=host", "tiny", "readlink", "/proc/self/ns/net")
+    assert shared.strip() == os.readlink("/proc/self/ns/net")
+
+
+def test_none_has_loopback_alone(lamina: Lamina):
+    out = lamina("run", "--rm", "--network", "none", "tiny", "ls", "/sys/class/net")
+    assert out.split() == ["lo"]
+
+
+def test_a_published_port_is_reached_from_the_machine_by_both_protocols(lamina: Lamina):
+    lamina("run", "-d", "--name", "web", "-h", "inner", "-p", "80", "tiny", "sh", "-c", SERVE)
+    port = published(lamina, "web", "80", "0.0.0.0")
+    assert page(f"http://127.0.0.1:{port}/") == "from inner\n"
+    if f"[::]:{port}" in lamina("port", "web"):
+        assert page(f"http://[::1]:{port}/") == "from inner\n"
+    assert f"0.0.0.0:{port}->80/tcp" in lamina("ps", "--format", "{{.Ports}}")
+    wanted = '{{(index (index .NetworkSettings.Ports "80/tcp") 0).HostPort}}'
+    assert lamina("inspect", "-f", wanted, "web").strip() == str(port)
+    address = lamina("inspect", "-f", "{{.NetworkSettings.IPAddress}}", "web").strip()
+    assert address in lamina("exec", "web", "ip", "-o", "addr")
+    lamina("rm", "-f", "web")
+    with socket.socket() as probe:
+        eventually(lambda: probe.connect_ex(("127.0.0.1", port)) != 0)
+
+
+def test_much_comes_through_a_published_port_whole(lamina: Lamina):
+    script = "exec nc -l -p 7 -e sh -c 'exec head -c 3000000 /dev/zero'"
+    lamina("run", "-d", "--name", "much", "-p", "127.0.0.1::7", "tiny", "sh", "-c", script)
+    port = published(lamina, "much", "7")
+    sizes: list[int] = []
+
+    def fetched() -> bool:
+        size = 0
+        try:
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as sock:
+                while piece := sock.recv(1 << 16):
+                    size += len(piece)
+        except ConnectionError:  # nobody listens inside yet
+            return False
+        sizes.append(size)
+        return True
+
+    eventually(fetched)
+    assert sizes == [3_000_000]
+    lamina("rm", "-f", "much")
+
+
+def test_datagrams_come_and_go_through_a_published_port(lamina: Lamina):
+    words = ["-v", "/:/machine:ro", "tiny", "chroot", "/machine", sys.executable, "-c", ECHO]
+    lamina("run", "-d", "--name", "dgram", "-p", "127.0.0.1::53/udp", *words)
+    port = published(lamina, "dgram", "53/udp")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.settimeout(0.2)
+        sock.connect(("127.0.0.1", port))
+
+        def answered() -> bool:
+            try:
+                sock.send(b"hello")
+                return sock.recv(100) == b"hello"
+            except OSError:
+                return False
+
+        eventually(answered)
+    lamina("rm", "-f", "dgram")
+
+
+def test_exposed_ports_are_published_on_ports_of_the_machines_choice(lamina: Lamina):
+    lamina("run", "-d", "--name", "all", "-P", "--expose", "80", "tiny", "sh", "-c", SERVE)
+    port = published(lamina, "all", "80", "0.0.0.0")
+    assert "from" in page(f"http://127.0.0.1:{port}/")
+    lamina("rm", "-f", "all")
+
+
+def test_a_port_in_use_is_named_and_the_container_stays_as_created(lamina: Lamina):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        words = ["-p", f"127.0.0.1:{port}:80", "tiny", "true"]
+        outcome = lamina.attempt("run", "--name", "late", *words)
+    assert outcome.code == 125
+    assert f"failed to bind host port 127.0.0.1:{port}/tcp: address already in use" in outcome.err
+    assert lamina("inspect", "-f", "{{.State.Status}}", "late").strip() == "created"
+    lamina("start", "late")
+    lamina("wait", "late")
+    lamina("rm", "late")
+
+
+def test_a_port_of_another_container_is_already_allocated(lamina: Lamina):
+    lamina("run", "-d", "--name", "one", "-p", "127.0.0.1::80", "tiny", "sleep", "1000")
+    port = published(lamina, "one", "80")
+    outcome = lamina.attempt("run", "--rm", "-p", f"127.0.0.1:{port}:80", "tiny", "true")
+    assert outcome.code == 125
+    assert f"Bind for 127.0.0.1:{port} failed: port is already allocated" in outcome.err
+    lamina("rm", "-f", "one")
+
+
+def test_names_are_written_for_the_container(lamina: Lamina):
+    words = ["--add-host", "db:10.9.8.7", "--add-host", "up=host-gateway", "--hostname", "me"]
+    words += ["--dns", "10.1.1.1", "--dns-search", "example.org", "--dns-option", "ndots:3"]
+    out = lamina("run", "--rm", *words, "tiny", "cat", "/etc/hosts", "/etc/resolv.conf")
+    assert "10.9.8.7\tdb\n" in out
+    assert re.search(r"^\d+\.\d+\.\d+\.\d+\tup$", out, re.MULTILINE)
+    assert re.search(r"^\d+\.\d+\.\d+\.\d+\tme$", out, re.MULTILINE)
+    assert "nameserver 10.1.1.1\nsearch example.org\noptions ndots:3\n" in out
+
+
+def test_a_container_may_share_anothers_network(lamina: Lamina):
+    lamina("run", "-d", "--name", "first", "tiny", "sh", "-c", SERVE)
+    own = lamina("exec", "first", "readlink", "/proc/self/ns/net")
+    if os.geteuid() == 0:
+        words = ["run", "--rm", "--network", "container:first", "tiny"]
+        assert lamina(*words, "readlink", "/proc/self/ns/net") == own
+    lamina("rm", "-f", "first")
+    outcome = lamina.attempt("run", "--rm", "--network", "container:first", "tiny", "true")
+    assert outcome.code == 125
+    assert "No such container: first" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--network", "nowhere"), "network nowhere not found"),
+        (("-p", "x:80"), "invalid hostPort: x"),
+        (("--network", "host", "--network", "none"), "cannot be connected to network endpoints"),
+        (("--network-alias", "a"), "only supported for user-defined networks"),
+        (("--ip", "10.0.0.1"), "supported on user defined networks only"),
+        (("--network", "container:x", "-p", "80"), "conflicting options: port publishing"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_dockers_words(lamina: Lamina, words, said):
+    outcome = lamina.attempt("run", "--rm", *words, "tiny", "true")
+    assert outcome.code == 125
+    assert said in outcome.err
+
+
+def test_ports_of_a_container_on_the_machines_network_are_discarded_aloud(lamina: Lamina):
+    outcome = lamina.attempt("run", "--rm", "--network=host", "-p", "80", "tiny", "true")
+    assert outcome.code == 0
+    assert outcome.err == "WARNING: Published ports are discarded when using host network mode\n"
+
+
+def test_a_killed_shim_leaves_nothing_of_its_network(lamina: Lamina):
+    lamina("run", "-d", "--name", "lost", "-p", "127.0.0.1::80", "tiny", "sleep", "1000")
+    port = published(lamina, "lost", "80")
+    assert leavings(lamina)
+    shim = lamina.settings.root + "/containers/"
+    shim += lamina("inspect", "-f", "{{.Id}}", "lost").strip() + "/state.json"
+    pid = int(re.search(r'"shim":(\d+)', Path(shim).read_text())[1])  # type: ignore[index]
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: not leavings(lamina))
+    with socket.socket() as probe:
+        eventually(lambda: probe.connect_ex(("127.0.0.1", port)) != 0)
+    assert lamina("port", "lost") == ""
+    lamina("start", "lost")
+    assert lamina("port", "lost").startswith("80/tcp -> 127.0.0.1:")
+    lamina("rm", "-f", "lost")
+
+
+def test_many_at_once_leave_nothing(lamina: Lamina):
+    def one(_: int) -> str:
+        return lamina(
+            "run", "--rm", "-p", "127.0.0.1::80", "tiny", "cat", "/sys/class/net/eth0/address"
+        )
+
+    with ThreadPoolExecutor(4) as pool:
+        macs = list(pool.map(one, range(12)))
+    assert all(re.fullmatch(r"(..:){5}..\n", mac) for mac in macs)
+    eventually(lambda: not leavings(lamina))
