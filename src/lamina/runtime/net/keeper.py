@@ -30,7 +30,7 @@ from lamina.spec.wire import Document, decode, encode
 from lamina.stream.files import remove_tree
 from lamina.values import NamedTuple
 
-__all__ = ["AddressTaken", "hold", "members", "tell"]
+__all__ = ["AddressTaken", "Keeper", "hold", "members", "tell"]
 
 _LINE = 64 << 10
 _PATIENCE_S = 30.0
