@@ -17,9 +17,10 @@ from tests.layer.trees import (
 )
 
 from lamina.layer import apply
-from lamina.layer.apply import copy_tree, dress, unpack
+from lamina.layer.apply import copy_tree, unpack
 from lamina.layer.crew import share_out
 from lamina.layer.entry import Entry, Kind
+from lamina.layer.maker import dress
 from lamina.layer.view import Tree
 
 Items = list[Entry | tuple[Entry, bytes]]

@@ -1,7 +1,6 @@
 """Making a container: a record, a name, a writable layer; nothing runs yet."""
 
 import os
-import secrets
 from contextlib import suppress
 
 from lamina.engine.clock import now_ns
@@ -43,7 +42,7 @@ def create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
 
 def _create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
     image = engine.images.resolve(request.image)
-    container = secrets.token_hex(32)
+    container = os.urandom(32).hex()
     config = config_document(request, image.config.settings, container)
     _refuse_reserved(request)
     networks = _networks(engine, request)
@@ -166,7 +165,7 @@ def _volume(engine: "Engine", pile: "Sequence[Digest]", mount: VolumeMount) -> "
     from lamina.engine.volume_shelf import ANONYMOUS, check_options
     from lamina.engine.volumes import check_name, volume_folder
 
-    name = mount.source or secrets.token_hex(32)
+    name = mount.source or os.urandom(32).hex()
     check_name(name)
     check_options(mount.driver_options)
     path = volume_folder(

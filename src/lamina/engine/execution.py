@@ -232,12 +232,10 @@ def _bundle(engine: "Engine", record: ContainerRecord, network: str) -> Bundle:
 
 
 def _init_program() -> str:
-    import shutil
+    from lamina.runtime.programs import which
 
     for name in _INITS:
-        if path := shutil.which(
-            name, path=os.environ.get("PATH", "") + ":/usr/libexec/podman:/usr/libexec/catatonit"
-        ):
+        if path := which(name, "/usr/libexec/podman", "/usr/libexec/catatonit"):
             return path
     raise Invalid(
         "--init needs a small init program, and none is installed",
@@ -309,8 +307,6 @@ def execute(engine: "Engine", record: ContainerRecord, request: ExecRequest) -> 
 
     Raises: StartFailed, ContainerNotRunning, InUse (paused).
     """
-    import secrets
-
     from lamina.runtime import supervisor
     from lamina.runtime.attach import ShimLost
     from lamina.runtime.process import OURS
@@ -328,7 +324,7 @@ def execute(engine: "Engine", record: ContainerRecord, request: ExecRequest) -> 
     )
     path = shim_socket(engine, record)
     try:
-        attachment = supervisor.execute(path, secrets.token_hex(8), settings, stdin=request.stdin)
+        attachment = supervisor.execute(path, os.urandom(8).hex(), settings, stdin=request.stdin)
     except supervisor.NotRunning as error:
         raise not_running(record) from error
     try:

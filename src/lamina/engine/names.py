@@ -323,9 +323,12 @@ def unknown(name: str) -> ContainerUnknown:
 
 def generate() -> str:
     """Give a name of the kind `brave_lovelace`."""
-    from secrets import choice  # it takes random along: only who makes names pays
+    return f"{_ADJECTIVES[_below(len(_ADJECTIVES))]}_{_SURNAMES[_below(len(_SURNAMES))]}"
 
-    return f"{choice(_ADJECTIVES)}_{choice(_SURNAMES)}"
+
+def _below(most: int) -> int:
+    """Give any number below `most`. `random` and `secrets` cost a tenth of a container's start."""
+    return int.from_bytes(os.urandom(8), "big") % most
 
 
 def check_name(name: str) -> str:
@@ -359,10 +362,8 @@ class Register:
         if name:
             self._link(check_name(name), container)
             return check_name(name)
-        from secrets import randbelow
-
         for attempt in range(_TRIES):
-            chosen = generate() + ("" if attempt < _TRIES // 2 else str(randbelow(1000)))
+            chosen = generate() + ("" if attempt < _TRIES // 2 else str(_below(1000)))
             with suppress(NameTaken):
                 self._link(chosen, container)
                 return chosen

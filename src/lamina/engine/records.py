@@ -73,7 +73,7 @@ class ContainerRecord:
 
     def to_json(self) -> Document:
         """Give container.json."""
-        names = [name for name in self.__dataclass_fields__ if name != "folder"]
+        names = [name for name in self.__match_args__ if name != "folder"]
         return {name: getattr(self, name) for name in names}
 
     @property

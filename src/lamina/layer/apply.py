@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lamina.layer.node import Node
     from lamina.layer.sealed import SealedLayer
 
-__all__ = ["copy_tree", "dress", "unpack"]
+__all__ = ["copy_tree", "unpack"]
 
 T = TypeVar("T")
 _Files = list[tuple[bytes, "Node"]]
@@ -80,16 +80,6 @@ def copy_tree(
     with Descent(target) as descent:
         work: _Work[tuple[Node, ...]] = _Work(descent, maker, children, _workers(workers, size))
         work.run(root, root[0])
-
-
-def dress(target: str, node: "Node", *, owners: bool = True, privileged: bool = True) -> None:
-    """Give the directory `target` the mode, owner, attributes and time of `node`.
-
-    For the root of a new upper directory: the root of the union shows the topmost one's.
-    """
-    with Descent(target) as descent:
-        maker = Maker(privileged=privileged, owners=owners, umask=0)
-        maker.finish(descent.open(b""), node, {})
 
 
 def _workers(asked: int, size: int) -> int:

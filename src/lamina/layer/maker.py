@@ -4,6 +4,7 @@ import errno
 import os
 
 from lamina.errors import Unsupported
+from lamina.layer.descent import Descent
 from lamina.layer.entry import Kind
 from lamina.layer.recorded import RECORD, Record
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from lamina.layer.bodies import Bodies
     from lamina.layer.node import Node
 
-__all__ = ["Maker"]
+__all__ = ["Maker", "dress"]
 
 _TYPES = {Kind.CHARACTER: 0o020000, Kind.BLOCK: 0o060000, Kind.FIFO: 0o010000}
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -156,3 +157,13 @@ class Maker:
         except OSError as error:
             if error.errno != errno.EOPNOTSUPP:  # then owners cannot be kept here
                 raise
+
+
+def dress(target: str, node: "Node", *, owners: bool = True, privileged: bool = True) -> None:
+    """Give the directory `target` the mode, owner, attributes and time of `node`.
+
+    For the root of a new upper directory: the root of the union shows the topmost one's.
+    """
+    with Descent(target) as descent:
+        maker = Maker(privileged=privileged, owners=owners, umask=0)
+        maker.finish(descent.open(b""), node, {})

@@ -1,6 +1,5 @@
 """What the shim and the runtimes hand each other about one process to start."""
 
-import json
 import os
 import socket
 import stat
@@ -8,10 +7,10 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from lamina.errors import LaminaError
+from lamina.errors import Invalid, LaminaError
 from lamina.runtime import syscalls
 from lamina.spec.bundle import DEFAULT_PATH
-from lamina.spec.wire import Document
+from lamina.spec.wire import Document, decode
 from lamina.values import NamedTuple
 
 TYPE_CHECKING = False
@@ -201,8 +200,8 @@ def last_error(path: str) -> str:
         return ""
     for line in reversed(lines):
         try:
-            row = json.loads(line)
-        except ValueError:
+            row = decode(line)
+        except Invalid:
             return line.strip()
         if row.get("level") in {"error", "fatal"}:
             return str(row.get("msg", "")).strip()

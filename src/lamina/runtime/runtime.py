@@ -4,6 +4,7 @@ import os
 
 from lamina.errors import Invalid, Unsupported
 from lamina.runtime.process import Launch, Started
+from lamina.runtime.programs import which
 from lamina.values import NamedTuple, Protocol
 
 __all__ = ["Choice", "Runtime", "RuntimeMissing", "choose", "find", "make"]
@@ -41,10 +42,7 @@ class Choice(NamedTuple):
 
 def find(name: str) -> str:
     """Give the path of one runtime's program, or nothing."""
-    import shutil  # not above: the shim has no use for it
-
-    folders = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin:/usr/local/sbin"
-    found = shutil.which(name, path=folders) or ""
+    found = which(name)
     if not found and name == "bwrap":
         found = _bundled_bubblewrap()
     return found

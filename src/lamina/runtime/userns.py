@@ -44,15 +44,14 @@ def enter() -> bool:
     """
     if os.geteuid() == 0:
         return False
-    import shutil
-
     from lamina.runtime import syscalls
+    from lamina.runtime.programs import which
 
     uid, gid = os.getuid(), os.getgid()
     name = _user_name(uid)
     uids = ranges("/etc/subuid", name, uid)
     gids = ranges("/etc/subgid", name, uid)
-    tools = shutil.which("newuidmap") and shutil.which("newgidmap")
+    tools = which("newuidmap") and which("newgidmap")
     helper = _MapWriter(uid, gid, uids if tools else (), gids if tools else ())
     try:
         syscalls.unshare(syscalls.CLONE_NEWUSER | syscalls.CLONE_NEWNS)

@@ -283,7 +283,7 @@ class Snapshotter:
 
     def _copy_root(self, upper: str, pile: Sequence[Digest]) -> None:
         """Give `upper` what the image's `/` has: overlayfs shows the topmost directory's own."""
-        from lamina.layer.apply import dress
+        from lamina.layer.maker import dress
         from lamina.layer.view import Tree
 
         with ExitStack() as stack:
