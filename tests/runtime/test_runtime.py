@@ -165,7 +165,7 @@ def test_without_any_runtime_the_message_says_what_to_install(monkeypatch, tmp_p
 
 
 def test_the_wheels_bubblewrap_serves_where_none_is_installed(monkeypatch):
-    monkeypatch.setattr("shutil.which", lambda name, **_: None)
+    monkeypatch.setattr("lamina.runtime.runtime.which", lambda name: "")
     assert find("bwrap").endswith("bwrap")
     assert find("crun") == ""
 

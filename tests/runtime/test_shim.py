@@ -1,6 +1,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,3 +104,34 @@ def test_users_are_looked_up_without_leaving_the_root(tmp_path):
     account = look_up(root, "me")
     os.close(root)
     assert (account.uid, account.gid, account.home) == (5, 6, "/home/me")
+
+
+def test_the_process_that_watches_a_container_tells_no_secrets_and_keeps_no_files(lamina: Lamina):
+    lamina("run", "-d", "--name", "quiet", "-e", "PASSWORD=hidden", "tiny", "sleep", "1000")
+    facts = state(lamina, "quiet")
+    words = Path(f"/proc/{facts['shim']}/cmdline").read_bytes()
+    assert words.rstrip(b"\0").startswith(b"lamina-shim\0")
+    assert b"PASSWORD" not in words
+    folder = Path(f"/proc/{facts['shim']}/fd")
+    files = [os.readlink(row) for row in folder.iterdir()] if os.access(folder, os.R_OK) else []
+    known = ("/dev/null", "socket:", "pipe:", "anon_inode:", "mnt:", "/proc", "/")
+    assert all(path.startswith(known) for path in files)
+    own = lamina.settings.root
+    assert {Path(path).name for path in files if path.startswith(own)} <= {"lock", "log"}
+    lamina("rm", "-f", "quiet")
+
+
+def test_a_program_that_uses_the_library_is_not_copied(lamina: Lamina):
+    """The library never copies the process it is in: that may be anybody's."""
+    program = """
+import sys
+from lamina.engine.engine import Engine
+with Engine() as engine:
+    engine.containers.start(sys.argv[1]).close()
+"""
+    container = lamina("create", "--name", "library", "tiny", "sleep", "1000").strip()
+    environ = lamina.environ
+    subprocess.run([sys.executable, "-c", program, container], env=environ, check=True, timeout=60)
+    words = Path(f"/proc/{state(lamina, 'library')['shim']}/cmdline").read_bytes()
+    assert b"supervise.py" in words
+    lamina("rm", "-f", "library")

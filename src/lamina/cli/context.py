@@ -22,7 +22,8 @@ _DEFAULT_SIZE = (80, 24)
 class Context:
     """The world of one command. Tests make their own with other streams, environment and clock.
 
-    `out` is for data and `err` for talk. Closing it closes the engine, if one was made.
+    `out` is for data and `err` for talk. Closing it closes the engine, if one was made. `expendable`
+    says that the process does this command and nothing else.
     """
 
     def __init__(
@@ -33,12 +34,14 @@ class Context:
         stdin: TextIO | None = None,
         environ: Mapping[str, str] | None = None,
         now: Callable[[], float] = time.time,
+        expendable: bool = False,
     ) -> None:
         self.out = sys.stdout if out is None else out
         self.err = sys.stderr if err is None else err
         self.stdin = sys.stdin if stdin is None else stdin
         self.environ: Mapping[str, str] = os.environ if environ is None else environ
         self.now = now
+        self.expendable = expendable
         self._settings: Settings | None = None
         self._engine: Engine | None = None
 
@@ -57,7 +60,7 @@ class Context:
         if self._engine is None:
             from lamina.engine.engine import Engine
 
-            self._engine = Engine(self.settings)
+            self._engine = Engine(self.settings, expendable=self.expendable)
         return self._engine
 
     def enter_namespace(self) -> None:

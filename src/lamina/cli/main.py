@@ -78,7 +78,7 @@ def main(argv: Sequence[str], context: Context | None = None) -> int:
             return 0
         from lamina.cli.context import Context
 
-        context = Context()
+        context = Context(expendable=True)
     try:
         code = _dispatch(list(argv), context)
         context.out.flush()

@@ -40,8 +40,13 @@ class Engine:
     ...     engine.images.history("debian:12")
     """
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, *, expendable: bool = False) -> None:
+        """Take the settings of the environment unless others are given.
+
+        `expendable` says that this process is ours alone: containers may be started by a copy of it.
+        """
         self.settings = settings or Settings.from_environment()
+        self.expendable = expendable
 
     def __enter__(self) -> "Self":
         return self

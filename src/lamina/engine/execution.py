@@ -98,7 +98,7 @@ def start(
             doomed=_doomed(engine, record),
             network=wires,
         )
-        attachment = Shims().start(order, lock)
+        attachment = Shims(split=engine.expendable).start(order, lock)
     finally:
         os.close(lock)
     try:

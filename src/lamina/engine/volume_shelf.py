@@ -7,7 +7,6 @@ so that no volume goes between being chosen and being used.
 
 import fcntl
 import os
-import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
@@ -86,7 +85,7 @@ class Volumes:
         from lamina.runtime.userns import enter
 
         marks = {**(labels or {}), **({} if name else {ANONYMOUS: ""})}
-        name = name or secrets.token_hex(32)
+        name = name or os.urandom(32).hex()
         check_name(name)
         check_options(options or {})
         enter()

@@ -8,17 +8,25 @@ import _thread
 import ctypes
 import gc
 import os
+import sys
 from collections.abc import Mapping
 
-__all__ = ["can_split", "split"]
+__all__ = ["can_split", "retitle", "split"]
 
-_ARGUMENTS = 47  # where /proc/self/stat, after the name, tells the first byte of the arguments
+_ARGUMENTS = (
+    48  # the field of /proc/self/stat that tells the first byte of the arguments; then the last
+)
 _MANY = 1 << 20
 
 
 def can_split(most: int) -> bool:
-    """Tell whether a copy of this process would do: one thread, and descriptors up to `most`."""
-    return _thread._count() == 0 and os.sysconf("SC_OPEN_MAX") > most  # noqa: SLF001 - without `threading`
+    """Tell whether a copy of this process would do.
+
+    It has one thread, may have descriptors up to `most`, and is still small: one that has just pulled
+    keeps libssl.
+    """
+    alone = _thread._count() == 0  # noqa: SLF001 - `threading` is not loaded for this
+    return alone and "_ssl" not in sys.modules and os.sysconf("SC_OPEN_MAX") > most
 
 
 def split(files: Mapping[int, int]) -> int:
@@ -56,7 +64,9 @@ def retitle(*words: str) -> None:
     """Show `words` as this process's command line, as far as there is room for them."""
     with open("/proc/self/stat", encoding="ascii", errors="replace") as file:
         fields = file.read().rpartition(")")[2].split()
-    start, end = int(fields[_ARGUMENTS - 2]), int(fields[_ARGUMENTS - 1])
+    start, end = int(fields[_ARGUMENTS - 3]), int(fields[_ARGUMENTS - 2])
     room = end - start
+    if not start or room <= 0:  # hidden from us
+        return
     text = b"".join(word.encode() + b"\0" for word in words)[: room - 1]
     ctypes.memmove(start, text.ljust(room, b"\0"), room)

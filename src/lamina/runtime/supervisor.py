@@ -4,7 +4,7 @@ import errno
 import os
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from lamina.errors import InUse, Invalid, Unavailable
 from lamina.runtime import frames
@@ -84,10 +84,11 @@ def _mount_row(mount: Mount) -> Document:
 
 
 class Shims:
-    """Starts shims with one interpreter."""
+    """Starts shims with one interpreter, or with `split` as copies of this process where that will do."""
 
-    def __init__(self, python: str = "") -> None:
+    def __init__(self, python: str = "", *, split: bool = False) -> None:
         self._python = python or sys.executable
+        self._split = split
 
     def start(self, order: Order, lock: int) -> Attachment:
         """Start a shim; give the starter's connection, on which `started()` tells the outcome.
@@ -102,15 +103,8 @@ class Shims:
         try:
             os.write(request, encode(order.to_json()))
             os.lseek(request, 0, os.SEEK_SET)
-            files = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)]
-            actions = [
-                *files,
-                (os.POSIX_SPAWN_DUP2, request, REQUEST_FD),
-                (os.POSIX_SPAWN_DUP2, theirs.fileno(), ATTACH_FD),
-                (os.POSIX_SPAWN_DUP2, lock, LOCK_FD),
-            ]
-            line = [self._python, "-IS", os.path.join(_HERE, "supervise.py"), order.id[:12]]
-            pid = self._spawn(line, actions)
+            given = {REQUEST_FD: request, ATTACH_FD: theirs.fileno(), LOCK_FD: lock}
+            pid = self._go_on(given, order.id) or self._spawn(given, order.id)
         except BaseException:
             ours.close()
             raise
@@ -120,10 +114,36 @@ class Shims:
         os.waitpid(pid, 0)  # it goes into the background at once
         return Attachment(ours, terminal=order.process.terminal)
 
-    def _spawn(self, line: list[str], actions: Sequence[tuple[object, ...]]) -> int:
-        """Start a process; give its ID. Raises: Unavailable (too few files may be open)."""
+    def _go_on(self, given: Mapping[int, int], container: str) -> int:
+        """Start the shim as a copy of this process; give its ID, 0 where that will not do."""
+        if not self._split:
+            return 0
+        from lamina.runtime.shim import LOCK_FD, main
+        from lamina.runtime.split import can_split, retitle, split
+
+        if not can_split(LOCK_FD):
+            return 0
+        pid = split(given)
+        if pid == 0:
+            try:
+                retitle("lamina-shim", container[:12])
+                main()
+            finally:
+                os._exit(1)
+        return pid
+
+    def _spawn(self, given: Mapping[int, int], container: str) -> int:
+        """Start the shim as a new interpreter; give its ID.
+
+        Raises: Unavailable (too few files may be open).
+        """
         from lamina.runtime.shim import LOCK_FD
 
+        actions = [
+            *[(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)],
+            *[(os.POSIX_SPAWN_DUP2, fd, number) for number, fd in given.items()],
+        ]
+        line = [self._python, "-IS", os.path.join(_HERE, "supervise.py"), container[:12]]
         for may_raise in (True, False):
             try:
                 return os.posix_spawn(self._python, line, os.environ, file_actions=actions)
