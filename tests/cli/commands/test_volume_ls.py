@@ -43,7 +43,7 @@ def test_the_table_is_dockers(ask):
         (["driver=cloud"], ""),
     ],
 )  # fmt: skip
-def test_filters_choose(ask, filters, names):
+def test_filters_choose_what_is_listed(ask, filters, names):
     assert ask("ls", "-q", *(f"--filter={text}" for text in filters))[1] == names
 
 
