@@ -31,6 +31,7 @@ def platforms() -> st.SearchStrategy[Platform]:
         st.sampled_from(["linux", "windows", "freebsd"]),
         st.sampled_from(["amd64", "arm64", "arm", "386", "riscv64", "s390x"]),
         st.sampled_from(["", "v1", "v2", "v3", "v5", "v6", "v7", "v8", "v9"]),
+        st.sampled_from(["", "10.0.17763.1", "10.0.20348.2402-x"]),
     )
 
 

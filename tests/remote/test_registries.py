@@ -120,6 +120,9 @@ def test_the_first_mirror_that_can_is_read_and_the_origin_left_alone(tmp_path: P
             f"/v2/copy/a/b/blobs/{BLOB.digest}",
         ]
         assert origin.seen == []
+        # As containerd does it: a cache of many registries has to be told which one is meant.
+        for each in (*empty.seen, *full.seen):
+            assert each.query == {"ns": [origin.address]}
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 503])
@@ -132,6 +135,7 @@ def test_whatever_a_mirror_answers_the_origin_is_asked_at_once(tmp_path: Path, s
         repository = Repository(c, origin.address, "a/b")
         assert repository.manifest("v1")[1] == RAW
         assert fetch(repository, BLOB, 0) == DATA
+        assert [each.query for each in origin.seen] == [{}] * len(origin.seen)
         assert len(mirror.seen) <= 2  # it is asked once for each, never again and again
 
 

@@ -21,6 +21,7 @@ def test_parsing_what_was_printed_gives_the_same_platform(platform: Platform):
         ("arm64", "linux/arm64"),
         ("linux/arm/v7", "linux/arm/v7"),
         ("windows/amd64", "windows/amd64"),
+        ("windows(10.0.17763.1)/amd64", "windows(10.0.17763.1)/amd64"),
     ],
 )
 def test_platforms_are_written_in_gos_words(text: str, printed: str):
@@ -28,7 +29,19 @@ def test_platforms_are_written_in_gos_words(text: str, printed: str):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "/", "linux/", "linux/arm/v7/x", "linux/a b", "../x", "li nux"]
+    "text",
+    [
+        "",
+        "/",
+        "linux/",
+        "linux/arm/v7/x",
+        "linux/a b",
+        "../x",
+        "li nux",
+        "windows(10/amd64",
+        "windows()/amd64",
+        "windows(1/2)/amd64",
+    ],
 )
 def test_what_is_no_platform_is_refused(text: str):
     with pytest.raises(PlatformInvalid):
@@ -58,6 +71,31 @@ def test_this_machine_is_named_in_gos_words(machine: str, printed: str):
         ("linux/riscv64", ["linux/riscv64"], "linux/riscv64"),
         ("linux/amd64", ["windows/amd64", "unknown/unknown"], None),
         ("linux/amd64", [], None),
+        (
+            "windows/amd64",
+            ["windows(10.0.20348.1)/amd64", "windows(10.0.17763.1)/amd64"],
+            "windows(10.0.20348.1)/amd64",
+        ),
+        (
+            "windows(10.0.17763.5)/amd64",
+            [
+                "windows(10.0.20348.1)/amd64",
+                "windows(10.0.17763.1)/amd64",
+                "windows(10.0.17763.12)/amd64",
+            ],
+            "windows(10.0.17763.12)/amd64",
+        ),
+        (
+            "windows(10.0.26100)/amd64",
+            ["windows(10.0.17763.1)/amd64", "windows(10.0.20348.1)/amd64"],
+            "windows(10.0.20348.1)/amd64",
+        ),
+        ("windows(10.0.20348)/amd64", ["windows(10.0.26100.1)/amd64"], None),
+        (
+            "windows(10.0.17763)/amd64",
+            ["windows(11.0.17763)/amd64", "windows/amd64"],
+            "windows/amd64",
+        ),
     ],
 )
 def test_the_best_platform_that_runs_here_is_chosen(
@@ -84,3 +122,14 @@ def test_what_is_offered_exactly_is_chosen_exactly(here: Platform, offered: list
         assert {best.variant or "v8" if here.architecture == "arm64" else best.variant or "v7"} <= {
             here.variant, "v7" if not best.variant else best.variant,
         }  # fmt: skip
+
+
+def test_what_needs_no_feature_comes_before_what_does():
+    plain = Platform("windows", "amd64", os_version="10.0.1")
+    demanding = Platform("windows", "amd64", os_version="10.0.2", os_features=("win32k",))
+    able = Platform("windows", "amd64", os_features=("win32k",))
+    assert Platform("windows", "amd64").choose((demanding, plain)) == plain
+    assert Platform("windows", "amd64").choose((demanding,)) == demanding
+    assert able.choose((demanding, plain)) == demanding
+    assert Platform.from_json(demanding.to_json()) == demanding
+    assert (demanding.kind, str(demanding)) == ("windows/amd64", "windows(10.0.2)/amd64")

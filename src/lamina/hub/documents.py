@@ -57,7 +57,7 @@ def with_config(facts: Facts, raw: bytes) -> Facts:
         platform = ImageConfig.from_json(raw).platform
     except Invalid:
         return facts
-    platforms = (str(platform),) if platform.os and platform.architecture else ()
+    platforms = (platform.kind,) if platform.os and platform.architecture else ()
     return Facts(
         facts.digest, facts.media_type, facts.raw, facts.blobs, facts.children, facts.config,
         facts.subject, facts.artifact_type, platforms, facts.content_size,

@@ -406,7 +406,12 @@ class Repository:
 
     def _url(self, path: str) -> str:
         place = self._place
-        return f"{self.client.endpoints.find(place.registry).url}/v2/{place.repository}/{path}"
+        url = f"{self.client.endpoints.find(place.registry).url}/v2/{place.repository}/{path}"
+        if (
+            self._is_mirror
+        ):  # containerd's way to tell a cache of many registries which one is meant
+            url += f"{'&' if '?' in path else '?'}ns={quoted(self.registry, ':')}"
+        return url
 
     def _pull(self, request: Request) -> Response:
         return self._send(request, "pull")
