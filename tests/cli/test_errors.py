@@ -75,3 +75,10 @@ def test_an_interrupted_transfer_says_what_became_of_it():
         "lamina: interrupted; what was downloaded is kept\n"
     )
     assert exit_code(Interrupted("x")) == INTERRUPTED
+
+
+def test_what_registries_and_helpers_say_cannot_move_the_cursor():
+    words = "one\ttwo\nthree \x1b[2J\x9b1m\u202e\r\x07 ü"
+    assert said(NotFound(words, hint="\x1bc")) == (
+        "lamina: one\ttwo\nthree \\x1b[2J\\x9b1m\\u202e\\r\\x07 ü\nhint: \\x1bc\n"
+    )

@@ -1,6 +1,7 @@
 """Tokens: the pure flow first, then against a token service and a registry that are strict."""
 
 import io
+import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from tests.remote.crooked import CrookedServer, Exchange, client_for
 
+from lamina.errors import Invalid
 from lamina.remote.auth import Token, token_flow
 from lamina.remote.challenge import Challenge
 from lamina.remote.client import Client
@@ -303,6 +305,38 @@ def test_a_realm_elsewhere_without_tls_gets_no_credentials(client: Client) -> No
         log_in(client, server, "pw")
         with pytest.raises(LoginRefused, match=r"http://registry.example/token .* not encrypted"):
             Repository(client, server.address, "a/b").manifest("v1")
+
+
+def test_a_realm_that_may_not_be_asked_is_named_though_nobody_is_logged_in(client: Client) -> None:
+    with (
+        CrookedServer(credential_thief("http://169.254.169.254/token")) as server,
+        pytest.raises(LoginRefused, match=r"sends us to http://169.254.169.254/token for a token"),
+    ):
+        Repository(client, server.address, "a/b").manifest("v1")
+
+
+def test_a_token_that_cannot_be_sent_is_refused_and_never_sent(
+    client: Client, tmp_path: Path
+) -> None:
+    def respond(exchange: Exchange) -> None:
+        if exchange.path == "/token":
+            exchange.reply(200, '{"token": "ü€"}'.encode())
+        else:
+            realm = f"http://{exchange.headers['host']}/token"
+            exchange.reply(401, b"", {"WWW-Authenticate": f'Bearer realm="{realm}"'})
+
+    with CrookedServer(respond) as server:
+        with pytest.raises(ResponseInvalid, match="gave no token"):
+            Repository(client, server.address, "a/b").manifest("v1")
+        auths = {server.address: {"registrytoken": "a\r\nX-Evil: 1"}}
+        (tmp_path / "docker").mkdir(exist_ok=True)
+        (tmp_path / "docker/config.json").write_text(json.dumps({"auths": auths}))
+        with (
+            client_for(tmp_path) as other,
+            pytest.raises(Invalid, match="Authorization has characters that cannot be sent"),
+        ):
+            Repository(other, server.address, "a/b").manifest("v1")
+        assert all("x-evil" not in each.headers for each in server.seen)
 
 
 def test_a_refusal_without_a_challenge_fails_clearly(client: Client) -> None:

@@ -1,5 +1,6 @@
 """Blobs survive what happens to connections."""
 
+import gzip
 import io
 import os
 import time
@@ -271,3 +272,37 @@ def test_any_cuts_give_the_same_bytes(
         CrookedServer(answer) as server,
     ):
         assert pull(client, server, offset) == DATA[offset:]
+
+
+def test_a_blob_that_was_compressed_on_the_way_is_unpacked(client: Client) -> None:
+    packed = gzip.compress(DATA, 1)
+
+    def answer(exchange: Exchange) -> None:
+        cut = len(server.seen) == 1  # what follows is a part of the packed form: of no use
+        start = start_of(exchange)
+        headers = {"Content-Encoding": "gzip"}
+        if start:
+            headers["Content-Range"] = f"bytes {start}-{len(DATA) - 1}/{len(DATA)}"
+            exchange.reply(206, packed[start:], headers)
+        else:
+            exchange.reply(200, packed[:300_000] if cut else packed, headers, length=len(packed))
+
+    with CrookedServer(answer) as server:
+        assert pull(client, server) == DATA
+        assert starts(server) == [0, 0]
+
+
+def test_a_blob_that_is_only_labelled_as_compressed_stays_as_it_is(client: Client) -> None:
+    layer = gzip.compress(DATA)
+    wanted = descriptor_of(layer)
+    with CrookedServer(lambda each: each.reply(200, layer, {"Content-Encoding": "gzip"})) as server:
+        assert fetch(Repository(client, server.address, "a/b"), wanted, 0) == layer
+
+
+def test_a_damaged_compression_ends_in_an_error(client: Client) -> None:
+    with CrookedServer(
+        lambda each: each.reply(200, b"\x1f\x8bnonsense", {"Content-Encoding": "gzip"})
+    ) as server:
+        with pytest.raises(ConnectionBroken, match="packed body is damaged"):
+            pull(client, server)
+        assert len(server.seen) == 5

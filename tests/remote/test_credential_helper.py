@@ -1,6 +1,8 @@
 """docker-credential-* programs, by their protocol."""
 
+import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -103,3 +105,28 @@ def test_a_helper_that_fails_says_why(make_helper: MakeHelper) -> None:
     env = make_helper("#!/bin/sh\necho '{}'\n")
     with pytest.raises(HelperFailed, match="no user name and secret"):
         CredentialHelper("keeper", env).get("reg")
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("cat {folder}/fifo", "no answer within 0.2 s"),
+        ("cat {folder}/fifo; :", "no answer within 0.2 s"),  # a child that outlives it
+        ("exec >&- 2>&-; read word < {folder}/fifo", "does not end within 0.2 s"),
+        ("exec yes", "says more than a mebibyte"),
+        ("echo '['", "is not valid JSON"),
+        ("head -c 99 /dev/urandom", "is not valid JSON"),
+        ("kill -SEGV $$", "ended by signal 11"),
+    ],
+)
+def test_a_helper_that_hangs_never_ends_or_talks_nonsense_is_given_up(
+    make_helper: MakeHelper, tmp_path: Path, script: str, said: str
+) -> None:
+    env = make_helper(f"#!/bin/sh\n{script}\n")
+    os.mkfifo(tmp_path / "kept/fifo")
+    try:
+        with pytest.raises(HelperFailed, match=said):
+            CredentialHelper("keeper", env, timeout_s=0.2 if "fifo" in script else 60).get("reg")
+    finally:
+        with suppress(OSError):  # let the child go that may still wait there
+            os.close(os.open(tmp_path / "kept/fifo", os.O_WRONLY | os.O_NONBLOCK))

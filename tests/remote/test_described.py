@@ -45,3 +45,11 @@ def test_what_is_no_document_and_what_is_another_are_refused() -> None:
     verify(b"x", DIGEST, "a:b")
     with pytest.raises(DigestMismatch, match="manifest for a:b"):
         verify(b"y", DIGEST, "a:b")
+
+
+def test_a_web_page_is_no_manifest() -> None:
+    page = answer(content_type="text/html; charset=utf-8", docker_content_digest=str(DIGEST))
+    with pytest.raises(ResponseInvalid, match="reg/v2/ gave a web page, not a manifest"):
+        media_type_of(page, b"<html>log in to this network</html>")
+    assert described(page) is None
+    assert media_type_of(page, b'{"mediaType": "c/d"}') == "c/d"  # only the label is wrong

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.remote.crooked import QUICK, CrookedServer, Exchange, client_for
+from tests.remote.tunnels import TunnelProxy
 
 from lamina.events import Event, Notice
 from lamina.remote.client import Client
@@ -12,6 +13,7 @@ from lamina.remote.endpoints import InsecureRules
 from lamina.remote.errors import (
     CertificateRefused,
     ConnectionBroken,
+    Purpose,
     RegistryUnreachable,
     ResponseInvalid,
 )
@@ -241,10 +243,26 @@ def test_a_proxy_that_refuses_is_named(tmp_path: Path) -> None:
     with (
         client_for(tmp_path, environ={"HTTPS_PROXY": proxy}) as client,
         pytest.raises(
-            RegistryUnreachable, match="the proxy does not let us through: connection refused"
+            RegistryUnreachable, match="cannot reach the proxy 127.0.0.1:.*: connection refused"
         ),
     ):
         client.transport.send(Request("GET", "https://registry.example/v2/"))
+
+
+def test_a_proxy_that_wants_a_name_is_told_apart_from_a_registry_that_does(tmp_path: Path) -> None:
+    with CrookedServer(lambda each: each.reply(407)) as proxy:
+        url = f"http://{proxy.address}"
+        environ = {"HTTP_PROXY": url, "LAMINA_INSECURE_REGISTRIES": "plain.example"}
+        with client_for(tmp_path, environ=environ) as client:
+            response = client.transport.send(Request("GET", "http://plain.example/v2/"))
+            purpose = Purpose("pull", "plain.example/a", "v1", "manifest", "plain.example")
+            assert "NAME:PASSWORD@HOST:PORT" in client.failure(response, purpose).hint
+    with TunnelProxy("127.0.0.1:1", answer="HTTP/1.1 407 Proxy Authentication Required") as tunnel:
+        environ = {"HTTPS_PROXY": f"http://{tunnel.address}"}
+        with client_for(tmp_path, environ=environ) as client:
+            with pytest.raises(RegistryUnreachable, match="407 Proxy Authentication") as caught:
+                client.transport.send(Request("GET", "https://registry.example/v2/"))
+            assert "NAME:PASSWORD@HOST:PORT" in caught.value.hint
 
 
 def test_a_proxied_insecure_registry_falls_back_to_http(tmp_path: Path) -> None:
@@ -258,3 +276,32 @@ def test_a_proxied_insecure_registry_falls_back_to_http(tmp_path: Path) -> None:
         }
         with client_for(tmp_path, environ=environ) as client:
             assert client.endpoints.find("registry.example").url == "http://registry.example"
+
+
+@pytest.mark.parametrize("announced", [b"102 Processing", b"103 Early Hints\r\nLink: </x>; rel=a"])
+def test_answers_that_only_announce_another_are_passed_over(
+    client: Client, announced: bytes
+) -> None:
+    def answer(exchange: Exchange) -> None:
+        exchange.handler.wfile.write(b"HTTP/1.1 %b\r\n\r\n" % announced * 3)
+        exchange.reply(200, exchange.path.encode())
+
+    with CrookedServer(answer) as server:
+        for path in ("/one", "/two"):
+            assert client.transport.send(Request("GET", server.url + path)).body == path.encode()
+        assert len({each.handler for each in server.seen}) == 1  # the connection is still good
+
+
+def test_announcements_without_end_and_answers_that_are_no_http_end_in_an_error(
+    client: Client,
+) -> None:
+    def answer(exchange: Exchange) -> None:
+        endless = exchange.path == "/endless"
+        raw = b"HTTP/1.1 103 x\r\n\r\n" * 100 if endless else b"\x1b[2J hello\r\n\r\n"
+        exchange.handler.wfile.write(raw)
+        exchange.cut()
+
+    with CrookedServer(answer) as server:
+        for path, said in (("/endless", "announce another"), ("/odd", "no answer in HTTP")):
+            with pytest.raises(ConnectionBroken, match=said):
+                client.transport.send(Request("GET", server.url + path, retry=False))

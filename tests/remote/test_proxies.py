@@ -2,7 +2,7 @@
 
 import pytest
 
-from lamina.errors import Unsupported
+from lamina.errors import Invalid, Unsupported
 from lamina.remote.proxies import proxy_for
 
 BOTH = {"HTTPS_PROXY": "http://proxy:3128", "http_proxy": "proxy:8080"}
@@ -49,3 +49,13 @@ def test_no_proxy_has_names_suffixes_ports_and_networks(
 def test_a_socks_proxy_is_refused_clearly() -> None:
     with pytest.raises(Unsupported, match="socks5"):
         proxy_for("https", "registry.example", 443, {"HTTPS_PROXY": "socks5://p:1080"})
+
+
+@pytest.mark.parametrize(
+    "proxy", ["http://a:pw@[::1", "http://a:pw@host:x", "http://a:pw@:1", "://"]
+)
+def test_a_proxy_without_an_address_is_refused_without_its_password(proxy: str) -> None:
+    with pytest.raises(Invalid, match="is no address") as caught:
+        proxy_for("https", "reg.example", 443, {"https_proxy": proxy})
+    assert "pw" not in str(caught.value)
+    assert "NAME:PASSWORD@HOST:PORT" in caught.value.hint

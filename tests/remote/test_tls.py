@@ -1,6 +1,7 @@
 """Whom TLS trusts, per registry."""
 
 import ssl
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,31 @@ def test_docker_and_podman_folders_are_looked_at() -> None:
         "/cfg/certs.d/reg:5000",
         "/h/.config/containers/certs.d/reg:5000",
     )
+
+
+def test_the_hint_says_who_can_mend_a_certificate(tmp_path: Path, authority: trustme.CA) -> None:
+    long_ago = datetime(2020, 1, 1, tzinfo=UTC)
+    expired = {"not_before": long_ago, "not_after": long_ago + timedelta(days=9)}
+    (tmp_path / "ca.pem").write_bytes(authority.cert_pem.bytes())
+    for names, dates, said, hint in (
+        (["127.0.0.1"], expired, "has expired", "owner must renew it"),
+        (["registry.example"], {}, "mismatch", "for other names"),
+    ):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert(*names, **dates).configure_cert(context)  # type: ignore[arg-type]
+        with CrookedServer(lambda each: each.reply(200), tls=context) as server:
+            with pytest.raises(CertificateRefused, match=said) as caught:
+                ask(tmp_path, server, SSL_CERT_FILE=str(tmp_path / "ca.pem"))
+            assert hint in caught.value.hint
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion")
+def test_a_registry_with_too_old_a_tls_is_told_apart(tmp_path: Path, authority: trustme.CA) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+    with CrookedServer(lambda each: each.reply(200), tls=context) as server:
+        with pytest.raises(CertificateRefused) as caught:
+            ask(tmp_path, server)
+        assert "may be too old" in caught.value.hint

@@ -108,8 +108,10 @@ class Context:
 
     def say(self, text: str) -> None:
         """Write a line of talk to stderr, after all data so far."""
+        from lamina.cli.errors import printable
+
         self.out.flush()
-        self.err.write(text + "\n")
+        self.err.write(printable(text) + "\n")
         self.err.flush()
 
     def confirm(self, question: str) -> bool:

@@ -20,6 +20,7 @@ __all__ = [
     "CommandFailed",
     "Interrupted",
     "exit_code",
+    "printable",
     "report",
     "words",
 ]
@@ -88,7 +89,22 @@ def report(error: BaseException, stream: TextIO | None = None) -> int:
         print(file=stream)
     elif not isinstance(error, (BrokenPipeError, CommandFailed)):
         what, hint = words(error)
-        print(f"lamina: {what}", file=stream)
+        print(f"lamina: {printable(what)}", file=stream)
         if hint:
-            print(f"hint: {hint}", file=stream)
+            print(f"hint: {printable(hint)}", file=stream)
     return exit_code(error)
+
+
+def printable(text: str) -> str:
+    """Give `text` so that it cannot move the cursor: registries and helpers are quoted in it.
+
+    Line ends and tabs stay; other control characters are written as Python would.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        letter
+        if letter.isprintable() or letter in "\n\t"
+        else letter.encode("unicode_escape").decode()
+        for letter in text
+    )

@@ -7,6 +7,7 @@ climb past the top of the screen. Elsewhere each state of a layer is one line, a
 
 from __future__ import annotations
 
+from lamina.cli.errors import printable
 from lamina.cli.units import human_duration, human_size
 from lamina.events import LayerProgress, Notice, Phase
 
@@ -190,7 +191,7 @@ def _words(layer: LayerProgress) -> str:
 
 
 def _notice_text(event: Notice) -> str:
-    return f"{event.id}: {event.text}" if event.id else event.text
+    return printable(f"{event.id}: {event.text}" if event.id else event.text)
 
 
 def _fit(layers: list[LayerProgress], most: int) -> tuple[list[LayerProgress], int]:

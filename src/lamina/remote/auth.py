@@ -13,7 +13,13 @@ from lamina.errors import Invalid
 from lamina.remote.challenge import Challenge, choose, merge_scopes
 from lamina.remote.credentials import Credentials
 from lamina.remote.endpoints import Endpoint
-from lamina.remote.errors import LoginRefused, RegistryFailed, ResponseInvalid, problems
+from lamina.remote.errors import (
+    LoginRefused,
+    RealmRefused,
+    RegistryFailed,
+    ResponseInvalid,
+    problems,
+)
 from lamina.remote.messages import Request, Response, joined, split_url, without_query
 from lamina.spec.wire import decode
 from lamina.values import dataclass, field
@@ -117,7 +123,7 @@ def _read_token(response: Response) -> Token:
     except Invalid as error:
         raise ResponseInvalid(f"the token service at {where} gave no token: {error}") from error
     value = document.get("token") or document.get("access_token")
-    if not isinstance(value, str) or not value.isprintable():
+    if not isinstance(value, str) or not (value.isascii() and value.isprintable()):
         raise ResponseInvalid(f"the token service at {where} gave no token")
     refresh = document.get("refresh_token")
     return Token(
@@ -270,8 +276,8 @@ class Authorizer:
         """Get a token; None when the service has none for people without a login."""
         try:
             return self.fetch(endpoint, challenge, scopes, credentials)
-        except LoginRefused:
-            if credentials is None:
+        except LoginRefused as error:
+            if credentials is None and not isinstance(error, RealmRefused):
                 return None
             raise
 
@@ -286,7 +292,7 @@ class Authorizer:
     ) -> Token:
         """Run `token_flow` against the challenge's realm, which is checked first.
 
-        Raises: LoginRefused (also for a realm that must not have our credentials), RegistryFailed.
+        Raises: LoginRefused, RealmRefused (it must not have our credentials), RegistryFailed.
         """
         try:
             realm = joined(f"{endpoint.url}/v2/", challenge.parameters["realm"])
@@ -294,7 +300,7 @@ class Authorizer:
         except ValueError as error:
             raise ResponseInvalid(f"{endpoint.registry} names no usable realm: {error}") from error
         if refusal:
-            raise LoginRefused(
+            raise RealmRefused(
                 f"{endpoint.registry} sends us to {without_query(realm)} for a token, and {refusal}",
                 hint="the registry is set up wrongly, or somebody is listening in; ask its owner",
             )

@@ -7,6 +7,7 @@ from types import TracebackType
 from lamina.remote.errors import ConnectionBroken, ResponseInvalid
 from lamina.remote.http import Transport
 from lamina.remote.messages import Response, Stream, without_query
+from lamina.remote.unpacked import CODINGS, Unpacked
 from lamina.spec.descriptor import Descriptor
 from lamina.stream.verify import CHUNK, SizeMismatch
 
@@ -124,7 +125,13 @@ class BlobReader:
             raise ResponseInvalid(f"{without_query(response.url)} gave no content")
         self._stream = response.stream
         skip = 0 if response.status == _PARTIAL and (start or self._is_part) else self.offset
-        self._check_length(response, self._end - (self.offset - skip))
+        expected = self._end - (self.offset - skip)
+        if self._was_packed(response, expected):
+            # Its parts are parts of the packed form: after a break it is read from the start.
+            self._stream, self._trust_ranges = Unpacked(response.stream), False
+            self._length_known = False
+        else:
+            self._check_length(response, expected)
         self._window = (monotonic(), self.offset)
         try:
             while skip:
@@ -140,9 +147,19 @@ class BlobReader:
         match = re.fullmatch(_CONTENT_RANGE, response.header("Content-Range"))
         if response.status != _PARTIAL or not match or response.stream is None:
             return False
+        if self._was_packed(response, self._end - self.offset):
+            return False
         size = self._descriptor.size
         right_total = match[3] in ("*", str(size))
         return right_total and (int(match[1]), int(match[2])) == (self.offset, self._end - 1)
+
+    def _was_packed(self, response: Response, expected: int) -> bool:
+        """Tell whether somebody on the way packed the blob, which we asked for as it is.
+
+        A length that is right says that only the label is wrong: object stores keep it with layers.
+        """
+        coding = response.header("Content-Encoding").strip().lower()
+        return coding in CODINGS and response.header("Content-Length") != str(expected)
 
     def _check_length(self, response: Response, expected: int) -> None:
         """Compare what is promised with what the manifest says. Raises: SizeMismatch."""

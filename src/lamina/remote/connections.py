@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BREAKS",
+    "PROXY_LOGIN",
     "Connection",
     "Connections",
     "NotConnected",
@@ -31,6 +32,9 @@ __all__ = [
 
 BREAKS = (OSError, WireBroken)
 """What a conversation that breaks off raises."""
+PROXY_LOGIN = "give the proxy a name and password: HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT"
+"""What to do where a proxy answers 407."""
+_PROXIES = "check HTTPS_PROXY and HTTP_PROXY; NO_PROXY names hosts to reach directly"
 _MOST_IDLE = 16
 
 
@@ -276,7 +280,9 @@ class Connection:
     def _refusal(self, error: OSError) -> NotConnected:
         reason = (error.strerror or str(error) or "timed out").lower()
         if self._proxy is not None:
-            return self._proxy_refusal(reason)
+            return NotConnected(
+                f"cannot reach the proxy {self._host}:{self._port}: {reason}", _PROXIES
+            )
         if isinstance(error, socket.gaierror):
             return NotConnected(
                 f"no such host: {self.place.host}", "check the registry's name and the network"
@@ -292,9 +298,9 @@ class Connection:
         )
 
     def _proxy_refusal(self, reason: str) -> NotConnected:
+        wants_login = reason.startswith("407")
         return NotConnected(
-            f"the proxy does not let us through: {reason}",
-            "check HTTPS_PROXY and HTTP_PROXY; NO_PROXY names hosts to reach directly",
+            f"the proxy does not let us through: {reason}", PROXY_LOGIN if wants_login else _PROXIES
         )
 
 

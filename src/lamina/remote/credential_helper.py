@@ -4,15 +4,22 @@ The action is the only argument; the input comes on stdin; failures are words on
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 
-from lamina.errors import LaminaError, NotFound, Unavailable
+from lamina.errors import Invalid, LaminaError, NotFound, Unavailable
 from lamina.remote.credentials import IDENTITY_USER, Credentials
 from lamina.spec.wire import decode, encode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 __all__ = ["CredentialHelper", "HelperFailed", "HelperMissing"]
 
 _NOT_FOUND = "credentials not found in native keychain"
 _TIMEOUT_S = 120.0
+_MOST_SAID = 1024 * 1024
+_SHOWN = 400
 
 
 class HelperMissing(NotFound):
@@ -26,9 +33,12 @@ class HelperFailed(Unavailable):
 class CredentialHelper:
     """One helper program, `docker-credential-<name>`, found on the PATH of `environ`."""
 
-    def __init__(self, name: str, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, name: str, environ: Mapping[str, str], *, timeout_s: float = _TIMEOUT_S
+    ) -> None:
         self.name = name
         self._environ = environ
+        self._timeout_s = timeout_s
 
     def get(self, server: str) -> Credentials | None:
         """Look up a server; None when the helper knows it not."""
@@ -36,7 +46,13 @@ class CredentialHelper:
             output = self._run("get", server.encode())
         except _Unknown:
             return None
-        document = decode(output, what=f"output of docker-credential-{self.name}")
+        try:
+            document = decode(output, what=f"output of docker-credential-{self.name}")
+        except Invalid as error:
+            raise HelperFailed(
+                str(error),
+                hint=f"see what it says: echo {server} | docker-credential-{self.name} get",
+            ) from error
         username, secret = document.get("Username"), document.get("Secret")
         if not isinstance(username, str) or not isinstance(secret, str):
             raise HelperFailed(f"docker-credential-{self.name} gave no user name and secret")
@@ -72,7 +88,6 @@ class CredentialHelper:
     def _run(self, action: str, given: bytes) -> bytes:
         """Run the helper. Raises: HelperMissing, HelperFailed, _Unknown."""
         import shutil
-        import subprocess
 
         program = f"docker-credential-{self.name}"
         path = shutil.which(program, path=self._environ.get("PATH"))
@@ -82,25 +97,83 @@ class CredentialHelper:
                 hint=f"install {program}, or remove it from credsStore and credHelpers",
             )
         try:
-            done = subprocess.run(
-                [path, action],
-                input=given,
-                capture_output=True,
-                timeout=_TIMEOUT_S,
-                env=dict(self._environ),
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise HelperFailed(f"{program} {action} failed: {error}") from error
-        if done.returncode == 0:
-            return done.stdout
-        said = done.stdout.decode(errors="replace").strip() or done.stderr.decode(errors="replace")
+            code, out, err = _asked([path, action], given, self._environ, self._timeout_s)
+        except TimeoutError as error:
+            raise HelperFailed(
+                f"{program} {action} failed: {error}",
+                hint="it may be waiting for somebody to unlock it",
+            ) from error
+        except OSError as error:
+            raise HelperFailed(f"{program} {action} failed: {error.strerror or error}") from error
+        if code == 0:
+            return out
+        said = out.decode(errors="replace").strip() or err.decode(errors="replace").strip()
         if _NOT_FOUND in said:
             raise _Unknown(said)
+        why = said[:_SHOWN] or (f"exit code {code}" if code > 0 else f"ended by signal {-code}")
         raise HelperFailed(
-            f"{program} {action} failed: {said.strip() or f'exit code {done.returncode}'}",
-            hint="unlock it, or see its own documentation",
+            f"{program} {action} failed: {why}", hint="unlock it, or see its own documentation"
         )
+
+
+def _asked(
+    argv: list[str], given: bytes, environ: Mapping[str, str], timeout_s: float
+) -> tuple[int, bytes, bytes]:
+    """Run a program; give its exit code and what it said. Raises: TimeoutError, OSError.
+
+    It has so long for all of it and may say a mebibyte. Whoever holds its streams open after that,
+    a child of it that lives on, is not waited for.
+    """
+    import subprocess
+
+    with subprocess.Popen(
+        argv,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(environ),
+        bufsize=0,
+    ) as process:
+        try:
+            assert process.stdin is not None  # noqa: S101 - PIPE above
+            with suppress(BrokenPipeError):  # it answers without having listened
+                process.stdin.write(given)
+            process.stdin.close()
+            out, err = _heard(process, timeout_s)
+            return process.wait(timeout_s), out, err
+        except subprocess.TimeoutExpired as error:
+            process.kill()
+            raise TimeoutError(f"it does not end within {timeout_s:g} s") from error
+        except BaseException:
+            process.kill()
+            raise
+
+
+def _heard(process: "Popen[bytes]", timeout_s: float) -> tuple[bytes, bytes]:
+    """Read both streams to their ends. Raises: TimeoutError, OSError (more than anybody says)."""
+    import os
+    from selectors import EVENT_READ, DefaultSelector
+    from time import monotonic
+
+    assert process.stdout is not None  # noqa: S101 - piped
+    assert process.stderr is not None  # noqa: S101 - piped
+    said = {process.stdout.fileno(): b"", process.stderr.fileno(): b""}
+    deadline = monotonic() + timeout_s
+    with DefaultSelector() as selector:
+        for fd in said:
+            selector.register(fd, EVENT_READ)
+        while selector.get_map():
+            ready = selector.select(max(0.0, deadline - monotonic()))
+            if not ready:
+                raise TimeoutError(f"no answer within {timeout_s:g} s")
+            for key, _ in ready:
+                piece = os.read(key.fd, 65536)
+                said[key.fd] += piece
+                if not piece:
+                    selector.unregister(key.fd)
+                if len(said[key.fd]) > _MOST_SAID:
+                    raise OSError("it says more than a mebibyte")
+    return said[process.stdout.fileno()], said[process.stderr.fileno()]
 
 
 class _Unknown(LaminaError):

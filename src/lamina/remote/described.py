@@ -10,6 +10,7 @@ from lamina.stream.verify import DigestMismatch, Hasher
 
 __all__ = ["described", "media_type_of", "parse_digest", "verify"]
 
+_PAGES = ("text/html", "application/xhtml+xml")
 _VAGUE_TYPES = ("", "text/plain", "application/json", "application/octet-stream")
 
 
@@ -18,7 +19,7 @@ def described(response: Response) -> Descriptor | None:
     digest = parse_digest(response.header("Docker-Content-Digest"))
     media_type = response.header("Content-Type").partition(";")[0].strip()
     length = response.header("Content-Length")
-    if digest is None or media_type in _VAGUE_TYPES or not length.isdigit():
+    if digest is None or media_type in (*_VAGUE_TYPES, *_PAGES) or not length.isdigit():
         return None
     return Descriptor(media_type, digest, int(length))
 
@@ -26,12 +27,18 @@ def described(response: Response) -> Descriptor | None:
 def media_type_of(response: Response, raw: bytes) -> str:
     """Give the type the transport said; where that is vague, what the document says or looks like."""
     said = response.header("Content-Type").partition(";")[0].strip().lower()
-    if said not in _VAGUE_TYPES:
+    if said not in (*_VAGUE_TYPES, *_PAGES):
         return said
     try:
         document = decode(raw, what="manifest")
     except Invalid as error:
-        raise ResponseInvalid(f"{without_query(response.url)}: {error}") from error
+        where = without_query(response.url)
+        if said in _PAGES:
+            raise ResponseInvalid(
+                f"{where} gave a web page, not a manifest",
+                hint="the address is no registry's, or the network wants a login of its own",
+            ) from error
+        raise ResponseInvalid(f"{where}: {error}") from error
     own = document.get("mediaType")
     if isinstance(own, str) and own:
         return own

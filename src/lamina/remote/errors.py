@@ -20,6 +20,7 @@ __all__ = [
     "ManifestUnknown",
     "Problem",
     "Purpose",
+    "RealmRefused",
     "RegistryFailed",
     "RegistryLacks",
     "RegistryUnreachable",
@@ -65,6 +66,10 @@ class LoginRequired(Unauthorized):
 
 class LoginRefused(Unauthorized):
     """The registry or its token service does not accept these credentials."""
+
+
+class RealmRefused(LoginRefused):
+    """The registry sends us for a token to an address that may not be asked for one."""
 
 
 class AccessDenied(Denied):
@@ -248,6 +253,10 @@ def _other(response: Response, cause: str) -> _LaminaError:
         return RequestRefused(
             text, hint="a proxy before the registry limits the size of bodies; raise its limit"
         )
+    if response.status == 407:  # noqa: PLR2004
+        from lamina.remote.connections import PROXY_LOGIN
+
+        return RequestRefused(text, hint=PROXY_LOGIN)
     if response.status in (405, 501):
         return RegistryLacks(text, hint="this registry does not allow the operation")
     if 400 <= response.status < 500:  # noqa: PLR2004

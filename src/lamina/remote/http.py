@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from lamina import __version__
-from lamina.errors import LaminaError
+from lamina.errors import Invalid, LaminaError
 from lamina.events import Listener, Notice, silent
 from lamina.remote.endpoints import InsecureRules, speaks_tls
 from lamina.remote.errors import (
@@ -34,6 +34,7 @@ from lamina.remote.messages import (
 from lamina.remote.proxies import proxy_for
 from lamina.remote.retry import RETRIED, Patience, Tries, delay_s, retry_after_s
 from lamina.remote.tls import context_for
+from lamina.remote.unpacked import unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -320,6 +321,9 @@ def _ask(
         sent["Transfer-Encoding"] = "chunked"
     elif body is not None:
         sent["Content-Length"] = str(body.size if isinstance(body, Body) else len(body))
+    for name, value in sent.items():
+        if not (value.isascii() and value.isprintable()):
+            raise Invalid(f"what is to be sent as {name} has characters that cannot be sent")
     try:
         at_hand = body if isinstance(body, bytes) else b""
         connection.ask(request.method, target, sent.items(), at_hand)
@@ -363,7 +367,7 @@ def _incoming(
     limit = request.limit if good else min(request.limit, _ERROR_LIMIT)
     body = _read_body(stream, limit, tolerant=not good)
     if coding := headers.get("Content-Encoding", ""):
-        body = _unpacked(body, coding, limit)
+        body = unpack(body, coding, limit)
     return Response(raw.status, headers, body, url, request.method)
 
 
@@ -387,18 +391,6 @@ def _read_body(stream: "WireStream", limit: int, *, tolerant: bool) -> bytes:
         if not tolerant:
             raise
     return b"".join(pieces)
-
-
-def _unpacked(body: bytes, coding: str, limit: int) -> bytes:
-    """Undo a compression nobody asked for, up to limit + 1 bytes; what is none stays as it came."""
-    import zlib
-
-    if coding.strip().lower() not in ("gzip", "x-gzip", "deflate"):
-        return body
-    try:
-        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, limit + 1)
-    except zlib.error:
-        return body
 
 
 def _status(response: Response | None) -> int:
@@ -437,7 +429,7 @@ def _translate_tls(text: str, where: str, place: "Place") -> LaminaError:
         reason = text.partition("certificate verify failed: ")[2].partition(" (_ssl")[0]
         return CertificateRefused(
             f"{where}: tls: failed to verify certificate: {reason or text}",
-            hint=f"put its authority's certificate into /etc/docker/certs.d/{place.shown}/ca.crt, or set SSL_CERT_FILE",
+            hint=_certificate_hint(reason, place),
         )
     if any(
         sign in text for sign in ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "record layer")
@@ -446,7 +438,22 @@ def _translate_tls(text: str, where: str, place: "Place") -> LaminaError:
             f"{where}: http: server gave HTTP response to HTTPS client",
             hint=f"if you trust the network to it, set LAMINA_INSECURE_REGISTRIES={place.shown}",
         )
-    return CertificateRefused(
-        f"{where}: tls: {text}",
-        hint="the registry may want a client certificate (certs.d)",
+    if any(
+        sign in text for sign in ("PROTOCOL", "VERSION", "NO_SHARED_CIPHER", "SSLV3_ALERT_HAND")
+    ):
+        hint = "the two sides have no kind of TLS in common: the registry's may be too old"
+    else:
+        hint = f"the registry may want a client certificate: client.cert and client.key in certs.d/{place.shown}"
+    return CertificateRefused(f"{where}: tls: {text}", hint=hint)
+
+
+def _certificate_hint(reason: str, place: "Place") -> str:
+    """Say who can do something about a certificate that is not accepted."""
+    if "expired" in reason or "not yet valid" in reason:
+        return "the registry's owner must renew it, unless this machine's clock is wrong"
+    if "mismatch" in reason.lower():
+        return "the certificate is for other names: ask for the registry by one of them"
+    return (
+        f"put its authority's certificate into /etc/docker/certs.d/{place.shown}/ca.crt,"
+        " or set SSL_CERT_FILE"
     )

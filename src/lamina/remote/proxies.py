@@ -1,8 +1,9 @@
 """Which proxy a request goes through, by the customary environment variables. Pure."""
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
-from lamina.errors import Unsupported
+from lamina.errors import Invalid, Unsupported
 from lamina.remote.endpoints import is_loopback
 
 __all__ = ["proxy_for"]
@@ -13,7 +14,7 @@ def proxy_for(scheme: str, host: str, port: int, environ: Mapping[str, str]) -> 
 
     HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY, lower case first. NO_PROXY has names (with
     their subdomains), `.suffixes`, addresses, networks (CIDR), each with a port if wanted, or `*`.
-    Raises: Unsupported (a SOCKS proxy).
+    Raises: Unsupported (a SOCKS proxy), Invalid (no address).
     """
     if is_loopback(host) or _is_exempt(host, port, _read(environ, "no_proxy")):
         return ""
@@ -27,7 +28,22 @@ def proxy_for(scheme: str, host: str, port: int, environ: Mapping[str, str]) -> 
             f"proxies of the kind {proxy.partition(':')[0]!r} are not supported",
             hint="use an http proxy in HTTPS_PROXY, or name the registry in NO_PROXY",
         )
+    _check(proxy)
     return proxy
+
+
+def _check(proxy: str) -> None:
+    """Refuse what is no address. Raises: Invalid (without what may be a password)."""
+    try:
+        parts = urlsplit(proxy)
+        if parts.hostname and parts.port != 0:
+            return
+    except ValueError:  # brackets without their other half, a port in letters
+        pass
+    raise Invalid(
+        f"the proxy {proxy.rpartition('@')[2]!r} is no address",
+        hint="HTTPS_PROXY, HTTP_PROXY and ALL_PROXY are written http://[NAME:PASSWORD@]HOST:PORT",
+    )
 
 
 def _read(environ: Mapping[str, str], name: str) -> str:

@@ -17,6 +17,7 @@ __all__ = ["Answer", "NotWritable", "WireBroken", "head_of"]
 
 _LONGEST_LINE = 64 * 1024
 _MOST_FIELDS = 200
+_MOST_INTERIM = 20
 _LONGEST_SIZE = 16  # hex digits of a chunk's size
 _HTTP_1_0 = b"HTTP/1.0"
 _WITHOUT_BODY = (204, 304)
@@ -56,11 +57,13 @@ class Answer:
             raise
 
     def _read_head(self, file: "BufferedReader", method: str) -> None:
-        while True:
+        for _ in range(_MOST_INTERIM):
             version, self.status, self.reason = _status_line(file)
             self.fields = _fields(file)
             if not 100 <= self.status < 200 or self.status == _SWITCHED:  # noqa: PLR2004
                 break
+        else:
+            raise WireBroken(f"{_MOST_INTERIM} answers that only announce another")
         self._chunked = self._last("transfer-encoding") == "chunked"
         self.length: int | None = None
         if method in ("HEAD", "CONNECT") or self.status in (*_WITHOUT_BODY, _SWITCHED):

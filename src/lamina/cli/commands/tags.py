@@ -26,6 +26,7 @@ COMMAND = Command(
 
 def main(arguments: Arguments, context: Context) -> int:
     """Print one tag a line, in the registry's order."""
+    from lamina.cli.errors import printable
     from lamina.errors import Invalid
     from lamina.spec.reference import Reference
 
@@ -45,5 +46,5 @@ def main(arguments: Arguments, context: Context) -> int:
         show_json(context, list(found))
         return 0
     for tag in found:
-        context.print(tag)
+        context.print(printable(tag))
     return 0
