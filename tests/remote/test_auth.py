@@ -1,7 +1,6 @@
 """Tokens: the pure flow first, then against a token service and a registry that are strict."""
 
 import io
-import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -330,7 +329,7 @@ def test_a_token_that_cannot_be_sent_is_refused_and_never_sent(
             Repository(client, server.address, "a/b").manifest("v1")
         auths = {server.address: {"registrytoken": "a\r\nX-Evil: 1"}}
         (tmp_path / "docker").mkdir(exist_ok=True)
-        (tmp_path / "docker/config.json").write_text(json.dumps({"auths": auths}))
+        (tmp_path / "docker/config.json").write_bytes(encode({"auths": auths}))
         with (
             client_for(tmp_path) as other,
             pytest.raises(Invalid, match="Authorization has characters that cannot be sent"),

@@ -243,7 +243,7 @@ def test_a_proxy_that_refuses_is_named(tmp_path: Path) -> None:
     with (
         client_for(tmp_path, environ={"HTTPS_PROXY": proxy}) as client,
         pytest.raises(
-            RegistryUnreachable, match="cannot reach the proxy 127.0.0.1:.*: connection refused"
+            RegistryUnreachable, match=r"cannot reach the proxy 127.0.0.1:.*: connection refused"
         ),
     ):
         client.transport.send(Request("GET", "https://registry.example/v2/"))
