@@ -42,7 +42,7 @@ def _check(proxy: str) -> None:
         pass
     raise Invalid(
         f"the proxy {proxy.rpartition('@')[2]!r} is no address",
-        hint="HTTPS_PROXY, HTTP_PROXY and ALL_PROXY are written http://[NAME:PASSWORD@]HOST:PORT",
+        hint="HTTPS_PROXY, HTTP_PROXY and ALL_PROXY are written http://NAME:PASSWORD@HOST:PORT",
     )
 
 
