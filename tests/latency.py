@@ -17,7 +17,8 @@ class LongLine:
 
     `turns` are the round trips: a connection on which requests follow answers has as many as
     requests. Answers of requests that `held` picks wait until `together` of them are under way at
-    once, so that a client that sends them one after another does not get on (`stuck` then).
+    once and as many connections as `lines` are open, so that a client that sends them one after
+    another, or connects only when it needs to, does not get on (`stuck` then).
     """
 
     def __init__(
@@ -27,12 +28,14 @@ class LongLine:
         delay_s: float = 0.0,
         held: Callable[[bytes], bool] = lambda request: False,
         together: int = 1,
+        lines: int = 0,
     ) -> None:
         host, _, port = address.rpartition(":")
         self._target = (host, int(port))
         self._delay_s = delay_s
         self._held = held
         self._together = together
+        self._lines = lines
         self._waiting = 0
         self._news = threading.Condition()
         self._ended = False
@@ -78,7 +81,9 @@ class LongLine:
             for one in (near, far):
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._sockets += [near, far]
-            self.connections += 1
+            with self._news:
+                self.connections += 1
+                self._news.notify_all()
             self._spawn(self._talk, near, far)
 
     def _talk(self, near: socket.socket, far: socket.socket) -> None:
@@ -115,7 +120,11 @@ class LongLine:
         with self._news:
             if talk.held:
                 enough = self._news.wait_for(
-                    lambda: self._ended or self._waiting >= self._together, _PATIENCE_S
+                    lambda: (
+                        self._ended
+                        or (self._waiting >= self._together and self.connections >= self._lines)
+                    ),
+                    _PATIENCE_S,
                 )
                 self.stuck = self.stuck or not enough
                 self._held = lambda request: False  # once is enough

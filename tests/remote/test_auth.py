@@ -429,3 +429,15 @@ def test_a_token_that_runs_out_in_the_middle_of_a_pull_is_renewed(client: Client
         with Repository(client, server.address, "a/b").blob(blob) as stream:
             assert stream.read() == data
         assert tokens == ["token-0", "token-1"]
+
+
+def test_a_token_for_a_mount_serves_what_follows_in_both_repositories(client: Client) -> None:
+    registry = StrictRegistry()
+    with registry.server as server:
+        target = Repository(client, server.address, "a/b")
+        assert not target.mount(Digest.of(b""), "c/d")  # it answers 200, which mounts nothing
+        assert registry.given == 1
+        for name in ("a/b", "c/d"):
+            assert Repository(client, server.address, name).manifest("v1")[1] == MANIFEST
+        target.put_manifest("v1", MANIFEST, MediaType.OCI_MANIFEST)
+        assert registry.given == 1

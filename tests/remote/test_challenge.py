@@ -4,7 +4,9 @@ import pytest
 
 from lamina.remote.challenge import (
     Challenge,
+    actions,
     choose,
+    covers,
     merge_scopes,
     parse_challenges,
     repository_scope,
@@ -56,3 +58,13 @@ def test_the_scope_we_need_comes_first_and_narrower_ones_are_left_out() -> None:
         "aws",
     )
     assert merge_scopes((), ["registry:catalog:*", "registry:catalog:*"]) == ("registry:catalog:*",)
+
+
+def test_a_token_for_more_is_one_for_less() -> None:
+    wide = ("repository:a/b:pull,push", "repository:c/d:pull")
+    assert covers(wide, ["repository:a/b:pull"])
+    assert covers(wide, ["repository:c/d:pull", "repository:a/b:push,pull"])
+    assert not covers(wide, ["repository:c/d:pull,push"])
+    assert not covers(wide, ["repository:e/f:pull"])
+    assert actions(wide) == "pull,push"
+    assert actions(()) == ""

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import trustme
+from tests.containers import eventually
+from tests.latency import LongLine
 from tests.remote.crooked import QUICK, CrookedServer, Exchange, client_for
 from tests.remote.tunnels import TunnelProxy
 
@@ -220,3 +222,28 @@ def test_a_registry_that_says_nothing_is_given_up(tmp_path: Path) -> None:
             pytest.raises(ConnectionBroken, match="the registry stopped answering"),
         ):
             client.transport.send(Request("GET", url))
+
+
+def test_connections_opened_beforehand_are_used_though_tls_has_sent_its_tickets(
+    tmp_path: Path, authority: trustme.CA
+) -> None:
+    tls = tls_of(authority, "127.0.0.1")
+    with (
+        CrookedServer(lambda each: each.reply(200), tls=tls) as server,
+        LongLine(server.address) as line,
+        client_for(tmp_path) as client,
+    ):
+        url = f"https://{line.address}/v2/"
+        client.transport.warm(url, 3)
+        eventually(lambda: not [each for each in threading.enumerate() if each.name == "connect"])
+        assert line.connections == 3
+        client.transport.warm(url, 3)
+        for _ in range(3):
+            assert client.transport.send(Request("GET", url)).status == 200
+        assert line.connections == 3
+
+
+def test_connections_that_cannot_be_opened_beforehand_are_no_failure(tmp_path: Path) -> None:
+    with client_for(tmp_path) as client:
+        client.transport.warm("http://127.0.0.1:1/", 2)
+        eventually(lambda: not [each for each in threading.enumerate() if each.name == "connect"])

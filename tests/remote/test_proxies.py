@@ -51,9 +51,7 @@ def test_a_socks_proxy_is_refused_clearly() -> None:
         proxy_for("https", "registry.example", 443, {"HTTPS_PROXY": "socks5://p:1080"})
 
 
-@pytest.mark.parametrize(
-    "proxy", ["http://a:pw@[::1", "http://a:pw@host:x", "http://a:pw@:1", "://"]
-)
+@pytest.mark.parametrize("proxy", ["http://a:pw@[::1", "http://a:pw@host:x", "http://a:pw@:1"])
 def test_a_proxy_without_an_address_is_refused_without_its_password(proxy: str) -> None:
     with pytest.raises(Invalid, match="is no address") as caught:
         proxy_for("https", "reg.example", 443, {"https_proxy": proxy})

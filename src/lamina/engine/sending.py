@@ -72,6 +72,7 @@ class Sender:
         quick = Jobs(_AT_ONCE, name="push")
         large = Jobs(self.engine.settings.layer_workers, name="push")
         try:
+            self.repository.warm(min(_AT_ONCE, len(parcels)) - 1)
             lacking = self._lacking(quick, parcels)
             made = gather(
                 [

@@ -9,8 +9,8 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable
 
-from lamina.errors import Invalid
-from lamina.remote.challenge import Challenge, choose, merge_scopes
+from lamina.errors import Invalid, LaminaError
+from lamina.remote.challenge import Challenge, actions, choose, covers, merge_scopes
 from lamina.remote.credentials import Credentials
 from lamina.remote.endpoints import Endpoint
 from lamina.remote.errors import (
@@ -20,9 +20,14 @@ from lamina.remote.errors import (
     ResponseInvalid,
     problems,
 )
+from lamina.remote.memory import TokenKey
 from lamina.remote.messages import Request, Response, joined, split_url, without_query
 from lamina.spec.wire import decode
 from lamina.values import dataclass, field
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lamina.remote.memory import Memory
 
 __all__ = ["CLIENT_ID", "Authorizer", "Token", "token_flow"]
 
@@ -141,11 +146,17 @@ def _lifetime_s(value: object) -> float:
 
 @dataclass(slots=True)
 class _Entry:
-    """What is known for one registry and one set of scopes. `lock` is held while asking."""
+    """What is known for one registry and one set of scopes. `lock` is held while asking.
+
+    `recalled`: the memory was looked into; `is_old`: the header is from there, so that a refusal
+    may mean no more than that things have changed.
+    """
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     header: str = field(default="", repr=False)
     good_until: float = 0.0
+    recalled: bool = False
+    is_old: bool = False
 
 
 class Authorizer:
@@ -161,8 +172,10 @@ class Authorizer:
         credentials: Callable[[str, str], Credentials | None],
         realm_refusal: Callable[[Endpoint, str], str],
         *,
+        memory: "Memory | None" = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._memory = memory
         self._send = send
         self._look_up = credentials
         self._realm_refusal = realm_refusal
@@ -183,6 +196,8 @@ class Authorizer:
 
     def forget(self, registry: str) -> None:
         """Drop what is known of a registry: somebody logged in or out."""
+        if self._memory:
+            self._memory.forget(registry)
         with self._look_up_lock, self._lock:
             for entry in [key for key in self._entries if key[0] == registry]:
                 del self._entries[entry]
@@ -204,11 +219,68 @@ class Authorizer:
         with entry.lock:
             if entry.header and self._clock() < entry.good_until:
                 return entry.header
+            if wider := self._wider(endpoint, scopes):
+                entry.header, entry.good_until = wider.header, wider.good_until
+                return entry.header
             with self._lock:
                 known = self._challenges.get(endpoint.registry)
-            if known is None:
+            if known is not None:
+                return self._obtain(entry, endpoint, repository, scopes, known)
+            if self._memory is None or entry.recalled:
                 return ""
-            return self._obtain(entry, endpoint, repository, scopes, known)
+            entry.recalled = True
+            return self._recall(self._memory, entry, endpoint, repository, scopes)
+
+    def _wider(self, endpoint: Endpoint, scopes: tuple[str, ...]) -> "_Entry | None":
+        """Give the token of other scopes that has these among them."""
+        with self._lock:
+            rows = [
+                (key, entry) for key, entry in self._entries.items() if key[0] == endpoint.registry
+            ]
+        now = self._clock()
+        for (_, _, others), entry in rows:
+            good = now < entry.good_until and entry.header.startswith("Bearer ")
+            if good and scopes and covers(others, scopes):
+                return entry
+        return None
+
+    def _recall(
+        self,
+        memory: "Memory",
+        entry: _Entry,
+        endpoint: Endpoint,
+        repository: str,
+        scopes: tuple[str, ...],
+    ) -> str:
+        """Use what an earlier process learned; empty when that is nothing, or does not do."""
+        challenge = memory.challenge(endpoint, actions(scopes))
+        if challenge is None:
+            return ""
+        credentials = self.credentials(endpoint.registry, repository)
+        key = TokenKey.of(repository, frozenset(scopes), credentials)
+        token, lifetime_s = memory.token(endpoint, key)
+        if token:
+            entry.header, entry.is_old = f"Bearer {token}", True
+            entry.good_until = self._clock() + lifetime_s
+            return entry.header
+        try:
+            return self._obtain(entry, endpoint, repository, scopes, challenge)
+        except LaminaError:  # the registry itself will say whom to ask
+            memory.note_challenge(endpoint, None)
+            return ""
+
+    def second_thoughts(
+        self, endpoint: Endpoint, repository: str, scopes: tuple[str, ...], *, refused: str
+    ) -> tuple[Challenge, ...]:
+        """Give the challenge to answer anew if what was refused is an earlier process's; else none.
+
+        The account may have got rights since.
+        """
+        entry = self._entry(endpoint, repository, scopes)
+        if not (self._memory and entry.is_old and entry.header == refused):
+            return ()
+        challenge = self._memory.challenge(endpoint, actions(scopes))
+        return (challenge,) if challenge else ()
 
     def renew(
         self,
@@ -236,6 +308,8 @@ class Authorizer:
             )
             with self._lock:
                 self._challenges[endpoint.registry] = known
+            if self._memory:
+                self._memory.note_challenge(endpoint, known, actions(scopes))
             wanted = merge_scopes(scopes, challenge.scopes)
             header = self._obtain(entry, endpoint, repository, wanted, known)
             return "" if header == refused else header
@@ -264,6 +338,10 @@ class Authorizer:
             token = self._fetch(endpoint, challenge, scopes, credentials)
             entry.header = f"Bearer {token.value}" if token else ""
             entry.good_until = self._clock() + (token.lifetime_s - _MARGIN_S if token else 0)
+            if self._memory and token:
+                key = TokenKey.of(repository, frozenset(scopes), credentials)
+                self._memory.note_token(endpoint, key, token.value, token.lifetime_s - _MARGIN_S)
+        entry.is_old = False
         return entry.header
 
     def _fetch(

@@ -8,7 +8,15 @@ from collections.abc import Iterable, Mapping
 
 from lamina.values import dataclass
 
-__all__ = ["Challenge", "choose", "merge_scopes", "parse_challenges", "repository_scope"]
+__all__ = [
+    "Challenge",
+    "actions",
+    "choose",
+    "covers",
+    "merge_scopes",
+    "parse_challenges",
+    "repository_scope",
+]
 
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _GAP = r"[\s,]*"
@@ -101,3 +109,14 @@ def _covers(wide: str, narrow: str) -> bool:
     if not wide_name or wide_name != narrow_name:
         return False
     return set(narrow_actions.split(",")) <= set(wide_actions.split(","))
+
+
+def covers(wide: Iterable[str], narrow: Iterable[str]) -> bool:
+    """Tell whether a token for the scopes `wide` is one for the scopes `narrow`, too."""
+    offered = tuple(wide)
+    return all(any(_covers(each, scope) for each in offered) for scope in narrow)
+
+
+def actions(scopes: Iterable[str]) -> str:
+    """Give the actions of the first scope: `pull,push`; empty for none."""
+    return next(iter(scopes), "").rpartition(":")[2]

@@ -8,12 +8,14 @@ from lamina.events import Listener, silent
 from lamina.remote.auth import Authorizer
 from lamina.remote.challenge import Challenge, parse_challenges
 from lamina.remote.endpoints import Endpoint, EndpointBook, InsecureRules
-from lamina.remote.errors import Purpose, failure
+from lamina.remote.errors import ConnectionBroken, Purpose, RegistryUnreachable, failure
 from lamina.remote.http import Transport
 from lamina.remote.keychain import Keychain
+from lamina.remote.memory import Memory
 from lamina.remote.messages import Request, Response, origin
 from lamina.remote.registries import Registries
 from lamina.remote.retry import Patience
+from lamina.values import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,9 +60,13 @@ class Client:
         )
         self.listener = listener
         self.lost_mirrors: set[str] = set()
-        self.endpoints = EndpointBook(rules, self.transport.speaks_tls)
+        self.memory = Memory(f"{settings.run_root}/registries")
+        self.endpoints = EndpointBook(rules, self.transport.speaks_tls, self.memory)
         self.authorizer = Authorizer(
-            self.transport.send, self.keychain.get, self.endpoints.realm_refusal
+            self.transport.send,
+            self.keychain.get,
+            self.endpoints.realm_refusal,
+            memory=self.memory,
         )
 
     def __enter__(self) -> "Self":
@@ -97,16 +103,45 @@ class Client:
         """
         if origin(request.url) != origin(endpoint.url):
             return self.transport.send(request)
+        response: Response | None = None
+        better: Endpoint | None = None
+        try:
+            response = self._converse(endpoint, request, repository, scopes)
+            if response.status == 400:  # noqa: PLR2004  what a TLS server says to plain http
+                better = self.endpoints.doubt(endpoint)
+        except (RegistryUnreachable, ConnectionBroken):
+            better = self.endpoints.doubt(endpoint)
+            if better is None:
+                raise
+        if response is None or better is not None:
+            there, endpoint = endpoint, better or endpoint
+            moved = replace(request, url=endpoint.url + request.url.removeprefix(there.url))
+            response = self._converse(endpoint, moved, repository, scopes)
+        self.endpoints.trust(endpoint)
+        return response
+
+    def _converse(
+        self, endpoint: Endpoint, request: Request, repository: str, scopes: tuple[str, ...]
+    ) -> Response:
+        """Send, and answer refusals that a login may answer."""
         header = self.authorizer.header(endpoint, repository, scopes)
         response = self.transport.send(_authorized(request, header))
         for lacking in (False, True):  # a new token may still lack a scope, which is named then
             challenges = _refusal(response, endpoint, lacking=lacking)
+            if response.status in (401, 403) and not (challenges or lacking):
+                challenges = self.authorizer.second_thoughts(
+                    endpoint, repository, scopes, refused=header
+                )
             fresh = self.authorizer.renew(endpoint, repository, scopes, challenges, refused=header)
             if not fresh:
                 return response
             header = fresh
             response = self.transport.send(_authorized(request, header))
         return response
+
+    def warm(self, endpoint: Endpoint, count: int) -> None:
+        """Have `count` idle connections there soon, opened while others are being answered."""
+        self.transport.warm(endpoint.url, count)
 
     def credentials(self, registry: str, repository: str = "") -> "Credentials | None":
         """Look up who we are to `registry`."""
@@ -141,8 +176,6 @@ def _refusal(response: Response, endpoint: Endpoint, *, lacking: bool) -> tuple[
 
 
 def _authorized(request: Request, header: str) -> Request:
-    from lamina.values import replace
-
     if not header:
         return request
     return replace(request, headers={**request.headers, "Authorization": header})

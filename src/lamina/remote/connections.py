@@ -4,10 +4,11 @@ A connection knows how it is made: through a proxy or not, in TLS or not. What i
 by `NotConnected`, which tells whose fault it is; everything after that is the caller's to judge.
 """
 
-import contextlib
 import socket
-from threading import Lock
+from contextlib import suppress
+from threading import Lock, Thread
 
+from lamina.errors import LaminaError
 from lamina.remote.messages import origin
 from lamina.remote.nested import NestedTls
 from lamina.remote.sockets import LiveSockets, dial
@@ -86,6 +87,7 @@ class Connections:
         self._lock = Lock()
         self._idle: dict[Place, list[Connection]] = {}
         self._contexts: dict[Place, ssl.SSLContext] = {}
+        self._closed = False
         self._sockets = LiveSockets()
 
     def __del__(self) -> None:
@@ -112,11 +114,24 @@ class Connections:
                 self._contexts[place] = context
         return Connection(place, context, self._sockets, self._connect_s, self._read_s)
 
+    def warm(self, place: Place, count: int) -> None:
+        """Open connections in threads of their own, as far as there are too few idle ones."""
+        with self._lock:
+            lacking = min(count, _MOST_IDLE) - len(self._idle.get(place, ()))
+        for _ in range(lacking):
+            Thread(target=self._warm, args=(place,), name="connect", daemon=True).start()
+
+    def _warm(self, place: Place) -> None:
+        with suppress(NotConnected, TlsFailed, LaminaError, *BREAKS):
+            connection = self.take(place, fresh=True)
+            connection.connect()
+            self.give_back(connection)
+
     def give_back(self, connection: "Connection") -> None:
         """Keep a connection whose response was read to its end."""
         with self._lock:
             idle = self._idle.setdefault(connection.place, [])
-            if len(idle) < _MOST_IDLE:
+            if len(idle) < _MOST_IDLE and not self._closed:
                 idle.append(connection)
                 return
         connection.close()
@@ -126,8 +141,9 @@ class Connections:
         self._sockets.cut()
 
     def close(self) -> None:
-        """Close the idle ones."""
+        """Close the idle ones, and those that are given back later."""
         with self._lock:
+            self._closed = True
             rows = [each for idle in self._idle.values() for each in idle]
             self._idle.clear()
         for each in rows:
@@ -188,7 +204,25 @@ class Connection:
             return False
         poll = select.poll()
         poll.register(self._sock, select.POLLIN)
-        return not poll.poll(0)
+        return not poll.poll(0) or self._has_only_tickets()
+
+    def _has_only_tickets(self) -> bool:
+        """Tell whether all that came is TLS's own: tickets for a later session come after the hello."""
+        from ssl import SSLSocket, SSLWantReadError
+
+        if self._context is None or not isinstance(self._sock, SSLSocket):
+            return False
+        self._sock.settimeout(0)
+        try:
+            self._sock.recv(1)
+        except SSLWantReadError:
+            return True
+        except OSError:
+            return False
+        else:
+            return False
+        finally:
+            self._sock.settimeout(self._read_s)
 
     def ask(
         self, method: str, target: str, fields: "Iterable[tuple[str, str]]", body: bytes = b""
@@ -327,6 +361,6 @@ class WireStream:
 
     def close(self) -> None:
         """Drop the connection."""
-        with contextlib.suppress(OSError):
+        with suppress(OSError):
             self._connection.close()
             self._answer.close()

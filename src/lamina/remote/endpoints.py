@@ -12,6 +12,10 @@ from lamina.remote.messages import origin
 from lamina.remote.sockets import dial
 from lamina.values import dataclass
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lamina.remote.memory import Memory
+
 __all__ = ["Endpoint", "EndpointBook", "InsecureRules", "is_loopback", "speaks_tls", "split_host"]
 
 _HUB = "docker.io"
@@ -111,13 +115,22 @@ class InsecureRules:
 class EndpointBook:
     """The endpoints of one client; each registry is probed at most once. Thread-safe.
 
-    `probe(host, port)` tells whether TLS is spoken there; it is asked for insecure registries only.
+    `probe(host, port)` tells whether TLS is spoken there; it is asked for insecure registries only,
+    and not where `memory` has the answer: whoever finds that wrong calls `doubt`.
     """
 
-    def __init__(self, rules: InsecureRules, probe: Callable[[str, int], bool]) -> None:
+    def __init__(
+        self,
+        rules: InsecureRules,
+        probe: Callable[[str, int], bool],
+        memory: "Memory | None" = None,
+    ) -> None:
         self._rules = rules
         self._probe = probe
+        self._memory = memory
         self._known: dict[str, Endpoint] = {}
+        self._remembered: set[str] = set()
+        self._found_out: set[str] = set()
         self._lock = threading.Lock()
 
     def find(self, registry: str) -> Endpoint:
@@ -132,9 +145,32 @@ class EndpointBook:
         name, port = split_host(host, 443)
         if not self._rules.allow(name, port):
             return Endpoint(registry, f"https://{host}")
-        if self._probe(name, port):
-            return Endpoint(registry, f"https://{host}", insecure=True)
-        return Endpoint(registry, f"http://{host}", insecure=True)
+        scheme = self._memory.scheme(registry) if self._memory else ""
+        if scheme:
+            self._remembered.add(registry)
+        else:
+            scheme = "https" if self._probe(name, port) else "http"
+            self._found_out.add(registry)
+        return Endpoint(registry, f"{scheme}://{host}", insecure=True)
+
+    def trust(self, endpoint: Endpoint) -> None:
+        """Note that the registry answered there."""
+        with self._lock:
+            self._remembered.discard(endpoint.registry)
+            is_new = endpoint.registry in self._found_out
+            self._found_out.discard(endpoint.registry)
+        if is_new and self._memory:
+            self._memory.note_scheme(endpoint.registry, endpoint.url.partition(":")[0])
+
+    def doubt(self, endpoint: Endpoint) -> Endpoint | None:
+        """Give where the registry is reached really, if what was remembered is wrong; else None."""
+        with self._lock:
+            if endpoint.registry not in self._remembered or self._memory is None:
+                return None
+            self._remembered.discard(endpoint.registry)
+            self._memory.note_scheme(endpoint.registry, "")
+            found = self._known[endpoint.registry] = self._resolve(endpoint.registry)
+        return found if found != endpoint else None
 
     def may_be_plain(self, url: str) -> bool:
         """Tell whether this http address is one that plain http is allowed with."""

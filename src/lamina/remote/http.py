@@ -272,6 +272,18 @@ class Transport:
                 self._met.add(origin(url))
                 return _incoming(request, url, raw, connection, connections)
 
+    def warm(self, url: str, count: int) -> None:
+        """Open connections to where `url` is until `count` are idle; whoever asks next takes one.
+
+        Returns at once. What fails is for the request to say that needs the connection.
+        """
+        from lamina.remote.connections import Place
+
+        if count > 0:
+            scheme, host, port = origin(url)
+            place = Place(scheme, host, port, proxy_for(scheme, host, port, self._environ))
+            self._connections().warm(place, count)
+
     def _connections(self) -> "Connections":
         from lamina.remote.connections import Connections
 

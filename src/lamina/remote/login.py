@@ -50,9 +50,11 @@ def check_login(client: "Client", registry: str, credentials: Credentials) -> Cr
 
     Raises: LoginRefused, RegistryUnreachable, RegistryFailed (no registry there).
     """
+    client.memory.note_scheme(registry, "")  # what it was like before counts for nothing now
     endpoint = client.endpoints.find(registry)
     ping = Request("GET", f"{endpoint.url}/v2/")
     response = client.transport.send(ping)
+    client.endpoints.trust(endpoint)
     if response.status != _UNAUTHORIZED:
         _expect_registry(response, endpoint)
         return credentials  # it lets everybody in; docker counts that as a login too

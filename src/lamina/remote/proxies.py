@@ -1,7 +1,6 @@
 """Which proxy a request goes through, by the customary environment variables. Pure."""
 
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from lamina.errors import Invalid, Unsupported
 from lamina.remote.endpoints import is_loopback
@@ -34,6 +33,8 @@ def proxy_for(scheme: str, host: str, port: int, environ: Mapping[str, str]) -> 
 
 def _check(proxy: str) -> None:
     """Refuse what is no address. Raises: Invalid (without what may be a password)."""
+    from urllib.parse import urlsplit
+
     try:
         parts = urlsplit(proxy)
         if parts.hostname and parts.port != 0:

@@ -137,12 +137,18 @@ class Upload:
         Raises: LoginRequired, LoginRefused, AccessDenied, ConnectionBroken, RegistryFailed,
         DigestMismatch (the registry computed another one), BodyUnreadable.
         """
-        if look and self._digest and self._channel.exists(self._digest):
+        sources = tuple(mount_from)
+        look = look and bool(self._digest)
+        by_mounting = bool(sources) and not session  # one question instead of two
+        if look and not by_mounting and self._channel.exists(self._digest):
             return UploadOutcome(UploadResult.EXISTS)
         resumed = bool(session) and self._resume(session)
-        source = "" if resumed else self._mount(mount_from)
-        if source:
+        source = "" if resumed else self._mount(sources)
+        if source:  # or it was there before: a registry that mounts does not tell
             return UploadOutcome(UploadResult.MOUNTED, source)
+        if look and by_mounting and self._channel.exists(self._digest):
+            self._cancel()
+            return UploadOutcome(UploadResult.EXISTS)
         tries = self._transport.tries()
         while True:
             try:

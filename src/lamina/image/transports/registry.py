@@ -12,7 +12,7 @@ from lamina.remote.errors import BlobUnknown
 from lamina.remote.repository import Repository
 from lamina.remote.uploads import UploadResult
 from lamina.spec.descriptor import Descriptor
-from lamina.spec.manifest import parse_manifest
+from lamina.spec.manifest import Manifest, parse_manifest
 from lamina.stream.verify import chunks
 
 TYPE_CHECKING = False
@@ -37,7 +37,7 @@ class RegistrySource:
     """One name of one repository, as an `ImageSource`. `abort` cuts the client's connections.
 
     With `blobs` large ones may come in parts, which are kept there until their turn, and what is
-    there already of an index is not fetched.
+    there already of an index is not fetched. `workers` layers are expected to be asked for together.
     """
 
     def __init__(
@@ -47,8 +47,10 @@ class RegistrySource:
         abort: Callable[[], None],
         *,
         blobs: "BlobStore | None" = None,
+        workers: int = 3,
     ) -> None:
         self._abort = abort
+        self._workers = workers
         self._blobs = blobs
         self._repository = Repository.of(client, reference)
         self._wanted = reference.digest or reference.tag
@@ -64,7 +66,18 @@ class RegistrySource:
             with suppress(Corrupt, Invalid):  # damaged here: the registry has a good one
                 raw = self._blobs.read(digest)
                 return Descriptor(parse_manifest(raw).media_type, digest, len(raw)), raw
-        return self._repository.manifest(digest or self._wanted)
+        found, raw = self._repository.manifest(digest or self._wanted)
+        self._prepare(found, raw)
+        return found, raw
+
+    def _prepare(self, found: "Descriptor", raw: bytes) -> None:
+        """Have connections for the layers by the time that the configuration is here."""
+        with suppress(Invalid, Unsupported):  # for the reader to say
+            document = parse_manifest(raw, found.media_type)
+            if isinstance(document, Manifest):
+                blobs = self._blobs
+                lacking = [row for row in document.layers if not (blobs and blobs.has(row.digest))]
+                self._repository.warm(min(self._workers, len(lacking)))
 
     @contextmanager
     def blob(self, descriptor: "Descriptor", offset: int = 0) -> "Iterator[Readable]":
