@@ -9,7 +9,6 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from hashlib import sha256
 from threading import get_ident
 
 from lamina.errors import Invalid
@@ -44,8 +43,11 @@ class TokenKey(NamedTuple):
         """Give the key; a password has no part in it, not even as a digest."""
         who = ""
         if credentials is not None:
-            secret = credentials.identity_token
-            who = sha256(secret.encode()).hexdigest() if secret else f"@{credentials.username}"
+            who = f"@{credentials.username}"
+            if credentials.identity_token:
+                from hashlib import sha256
+
+                who = sha256(credentials.identity_token.encode()).hexdigest()
         return cls(repository, " ".join(sorted(scopes)), who)
 
 
@@ -145,7 +147,8 @@ class Memory:
         ]
 
     def _path(self, registry: str) -> str:
-        return f"{self._folder}/{sha256(registry.encode()).hexdigest()[:32]}.json"
+        """Give the file's name: the registry's, in letters that every disk takes."""
+        return f"{self._folder}/{registry.encode(errors='surrogateescape').hex()[:240]}.json"
 
     def _read(self, registry: str) -> Document:
         """Read a registry's file, if it is ours alone."""
