@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.soaking import sized
 from tests.store.disks import fill
 from tests.store.processes import killed_after, together
 
@@ -119,6 +120,84 @@ def test_a_torn_or_foreign_line_costs_only_itself(store, tail):
     assert [change.command for change in store.names.history().changes] == ["first", "second"]
     for line in Path(store.disk.undo).read_bytes().splitlines():
         assert json.loads(line)
+
+
+class Crash:
+    """Sets log and index to a state that a power cut may leave during the change `second`.
+
+    `first` is where the line of `second` begins, `size` where it ends.
+    """
+
+    def __init__(self, store):
+        self._root = store.root
+        self._log, self._index = Path(store.disk.undo), store.disk.index
+        store.names.set(A, target(store, "one"), {}, also=(B,))
+        store.names.take((A,), occasion=why("first"))
+        os.link(self._index, f"{self._root}/before")
+        store.names.take((B,), occasion=why("second"))
+        os.link(self._index, f"{self._root}/after")
+        self._whole = self._log.read_bytes()
+        self.size = len(self._whole)
+        self.first = self._whole.index(b"\n") + 1
+
+    def __call__(self, size, *, filled=False, changed):
+        """Leave `size` bytes of the log (`filled`: zeros for the others), and the index before or after."""
+        raw = self._whole[:size]
+        self._log.write_bytes(raw.ljust(self.size, b"\0") if filled else raw)
+        os.unlink(self._index)
+        os.link(f"{self._root}/{'after' if changed else 'before'}", self._index)
+        return Store.open(self._root).names
+
+
+@pytest.fixture
+def crash(store):
+    return Crash(store)
+
+
+def commands(names):
+    return [change.command for change in names.history().changes]
+
+
+@pytest.mark.parametrize("filled", [False, True])
+@pytest.mark.parametrize("changed", [False, True])
+def test_a_log_torn_at_any_byte_tells_of_what_is_whole_and_happened(crash, filled, changed):
+    edges = (crash.first - 1, crash.first, crash.size - 1, crash.size)
+    for size in (*range(0, crash.size, sized(37, 1)), *edges):
+        names = crash(size, filled=filled, changed=changed)
+        missing = 0 if filled else 1  # the newline is no part of the line
+        wanted = ["first"] if size >= crash.first - missing else []
+        if changed and size >= crash.size - missing:
+            wanted = ["first", "second"]
+        assert commands(names) == wanted, size
+        assert [row.name for row in names.all()] == ([] if changed else [B])
+
+
+@pytest.mark.parametrize("filled", [False, True])
+@pytest.mark.parametrize("changed", [False, True])
+@pytest.mark.parametrize("missing", [0, 1, 60, 10_000])
+def test_after_a_power_cut_the_next_changes_are_noted_and_nothing_else(
+    store, crash, filled, changed, missing
+):
+    names = crash(max(0, crash.size - missing), filled=filled, changed=changed)
+    known = commands(names)
+    names.set("x.io/c:1", target(store, "two"), {})  # takes nothing away
+    assert commands(names) == known
+    names.take(("x.io/c:1",), occasion=why("third"))
+    assert commands(names) == [*known, "third"]
+    for change in reversed(names.history().changes):
+        names.put_back(change, occasion=why("undo", undoes=change.number))
+    listed_now = {row.name for row in names.all()}
+    wanted = {"x.io/c:1"} | ({A} if "first" in known else set())
+    assert listed_now == wanted | ({B} if not changed or "second" in known else set())
+
+
+def test_a_change_that_never_happened_goes_with_all_that_follows_it(store, crash):
+    names = crash(crash.size, changed=False)
+    with open(store.disk.undo, "ab") as file:
+        file.write(b"\0\0\0torn")
+    names.set("x.io/c:1", target(store, "two"), {})
+    assert commands(names) == ["first"]
+    assert Path(store.disk.undo).read_bytes().count(b"\n") == 1
 
 
 def test_the_log_stays_small_and_keeps_the_newest(store):

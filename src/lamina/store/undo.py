@@ -105,10 +105,15 @@ class UndoLog:
         """Forget a change that never happened, before another makes it look as if it had."""
         try:
             with open(self._path, "rb+") as file:
-                raw = file.read()
-                known = _parse(raw)
-                if len(_happened(known, self._mark())) < len(known):
-                    file.truncate(raw.rstrip(b"\n").rfind(b"\n") + 1)
+                lines = file.read().split(b"\n")
+                for number in range(len(lines) - 1, -1, -1):
+                    if any("from" in line for line in _parse(lines[number])):
+                        break
+                else:
+                    return
+                if not _happened(_parse(lines[number]), self._mark()):
+                    file.truncate(sum(len(line) + 1 for line in lines[:number]))
+                    os.fsync(file.fileno())  # before the index, or a power cut could bring it back
         except FileNotFoundError:
             return
 
