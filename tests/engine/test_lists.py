@@ -1,16 +1,20 @@
 """Manifest lists are put together from images of any place, and pushed whole."""
 
 import io
+import os
 
 import pytest
 from tests.engine.worlds import import_image
 from tests.images import Piece, tar
 
 from lamina.engine.archives import ImportRequest
+from lamina.engine.images import Images
 from lamina.engine.lists import ListExists, Lists, ListUnknown
 from lamina.errors import NotFound
+from lamina.remote.repository import Repository
 from lamina.spec.manifest import Index, parse_manifest
 from lamina.spec.wire import decode
+from lamina.stream.files import acquire
 
 
 def for_platform(engine, name: str, platform: str) -> None:
@@ -72,3 +76,84 @@ def test_the_images_of_an_index_at_a_registry_are_taken_one_by_one(hub, alice):
         lists.members(whole)
     lists.create(again, [whole])
     assert lists.push(again) == first
+
+
+def test_a_list_that_is_begun_meanwhile_is_not_amended(engine, monkeypatch):
+    import_image(engine, "one")
+    look = Images.look
+
+    def late(images, *arguments):
+        found = look(images, *arguments)
+        monkeypatch.undo()
+        Lists(engine).create("both", [])
+        return found
+
+    monkeypatch.setattr(Images, "look", late)
+    with pytest.raises(ListExists, match="--amend"):
+        Lists(engine).create("both", ["one"])
+    assert Lists(engine).members("both") == ()
+
+
+def test_an_image_removed_meanwhile_is_looked_for_at_its_registry(hub, alice, monkeypatch):
+    name = f"{hub.address}/alice/leaves:1"
+    for_platform(alice, name, "linux/arm64")
+    alice.images.push(name)
+    find = Images.find
+
+    def late(images, text):
+        found = find(images, text)
+        monkeypatch.undo()
+        alice.images.remove(name, now=True)
+        return found
+
+    monkeypatch.setattr(Images, "find", late)
+    lists = Lists(alice)
+    lists.create("both", [name])
+    assert [member.home for member in lists.members("both")] == [name]
+
+
+@pytest.mark.parametrize("amended", [False, True])
+def test_what_was_copied_is_what_the_list_says_and_later_changes_are_kept(
+    hub, alice, bob, monkeypatch, amended: bool
+):
+    name = f"{hub.address}/alice/list{int(amended)}:1"
+    for_platform(alice, "one", "linux/arm64")
+    for_platform(alice, "two", "linux/amd64")
+    lists = Lists(alice)
+    lists.create(name, ["one"])
+    put = Repository.put_manifest
+
+    def late(repository, target, *arguments):
+        if target == "1" and amended:
+            lists.create(name, ["two"], amend=True)
+        elif target == "1":
+            lists.remove(name)
+        return put(repository, target, *arguments)
+
+    monkeypatch.setattr(Repository, "put_manifest", late)
+    lists.push(name, purge=True)
+    index = parse_manifest(bob.images.manifest(name)[1])
+    assert isinstance(index, Index)
+    assert [str(row.platform) for row in index.manifests] == ["linux/arm64"]
+    if amended:
+        assert len(lists.members(name)) == 2
+    else:
+        with pytest.raises(ListUnknown):
+            lists.members(name)
+
+
+def test_a_list_is_forgotten_while_nobody_changes_it(engine, monkeypatch):
+    lists = Lists(engine)
+    lists.create("both", [])
+    unlink = os.unlink
+    held = []
+
+    def look(path):
+        with pytest.raises(BlockingIOError):
+            acquire(f"{engine.settings.root}/lists/lock", wait=False)
+        held.append(path)
+        unlink(path)
+
+    monkeypatch.setattr(os, "unlink", look)
+    lists.remove("both")
+    assert len(held) == 1

@@ -94,7 +94,7 @@ def test_the_files_of_a_name_that_moved_meanwhile_are_those_of_the_new_image(eng
 
 def test_an_image_that_loses_its_layers_while_it_is_described_is_unknown(engine, between):
     import_image(engine, "app")
-    between(Images, "resolve", drop_image("app"))
+    between(Images, "_read", drop_image("app"))
     with pytest.raises(ImageUnknown, match="No such image: app"):
         engine.images.inspect("app")
 

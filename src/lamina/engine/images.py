@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
     from contextlib import AbstractContextManager
-    from typing import BinaryIO
+    from typing import BinaryIO, TypeVar
 
     from lamina.engine.archives import ImportRequest, Loaded
     from lamina.engine.engine import Engine
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from lamina.store.names import Named
     from lamina.store.undo import Occasion
     from lamina.stream.codec import Compression
+
+    _T = TypeVar("_T")
 
 __all__ = ["Images"]
 
@@ -122,21 +124,24 @@ class Images:
             hint=f"`lamina pull {text}` fetches it, `lamina images` lists what is here",
         )
 
-    def resolve(self, name_or_id: str) -> LocalImage:
-        """Read one image's documents, verified. Raises: ImageUnknown, Invalid, Corrupt.
+    def look(self, name_or_id: str, read: "Callable[[Sequence[Named]], _T]") -> "_T":
+        """Give what `read` makes of an image's index entries, the asked name's first.
 
-        An image that another process removes or moves meanwhile is as if it had been so before.
+        An image that another process removes or moves meanwhile is as if it had been so before:
+        where `read` misses something, it may be called again. Raises: ImageUnknown, Invalid.
         """
-        from lamina.store.blobs import BlobUnknown
-
         rows = self.find(name_or_id)
         while True:
             try:
-                return self._read(rows)
-            except BlobUnknown:
+                return read(rows)
+            except NotFound:
                 before, rows = rows, self.find(name_or_id)
                 if rows[0].target == before[0].target:  # not removed: damaged
                     raise
+
+    def resolve(self, name_or_id: str) -> LocalImage:
+        """Read one image's documents, verified. Raises: ImageUnknown, Invalid, Corrupt."""
+        return self.look(name_or_id, self._read)
 
     def _read(self, rows: Sequence["Named"]) -> LocalImage:
         from lamina.engine.adopt import adopt, manifest_of
@@ -345,14 +350,7 @@ class Images:
         """Give the image as docker 28's `image inspect` shapes it. Raises: ImageUnknown."""
         from lamina.engine.inspect import image_document
 
-        image = self.resolve(name_or_id)
-        while True:
-            try:
-                return image_document(self._engine, image)
-            except NotFound:  # its layers went
-                before, image = image, self.resolve(name_or_id)
-                if image.manifest.digest == before.manifest.digest:
-                    raise
+        return self.look(name_or_id, lambda rows: image_document(self._engine, self._read(rows)))
 
     def tree(self, name_or_id: str) -> "AbstractContextManager[Tree]":
         """Give, for the body, the image's files as a container on it would see them.

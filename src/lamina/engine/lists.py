@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from lamina.engine.engine import Engine
     from lamina.image.source import ImageSource
+    from lamina.store.names import Named
 
 __all__ = ["ListExists", "ListUnknown", "Lists", "Member"]
 
@@ -82,16 +83,22 @@ class Lists:
         Raises: ListExists, NotFound, ReferenceInvalid, Unauthorized, Denied, Unavailable.
         """
         reference = _tagged(name)
-        if not amend and os.path.exists(self._path(reference)):
-            raise ListExists(
-                f"refusing to amend an existing manifest list with no --amend flag: {name}"
-            )
+        if not amend:
+            self._refuse_existing(reference, name)
         found = [member for image in images for member in self._members(image)]
         with self._alone():
+            if not amend:  # begun by another process while the images were looked up
+                self._refuse_existing(reference, name)
             with suppress(ListUnknown):
                 found = [*self.members(name), *found]
             self._write(reference, list({member.digest: member for member in found}.values()))
         return reference
+
+    def _refuse_existing(self, reference: Reference, name: str) -> None:
+        if os.path.exists(self._path(reference)):
+            raise ListExists(
+                f"refusing to amend an existing manifest list with no --amend flag: {name}"
+            )
 
     def annotate(self, name: str, image: str, changes: Document) -> None:
         """Change what the list says of an image's platform; `changes` are keys of the platform.
@@ -128,7 +135,11 @@ class Lists:
 
         Raises: ListUnknown.
         """
-        rows = [member.row for member in self.members(name)]
+        return self._document(self.members(name))
+
+    @staticmethod
+    def _document(members: "Sequence[Member]") -> bytes:
+        rows = [member.row for member in members]
         kinds = {row["mediaType"] for row in rows}
         is_dockers = bool(kinds) and kinds <= {MediaType.DOCKER_MANIFEST}
         kind = MediaType.DOCKER_LIST if is_dockers else MediaType.OCI_INDEX
@@ -164,20 +175,27 @@ class Lists:
                 )
                 copy_image(source, sink, name=str(wanted), platform=None, listener=listener)
                 listener(Notice(f"Pushed {wanted}"))
-        raw = self.document(name)
+        raw = self._document(members)  # and not what came into the draft since
         kind = parse_manifest(raw).media_type
         digest = Repository.of(engine.client, target).put_manifest(target.tag, raw, kind)
         if purge:
-            self.remove(name)
+            self._purge(name, members)
         return digest
+
+    def _purge(self, name: str, pushed: "Sequence[Member]") -> None:
+        """Forget a draft that was pushed, unless it was changed or removed since."""
+        with suppress(ListUnknown), self._alone():
+            if self.members(name) == pushed:
+                os.unlink(self._path(_tagged(name)))
 
     def remove(self, name: str) -> Reference:
         """Forget a draft; what was pushed stays. Raises: ListUnknown."""
         reference = _tagged(name)
-        try:
-            os.unlink(self._path(reference))
-        except FileNotFoundError as error:
-            raise ListUnknown(f"No such manifest: {reference.familiar}") from error
+        with self._alone():  # or a change that goes on would write it again
+            try:
+                os.unlink(self._path(reference))
+            except FileNotFoundError as error:
+                raise ListUnknown(f"No such manifest: {reference.familiar}") from error
         return reference
 
     def _path(self, reference: Reference) -> str:
@@ -196,12 +214,14 @@ class Lists:
     def _members(self, name: str) -> list[Member]:
         """Find an image here or at its registry; an index gives each of its images."""
         try:
-            row = self._engine.images.find(name)[0]
+            return [self._engine.images.look(name, self._local_member)]
         except ImageUnknown:
             return self._remote_members(Reference.parse(name))
-        manifest = manifest_of(self._engine, row)
+
+    def _local_member(self, rows: "Sequence[Named]") -> Member:
+        manifest = manifest_of(self._engine, rows[0])
         raw = self._engine.store.blobs.read(manifest.config.digest, limit=CONFIG_LIMIT)
-        return [Member.of(manifest.descriptor, decode(raw, what="configuration"))]
+        return Member.of(manifest.descriptor, decode(raw, what="configuration"))
 
     def _remote_members(self, reference: Reference) -> list[Member]:
         from lamina.remote.repository import Repository

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.engine.records import ContainerRecord
     from lamina.layer.node import Node
-    from lamina.layer.sealed import SealedLayer
     from lamina.spec.digest import Digest
     from lamina.store.names import Named
 
@@ -39,25 +38,12 @@ def image_tree(engine: "Engine", name_or_id: str) -> Iterator[Tree]:
     Raises: ImageUnknown, LayerUnknown, Corrupt.
     """
     with ExitStack() as stack:
-        layers = _layers(engine, name_or_id)
-        for layer in layers:
+        layers = engine.images.look(
+            name_or_id, lambda rows: engine.layers.pile(_diff_ids(engine, name_or_id, rows))
+        )
+        for layer in layers:  # open, they stay whole
             stack.enter_context(layer)
         yield Tree.of(layers)
-
-
-def _layers(engine: "Engine", name_or_id: str) -> "list[SealedLayer]":
-    """Open an image's layers, which stay whole then; the caller closes them.
-
-    An image that another process removes or moves meanwhile is as if it had been so before.
-    """
-    rows = engine.images.find(name_or_id)
-    while True:
-        try:
-            return engine.layers.pile(_diff_ids(engine, name_or_id, rows))
-        except NotFound:
-            before, rows = rows, engine.images.find(name_or_id)
-            if rows[0].target == before[0].target:  # not removed: a layer got lost
-                raise
 
 
 def _diff_ids(engine: "Engine", name_or_id: str, rows: "Sequence[Named]") -> "tuple[Digest, ...]":
