@@ -25,6 +25,8 @@ METHODS = 7
 
 # Modules without a mirror of their own, each with where it is tested and why there.
 ELSEWHERE: dict[str, str] = {
+    "cli.commands.fork": "tests/cli/commands/test_snapshot.py goes there and back again",
+    "cli.commands.rollback": "tests/cli/commands/test_snapshot.py goes there and back again",
     "__main__": "one line; tests/architecture/test_startup.py starts it",
     "spec.mount": "a value without behaviour; performed and checked in tests/runtime",
     "engine.engine": "holds the parts together; every test of the engine goes through it",

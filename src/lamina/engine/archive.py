@@ -371,5 +371,5 @@ def export(engine: "Engine", record: "ContainerRecord", write: Callable[[bytes],
             engine.snapshotter.changed(record.id) as changed,
         ):
             write_tree(
-                Tree.of(layers), write, upper=changed.path, marks=changed.marks, exclude=excluded
+                Tree.of(layers), write, upper=changed.paths, marks=changed.marks, exclude=excluded
             )

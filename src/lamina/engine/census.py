@@ -18,13 +18,15 @@ _LONG = 2000
 class Census:
     """Bytes on the disk. Blobs by digest; layers by diff ID, with all that was made of them.
 
-    `containers` have their record, log and writable layer; `partials` is what is on its way in or
+    `containers` have their record, log and writable layer; `frozen` are states of such layers by ID,
+    which several may share; `partials` is what is on its way in or
     out, `rest` what is none of these: names, locks, folders, the reserve, other people's files.
     """
 
     blobs: dict[Digest, int] = field(default_factory=dict)
     layers: dict[Digest, int] = field(default_factory=dict)
     containers: dict[str, int] = field(default_factory=dict)
+    frozen: dict[str, int] = field(default_factory=dict)
     volumes: dict[str, int] = field(default_factory=dict)
     partials: int = 0
     rest: int = 0
@@ -32,7 +34,7 @@ class Census:
     @property
     def total(self) -> int:
         """All there is."""
-        parts = (self.blobs, self.layers, self.containers, self.volumes)
+        parts = (self.blobs, self.layers, self.containers, self.frozen, self.volumes)
         return sum(sum(part.values()) for part in parts) + self.partials + self.rest
 
 
@@ -67,6 +69,8 @@ def _count(found: Census, parts: tuple[str, ...], size: int, named: dict[str, st
             _add(found, "layers", _digest(name), size)
         case ("containers", name, *_) | ("snapshots", "active", name, *_) if _is_hex(name):
             found.containers[name] = found.containers.get(name, 0) + size
+        case ("snapshots", "frozen", name, *_):
+            found.frozen[name] = found.frozen.get(name, 0) + size
         case ("volumes", name, *_):
             found.volumes[name] = found.volumes.get(name, 0) + size
         case ("uploads", _, *_) | ("layers" | "snapshots", "new", _, *_):

@@ -146,7 +146,7 @@ def _write(
         engine.snapshotter.changed(record.id) as changed,
     ):
         stats = write_layer(
-            changed.path,
+            changed.paths,
             parents,
             take,
             marks=changed.marks,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.engine.listing import ContainerSummary
     from lamina.engine.requests import CreateRequest, ExecRequest
+    from lamina.engine.snapshots import ContainerSnapshot
     from lamina.layer.diff import Change
     from lamina.layer.view import Tree
     from lamina.runtime.attach import Attachment
@@ -324,6 +325,53 @@ class Containers:
 
         self._privilege()
         return container_tree(self._engine, self.record(name))
+
+    def snapshot(self, name: str, label: str = "") -> "ContainerSnapshot":
+        """Take a checkpoint of its files, named `label` or with a number. See `engine.snapshots`.
+
+        Costs nothing but a few new folders where it does not run, else a copy of what it has
+        written. Raises: StateExists, Invalid, DiskFull, ContainerInUse.
+        """
+        from lamina.engine.snapshots import snapshot
+
+        self._privilege()
+        return snapshot(self._engine, self.record(name), label)
+
+    def snapshots(self, name: str) -> "tuple[ContainerSnapshot, ...]":
+        """Give its checkpoints, oldest first."""
+        from lamina.engine.snapshots import snapshots
+
+        self._privilege()
+        return snapshots(self._engine, self.record(name))
+
+    def rollback(self, name: str, label: str, *, keep: bool = True) -> "ContainerSnapshot | None":
+        """Let its files be as they were at a checkpoint; give that of what they were until now.
+
+        Raises: StateUnknown, ContainerInUse (it runs), DiskFull.
+        """
+        from lamina.engine.snapshots import rollback
+
+        self._privilege()
+        return rollback(self._engine, self.record(name), label, keep=keep)
+
+    def forget(self, name: str, label: str) -> None:
+        """Remove one of its checkpoints. Raises: StateUnknown."""
+        from lamina.engine.snapshots import forget
+
+        self._privilege()
+        forget(self._engine, self.record(name), label)
+
+    def fork(
+        self, name: str, count: int, *, names: Sequence[str] = (), start: str = ""
+    ) -> tuple[ContainerRecord, ...]:
+        """Make `count` containers that go on from its files, or from its checkpoint `start`.
+
+        Raises: StateUnknown, NameTaken, Invalid, DiskFull, ContainerInUse.
+        """
+        from lamina.engine.snapshots import fork
+
+        self._privilege()
+        return fork(self._engine, self.record(name), count, names=names, start=start)
 
     def path_stat(self, name: str, path: str) -> "PathStat":
         """Look at one path inside. Raises: PathNotFound."""

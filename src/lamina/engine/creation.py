@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lamina.spec.digest import Digest
     from lamina.spec.wire import Document
 
-__all__ = ["create"]
+__all__ = ["begin", "create", "take_back"]
 
 
 def create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
@@ -48,7 +48,7 @@ def _create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
     networks = _networks(engine, request)
     folder = f"{engine.store.disk.containers}/{container}"
     words = [*(config["Entrypoint"] or ()), *(config["Cmd"] or ())]
-    lock = _begin(folder)
+    lock = begin(folder)
     name = ""
     try:
         name = engine.containers.claim(request.name, container)
@@ -71,14 +71,14 @@ def _create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
         engine.snapshotter.prepare(container, record.diff_ids)
         engine.containers.files.save(record)
     except BaseException:
-        _undo(engine, container, folder, name)
+        take_back(engine, container, folder, name)
         raise
     finally:
         os.close(lock)
     return record
 
 
-def _begin(folder: str) -> int:
+def begin(folder: str) -> int:
     """Make the container's folder; give its lock, held: without it nobody would be making it."""
     while True:
         os.makedirs(folder, 0o711, exist_ok=True)
@@ -89,7 +89,8 @@ def _begin(folder: str) -> int:
             os.close(lock)
 
 
-def _undo(engine: "Engine", container: str, folder: str, name: str) -> None:
+def take_back(engine: "Engine", container: str, folder: str, name: str) -> None:
+    """Remove what there is of a container that is not finished; its lock is held."""
     from lamina.errors import LaminaError
     from lamina.stream.files import remove_tree
 

@@ -99,7 +99,10 @@ def measure(engine: "Engine") -> DiskUse:
     kept = undo.kept(engine, live)
     reaches = _reaches(engine)
     images = tuple(_images(engine, found, reaches, kept))
-    containers = tuple(replace(use, size=found.containers.get(use.id, 0)) for use in containers)
+    states = engine.snapshotter.frozen.users() if found.frozen else {}
+    containers = tuple(
+        replace(use, size=_container_size(found, states, use.id)) for use in containers
+    )
     volumes = tuple(_volumes(engine, found))
     shares = (
         _image_share(found, live, reaches, images),
@@ -107,8 +110,9 @@ def measure(engine: "Engine") -> DiskUse:
             "Containers",
             len(containers),
             sum(1 for container in containers if container.running),
-            sum(found.containers.values()),
-            sum(container.size for container in containers if not container.running),
+            sum(found.containers.values()) + sum(found.frozen.values()),
+            sum(container.size for container in containers if not container.running)
+            + _idle_states(found, states, containers),
         ),
         Share(
             "Local Volumes",
@@ -123,6 +127,24 @@ def measure(engine: "Engine") -> DiskUse:
         Share("Other", 0, 0, found.rest, 0),
     )
     return DiskUse(images, containers, volumes, kept, shares, engine.settings.quota)
+
+
+def _container_size(found: Census, states: "Mapping[str, set[str]]", container: str) -> int:
+    """Give the bytes that go with a container: frozen states only where nobody shares them."""
+    own = (state for state, users in states.items() if users == {container})
+    return found.containers.get(container, 0) + sum(found.frozen.get(state, 0) for state in own)
+
+
+def _idle_states(
+    found: Census, states: "Mapping[str, set[str]]", containers: "tuple[ContainerUse, ...]"
+) -> int:
+    """Give the bytes of frozen states that go when every container goes that does not run."""
+    running = {use.id for use in containers if use.running}
+    return sum(
+        size
+        for state, size in found.frozen.items()
+        if len(states.get(state, ())) != 1 and not states.get(state, set()) & running
+    )
 
 
 def _content(found: Census, blobs: "Iterable[Digest]", diff_ids: "Iterable[Digest]") -> int:

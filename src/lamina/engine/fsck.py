@@ -257,6 +257,11 @@ def _containers(engine: "Engine") -> Iterator[Finding]:
         if engine.containers.files.load(record.id) is not None:
             detail = f"container {record.name} has lost its writable layer"
             yield Finding(Shape.MISSING, Part.CONTAINER, record.id, detail)
+    for key, state in engine.snapshotter.frozen.missing():
+        found = engine.containers.files.load(key)
+        if found is not None:
+            detail = f"container {found.name} has lost the frozen state {state} of its files"
+            yield Finding(Shape.MISSING, Part.CONTAINER, key, detail)
 
 
 def _foreign(engine: "Engine") -> Iterator[Finding]:
@@ -277,6 +282,9 @@ def _foreign(engine: "Engine") -> Iterator[Finding]:
     for container in torn(engine):
         detail = "a container whose making or removal was cut short; `container prune` sweeps it"
         yield _harmless(Shape.LEFT_OVER, f"containers/{container}", detail)
+    for state in engine.snapshotter.frozen.unused():
+        detail = "a frozen state that no container goes on from; `container prune` sweeps it"
+        yield _harmless(Shape.LEFT_OVER, f"snapshots/frozen/{state}", detail)
     for partial in engine.store.blobs.partials():
         if not partial.busy:
             detail = f"{partial.size} bytes of an interrupted download; the next pull goes on there"

@@ -1,8 +1,6 @@
 """What a container changed, without the mount points that the runtime made for it."""
 
-import os
 import posixpath
-from contextlib import suppress
 
 from lamina.layer.entry import Kind
 
@@ -11,7 +9,7 @@ if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.engine.records import ContainerRecord
     from lamina.layer.diff import Change
-    from lamina.layer.stack import Changed
+    from lamina.layer.upper import Upper
     from lamina.layer.view import Tree
 
 __all__ = ["changes", "excluded_paths"]
@@ -21,6 +19,7 @@ _FIXED = (b"proc", b"sys", b"dev", b"etc/hosts", b"etc/hostname", b"etc/resolv.c
 
 def excluded_paths(engine: "Engine", record: "ContainerRecord") -> frozenset[bytes]:
     """Give the mount points that the image does not have, and folders made only to hold them."""
+    from lamina.layer.uppers import opened
     from lamina.layer.view import Tree
 
     targets = [mount["Destination"].strip("/").encode() for mount in record.mounts]
@@ -37,9 +36,12 @@ def excluded_paths(engine: "Engine", record: "ContainerRecord") -> frozenset[byt
         for layer in layers:
             layer.close()
     if made:
-        with engine.snapshotter.changed(record.id) as changed:
+        with (
+            engine.snapshotter.changed(record.id) as changed,
+            opened(changed.paths, marks=changed.marks) as upper,
+        ):
             for folder in sorted(made, key=len, reverse=True):
-                if _holds_only(changed, folder, points):
+                if _holds_only(upper, folder, points):
                     points.add(folder)
     return frozenset(points)
 
@@ -60,14 +62,12 @@ def _above(path: bytes) -> list[bytes]:
     return found
 
 
-def _holds_only(changed: "Changed", folder: bytes, points: set[bytes]) -> bool:
+def _holds_only(upper: "Upper", folder: bytes, points: set[bytes]) -> bool:
     """Tell whether everything in `folder` of the writable layer is a mount point."""
-    place = os.path.join(os.fsencode(changed.path), folder)
-    with suppress(OSError):
-        os.getxattr(place, f"{changed.marks}.overlay.redirect", follow_symlinks=False)
-        return False  # moved here by the container, with all that the image has in it
     try:
-        names = os.listdir(place)
+        if upper.marks(folder).redirect is not None:
+            return False  # moved here by the container, with all that the image has in it
+        names = upper.names(folder)
     except OSError:
         return True
     return all(folder + b"/" + name in points for name in names)
@@ -84,4 +84,6 @@ def changes(engine: "Engine", record: "ContainerRecord") -> "tuple[Change, ...]"
             engine.layers.opened(record.diff_ids) as layers,
             engine.snapshotter.changed(record.id) as changed,
         ):
-            return tuple(layer_changes(changed.path, layers, marks=changed.marks, exclude=excluded))
+            return tuple(
+                layer_changes(changed.paths, layers, marks=changed.marks, exclude=excluded)
+            )

@@ -78,7 +78,7 @@ def container_tree(engine: "Engine", record: "ContainerRecord") -> Iterator[Tree
             return
         with (
             engine.snapshotter.changed(record.id) as changed,
-            LiveLayer(changed.path, marks=changed.marks) as live,
+            LiveLayer(changed.path, marks=changed.marks, frozen=changed.frozen) as live,
             engine.layers.opened(record.diff_ids) as layers,
         ):
             yield LiveTree(layers, live)

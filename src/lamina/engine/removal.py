@@ -92,6 +92,8 @@ def sweep(engine: "Engine") -> tuple[str, ...]:
                 swept.append(container)
         finally:
             os.close(lock)
+    if os.path.isdir(f"{engine.settings.root}/snapshots/frozen"):  # of `--rm` containers, too
+        engine.snapshotter.frozen.collect()
     engine.containers.register.free_stale(lambda container: _name_of(engine, container))
     return tuple(swept)
 

@@ -8,6 +8,7 @@ from lamina.layer.diff import Difference, New, Walk, with_parents
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.sealed import SealedLayer
 from lamina.layer.upper import Owners, Upper, carried_xattrs, is_plain, is_whiteout
+from lamina.layer.uppers import opened
 from lamina.layer.view import Tree
 from lamina.layer.whiteout import PREFIX
 from lamina.layer.writer import TarWriter
@@ -40,7 +41,7 @@ class LayerStats:
 
 
 def changeset(
-    upper: str,
+    upper: "str | Sequence[str]",
     parents: Sequence[SealedLayer],
     *,
     marks: "MarkSpace" = "trusted",
@@ -56,7 +57,7 @@ def changeset(
     the same entries. A body may be opened until the iterator ends; `notes` collects what was left
     out. With a hard link, its first path by this order is the file. Raises: UpperCorrupt.
     """
-    with Upper(upper, owners=owners, marks=marks) as directory:
+    with opened(upper, owners=owners, marks=marks) as directory:
         walk = Walk(directory, Tree.of(parents), exclude)
         records = _Records(directory, walk)
         for item in with_parents(walk.differences()):
@@ -72,7 +73,7 @@ def changeset(
 
 
 def write_layer(
-    upper: str,
+    upper: "str | Sequence[str]",
     parents: Sequence[SealedLayer],
     sink: Callable[[bytes], object],
     *,
@@ -89,7 +90,7 @@ def write_layer(
     meanwhile is padded or cut, and noted. `known` collects the entries, as TarWriter does.
     Raises: UpperCorrupt.
     """
-    with Upper(upper, owners=owners, marks=marks) as directory:
+    with opened(upper, owners=owners, marks=marks) as directory:
         walk = Walk(directory, Tree.of(parents), exclude)
         records = _Records(directory, walk)
         tally = _Tally(TarWriter(sink, known=known), records.notes, clamp_ns)

@@ -7,6 +7,7 @@ from lamina.layer.entry import Entry, Kind
 from lamina.layer.sealed import SealedLayer
 from lamina.layer.union import Union
 from lamina.layer.upper import Owners, Upper, carried_xattrs, is_whiteout
+from lamina.layer.uppers import opened
 from lamina.layer.view import Tree, merged_child, merged_children
 from lamina.values import NamedTuple, dataclass
 
@@ -78,7 +79,7 @@ class _Place(NamedTuple):
 
 
 def changes(
-    upper: str,
+    upper: "str | Sequence[str]",
     parents: Sequence[SealedLayer],
     *,
     marks: "MarkSpace" = "trusted",
@@ -92,7 +93,7 @@ def changes(
     Cost: one lstat and one look into the parents' index per path of `upper`.
     Raises: UpperCorrupt.
     """
-    with Upper(upper, owners=owners, marks=marks) as directory:
+    with opened(upper, owners=owners, marks=marks) as directory:
         walk = Walk(directory, Tree.of(parents), exclude)
         found: list[Change] = []
         for item in with_parents(walk.differences(), idle="=T"):

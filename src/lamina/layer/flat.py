@@ -1,12 +1,13 @@
 """Write a whole tree as one tar: an image's, a container's, or a plain directory's."""
 
 import stat
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Sequence
 
 from lamina.layer.changeset import LayerStats, write_entries
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.union import Member, Union
 from lamina.layer.upper import Owners, Upper
+from lamina.layer.uppers import opened
 from lamina.layer.view import Tree, merged_children
 from lamina.layer.whiteout import PREFIX
 from lamina.values import NamedTuple
@@ -32,7 +33,7 @@ def write_tree(
     tree: Tree,
     sink: Callable[[bytes], object],
     *,
-    upper: str = "",
+    upper: "str | Sequence[str]" = "",
     marks: "MarkSpace" = "trusted",
     exclude: Container[bytes] = (),
     owners: Owners | None = None,
@@ -44,7 +45,7 @@ def write_tree(
     """
     notes: list[str] = []
     if upper:
-        with Upper(upper, owners=owners, marks=marks) as directory:
+        with opened(upper, owners=owners, marks=marks) as directory:
             entries = _Flat(tree, directory, exclude, notes).entries()
             return write_entries(entries, sink, notes, clamp_ns=clamp_ns)
     entries = _Flat(tree, None, exclude, notes).entries()

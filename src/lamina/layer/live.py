@@ -9,11 +9,10 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from lamina.layer.descent import Descent
 from lamina.layer.entry import Kind
 from lamina.layer.node import KINDS, Layer, Node
 from lamina.layer.union import Union
-from lamina.layer.upper import Upper
+from lamina.layer.uppers import opened
 from lamina.layer.view import Tree
 from lamina.stream.verify import CHUNK
 
@@ -39,10 +38,9 @@ class LiveLayer:
 
     implied_root = False
 
-    def __init__(self, path: str, *, marks: "MarkSpace") -> None:
+    def __init__(self, path: str, *, marks: "MarkSpace", frozen: Sequence[str] = ()) -> None:
         self.path = path
-        self.upper = Upper(path, marks=marks)
-        self._files = Descent(path)
+        self.upper = opened((path, *frozen), marks=marks)
         self._paths: dict[int, bytes] = {}
         self._inodes: dict[int, tuple[int, ...]] = {}
         self._contents: dict[int, Callable[[], Node | None]] = {}
@@ -51,7 +49,6 @@ class LiveLayer:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._files.close()
         self.upper.__exit__(*exception)
 
     @property
@@ -164,8 +161,7 @@ class LiveLayer:
         """Open a file; the null device where it is none any more."""
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            directory, name = self._files.split(self._paths[node.nid])
-            fd = os.open(name, flags, dir_fd=directory)
+            fd = self.upper.open(self._paths[node.nid])
         except OSError:
             return os.open(os.devnull, flags)
         if stat.S_ISREG(os.fstat(fd).st_mode):

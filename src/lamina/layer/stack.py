@@ -18,11 +18,14 @@ else:
 
 @dataclass(frozen=True, slots=True)
 class Lower:
-    """One read-only layer: a sealed file, or a directory it was unpacked into."""
+    """One read-only layer: a sealed file, or a directory it was unpacked into.
+
+    Without a `diff_id`: what a container wrote before it was frozen.
+    """
 
     path: str
     sealed: bool
-    diff_id: Digest
+    diff_id: Digest | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,16 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A directory in overlayfs's form with what a container changed, and where its marks are."""
+    """A directory in overlayfs's form with what a container changed, and where its marks are.
+
+    `frozen` are those below it that belong to it (see `layer.uppers`), topmost first.
+    """
 
     path: str
     marks: MarkSpace
+    frozen: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All of them, topmost first."""
+        return (self.path, *self.frozen)

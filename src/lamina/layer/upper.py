@@ -169,10 +169,17 @@ class Upper:
 
     def marks(self, path: bytes) -> Marks:
         """Give what overlayfs noted on `path`."""
+        return self._marks_among(self._xattrs(path))
+
+    def read_marks(self, directory: int, name: bytes) -> Marks:
+        """Give what overlayfs noted on `name` of an open directory."""
+        return self._marks_among(_read_xattrs(directory, name))
+
+    def _marks_among(self, xattrs: Xattrs) -> Marks:
         prefix = self._prefix
         found = {
             name.removeprefix(prefix): value
-            for name, value in self._xattrs(path)
+            for name, value in xattrs
             if prefix and name.startswith(prefix)
         }
         if not found:
@@ -216,7 +223,7 @@ class Upper:
 
     def target(self, path: bytes) -> bytes:
         """Give where a symlink points."""
-        fd, name = self._walking.split(path)
+        fd, name = self.split(path)
         return os.readlink(name, dir_fd=fd)
 
     def body(self, path: bytes) -> Iterator[bytes]:
@@ -224,10 +231,8 @@ class Upper:
 
         Nothing if it is no file any more.
         """
-        directory, name = self._reading.split(path)
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            fd = os.open(name, flags, dir_fd=directory)
+            fd = self.open(path)
         except FileNotFoundError:
             return
         try:
@@ -241,29 +246,38 @@ class Upper:
         finally:
             os.close(fd)
 
+    def open(self, path: bytes) -> int:
+        """Open what has the content of a file; the caller closes. Raises: OSError (it went away)."""
+        directory, name = self._split_content(path)
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        return os.open(name, flags, dir_fd=directory)
+
+    def _split_content(self, path: bytes) -> tuple[int, bytes]:
+        return self._reading.split(path)
+
     def _xattrs(self, path: bytes) -> Xattrs:
         """Give all extended attributes; of one path more than once in a row without asking again."""
         if self._known is None or self._known[0] != path:
-            self._known = path, self._read_xattrs(path)
+            self._known = path, _read_xattrs(*self.split(path))
         return self._known[1]
 
-    def _read_xattrs(self, path: bytes) -> Xattrs:
-        fd, name = self._walking.split(path)
-        # There is no lgetxattrat yet: the descriptor's own name in /proc leads to the directory
-        # itself, and the last component is not followed.
-        place = b"/proc/self/fd/%d/%b" % (fd, name)
-        follow = not path
+
+def _read_xattrs(directory: int, name: bytes) -> Xattrs:
+    # There is no lgetxattrat yet: the descriptor's own name in /proc leads to the directory
+    # itself, and the last component is not followed.
+    place = b"/proc/self/fd/%d/%b" % (directory, name)
+    follow = not name
+    try:
+        names = os.listxattr(place, follow_symlinks=follow)
+    except OSError:
+        return ()
+    found = []
+    for key in names:
         try:
-            names = os.listxattr(place, follow_symlinks=follow)
+            found.append((key, os.getxattr(place, key, follow_symlinks=follow)))
         except OSError:
-            return ()
-        found = []
-        for key in names:
-            try:
-                found.append((key, os.getxattr(place, key, follow_symlinks=follow)))
-            except OSError:
-                continue
-        return tuple(sorted(found))
+            continue
+    return tuple(sorted(found))
 
 
 def _holes_apart(fd: int, size: int) -> Iterator[bytes]:

@@ -32,6 +32,7 @@ __all__ = [
     "MS_SLAVE",
     "become_subreaper",
     "drop_bounding",
+    "exchange",
     "forbid_new_privileges",
     "fsconfig_create",
     "fsconfig_flag",
@@ -82,6 +83,8 @@ _CAPSET: "Final" = {"x86_64": 126, "aarch64": 91}
 
 _FSCONFIG_SET_FLAG, _FSCONFIG_SET_STRING, _FSCONFIG_CREATE = 0, 1, 6
 _AT_FDCWD: "Final" = -100
+_RENAMEAT2: "Final" = {"x86_64": 316, "aarch64": 276}
+_RENAME_EXCHANGE: "Final" = 2
 
 _PR_SET_NAME, _PR_SET_KEEPCAPS, _PR_CAPBSET_DROP = 15, 8, 24
 _PR_SET_SECCOMP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 22, 36, 38
@@ -177,6 +180,13 @@ def openat2(directory: int, path: str, flags: int, *, mode: int = 0, resolve: in
         # EAGAIN: someone renamed a folder meanwhile, so the kernel could not be sure.
         if result >= 0 or ctypes.get_errno() != 11:  # noqa: PLR2004 - EAGAIN
             return _check(result, path)
+
+
+def exchange(one: str, other: str) -> None:
+    """Let two paths of one file system change places, at once. Raises: OSError."""
+    here, there = ctypes.c_char_p(os.fsencode(one)), ctypes.c_char_p(os.fsencode(other))
+    number = _RENAMEAT2[os.uname().machine]
+    _check(_libc.syscall(number, _AT_FDCWD, here, _AT_FDCWD, there, _RENAME_EXCHANGE), "renameat2")
 
 
 def _prctl(option: int, *values: object) -> None:

@@ -38,7 +38,12 @@ class CopiedDriver:
     owners: bool = True
     name: str = "copied"
 
-    def lowers(self, diff_ids: "Sequence[Digest]") -> tuple[Lower, ...]:  # noqa: ARG002 - the Protocol's
+    def lowers(
+        self,
+        diff_ids: "Sequence[Digest]",  # noqa: ARG002 - the Protocol's
+        *,
+        above: int = 0,  # noqa: ARG002 - the Protocol's
+    ) -> tuple[Lower, ...]:
         """Give none."""
         return ()
 

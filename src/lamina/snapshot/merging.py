@@ -16,10 +16,25 @@ if TYPE_CHECKING:
     from lamina.layer.seal import Sealer
     from lamina.layer.view import Tree
 
-__all__ = ["merged_count", "seal_tree"]
+__all__ = ["merged_count", "room_below", "seal_tree"]
 
 _STEPS = 5
 _BATCH = 1000
+
+
+def room_below(above: int, most: int) -> int:
+    """Say how many layers of an image one union of `most` takes under `above` frozen ones.
+
+    Raises: Unsupported (none).
+    """
+    if above >= most:
+        from lamina.errors import Unsupported
+
+        raise Unsupported(
+            f"one union takes {most} layers, and this container was frozen {above} times",
+            hint="commit the container, and go on with one of the new image",
+        )
+    return most - above
 
 
 def merged_count(count: int, most: int) -> int:

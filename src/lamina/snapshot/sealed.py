@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from lamina.errors import Corrupt
 from lamina.layer.stack import Changed, Lower, Stack
 from lamina.settings import MAX_LOWERS
-from lamina.snapshot.merging import merged_count
+from lamina.snapshot.merging import merged_count, room_below
 from lamina.values import dataclass
 
 TYPE_CHECKING = False
@@ -29,12 +29,12 @@ class SealedDriver:
     most: int = MAX_LOWERS
     name: str = "sealed"
 
-    def lowers(self, diff_ids: "Sequence[Digest]") -> tuple[Lower, ...]:
+    def lowers(self, diff_ids: "Sequence[Digest]", *, above: int = 0) -> tuple[Lower, ...]:
         """Give the sealed files, lowest first; of a pile too high for one union, the lowest merged.
 
-        Raises: LayerUnknown, Corrupt.
+        Raises: LayerUnknown, Corrupt, Unsupported (too many above).
         """
-        return self._lowers(diff_ids, self.most)
+        return self._lowers(diff_ids, room_below(above, self.most))
 
     def ready(self, diff_ids: "Sequence[Digest]") -> None:
         """Do nothing: sealed layers are mounted as they are."""

@@ -7,23 +7,32 @@ import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 
-from lamina.errors import AlreadyExists, Corrupt, Invalid, LaminaError, NotFound
+from lamina.errors import AlreadyExists, Corrupt, Invalid, LaminaError, NotFound, Unavailable
 from lamina.layer.stack import Changed, Lower, Stack
 from lamina.snapshot.checks import Checks
+from lamina.snapshot.frozen import Frozen
 from lamina.spec.digest import Digest, chain_id
 from lamina.spec.mount import Mount
 from lamina.spec.wire import decode, encode
 from lamina.stream.files import disk_errors, publish, replace
 from lamina.values import Protocol, dataclass
+from lamina.values import replace as replaced
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.layer.sealed import SealedLayer
     from lamina.snapshot.layers import Layers
 
-__all__ = ["Driver", "SnapshotExists", "SnapshotUnknown", "Snapshotter", "Surroundings"]
+__all__ = [
+    "Driver",
+    "SnapshotExists",
+    "SnapshotMoved",
+    "SnapshotUnknown",
+    "Snapshotter",
+    "Surroundings",
+]
 
 _KEY_LENGTH = 128
 _SHORT = 32
@@ -40,6 +49,10 @@ class SnapshotExists(AlreadyExists):
     """The key is taken."""
 
 
+class SnapshotMoved(Unavailable):
+    """The writable layer became another while it was read."""
+
+
 class Driver(Protocol):
     """How the layers below a container are provided: sealed, unpacked or copied."""
 
@@ -51,8 +64,11 @@ class Driver(Protocol):
     def reason(self) -> str:
         """Why this driver serves this machine, for people."""
 
-    def lowers(self, diff_ids: Sequence[Digest]) -> tuple[Lower, ...]:
-        """Give the pile's layers, lowest first, ready to be stacked. Raises: LayerUnknown."""
+    def lowers(self, diff_ids: Sequence[Digest], *, above: int = 0) -> tuple[Lower, ...]:
+        """Give the pile's layers, lowest first, ready to be stacked under `above` others.
+
+        Raises: LayerUnknown.
+        """
 
     def ready(self, diff_ids: Sequence[Digest]) -> None:
         """Do now what the pile's last layer will need at its first use, if anything."""
@@ -111,6 +127,7 @@ class Snapshotter:
         self._checks = checks or Checks(f"{surroundings.run_root}/checked")
         self._drivers = {driver.name: driver for driver in (*drivers, chosen)}
         self._active = f"{layers.root}/snapshots/active"
+        self.frozen = Frozen(layers)
         self._empty = tuple(f"{layers.root}/snapshots/{name}" for name in ("empty", "empty2"))
 
     @property
@@ -177,7 +194,10 @@ class Snapshotter:
     def stack(self, key: str) -> Stack:
         """Give the stack of a prepared snapshot. Raises: SnapshotUnknown, LayerUnknown."""
         path, driver, pile = self._record(key)
-        return self._stack(path, driver.lowers(pile))
+        frozen = self.frozen.chain(path)
+        lowers = driver.lowers(pile, above=len(frozen))
+        below = tuple(Lower(folder, sealed=False, diff_id=None) for folder in reversed(frozen))
+        return self._stack(path, (*lowers, *below))
 
     def view(self, diff_ids: Sequence[Digest]) -> Stack:
         """Give a read-only stack of the pile; nothing needs to be removed afterwards."""
@@ -225,10 +245,30 @@ class Snapshotter:
         """
         path, driver, pile = self._record(key)
         try:
+            before = os.stat(path)
             since_ns = os.stat(f"{path}/snapshot.json").st_mtime_ns
         except FileNotFoundError as error:  # removed just now
             raise SnapshotUnknown(f"there is no snapshot {key!r}") from error
-        return driver.changed(self._stack(path, ()), pile, since_ns)
+        return self._changed(driver, pile, path, before, since_ns)
+
+    @contextmanager
+    def _changed(
+        self,
+        driver: Driver,
+        pile: tuple[Digest, ...],
+        path: str,
+        before: os.stat_result,
+        since_ns: int,
+    ) -> Iterator[Changed]:
+        frozen = self.frozen.chain(path)
+        with driver.changed(self._stack(path, ()), pile, since_ns) as changed:
+            yield replaced(changed, frozen=frozen) if frozen else changed
+        with suppress(FileNotFoundError):
+            if os.stat(path).st_ino != before.st_ino:  # frozen or rolled back under our hands
+                raise SnapshotMoved(
+                    "the container's writable layer was frozen or replaced while it was read",
+                    hint="repeat the command",
+                )
 
     def remove(self, key: str) -> None:
         """Remove a snapshot, whatever modes its files have; it must not be mounted. Absent is fine.
@@ -236,6 +276,7 @@ class Snapshotter:
         Gone for everyone at once; a process killed meanwhile leaves the rest to the next removal.
         """
         self._layers.discard_directory(self._path(key))
+        self.frozen.forget_container(key)
         self._layers.directories.clean()
 
     def usage(self, key: str) -> tuple[int, int]:
@@ -250,6 +291,14 @@ class Snapshotter:
     def __iter__(self) -> Iterator[str]:
         """Give the keys of every snapshot."""
         return iter(os.listdir(self._active))
+
+    def path(self, key: str) -> str:
+        """Give where a writable layer lies, for `frozen`. Raises: SnapshotUnknown, Corrupt."""
+        return self._record(key)[0]
+
+    def forked(self, key: str) -> str:
+        """Give where the writable layer of a new key is to lie. Raises: Invalid."""
+        return self._path(key)
 
     def _path(self, key: str) -> str:
         plain = key.replace("-", "").replace("_", "").replace(".", "")
@@ -319,7 +368,7 @@ def _measure(changed: Changed) -> tuple[int, int]:
     metacopy = f"{changed.marks}.overlay.metacopy"
     size = 0
     seen: set[tuple[int, int]] = set()
-    pending = [changed.path]
+    pending = list(changed.paths)
     while pending:
         try:
             with os.scandir(pending.pop()) as entries:

@@ -7,7 +7,7 @@ from functools import partial
 
 from lamina.layer.stack import Changed, Lower, Stack
 from lamina.settings import MAX_LOWERS
-from lamina.snapshot.merging import merged_count
+from lamina.snapshot.merging import merged_count, room_below
 from lamina.snapshot.space import size_of
 from lamina.values import dataclass
 
@@ -35,13 +35,13 @@ class UnpackedDriver:
     most: int = MAX_LOWERS
     name: str = "unpacked"
 
-    def lowers(self, diff_ids: "Sequence[Digest]") -> tuple[Lower, ...]:
+    def lowers(self, diff_ids: "Sequence[Digest]", *, above: int = 0) -> tuple[Lower, ...]:
         """Unpack what is not unpacked yet; give the directories, lowest first.
 
         Of a pile too high for one union, the lowest are unpacked into one.
-        Raises: LayerUnknown, Corrupt, DiskFull.
+        Raises: LayerUnknown, Corrupt, DiskFull, Unsupported (too many above).
         """
-        return self._lowers(diff_ids, self.most)
+        return self._lowers(diff_ids, room_below(above, self.most))
 
     def ready(self, diff_ids: "Sequence[Digest]") -> None:
         """Unpack the pile's last layer."""

@@ -10,6 +10,7 @@ ROOT/
   layers/new/                       sealed layers on their way in, and their locks
   snapshots/unpacked/<hex>          layers as directories, where the driver needs them
   snapshots/active/<key>/{upper,work}                containers' writable layers
+  snapshots/frozen/<id>/            states of such layers, and snapshots/names/<key>/<name>; made when needed
   snapshots/new/                    directories on their way in or out
   lists/<name>.json  lists/lock     manifest lists that are being put together; made when needed
   containers/<id>/  volumes/<name>/  networks/  events.log
