@@ -182,9 +182,8 @@ def test_names_are_written_for_the_container(lamina: Lamina):
 def test_a_container_may_share_anothers_network(lamina: Lamina):
     lamina("run", "-d", "--name", "first", "tiny", "sh", "-c", SERVE)
     own = lamina("exec", "first", "readlink", "/proc/self/ns/net")
-    if os.geteuid() == 0:
-        words = ["run", "--rm", "--network", "container:first", "tiny"]
-        assert lamina(*words, "readlink", "/proc/self/ns/net") == own
+    words = ["run", "--rm", "--network", "container:first", "tiny"]
+    assert lamina(*words, "readlink", "/proc/self/ns/net") == own
     lamina("rm", "-f", "first")
     outcome = lamina.attempt("run", "--rm", "--network", "container:first", "tiny", "true")
     assert outcome.code == 125
@@ -241,3 +240,71 @@ def test_many_at_once_leave_nothing(lamina: Lamina):
         macs = list(pool.map(one, range(12)))
     assert all(re.fullmatch(r"(..:){5}..\n", mac) for mac in macs)
     eventually(lambda: not leavings(lamina))
+
+
+def test_containers_of_a_network_find_each_other_by_name_and_others_do_not(lamina: Lamina):
+    lamina("network", "create", "back")
+    lamina("network", "create", "other")
+    words = ["--network", "back", "--network-alias", "db", "tiny"]
+    lamina("run", "-d", "--name", "server", *words, "sh", "-c", SERVE)
+    address = lamina(
+        "inspect", "-f", "{{.NetworkSettings.Networks.back.IPAddress}}", "server"
+    ).strip()
+    lamina("run", "-d", "--name", "near", "--network", "back", "tiny", "sleep", "1000")
+    for name in ("server", "db", "server.back"):
+        assert address in lamina("exec", "near", "nslookup", "-type=a", name)
+    fetch = f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 5 {address} 80"
+    assert "from " in lamina("exec", "near", "sh", "-c", fetch)
+    lamina("rename", "server", "renamed")
+    assert address in lamina("exec", "near", "nslookup", "-type=a", "renamed")
+
+    far = ["run", "--rm", "--network", "other", "tiny"]
+    assert address not in lamina.attempt(*far, "nslookup", "-type=a", "renamed").out
+    assert "from " not in lamina.attempt(*far, "sh", "-c", fetch.replace("-w 5", "-w 1")).out
+
+    shown = lamina("network", "inspect", "back", "-f", "{{range .Containers}}{{.Name}} {{end}}")
+    assert sorted(shown.split()) == ["near", "renamed"]
+    outcome = lamina.attempt("network", "rm", "back")
+    assert outcome.code == 1
+    assert "has active endpoints" in outcome.err
+    lamina("rm", "-f", "renamed", "near")
+    assert lamina("network", "prune", "-f") == "Deleted Networks:\nback\nother\n\n"
+    eventually(lambda: not leavings(lamina))
+
+
+def test_a_running_container_joins_and_leaves_networks(lamina: Lamina):
+    lamina("network", "create", "--subnet", "10.123.45.0/24", "front")
+    lamina("network", "create", "side")
+    words = ["--network", "front", "--ip", "10.123.45.77", "tiny"]
+    lamina("run", "-d", "--name", "both", *words, "sh", "-c", SERVE)
+    assert "10.123.45.77/24" in lamina("exec", "both", "ip", "-o", "addr")
+    taken = lamina.attempt("run", "--rm", *words, "true")
+    assert taken.code == 125
+    assert "Address 10.123.45.77 is already in use" in taken.err
+    lamina("network", "connect", "--alias", "web", "side", "both")
+    assert "eth1" in lamina("exec", "both", "ls", "/sys/class/net")
+    found = lamina("run", "--rm", "--network", "side", "tiny", "nslookup", "-type=a", "web")
+    address = lamina("inspect", "-f", "{{.NetworkSettings.Networks.side.IPAddress}}", "both")
+    assert address.strip() in found
+    lamina("network", "disconnect", "side", "both")
+    assert "eth1" not in lamina("exec", "both", "ls", "/sys/class/net")
+    again = lamina.attempt("network", "disconnect", "side", "both")
+    assert "is not connected to network side" in again.err
+    lamina("rm", "-f", "both")
+    lamina("network", "rm", "front", "side")
+
+
+def test_networks_are_listed_as_docker_lists_them(lamina: Lamina):
+    made = lamina("network", "create", "--internal", "--label", "a=b", "shown").strip()
+    rows = [line.split() for line in lamina("network", "ls").splitlines()]
+    assert rows[0] == ["NETWORK", "ID", "NAME", "DRIVER", "SCOPE"]
+    assert [row[1:] for row in rows[1:]] == [
+        ["bridge", "bridge", "local"],
+        ["host", "host", "local"],
+        ["none", "null", "local"],
+        ["shown", "bridge", "local"],
+    ]
+    assert lamina("network", "ls", "-q", "-f", "label=a", "--no-trunc").strip() == made
+    inside = lamina("run", "--rm", "--network", "shown", "tiny", "ip", "route")
+    assert "default" not in inside
+    assert lamina("network", "rm", made[:12]) == f"{made[:12]}\n"

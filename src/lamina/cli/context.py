@@ -8,7 +8,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import BinaryIO, TextIO
 
     from lamina.engine.engine import Engine
@@ -63,12 +63,20 @@ class Context:
             self._engine = Engine(self.settings, expendable=self.expendable)
         return self._engine
 
-    def enter_namespace(self) -> None:
+    def enter_namespace(
+        self, *, networks: Sequence[str] = (), containers: Sequence[str] = ()
+    ) -> None:
         """Become root of a user namespace of one's own where one is no root: files get owners.
 
-        Commands that write layers call it first, before any thread. Raises: NamespaceRefused.
+        Who starts a container names its networks, or the container: it must be in the user
+        namespace of those that are up. Commands that write layers call it first, before any thread.
+        Raises: NamespaceRefused.
         """
-        if os.geteuid() != 0:
+        if os.geteuid() != 0 and (networks or containers):
+            from lamina.engine.network_entry import enter
+
+            enter(self.engine, networks=networks, containers=containers)
+        elif os.geteuid() != 0:
             from lamina.runtime import userns
 
             userns.enter()

@@ -71,7 +71,8 @@ def create(arguments: Arguments, context: Context, *, attached: bool = True) -> 
         raise Invalid(
             f"container ID file found, make sure the other container isn't running or delete {request.cidfile}"
         )
-    context.enter_namespace()
+    networks = tuple(endpoint.network for endpoint in request.networks.endpoints)
+    context.enter_namespace(networks=networks)
     warn(context, request.limits)
     policy = arguments.text("pull")
     if policy not in ("always", "missing", "never"):

@@ -76,8 +76,13 @@ class Containers:
 
         Output is on it from the first byte; with `stdin` so is the input. Raises: StartFailed (with Docker's exit code), ContainerRunning, ContainerUnknown.
         """
-        self._privilege()
-        return execution.start(self._engine, self.record(name), self.runtime, stdin=stdin)
+        from lamina.engine.network_entry import enter
+
+        enter(self._engine, containers=(name,))
+        try:
+            return execution.start(self._engine, self.record(name), self.runtime, stdin=stdin)
+        finally:
+            self._engine.networks.release()
 
     def stop(self, name: str, *, timeout_s: int | None = None, signal: str = "") -> None:
         """Ask it to end, kill it after `timeout_s` (10, or as created; -1 waits for ever)."""
@@ -195,6 +200,7 @@ class Containers:
                     raise unknown(name) from error
                 raise
             self.register.free(record.name, record.id)
+        self._engine.networks.rename_member(tuple(record.networks), record.id, claimed)
 
     def remove(self, name: str, *, force: bool = False, volumes: bool = False) -> ContainerRecord:
         """Remove it with its writable layer; `force` kills it first; `volumes`: anonymous ones too.

@@ -5,6 +5,7 @@ from contextlib import suppress
 
 from lamina.engine.clock import now_ns
 from lamina.engine.names import check_name
+from lamina.engine.network_request import Endpoint
 from lamina.engine.records import ContainerRecord, hold
 from lamina.engine.requests import (
     CreateRequest,
@@ -105,11 +106,11 @@ def take_back(engine: "Engine", container: str, folder: str, name: str) -> None:
 def _networks(engine: "Engine", request: CreateRequest) -> "Document":
     """Give the networks to join, by ID: a network may be named anew. Raises: NetworkUnknown."""
     found: Document = {}
-    for endpoint in request.networks.endpoints:
+    for endpoint in request.networks.endpoints or (Endpoint("bridge"),):
         mode = endpoint.network
         if mode.startswith("container:"):
             engine.containers.record(mode.partition(":")[2])
-        elif mode not in ("default", "host", "none"):
+        elif mode not in ("host", "none"):
             network = engine.networks.get(mode)
             if endpoint.ip and not network.fixed:
                 raise Invalid(

@@ -11,6 +11,7 @@ from lamina.values import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Mapping
 
     from lamina.engine.engine import Engine
@@ -66,6 +67,7 @@ class Networks:
     def __init__(self, engine: "Engine") -> None:
         self._engine = engine
         self._folder = os.path.join(engine.settings.root, "networks")
+        self._held: list[socket.socket] = []
 
     def create(
         self,
@@ -179,6 +181,82 @@ class Networks:
     def folder(self, network: Network) -> str:
         """Give where its keeper listens while it is up; short, for the socket's sake."""
         return f"{self._engine.settings.run_root}/n/{network.id[:_SHORT]}"
+
+    def order(self, network: Network) -> Document:
+        """Give the network as its keeper needs it."""
+        return {
+            "id": network.id,
+            "name": network.name,
+            "subnet": network.subnet,
+            "gateway": network.gateway,
+            "fixed": network.fixed,
+            "internal": network.internal,
+            "resolver": not network.built_in,
+            "folder": self.folder(network),
+        }
+
+    def hold(self, network: Network) -> None:
+        """Keep a network up until `release`; a container of its own keeps it from then on."""
+        from lamina.runtime.net.keeper import hold
+
+        self._held.append(hold(self.order(network)))
+
+    def release(self) -> None:
+        """Let go of the networks held."""
+        while self._held:
+            self._held.pop().close()
+
+    def connect(
+        self, name: str, container: str, *, aliases: Sequence[str] = (), ip: str = ""
+    ) -> None:
+        """Put a container, running or not, on one more network. See `engine.network_joining`."""
+        from lamina.engine.network_joining import connect
+
+        connect(self._engine, name, container, aliases=aliases, ip=ip)
+
+    def disconnect(self, name: str, container: str, *, force: bool = False) -> None:
+        """Take a container off a network. See `engine.network_joining`."""
+        from lamina.engine.network_joining import disconnect
+
+        disconnect(self._engine, name, container, force=force)
+
+    def inspect(self, name: str) -> Document:
+        """Give a network as docker's `network inspect` shapes it. Raises: NetworkUnknown."""
+        network = self.get(name)
+        facts = self.facts(network)
+        subnet = facts.get("subnet") or network.subnet
+        gateway = facts.get("gateway") or network.gateway
+        return {
+            "Name": network.name,
+            "Id": network.id,
+            "Created": network.created,
+            "Scope": "local",
+            "Driver": network.driver,
+            "EnableIPv4": True,
+            "EnableIPv6": False,
+            "IPAM": {
+                "Driver": "default",
+                "Options": {},
+                "Config": [{"Subnet": subnet, "Gateway": gateway}] if subnet else [],
+            },
+            "Internal": network.internal,
+            "Attachable": False,
+            "Ingress": False,
+            "ConfigFrom": {"Network": ""},
+            "ConfigOnly": False,
+            "Containers": {
+                row["container"]: {
+                    "Name": row["name"],
+                    "EndpointID": "",
+                    "MacAddress": row["mac"],
+                    "IPv4Address": f"{row['address']}/{facts['prefix']}",
+                    "IPv6Address": "",
+                }
+                for row in facts.get("members", ())
+            },
+            "Options": dict(network.options),
+            "Labels": dict(network.labels),
+        }
 
     def rename_member(self, networks: Sequence[str], container: str, name: str) -> None:
         """Tell keepers of a running container's new name."""

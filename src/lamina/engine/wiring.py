@@ -25,11 +25,11 @@ def effective_mode(record: "ContainerRecord") -> str:
         return mode
     if mode.startswith(_SHARED):
         return "container"
-    if mode in ("default", "bridge"):
-        from lamina.runtime.net.backend import backend
+    if mode not in ("default", "bridge"):
+        return "bridge"
+    from lamina.runtime.net.backend import backend
 
-        return backend().kind
-    return "bridge"
+    return backend().kind
 
 
 def wiring(engine: "Engine", record: "ContainerRecord", run_folder: str) -> tuple[str, Document]:
@@ -45,10 +45,10 @@ def wiring(engine: "Engine", record: "ContainerRecord", run_folder: str) -> tupl
     also = sorted(config.get("ExposedPorts") or {}) if host.get("PublishAllPorts") else ()
     order["ports"] = to_bind(host.get("PortBindings") or {}, also)
     links = []
-    if mode == "bridge":
-        wanted = record.networks or {"bridge": {}}
-        for name, endpoint in wanted.items():
-            links.append(link_order(engine, record, engine.networks.get(name), endpoint))
+    for name, endpoint in record.networks.items():
+        network = engine.networks.get(name)
+        if mode != "tunnel" or not network.built_in:
+            links.append(link_order(engine, record, network, endpoint))
     order["links"] = links
     order |= _files(record, resolver=any(link["resolver"] for link in links))
     if mode == "tunnel":
@@ -61,14 +61,7 @@ def link_order(
 ) -> Document:
     """Give the order for one network of a container."""
     return {
-        "id": network.id,
-        "name": network.name,
-        "subnet": network.subnet,
-        "gateway": network.gateway,
-        "fixed": network.fixed,
-        "internal": network.internal,
-        "resolver": not network.built_in,
-        "folder": engine.networks.folder(network),
+        **engine.networks.order(network),
         "container_name": record.name,
         "aliases": list(endpoint.get("aliases") or ()),
         "ip": endpoint.get("ip") or "",

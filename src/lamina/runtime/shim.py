@@ -431,6 +431,9 @@ class Shim:
         fd = os.open(f"/proc/{self._pid()}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         return {}, (fd,)
 
+    def _do_userns(self, _request: Document, _client: Client) -> Answer:
+        return {}, (os.open("/proc/self/ns/user", os.O_RDONLY | os.O_CLOEXEC),)
+
     def _do_connect(self, request: Document, _client: Client) -> Answer:
         self.record(network=self.wires.connect(request["link"]))
         return {}, ()

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from lamina.errors import Denied, Unavailable
 
-__all__ = ["NamespaceRefused", "enter", "mapped", "ranges", "refusal_hint", "rootless_uid"]
+__all__ = ["NamespaceRefused", "enter", "join", "mapped", "ranges", "refusal_hint", "rootless_uid"]
 
 _MARK = "LAMINA_ROOTLESS_UID"
 _SYSCTLS = (
@@ -66,6 +66,25 @@ def enter() -> bool:
     syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_SLAVE)
     os.environ[_MARK] = str(uid)
     return True
+
+
+def join(namespace: int) -> None:
+    """Enter a user namespace of this user's that is there already, given by a descriptor.
+
+    Call it before threads start. Raises: NamespaceRefused.
+    """
+    from lamina.runtime import syscalls
+
+    uid = os.getuid()
+    try:
+        syscalls.setns(namespace, syscalls.CLONE_NEWUSER)
+        syscalls.unshare(syscalls.CLONE_NEWNS)
+    except OSError as error:
+        raise NamespaceRefused(f"cannot join the network's user namespace: {error}") from error
+    os.setresgid(0, 0, 0)
+    os.setresuid(0, 0, 0)
+    syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_SLAVE)
+    os.environ[_MARK] = str(uid)
 
 
 def refusal_hint() -> str:

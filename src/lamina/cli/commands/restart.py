@@ -30,7 +30,7 @@ def main(arguments: Arguments, context: Context) -> int:
     """Stop each, wait for its end, start it."""
     timeout = stop_timeout(arguments)
     signal = arguments.text("signal")
-    context.enter_namespace()
+    context.enter_namespace(containers=arguments.positional)
     restart = context.engine.containers.restart
     return for_each(
         context, arguments.positional, lambda name: restart(name, timeout_s=timeout, signal=signal)

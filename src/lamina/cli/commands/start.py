@@ -30,7 +30,7 @@ def main(arguments: Arguments, context: Context) -> int:
     from lamina.engine.execution import ContainerRunning
     from lamina.errors import Invalid
 
-    context.enter_namespace()
+    context.enter_namespace(containers=arguments.positional)
     containers = context.engine.containers
     if arguments.flag("attach") or arguments.flag("interactive"):
         if len(arguments.positional) > 1:

@@ -30,7 +30,7 @@ from lamina.spec.wire import Document, decode, encode
 from lamina.stream.files import remove_tree
 from lamina.values import NamedTuple
 
-__all__ = ["AddressTaken", "Keeper", "hold", "members", "tell"]
+__all__ = ["AddressTaken", "Keeper", "hold", "members", "tell", "user_namespace"]
 
 _LINE = 64 << 10
 _PATIENCE_S = 30.0
@@ -113,6 +113,17 @@ def tell(folder: str, document: Document) -> Document:
 def members(folder: str) -> tuple[Document, ...]:
     """List the running containers on a network: `container`, `name`, `address`, `mac`."""
     return tuple(tell(folder, {"op": "members"}).get("members", ()))
+
+
+def user_namespace(path: str) -> int:
+    """Ask a keeper, or a shim, at `path` for its user namespace; -1 where nobody answers."""
+    try:
+        with frames.connect(path) as sock:
+            sock.settimeout(_PATIENCE_S)
+            _, fds = frames.request(sock, {"op": "userns"})
+    except (OSError, LaminaError):
+        return -1
+    return fds[0] if fds else -1
 
 
 def _fork(network: Document) -> socket.socket:
@@ -268,7 +279,11 @@ class Keeper:
             if not data:
                 self._drop(sock)
                 return
-            answer = self._answer(decode(data, what="request"), sock, fds)
+            request = decode(data, what="request")
+            if request.get("op") == "userns":
+                self._hand_over(sock)
+                return
+            answer = self._answer(request, sock, fds)
         except LaminaError as error:
             answer = {"error": error.message, "hint": error.hint, "kind": type(error).__name__}
         except OSError as error:
@@ -280,6 +295,14 @@ class Keeper:
             sock.sendall(encode(answer) + b"\n")
         except OSError:
             self._drop(sock)
+
+    def _hand_over(self, sock: socket.socket) -> None:
+        """Give the user namespace that the network belongs to: members must be in it."""
+        fd = os.open("/proc/self/ns/user", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            socket.send_fds(sock, [b"{}\n"], [fd])
+        finally:
+            os.close(fd)
 
     def _drop(self, sock: socket.socket) -> None:
         fd = sock.fileno()

@@ -88,9 +88,10 @@ class Wires:
     def begin(self) -> None:
         """Ask for the cables; keepers are started here, outside of our PID namespace."""
         links = self.order.get("links") or ()
+        first = 1 if self.order.get("mode") == "tunnel" else 0  # its eth0 is the tunnel
         try:
             for number, link in enumerate(links):
-                self._links.append(_Link(link, keeper.hold(link), f"eth{number}"))
+                self._links.append(_Link(link, keeper.hold(link), f"eth{number + first}"))
             if links:
                 self._begin_namespace()
             for joined in self._links:
@@ -139,7 +140,9 @@ class Wires:
                 "container sharing network namespace with another container or host cannot be connected to any other network"
             )
         taken = {known.interface for known in self._links}
-        interface = next(f"eth{n}" for n in range(len(taken) + 1) if f"eth{n}" not in taken)
+        first = 1 if self.order.get("mode") == "tunnel" else 0
+        names = (f"eth{number}" for number in range(first, len(taken) + 2))
+        interface = next(name for name in names if name not in taken)
         joined = _Link(link, frames.connect(f"{link['folder']}/s"), interface)
         try:
             joined.ask(self.container, self.namespace)
@@ -231,7 +234,7 @@ class Wires:
         index = links.index(link.interface)
         links.up(index)
         links.add_address(index, facts["address"], facts["prefix"])
-        if not link.order["internal"]:
+        if not link.order["internal"] and self.order.get("mode") != "tunnel":
             with suppress(FileExistsError):  # the first network leads out
                 links.add_route(index, via=facts["gateway"])
         self._main_address = self._main_address or facts["address"]

@@ -1,0 +1,32 @@
+"""`lamina network connect`: put a container on one more network."""
+
+from __future__ import annotations
+
+from lamina.cli.flags import LIST, Command, Flag
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lamina.cli.context import Context
+    from lamina.cli.flags import Arguments
+
+__all__ = ["COMMAND", "main"]
+
+COMMAND = Command(
+    name="network connect",
+    usage="lamina network connect [OPTIONS] NETWORK CONTAINER",
+    summary="Connect a container to a network",
+    flags=(
+        Flag("alias", kind=LIST, help="Add network-scoped alias for the container"),
+        Flag("ip", help='IPv4 address (e.g., "172.30.100.104")'),
+    ),
+    arity=(2, 2),
+)
+
+
+def main(arguments: Arguments, context: Context) -> int:
+    """Say nothing when it worked."""
+    network, container = arguments.positional
+    context.engine.networks.connect(
+        network, container, aliases=arguments.texts("alias"), ip=arguments.text("ip")
+    )
+    return 0
