@@ -16,7 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.images import make_debian, tiny, write_layout
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
+
+from tests.images import make_debian, tiny, write_layout  # noqa: E402 - needs the path above
 
 __all__ = ["IMAGES", "Image", "image"]
 

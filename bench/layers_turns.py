@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from bench.engines import (
     Charliecloud,
@@ -38,6 +39,7 @@ _TOOLS = (Lamina, Podman, Docker, Containerd, Umoci, Udocker, Charliecloud, Floo
 _PLAIN = (Lamina, Podman, Udocker, Charliecloud, Floor)
 type_of = {tool.name: tool for tool in _TOOLS}
 Figures = dict[str, Figure]
+_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -128,7 +130,7 @@ def _works(bench: Bench, tool: Engine) -> bool:
 
 
 def in_turn(
-    times: int, tools: Mapping[str, Engine], step: Callable[[Engine, int], Figure]
+    times: int, tools: Mapping[str, _T], step: Callable[[_T, int], Figure]
 ) -> tuple[Figures, dict[str, str]]:
     """Measure every tool, once per round, so that a busy minute hits all; medians, and who failed."""
     rounds: dict[str, list[Figure]] = {}

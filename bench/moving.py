@@ -13,15 +13,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "src")]
 
-from bench import moving_rows  # noqa: E402 - needs the path above
+from bench import moving_line, moving_rows  # noqa: E402 - needs the path above
 from bench.rows import run  # noqa: E402
 
+_IMAGES = ("deb", "many", "big")
 ROWS = {
-    "push": (moving_rows.push, ("deb", "many", "big")),
-    "again": (moving_rows.again, ("deb",)),
-    "pack": (moving_rows.pack, ("deb", "many")),
-    "copy": (moving_rows.copy, ("deb", "many", "big")),
-    "far": (moving_rows.far, ("deb",)),
+    "pull": (moving_rows.pull, _IMAGES),
+    "push": (moving_rows.push, _IMAGES),
+    "again": (moving_line.again, ("deb",)),
+    "pack": (moving_rows.pack, _IMAGES),
+    "copy": (moving_rows.copy, _IMAGES),
+    "far": (moving_line.far, ("deb",)),
 }
 _TOOLS = "podman,docker,containerd,skopeo+umoci"
 
@@ -30,7 +32,7 @@ def main() -> None:
     run(
         "Moving",
         ROWS,
-        about="Measure pushes and copies beside the peers",
+        about="Measure pulls, pushes and copies beside the peers",
         tools=_TOOLS,
         notes=["The registry is distribution's."],
         plain=False,

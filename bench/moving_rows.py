@@ -1,46 +1,54 @@
-"""Rows of the bench of moving. Each push goes to a repository whose registry lacks the blobs."""
+"""Rows of the bench of moving: pull, push, pack, copy. Each push goes to a registry that lacks the blobs."""
 
 import json
 import shutil
 import subprocess
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from bench.engines import Containerd, Docker, Engine, Lamina, Podman, Umoci
 from bench.layers_turns import Bench, in_turn, table, verdict
 from bench.meter import Figure
 from bench.surroundings import registry
-from tests.latency import LongLine
 
-__all__ = ["again", "copy", "far", "pack", "push"]
+__all__ = ["KINDS", "copy", "fresh", "have", "judged", "pack", "pull", "pulling", "push", "said",
+           "sending", "tools_of"]  # fmt: skip
 
-_FAR_S = 0.05
 _PACKINGS = {
     "zstd 3": ("--compression-format", "zstd", "--compression-level", "3"),
     "gzip, isal 2": ("--compression-format", "gzip", "--compression-level", "2"),
 }
-_KINDS = (Lamina, Podman, Docker, Containerd, Umoci)
+_MOST_BYTES = {"zstd 3": 1.0, "gzip, isal 2": 1.12}
+KINDS = (Lamina, Podman, Docker, Containerd, Umoci)
 
 
-def _tools(bench: Bench, *kinds: type[Engine]) -> dict[str, Engine]:
+def tools_of(bench: Bench, *kinds: type[Engine]) -> dict[str, Engine]:
     return {name: tool for name, tool in bench.tools.items() if isinstance(tool, kinds)}
 
 
-def _have(tool: Engine, image: str) -> None:
-    """Give the tool the image: out of the registry, skopeo as a layout."""
+def have(tool: Engine, image: str) -> None:
+    """Give the tool the image, and nothing else: out of the registry, skopeo as a layout."""
     tool.empty()
+    tool.quietly(pulling(tool, image, tool.registry))
+
+
+def pulling(tool: Engine, image: str, address: str) -> Sequence[str]:
+    """Give the command that brings the image of a registry to where the tool keeps its images."""
+    source = f"{address}/bench/{image}:v1"
     if isinstance(tool, Umoci):
-        tool.quietly(["skopeo", "--insecure-policy", "copy", "-q", "--src-tls-verify=false",
-                      f"docker://{tool.reference(image)}", f"oci:{tool.folder}/layout:v1"])  # fmt: skip
-    elif isinstance(tool, Lamina):
-        tool.quietly(tool.run("pull", "--no-unpack", tool.reference(image)))
-    else:
-        tool.quietly(tool.pull(image))
+        return ["skopeo", "--insecure-policy", "copy", "-q", "--src-tls-verify=false",
+                f"docker://{source}", f"oci:{tool.folder}/layout:v1"]  # fmt: skip
+    if isinstance(tool, Containerd):
+        return tool.run("images", "pull", "--plain-http", source)
+    if isinstance(tool, Podman):
+        return tool.run("pull", "-q", "--tls-verify=false", source)
+    return tool.run("pull", "-q", source)
 
 
-def _sending(tool: Engine, image: str, address: str, *more: str) -> Sequence[str]:
+def sending(tool: Engine, image: str, address: str, *more: str) -> Sequence[str]:
     """Give the command that pushes the image to another registry, and prepare for it."""
     target = f"{address}/bench/{image}:v1"
     source = tool.reference(image)
@@ -55,7 +63,7 @@ def _sending(tool: Engine, image: str, address: str, *more: str) -> Sequence[str
     return tool.run("push", "-q", *more, target)
 
 
-def _fresh(bench: Bench, stack: ExitStack) -> str:
+def fresh(bench: Bench, stack: ExitStack) -> str:
     """Start a registry that has nothing; its folder goes with it."""
     folder = bench.disk / "empty-registry"
     shutil.rmtree(folder, ignore_errors=True)
@@ -63,60 +71,61 @@ def _fresh(bench: Bench, stack: ExitStack) -> str:
     return stack.enter_context(registry(folder))
 
 
-def _judged(
+def judged(
     title: str, bench: Bench, tools: dict[str, Engine], step: Callable[[Engine, int], Figure],
     *marks: tuple[float, str, Sequence[str]],
 ) -> list[str]:  # fmt: skip
     figures, failed = in_turn(bench.times, tools, step)
     lines = [*table(title, figures, failed), ""]
     for mark, peers, without in marks:
-        said = verdict(figures, mark, peers, [name for name in without if name in figures])
-        print(f"{title}: {said}", flush=True)
-        lines += [f"{title}: {said}.", ""]
+        missing = [name for name in without if name in figures]
+        lines += said(title, verdict(figures, mark, peers, missing))
+    return lines
+
+
+def said(title: str, what: str) -> list[str]:
+    """Print a verdict and give its lines."""
+    print(f"{title}: {what}", flush=True)
+    return [f"{title}: {what}.", ""]
+
+
+def pull(bench: Bench, images: Sequence[str]) -> list[str]:
+    """Pull into an empty store. All but skopeo make of it what their containers need."""
+    lines = ["### Pull, nothing there", ""]
+    tools = tools_of(bench, *KINDS)
+    for image in images:
+        bench.publish(image)
+
+        def step(tool: Engine, _: int, image: str = image) -> Figure:
+            tool.empty()
+            try:
+                return tool.measure(pulling(tool, image, bench.registry))
+            finally:
+                tool.stop()
+
+        marks = ((3.0, "engine", ["skopeo+umoci"]),)
+        lines += judged(f"`{image}`", bench, tools, step, *marks)
     return lines
 
 
 def push(bench: Bench, images: Sequence[str]) -> list[str]:
     """Push what was pulled: every blob new there; engines that keep no blobs pack them again."""
     lines = ["### Push, every blob new", ""]
-    tools = _tools(bench, *_KINDS)
+    tools = tools_of(bench, *KINDS)
     for image in images:
         bench.publish(image)
         for tool in tools.values():
-            _have(tool, image)
+            have(tool, image)
 
         def step(tool: Engine, _: int, image: str = image) -> Figure:
             with ExitStack() as stack:
-                return tool.measure(_sending(tool, image, _fresh(bench, stack)))
+                return tool.measure(sending(tool, image, fresh(bench, stack)))
 
         keepers = ["containerd", "skopeo+umoci"]
-        lines += _judged(
+        lines += judged(
             f"`{image}`", bench, tools, step,
             (3.0, "engine that packs", keepers), (1.0, "mover", ["podman", "docker", "containerd"]),
         )  # fmt: skip
-        for tool in tools.values():
-            tool.stop()
-    return lines
-
-
-def again(bench: Bench, images: Sequence[str]) -> list[str]:
-    """Push an image that is there already."""
-    lines = ["### Push again, unchanged", ""]
-    tools = _tools(bench, *_KINDS)
-    for image in images:
-        bench.publish(image)
-        with ExitStack() as stack:
-            address = _fresh(bench, stack)
-            commands = {}
-            for name, tool in tools.items():
-                _have(tool, image)
-                commands[name] = _sending(tool, image, address)
-                tool.quietly(commands[name])
-            lines += _judged(
-                f"`{image}`", bench, tools,
-                lambda tool, _, commands=commands: tool.measure(commands[tool.name]),
-                (1.0, "peer", []),
-            )  # fmt: skip
         for tool in tools.values():
             tool.stop()
     return lines
@@ -127,40 +136,59 @@ def pack(bench: Bench, images: Sequence[str]) -> list[str]:
     lines = ["### Push of layers made here, packing included", ""]
     for image in images:
         tar = _plain(bench, bench.publish(image).layout)
-        tools = _tools(bench, Lamina, Podman, Docker)
+        tools = tools_of(bench, Lamina, Podman, Docker)
         for tool in tools.values():
-            _imported(tool, tar, image)
-        for title in _PACKINGS:
-            lines += _packed(bench, tools, tar, image, title)
+            tool.empty()
+            tool.quietly(tool.run("import", str(tar), tool.reference(image)))
+        lines += _packed(bench, tools, tar, image)
         for tool in tools.values():
             tool.stop()
         tar.unlink()
     return lines
 
 
-def _imported(tool: Engine, tar: Path, image: str) -> None:
-    tool.empty()
-    tool.quietly(tool.run("import", str(tar), tool.reference(image)))
-
-
-def _packed(bench: Bench, tools: dict[str, Engine], tar: Path, image: str, title: str) -> list[str]:
+def _packed(bench: Bench, tools: dict[str, Engine], tar: Path, image: str) -> list[str]:
+    """Measure each packing of ours and the peers' own, in turn; all of them judged by the same peers."""
     sizes: dict[str, int] = {}
+    ways = dict.fromkeys(_PACKINGS, "lamina") | {name: name for name in tools if name != "lamina"}
 
-    def step(tool: Engine, _: int) -> Figure:
-        more = _PACKINGS[title] if isinstance(tool, Lamina) else ()
+    def step(tool: Engine, way: str) -> Figure:
+        more = _PACKINGS.get(way, ())
         if more:  # it must not know of an earlier packing
-            _imported(tool, tar, image)
+            tool.empty()
+            tool.quietly(tool.run("import", str(tar), tool.reference(image)))
         with ExitStack() as stack:
-            address = _fresh(bench, stack)
-            figure = tool.measure(_sending(tool, image, address, *more))
-            sizes[tool.name] = _weight(address, image)
+            address = fresh(bench, stack)
+            figure = tool.measure(sending(tool, image, address, *more))
+            sizes[way] = _weight(address, image)
         return figure
 
-    marks = ((5.0, "docker", ["podman"]), (3.0, "podman", ["docker"]))
-    lines = _judged(f"`{image}`, {title}", bench, tools, step, *marks)
-    said = ", ".join(f"{name} {size / 1e6:.1f}" for name, size in sizes.items())
-    print(f"MB sent: {said}", flush=True)
-    return [*lines, f"MB of the layer as sent: {said}.", ""]
+    rows = {way: partial(step, tools[name], way) for way, name in ways.items()}
+    found, failed = in_turn(bench.times, rows, lambda row, _: row())
+    lines = []
+    for way in _PACKINGS:
+        if way not in found:
+            continue
+        title = f"`{image}`, {way}"
+        figures = {"lamina": found[way], **{n: one for n, one in found.items() if n in tools}}
+        lines += [*table(title, figures, failed), ""]
+        for mark, peer, other in ((5.0, "docker", "podman"), (3.0, "podman", "docker")):
+            lines += said(title, verdict(figures, mark, peer, [other] if other in figures else []))
+        lines += said(title, _bytes(way, sizes))
+    return lines
+
+
+def _bytes(way: str, sizes: Mapping[str, int]) -> str:
+    """Compare what went over the line with the smaller of the peers' gzip."""
+    peers = [size for name, size in sizes.items() if name not in _PACKINGS]
+    shown = ", ".join(f"{name} {size / 1e6:.1f}" for name, size in sizes.items())
+    if not peers:
+        return f"MB sent: {shown}"
+    share, most = sizes[way] / min(peers), _MOST_BYTES[way]
+    reached = "reached" if share <= most else "**missed**"
+    return (
+        f"MB sent: {shown}; of the smallest peer's: {share:.2f}; mark {most:g} at most: {reached}"
+    )
 
 
 def _plain(bench: Bench, layout: str) -> Path:
@@ -192,7 +220,7 @@ def _copying(tool: Engine, image: str, address: str, target: Path) -> Sequence[s
 def copy(bench: Bench, images: Sequence[str]) -> list[str]:
     """Copy from the registry to an OCI layout, as skopeo does."""
     lines = ["### Copy, registry to layout", ""]
-    tools = _tools(bench, Lamina, Umoci)
+    tools = tools_of(bench, Lamina, Umoci)
     for image in images:
         bench.publish(image)
 
@@ -204,49 +232,7 @@ def copy(bench: Bench, images: Sequence[str]) -> list[str]:
             finally:
                 shutil.rmtree(target, ignore_errors=True)
 
-        lines += _judged(f"`{image}`", bench, tools, step, (1.0, "skopeo", []))
+        lines += judged(f"`{image}`", bench, tools, step, (1.0, "skopeo", []))
     for tool in tools.values():
         tool.stop()
-    return lines
-
-
-def far(bench: Bench, images: Sequence[str]) -> list[str]:
-    """Push what is new, push it again, and copy it back over a line of 50 ms for each round trip."""
-    lines = [f"### A line of {_FAR_S * 1000:.0f} ms", ""]
-    tools = _tools(bench, *_KINDS)
-    for image in images:
-        bench.publish(image)
-        for tool in tools.values():
-            _have(tool, image)
-        turns: dict[str, int] = {}
-
-        def pushed(
-            tool: Engine, _: int, image: str = image, turns: dict[str, int] = turns
-        ) -> Figure:
-            with ExitStack() as stack:
-                address = _fresh(bench, stack)
-                line = stack.enter_context(LongLine(address, delay_s=_FAR_S))
-                figure = tool.measure(_sending(tool, image, line.address))
-                turns[tool.name] = line.turns
-            return figure
-
-        def repeated(
-            tool: Engine, _: int, image: str = image, turns: dict[str, int] = turns
-        ) -> Figure:
-            with ExitStack() as stack:
-                address = _fresh(bench, stack)
-                line = stack.enter_context(LongLine(address, delay_s=_FAR_S))
-                command = _sending(tool, image, line.address)
-                tool.quietly(command)
-                before = line.turns
-                figure = tool.measure(command)
-                turns[tool.name] = line.turns - before
-            return figure
-
-        for title, step in (("every blob new", pushed), ("unchanged", repeated)):
-            lines += _judged(f"`{image}`, {title}", bench, tools, step, (1.0, "peer", []))
-            said = ", ".join(f"{name} {count}" for name, count in turns.items())
-            lines += [f"Round trips: {said}.", ""]
-        for tool in tools.values():
-            tool.stop()
     return lines

@@ -11,6 +11,7 @@ from threading import Lock
 
 from lamina.errors import Corrupt, Invalid, NotFound
 from lamina.events import Phase
+from lamina.image.pump import Pump
 from lamina.image.sink import Arrival, OpenBlob, Progress
 from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.spec.digest import Digest
@@ -137,13 +138,20 @@ class Files:
                     os.close(fd)
 
     def _fill(self, fd: int, opened: OpenBlob, progress: Progress) -> None:
-        count = 0
-        with opened() as stream:
+        written = 0
+
+        def write(piece: bytes) -> None:
+            nonlocal written
+            write_all(fd, piece)
+            written += len(piece)
+            write_out(fd, written - len(piece), written)
+            progress(written)
+
+        # Written by a thread of its own: reading hashes what comes.
+        with opened() as stream, Pump(write, name="write") as writing:
             for piece in chunks(stream):
-                write_all(fd, piece)
-                count += len(piece)
-                write_out(fd, count - len(piece), count)
-                progress(count)
+                writing.put(piece)
+            writing.close()
 
 
 class LayoutSource(Files):
