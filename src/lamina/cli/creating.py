@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from lamina.cli import networking, unready
+from lamina.cli import keeping_flags, networking
 from lamina.cli.flags import BOOL, BYTES, INT, LIST, MAP, STRING, Flag, FlagInvalid
 from lamina.cli.limiting import CREATE_FLAGS, limits_of, warn
 from lamina.errors import Invalid
@@ -58,14 +58,13 @@ FLAGS = (
     Flag("workdir", "w", kind=STRING, help="Working directory inside the container"),
     *CREATE_FLAGS,
     *networking.FLAGS,
-    *unready.FLAGS,
+    *keeping_flags.FLAGS,
 )
 _SECURITY = ("no-new-privileges", "seccomp", "systempaths", "apparmor", "label")
 
 
 def create(arguments: Arguments, context: Context, *, attached: bool = True) -> ContainerRecord:
     """Make the container that the words ask for, its image pulled first where it is missing."""
-    unready.check(arguments)
     request = request_of(arguments, context, attached=attached)
     if request.cidfile and os.path.exists(request.cidfile):
         raise Invalid(
@@ -168,6 +167,8 @@ def request_of(arguments: Arguments, context: Context, *, attached: bool) -> Cre
         ulimits=tuple(Ulimit.parse(text) for text in arguments.texts("ulimit")),
         devices=tuple(Device.parse(text) for text in arguments.texts("device")),
         oom_score_adj=arguments.number("oom-score-adj"),
+        restart=keeping_flags.policy_of(arguments),
+        health=keeping_flags.health_of(arguments),
     )
 
 

@@ -84,6 +84,18 @@ class Containers:
         finally:
             self._engine.networks.release()
 
+    def wanted(self) -> tuple[str, ...]:
+        """Give the IDs of those that do not run and whose restart policy wants them up.
+
+        While a shim lives it keeps the policy; after the machine came up again nobody does until
+        `lamina start --all-restart` starts these.
+        """
+        from lamina.engine.restarting import wants_start
+
+        return tuple(
+            record.id for record in self.records() if wants_start(record, self.state(record.id))
+        )
+
     def stop(self, name: str, *, timeout_s: int | None = None, signal: str = "") -> None:
         """Ask it to end, kill it after `timeout_s` (10, or as created; -1 waits for ever)."""
         execution.stop(self._engine, self.record(name), timeout_s, signal)

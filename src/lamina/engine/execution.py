@@ -97,6 +97,8 @@ def start(
             log=record.host["LogConfig"]["Type"] != "none",
             doomed=_doomed(engine, record),
             network=wires,
+            restart=record.host.get("RestartPolicy") or {},
+            health=_health(record),
         )
         attachment = Shims(split=engine.expendable).start(order, lock)
     finally:
@@ -171,6 +173,20 @@ def _process(record: ContainerRecord) -> ProcessSettings:
         rlimits=_rlimits(host),
         oom_score_adj=int(host.get("OomScoreAdj") or 0),
     )
+
+
+def _health(record: ContainerRecord) -> "Document":
+    """Give the shim's order of health checks, empty where there are none."""
+    from lamina.engine.restarting import health_command
+
+    words, timeout_s = health_command(record.config)
+    if not words:
+        return {}
+    process = _process(record)._replace(
+        args=words, terminal=False, env=_env(record, (), terminal=False)
+    )
+    config = record.config["Healthcheck"]
+    return {"config": config, "process": process.to_json(), "timeout_s": timeout_s}
 
 
 def _rlimits(host: "Document") -> tuple[tuple[str, int, int], ...]:
@@ -350,12 +366,16 @@ def send(engine: "Engine", record: ContainerRecord, op: str, **values: object) -
 
 def kill(engine: "Engine", record: ContainerRecord, signal: str = "KILL") -> None:
     """Send a signal to the first process. Raises: ContainerNotRunning, Invalid (no such signal)."""
+    from signal import SIGKILL
+
     number = signal_number(signal)
     if not engine.containers.state(record.id).is_running:
         raise ContainerNotRunning(
             f"cannot kill container: {record.name}: container {record.id} is not running"
         )
-    send(engine, record, "signal", number=number)
+    # As with Docker, who kills a container or asks it to stop does not want it back.
+    final = number in (int(SIGKILL), signal_number(record.config.get("StopSignal") or "TERM"))
+    send(engine, record, "signal", number=number, final=final)
 
 
 def wait(engine: "Engine", record: ContainerRecord, timeout_s: float | None = None) -> int | None:
@@ -396,7 +416,7 @@ def stop(
     with suppress(ContainerNotRunning, ContainerUnknown):
         if engine.containers.state(record.id).status == "paused":
             freeze(engine, record, frozen=False)
-        send(engine, record, "signal", number=signal_number(chosen))
+        send(engine, record, "signal", number=signal_number(chosen), final=True)
         if wait(engine, record, None if patience < 0 else float(patience)) is None:
             end(engine, record)
 
@@ -406,7 +426,7 @@ def end(engine: "Engine", record: ContainerRecord) -> None:
     import signal
 
     with suppress(ContainerNotRunning, ContainerUnknown, Unavailable):
-        send(engine, record, "signal", number=int(signal.SIGKILL))
+        send(engine, record, "signal", number=int(signal.SIGKILL), final=True)
         if wait(engine, record, _KILL_S) is not None:
             return
     shim = engine.containers.state(record.id).shim

@@ -25,7 +25,9 @@ _FILTERS = (
     "since",
     "volume",
     "network",
+    "health",
 )
+_HEALTHS = ("starting", "healthy", "unhealthy", "none")
 _STATUSES = ("created", "restarting", "running", "removing", "paused", "exited", "dead")
 
 
@@ -56,14 +58,7 @@ def summaries(
     Without `all` a container that no shim holds is not even read. Raises: Invalid (filters).
     """
     wanted = dict(filters or {})
-    for name in wanted:
-        if name not in _FILTERS:
-            raise Invalid(f"invalid filter '{name}'", hint=f"filters are {', '.join(_FILTERS)}")
-    for status in wanted.get("status", ()):
-        if status not in _STATUSES:
-            raise Invalid(
-                f"invalid filter 'status={status}'", hint=f"one of {', '.join(_STATUSES)}"
-            )
+    _check(wanted)
     containers = engine.containers
     ids: Iterable[str] = containers.register.ids()
     everything = all or latest > 0 or bool(wanted.get("status") or wanted.get("exited"))
@@ -93,6 +88,20 @@ def _measured(
             with present(engine, row.record):
                 size = engine.snapshotter.usage(row.id)[0]
             yield ContainerSummary(row.record, row.state, size)
+
+
+def _check(wanted: "Mapping[str, Sequence[str]]") -> None:
+    for name in wanted:
+        if name not in _FILTERS:
+            raise Invalid(f"invalid filter '{name}'", hint=f"filters are {', '.join(_FILTERS)}")
+    for status in wanted.get("status", ()):
+        if status not in _STATUSES:
+            raise Invalid(
+                f"invalid filter 'status={status}'", hint=f"one of {', '.join(_STATUSES)}"
+            )
+    for health in wanted.get("health", ()):
+        if health not in _HEALTHS:
+            raise Invalid(f"invalid filter 'health={health}'", hint=f"one of {', '.join(_HEALTHS)}")
 
 
 class _Filter:
@@ -128,6 +137,7 @@ class _Filter:
             "volume": lambda value: any(
                 value in (m["Destination"], m["Source"], m.get("Name")) for m in record.mounts
             ),
+            "health": lambda value: (state.health.get("Status") or "none") == value,
             "network": lambda value: record.host.get("NetworkMode") == value,
         }
         for name, test in tests.items():

@@ -23,6 +23,7 @@ RECORD = "container.json"
 """The file that makes a folder a container: written last, removed first."""
 
 _LOST = 137
+_LIVING = ("running", "restarting")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,11 @@ def _quoted(word: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ContainerState:
-    """How a container is now. Times are RFC 3339 or empty; `pid` is 0 when nothing runs."""
+    """How a container is now. Times are RFC 3339 or empty; `pid` is 0 when nothing runs.
+
+    `restarts` counts how often its policy started it again; `stopped` tells that a person stopped it.
+    `health` is Docker's State.Health, empty without checks.
+    """
 
     status: str
     pid: int = 0
@@ -105,11 +110,14 @@ class ContainerState:
     shim: int = 0
     network: Document = field(default_factory=dict)
     oom_killed: bool = False
+    restarts: int = 0
+    stopped: bool = False
+    health: Document = field(default_factory=dict)
 
     @property
     def is_running(self) -> bool:
-        """Whether it runs, paused or not."""
-        return self.status in ("running", "paused")
+        """Whether it runs, paused or not, or is about to run again."""
+        return self.status in ("running", "paused", "restarting")
 
 
 class Records:
@@ -156,11 +164,11 @@ class Records:
         """Tell how the container is, by its state file and its lock."""
         while (document := self._document(container)) is not None:
             status = str(document.get("status", "created"))
-            if status != "running":
+            if status not in _LIVING:
                 return _state(status, document)
             # Its shim takes the lock before it writes that and lets go after it wrote the end.
             if self.is_held(container):
-                return _state("paused" if document.get("paused") else "running", document)
+                return _state("paused" if document.get("paused") else status, document)
             lost = self._lost(container)
             if lost is not None:
                 return lost
@@ -213,7 +221,7 @@ class Records:
         path = f"{self.folder}/{container}/state.json"
         try:
             document = self._document(container)
-            if document is None or document.get("status") != "running":
+            if document is None or document.get("status") not in _LIVING:
                 return None
             document |= {
                 "status": "exited",
@@ -241,6 +249,9 @@ def _state(status: str, document: Document) -> ContainerState:
         shim=int(document.get("shim") or 0),
         network=document.get("network") or {},
         oom_killed=bool(document.get("oom_killed")),
+        restarts=int(document.get("restarts") or 0),
+        stopped=bool(document.get("stopped")),
+        health=document.get("health") or {},
     )
 
 

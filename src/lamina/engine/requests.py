@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from lamina.engine.limits import Device, Ulimit, check_limits, check_score
 from lamina.engine.network_request import Endpoint, NetworkRequest
+from lamina.engine.restarting import HealthRequest, RestartPolicy
 from lamina.engine.volume_mounts import MountInvalid, VolumeMount
 from lamina.errors import Invalid
 from lamina.spec.bundle import capabilities
@@ -76,6 +77,8 @@ class CreateRequest:
     ulimits: tuple[Ulimit, ...] = ()
     devices: tuple[Device, ...] = ()
     oom_score_adj: int = 0
+    restart: RestartPolicy = field(default_factory=RestartPolicy)
+    health: HealthRequest = field(default_factory=HealthRequest)
 
     @property
     def networks(self) -> NetworkRequest:
@@ -89,6 +92,9 @@ class CreateRequest:
         capabilities(self.cap_add, self.cap_drop)
         check_limits(self.limits)
         check_score(self.oom_score_adj)
+        self.health.check()
+        if self.auto_remove and self.restart.name != "no":
+            raise Invalid("can't create 'AutoRemove' container with restart policy")
         for device in self.devices:
             tuple(device.nodes())
         self.networks.check()
@@ -148,6 +154,7 @@ def config_document(request: CreateRequest, image: Document, container: str) -> 
         raise CommandMissing("no command specified", hint="add one after the image's name")
     env = _merge_env(image.get("Env") or [], request.env)
     ports = request.networks.all_exposed(image.get("ExposedPorts") or {})
+    health = request.health.merged(image.get("Healthcheck") or {})
     return {
         "Hostname": request.hostname or container[:12],
         "Domainname": request.domainname,
@@ -161,7 +168,7 @@ def config_document(request: CreateRequest, image: Document, container: str) -> 
         "StdinOnce": request.open_stdin and request.stdin_once,
         "Env": env,
         "Cmd": command or None,
-        **({"Healthcheck": image["Healthcheck"]} if image.get("Healthcheck") else {}),
+        **({"Healthcheck": health} if health else {}),
         "Image": request.image,
         "Volumes": image.get("Volumes") or None,
         "WorkingDir": request.workdir or image.get("WorkingDir") or "",
@@ -193,7 +200,7 @@ def host_document(request: CreateRequest) -> Document:
         "ContainerIDFile": request.cidfile,
         "LogConfig": {"Type": request.log_driver, "Config": {}},
         **request.networks.host_values(),
-        "RestartPolicy": {"Name": "no", "MaximumRetryCount": 0},
+        "RestartPolicy": request.restart.to_json(),
         "AutoRemove": request.auto_remove,
         "CapAdd": list(request.cap_add) or None,
         "CapDrop": list(request.cap_drop) or None,

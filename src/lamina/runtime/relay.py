@@ -17,6 +17,10 @@ from lamina.runtime.log import LogWriter
 from lamina.runtime.process import Started, Stdio
 from lamina.spec.wire import Document, decode, encode
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lamina.runtime.health import Health
+
 __all__ = ["Answer", "Client", "Pipes", "Relay"]
 
 _PIECE = 32 << 10
@@ -132,6 +136,7 @@ class Relay:
         self._operate = operate
         self._log = log
         self._stdin_once = stdin_once
+        self.health: Health | None = None
         self._typed = bytearray()
         self._typed_end = False
 
@@ -156,6 +161,8 @@ class Relay:
                 if ended in ready:
                     break
                 self._serve(ready)
+                if self.health:
+                    self.health.turn(ready)
             self._drain()
         finally:
             os.close(ended)
@@ -163,7 +170,24 @@ class Relay:
             if self._log:
                 self._log.close()
 
-    def finish(self, last: bytes) -> None:
+    def idle(self, seconds: float, enough: Callable[[], bool]) -> None:
+        """Serve requests while nothing runs, for `seconds` or until `enough()`."""
+        import time
+
+        self.pipes = self.health = None
+        deadline = time.monotonic() + seconds
+        while not enough() and (left := deadline - time.monotonic()) > 0:
+            self._serve(self._wait(-1, left))
+
+    def part(self, last: bytes, patience_s: float = 1.0) -> None:
+        """Send the last frame to everyone attached and let them go, also those that do not read."""
+        attached = {fd: c for fd, c in self.clients.items() if c.streams}
+        self.finish(last, patience_s)
+        for fd, client in attached.items():
+            self.clients.pop(fd, None)
+            client.close()
+
+    def finish(self, last: bytes, patience_s: float | None = None) -> None:
         """Send the last frame to everyone attached, and wait until each has it or has gone."""
         self.broadcast(last, Stream.EXITED)
         waiting = [c for c in self.clients.values() if c.outbox and not c.gone]
@@ -171,7 +195,8 @@ class Relay:
         for client in waiting:
             poller.register(client.sock, select.POLLOUT)
         while waiting:
-            poller.poll()
+            if not poller.poll(None if patience_s is None else int(patience_s * 1000)):
+                return
             for client in waiting:
                 client.flush()
                 if client.gone or not client.outbox:
@@ -186,9 +211,15 @@ class Relay:
         if self.pipes:
             self.pipes.close()
 
-    def _wait(self, ended: int) -> dict[int, int]:
+    def _wait(self, ended: int, limit_s: float | None = None) -> dict[int, int]:
         poller = select.poll()
-        poller.register(ended, select.POLLIN)
+        if ended >= 0:
+            poller.register(ended, select.POLLIN)
+        if self.health:
+            limit_s = self.health.wait_s()
+            for fd in self.health.fds:
+                poller.register(fd, select.POLLIN)
+        timeout = None if limit_s is None else int(limit_s * 1000) + 1
         poller.register(self.listener, select.POLLIN)
         full = False
         for fd, client in self.clients.items():
@@ -196,13 +227,13 @@ class Relay:
             flags = 0 if len(self._typed) > _HIGH_WATER else select.POLLIN
             poller.register(fd, flags | (select.POLLOUT if client.outbox else 0))
         if self.pipes is None:
-            return dict(poller.poll())
+            return dict(poller.poll(timeout))
         flags_of = {} if full else dict.fromkeys(self.pipes.outputs, select.POLLIN)
         if self._typed and self.pipes.input >= 0:
             flags_of[self.pipes.input] = flags_of.get(self.pipes.input, 0) | select.POLLOUT
         for fd, flags in flags_of.items():
             poller.register(fd, flags)
-        return dict(poller.poll())
+        return dict(poller.poll(timeout))
 
     def _serve(self, ready: dict[int, int]) -> None:
         pipes = self.pipes

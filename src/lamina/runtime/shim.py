@@ -10,19 +10,20 @@ It is started with three descriptors: the request, the starter's socket and the 
 """
 
 import os
-import signal
 import sys
 import time
 from contextlib import suppress
 
-from lamina.errors import InUse, Invalid, LaminaError
+from lamina.errors import Invalid, LaminaError
 from lamina.runtime import cgroups, frames, syscalls, userns
 from lamina.runtime.frames import Stream, frame
+from lamina.runtime.keeping import Keeper
 from lamina.runtime.log import LogWriter, timestamp
 from lamina.runtime.mounts import SharedLayers, perform
 from lamina.runtime.net.wires import Wires
+from lamina.runtime.operations import ENDED, operate, refuse
 from lamina.runtime.process import OURS, Launch, Started, StartFailed, exit_code, reap
-from lamina.runtime.relay import Answer, Client, Pipes, Relay
+from lamina.runtime.relay import Client, Pipes, Relay
 from lamina.runtime.runtime import Runtime, make
 from lamina.spec.bundle import (
     CAPABILITIES,
@@ -39,7 +40,10 @@ from lamina.stream.files import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from typing import Final
+
+    from lamina.runtime.health import Health
 
 __all__ = ["ATTACH_FD", "LOCK_FD", "REQUEST_FD", "Shim", "look_up", "main"]
 
@@ -47,16 +51,15 @@ REQUEST_FD: "Final" = 200
 ATTACH_FD: "Final" = 201
 LOCK_FD: "Final" = 202
 
-_ENDED = "the container is not running"
 _EXEC_GRACE_S = 2.0
 _ALL_STREAMS = frozenset(Stream)
 
 
 def _load() -> None:
     """Import now what is needed later: an upgrade may change the files under a running shim."""
-    from lamina.runtime import console, execs, join
+    from lamina.runtime import console, execs, health, join
 
-    del console, execs, join
+    del console, execs, health, join
 
 
 def main() -> None:
@@ -79,7 +82,7 @@ def main() -> None:
         layers.acquire([_mount(row) for row in request["layers"]])
         syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID)
     except (LaminaError, OSError) as error:
-        _refuse(starter, StartFailed(f"cannot prepare the container: {error}"))
+        refuse(starter, StartFailed(f"cannot prepare the container: {error}"))
         layers.release()
         sys.exit(1)
     if os.fork():
@@ -106,16 +109,6 @@ def _remove(path: str) -> None:
         remove_tree(path)
 
 
-def _refuse(client: Client, error: LaminaError) -> None:
-    document = {
-        "error": error.message,
-        "hint": error.hint,
-        "exit_code": getattr(error, "exit_code", OURS),
-    }
-    client.sock.settimeout(None)
-    client.send(frame(Stream.FAILED, encode(document)))
-
-
 class Shim:
     """One container's supervisor, from its mounts to its exit code."""
 
@@ -134,46 +127,92 @@ class Shim:
         self.state: Document = {}
         self._starter = starter
         self._host_proc = host_proc
-        self._ended: dict[int, int] = {}
-        self._execs: set[int] = set()
-        self._relay: Relay | None = None
+        self.ended: dict[int, int] = {}
+        self.execs: set[int] = set()
+        self.relay: Relay | None = None
+        self._listener: socket.socket | None = None
+        self.keeper = Keeper(request["restart"])
 
     def run(self) -> None:
         """Start the process, serve it until it ends, clean up, and only then tell."""
         syscalls.name_process("lamina-shim")
         os.umask(0o022)
         try:
-            relay, pipes, started = self._start()
+            self._prepare()
+            relay, pipes, started = self._start({})
         except (LaminaError, OSError, ValueError, KeyError) as error:
-            if not isinstance(error, (LaminaError, OSError)):
-                self.report_crash()
-            failure = error if isinstance(error, LaminaError) else StartFailed(str(error))
-            self._fail(failure)
+            self._fail(self._failure(error))
             return
-        relay.run(pipes, started)
-        code = self._reap(started.watched)
-        self.record(
-            status="exited",
-            exit_code=code,
-            finished=timestamp(time.time_ns()),
-            pid=0,
-            oom_killed=self.group.out_of_memory(),
-        )
-        self._wait_for_execs()
+        self._greet(relay)
+        while True:
+            since = time.monotonic()
+            relay.run(pipes, started)
+            code = self._reap(started.watched)
+            self._note_end(code, relay)
+            self._wait_for_execs()
+            if not self.keeper.again(code):
+                break
+            again = self._again(relay, code, time.monotonic() - since)
+            if again is None:
+                break
+            relay, pipes, started = again
+        if self.state["status"] == "restarting":
+            self.record(status="exited")
         self._clean(remove=bool(self.request["doomed"]))
         relay.listener.close()
         with suppress(OSError):
             os.close(LOCK_FD)
         relay.finish(frame(Stream.EXITED, encode({"exit_code": code})))
 
-    def _start(self) -> tuple[Relay, Pipes, Started]:
+    def _failure(self, error: Exception) -> LaminaError:
+        if not isinstance(error, (LaminaError, OSError)):
+            self.report_crash()
+        return error if isinstance(error, LaminaError) else StartFailed(str(error))
+
+    def _note_end(self, code: int, relay: Relay) -> None:
+        self.started = None
+        self.paused = False
+        facts: Document = {}
+        if relay.health:
+            facts["health"] = relay.health.end()
+        self.record(
+            status="restarting" if self.keeper.again(code) else "exited",
+            exit_code=code,
+            finished=timestamp(time.time_ns()),
+            pid=0,
+            paused=False,
+            oom_killed=self.group.out_of_memory(),
+            **facts,
+        )
+
+    def _again(self, relay: Relay, code: int, ran_s: float) -> tuple[Relay, Pipes, Started] | None:
+        """Wait as the policy says, and start the process once more; None when that is not to be."""
+        relay.part(frame(Stream.EXITED, encode({"exit_code": code})))
+        relay.idle(self.keeper.delay_s(ran_s), lambda: self.keeper.stopped)
+        if self.keeper.stopped:
+            return None
+        self.runtime.delete(self.id, self.run_folder)
+        _remove(f"{self.run_folder}/state")
+        self.group.remove()
+        try:
+            return self._start(relay.clients)
+        except (LaminaError, OSError) as error:
+            self.record(error=self._failure(error).message)
+            return None
+
+    def _prepare(self) -> None:
+        """Make the mounts, and from them the document that every start uses."""
         syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_SLAVE)
         flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
         syscalls.mount("proc", "/proc", "proc", flags)
         for row in self.request["mounts"]:
             perform(_mount(row))
+        self.record(network=self.wires.finish())
+        self._listener = frames.listen(f"{self.run_folder}/s")
+
+    def _start(self, clients: dict[int, Client]) -> tuple[Relay, Pipes, Started]:
+        """Start the first process; `clients` go on being served."""
         rootfs = f"{self.run_folder}/rootfs"
-        network = self.wires.finish()
         self.group = cgroups.create(
             self.id,
             privileged=self.bundle.privileged,
@@ -196,14 +235,8 @@ class Shim:
         )
         stdin = self.request["open_stdin"]
         pipes = Pipes(terminal=self.settings.terminal, stdin=stdin)
-        listener = frames.listen(f"{self.run_folder}/s")
         launch = Launch(
-            self.id,
-            self.run_folder,
-            config,
-            pipes.theirs,
-            self.enter,
-            self.settings.terminal,
+            self.id, self.run_folder, config, pipes.theirs, self.enter, self.settings.terminal
         )
         try:
             started = self.runtime.start(launch)
@@ -212,8 +245,17 @@ class Shim:
         self.started = started
         pipes.started(started, stdin=stdin)
         log = LogWriter(f"{self.folder}/log") if self.request["log"] else None
-        relay = Relay(listener, self._operate, log=log, stdin_once=self.request["stdin_once"])
-        self._relay = relay
+        assert self._listener is not None  # noqa: S101 - `_prepare` came before
+        once = self.request["stdin_once"]
+        relay = Relay(
+            self._listener,
+            lambda asked, client: operate(self, asked, client),
+            log=log,
+            stdin_once=once,
+        )
+        relay.clients = clients
+        relay.health = self._health()
+        self.relay = relay
         self.record(
             status="running",
             pid=self.host_pid(started.pid),
@@ -224,13 +266,48 @@ class Shim:
             error="",
             paused=False,
             oom_killed=False,
-            network=network,
+            restarts=self.keeper.count,
+            stopped=False,
+            **({"health": relay.health.document} if relay.health else {}),
         )
+        return relay, pipes, started
+
+    def _greet(self, relay: Relay) -> None:
+        """Tell the starter that it runs, and attach it."""
         silent = frozenset() if self.request["starter_types"] else frozenset({Stream.STDIN})
         self._starter.attach(_ALL_STREAMS - silent)
         relay.add(self._starter)
         self._starter.send(frame(Stream.STARTED, encode({"pid": self.state["pid"]})))
-        return relay, pipes, started
+
+    def _health(self) -> "Health | None":
+        order = self.request["health"]
+        if not order:
+            return None
+        from lamina.runtime.health import Health, check
+
+        settings = ProcessSettings.from_json(order["process"])
+        timeout_s = order["timeout_s"]
+
+        def begin() -> int:
+            read, write = os.pipe()
+            if pid := os.fork():
+                os.close(write)
+                os.set_blocking(read, False)
+                self.execs.add(pid)
+                return read
+            try:
+                syscalls.become_subreaper()
+                self.detach_relay()
+                check(self, settings, timeout_s, write)
+            finally:
+                os._exit(0)
+
+        return Health(
+            order["config"],
+            begin,
+            lambda document, _: self.record(health=document),
+            lambda: self.paused,
+        )
 
     @property
     def _runtime_confines(self) -> bool:
@@ -269,7 +346,7 @@ class Shim:
         self._clean(remove=bool(self.request["doomed"]))
         with suppress(OSError):
             os.close(LOCK_FD)
-        _refuse(self._starter, error)
+        refuse(self._starter, error)
 
     def report_crash(self) -> None:
         """Leave the traceback of a defect of ours where a person can find it."""
@@ -307,19 +384,19 @@ class Shim:
         return pid
 
     def _reap(self, watched: int) -> int:
-        known = self._ended.get(watched)
+        known = self.ended.get(watched)
         return reap(watched) if known is None else exit_code(known)
 
     def _wait_for_execs(self) -> None:
         """Let execs tell their own ends: they die with this namespace."""
         deadline = time.monotonic() + _EXEC_GRACE_S
-        while self._execs and time.monotonic() < deadline:
-            for pid in list(self._execs):
+        while self.execs and time.monotonic() < deadline:
+            for pid in list(self.execs):
                 with suppress(ChildProcessError):
                     if os.waitpid(pid, os.WNOHANG)[0] == 0:
                         continue
-                self._execs.discard(pid)
-            if self._execs:
+                self.execs.discard(pid)
+            if self.execs:
                 time.sleep(0.005)
 
     def _clean(self, *, remove: bool) -> None:
@@ -336,138 +413,29 @@ class Shim:
             else:
                 _remove(path)
 
-    def _operate(self, request: Document, client: Client) -> Answer:
-        """Serve one request of a client. Raises: LaminaError, OSError (sent to the client)."""
-        self._collect()
-        name = str(request.get("op", ""))
-        operation = getattr(self, f"_do_{name}", None)
-        if operation is None:
-            raise Invalid(f"unknown operation {name!r}")
-        answer: Answer = operation(request, client)
-        return answer
-
-    def _collect(self) -> None:
-        """Reap execs that ended, and strays that were handed to us as this namespace's first."""
-        with suppress(ChildProcessError):
-            while True:
-                pid, status = os.waitpid(-1, os.WNOHANG)
-                if pid == 0:
-                    return
-                self._execs.discard(pid)
-                if self.started and pid == self.started.watched:
-                    self._ended[pid] = status
-
-    def _pid(self) -> int:
+    def pid(self) -> int:
+        """Give the first process's ID as this namespace numbers it. Raises: Invalid (none runs)."""
         if self.started is None:
-            raise Invalid(_ENDED)
+            raise Invalid(ENDED)
         return self.started.pid
 
-    def _do_attach(self, request: Document, client: Client) -> Answer:
-        wanted = {Stream[name.upper()] for name in request["streams"]}
-        client.attach(frozenset(wanted | {Stream.EXITED}))
-        return {"terminal": self.settings.terminal}, ()
-
-    def _do_wait(self, _request: Document, client: Client) -> Answer:
-        client.attach(frozenset({Stream.EXITED}))
-        return {}, ()
-
-    def _root(self) -> int:
+    def root(self) -> int:
         """Open what the first process has as `/`. Raises: Invalid (it has ended)."""
         try:
-            return os.open(f"/proc/{self._pid()}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+            return os.open(f"/proc/{self.pid()}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         except (FileNotFoundError, ProcessLookupError) as error:
-            raise Invalid(_ENDED) from error
-
-    def _do_signal(self, request: Document, _client: Client) -> Answer:
-        number = signal.Signals(int(request["number"]))
-        if number is signal.SIGKILL and self.paused:
-            self._freeze(frozen=False)
-        try:
-            os.kill(self._pid(), number)
-        except ProcessLookupError as error:
-            raise Invalid(_ENDED) from error
-        return {}, ()
-
-    def _do_resize(self, request: Document, _client: Client) -> Answer:
-        from lamina.runtime import console
-
-        if self._relay and self._relay.terminal >= 0:
-            console.resize(self._relay.terminal, int(request["rows"]), int(request["columns"]))
-        return {}, ()
-
-    def _do_freeze(self, request: Document, _client: Client) -> Answer:
-        frozen = bool(request["frozen"])
-        if frozen == self.paused:
-            word = "already" if frozen else "not"
-            raise InUse(f"Container {self.id} is {word} paused")
-        self._freeze(frozen=frozen)
-        return {}, ()
-
-    def _freeze(self, *, frozen: bool) -> None:
-        if not self.group.freeze(frozen=frozen):
-            number = signal.SIGSTOP if frozen else signal.SIGCONT
-            cgroups.signal_all(self._inside(), number)
-        self.paused = frozen
-        self.record(paused=frozen)
-
-    def _inside(self) -> list[int]:
-        """List the container's processes: all of this PID namespace that are in a further one."""
-        own = os.readlink("/proc/self/ns/pid")
-        found = []
-        for name in os.listdir("/proc"):
-            if name.isdigit():
-                with suppress(OSError):
-                    if os.readlink(f"/proc/{name}/ns/pid") != own:
-                        found.append(int(name))
-        return found
-
-    def _do_processes(self, _request: Document, _client: Client) -> Answer:
-        return {"pids": [self.host_pid(pid) for pid in self._inside()]}, ()
-
-    def _do_root(self, _request: Document, _client: Client) -> Answer:
-        return {}, (self._root(),)
-
-    def _do_netns(self, _request: Document, _client: Client) -> Answer:
-        fd = os.open(f"/proc/{self._pid()}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        return {}, (fd,)
-
-    def _do_userns(self, _request: Document, _client: Client) -> Answer:
-        return {}, (os.open("/proc/self/ns/user", os.O_RDONLY | os.O_CLOEXEC),)
-
-    def _do_connect(self, request: Document, _client: Client) -> Answer:
-        self.record(network=self.wires.connect(request["link"]))
-        return {}, ()
-
-    def _do_disconnect(self, request: Document, _client: Client) -> Answer:
-        self.record(network=self.wires.disconnect(request["network"]))
-        return {}, ()
-
-    def _do_exec(self, request: Document, client: Client) -> Answer:
-        if self.paused:
-            words = f"Container {self.id} is paused, unpause the container before exec"
-            _refuse(client, StartFailed(words, hint="`lamina unpause` it first", exit_code=1))
-            return None
-        pid = os.fork()
-        if pid:
-            self._execs.add(pid)
-            return None
-        from lamina.runtime.execs import serve_exec
-
-        try:
-            serve_exec(self, request, client)
-        finally:
-            os._exit(0)
+            raise Invalid(ENDED) from error
 
     def detach_relay(self) -> None:
         """Close what belongs to the first process's streams: a forked exec must not hold it."""
-        if self._relay:
-            self._relay.release()
+        if self.relay:
+            self.relay.release()
         with suppress(OSError):
             os.close(LOCK_FD)
 
     def account_of(self, user: str) -> Account:
         """Look `user` up in the running container."""
-        root = self._root()
+        root = self.root()
         try:
             return look_up(root, user)
         finally:

@@ -33,6 +33,8 @@ class Order:
     `folder` keeps log, lock and state; `run_folder` the socket, the bundle and the rootfs.
     `mounts` make `run_folder/rootfs`; those of type `erofs` are shared with other containers.
     `starter_types` lets the starter's connection write to standard input.
+    `restart` is Docker's RestartPolicy. `health`, where there are checks, is their `config` (Docker's
+    Healthcheck), their `process` and `timeout_s`.
     `doomed` lists files, folders and links to remove at the end, in this order (`--rm`).
     `network` is what `net.wires` reads; empty where the container has nothing of its own.
     """
@@ -51,6 +53,8 @@ class Order:
     log: bool = True
     doomed: Sequence[str] = ()
     network: Document = field(default_factory=dict)
+    restart: Document = field(default_factory=dict)
+    health: Document = field(default_factory=dict)
 
     def to_json(self) -> Document:
         """Give the order as the shim reads it."""
@@ -71,6 +75,8 @@ class Order:
             "log": self.log,
             "doomed": list(self.doomed),
             "network": self.network,
+            "restart": self.restart,
+            "health": self.health,
         }
 
 

@@ -117,8 +117,15 @@ def status_text(summary: ContainerSummary, now: float) -> str:
     """Say how a container is: `Up 9 seconds (Paused)`, `Exited (3) 2 minutes ago`, `Created`."""
     state = summary.state
     if state.is_running:
+        if state.status == "restarting":
+            return f"Restarting ({state.exit_code}) {ago(since_epoch(state.finished), now)}"
         text = f"Up {human_duration(now - since_epoch(state.started))}"
-        return f"{text} (Paused)" if state.status == "paused" else text
+        if state.status == "paused":
+            return f"{text} (Paused)"
+        health = state.health.get("Status", "")
+        if health:
+            return f"{text} ({'health: starting' if health == 'starting' else health})"
+        return text
     if state.status == "exited":
         return f"Exited ({state.exit_code}) {ago(since_epoch(state.finished), now)}"
     return state.status.capitalize()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamina.cli.each import for_each
-from lamina.cli.flags import BOOL, Command, Flag
+from lamina.cli.flags import BOOL, ArityWrong, Command, Flag
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,11 +17,16 @@ COMMAND = Command(
     usage="lamina start [OPTIONS] CONTAINER [CONTAINER...]",
     summary="Start one or more stopped containers",
     flags=(
+        Flag(
+            "all-restart",
+            kind=BOOL,
+            help="Start all containers whose restart policy wants them up (after a reboot)",
+        ),
         Flag("attach", "a", kind=BOOL, help="Attach STDOUT/STDERR and forward signals"),
         Flag("detach-keys", help="Override the key sequence for detaching a container"),
         Flag("interactive", "i", kind=BOOL, help="Attach container's STDIN"),
     ),
-    arity=(1, None),
+    arity=(0, None),
 )
 
 
@@ -30,8 +35,13 @@ def main(arguments: Arguments, context: Context) -> int:
     from lamina.engine.execution import ContainerRunning
     from lamina.errors import Invalid
 
-    context.enter_namespace(containers=arguments.positional)
+    names = arguments.positional
+    if not names and not arguments.flag("all-restart"):
+        raise ArityWrong("'lamina start' requires at least 1 argument")
     containers = context.engine.containers
+    if arguments.flag("all-restart"):
+        names = (*names, *containers.wanted())
+    context.enter_namespace(containers=names)
     if arguments.flag("attach") or arguments.flag("interactive"):
         if len(arguments.positional) > 1:
             raise Invalid("you cannot start and attach multiple containers at once")
@@ -43,7 +53,7 @@ def main(arguments: Arguments, context: Context) -> int:
         except ContainerRunning:  # as Docker: it is what was wanted
             return
 
-    return for_each(context, arguments.positional, start)
+    return for_each(context, names, start)
 
 
 def _attached(arguments: Arguments, context: Context) -> int:

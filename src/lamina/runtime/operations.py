@@ -1,0 +1,197 @@
+"""What may be asked of a shim by its socket, one function per operation."""
+
+import os
+import signal
+from contextlib import suppress
+
+from lamina.errors import InUse, Invalid
+from lamina.runtime import cgroups
+from lamina.runtime.frames import Stream, frame
+from lamina.runtime.process import OURS, StartFailed
+from lamina.runtime.relay import Answer, Client
+from lamina.spec.limits import Limits
+from lamina.spec.wire import Document, encode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lamina.errors import LaminaError
+    from lamina.runtime.shim import Shim
+
+__all__ = ["ENDED", "operate", "refuse"]
+
+ENDED = "the container is not running"
+
+
+def operate(shim: "Shim", request: Document, client: Client) -> Answer:
+    """Serve one request of a client. Raises: LaminaError, OSError (sent to the client)."""
+    _collect(shim)
+    name = str(request.get("op", ""))
+    operation = _OPERATIONS.get(name)
+    if operation is None:
+        raise Invalid(f"unknown operation {name!r}")
+    return operation(shim, request, client)
+
+
+def refuse(client: Client, error: "LaminaError") -> None:
+    """Tell a client that waits for a process that it could not be started."""
+    document = {
+        "error": error.message,
+        "hint": error.hint,
+        "exit_code": getattr(error, "exit_code", OURS),
+    }
+    client.sock.settimeout(None)
+    client.send(frame(Stream.FAILED, encode(document)))
+
+
+def _collect(shim: "Shim") -> None:
+    """Reap execs that ended, and strays that were handed to us as this namespace's first."""
+    with suppress(ChildProcessError):
+        while True:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            shim.execs.discard(pid)
+            if shim.started and pid == shim.started.watched:
+                shim.ended[pid] = status
+
+
+def _attach(shim: "Shim", request: Document, client: Client) -> Answer:
+    wanted = {Stream[name.upper()] for name in request["streams"]}
+    client.attach(frozenset(wanted | {Stream.EXITED}))
+    return {"terminal": shim.settings.terminal}, ()
+
+
+def _wait(_shim: "Shim", _request: Document, client: Client) -> Answer:
+    client.attach(frozenset({Stream.EXITED}))
+    return {}, ()
+
+
+def _signal(shim: "Shim", request: Document, _client: Client) -> Answer:
+    number = signal.Signals(int(request["number"]))
+    if request.get("final"):
+        shim.keeper.stopped = True
+        shim.record(stopped=True)
+        if shim.started is None:  # between two lives
+            return {}, ()
+    if number is signal.SIGKILL and shim.paused:
+        _set_frozen(shim, frozen=False)
+    try:
+        os.kill(shim.pid(), number)
+    except ProcessLookupError as error:
+        raise Invalid(ENDED) from error
+    return {}, ()
+
+
+def _resize(shim: "Shim", request: Document, _client: Client) -> Answer:
+    from lamina.runtime import console
+
+    if shim.relay and shim.relay.terminal >= 0:
+        console.resize(shim.relay.terminal, int(request["rows"]), int(request["columns"]))
+    return {}, ()
+
+
+def _freeze(shim: "Shim", request: Document, _client: Client) -> Answer:
+    frozen = bool(request["frozen"])
+    if frozen == shim.paused:
+        word = "already" if frozen else "not"
+        raise InUse(f"Container {shim.id} is {word} paused")
+    _set_frozen(shim, frozen=frozen)
+    return {}, ()
+
+
+def _set_frozen(shim: "Shim", *, frozen: bool) -> None:
+    if not shim.group.freeze(frozen=frozen):
+        number = signal.SIGSTOP if frozen else signal.SIGCONT
+        cgroups.signal_all(_inside(), number)
+    shim.paused = frozen
+    shim.record(paused=frozen)
+
+
+def _inside() -> list[int]:
+    """List the container's processes: all of this PID namespace that are in a further one."""
+    own = os.readlink("/proc/self/ns/pid")
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            with suppress(OSError):
+                if os.readlink(f"/proc/{name}/ns/pid") != own:
+                    found.append(int(name))
+    return found
+
+
+def _processes(shim: "Shim", _request: Document, _client: Client) -> Answer:
+    return {"pids": [shim.host_pid(pid) for pid in _inside()]}, ()
+
+
+def _update(shim: "Shim", request: Document, _client: Client) -> Answer:
+    """Change limits and restart policy of what runs; processes enter further groups as they are."""
+    limits = Limits(*request["limits"])
+    if shim.started is not None:
+        shim.group = shim.group.extended(shim.id, limits, _inside())
+        shim.group.limit(limits)
+    shim.bundle = shim.bundle._replace(limits=Limits(*request["all_limits"]))
+    shim.keeper.follow(request["restart"])
+    return {}, ()
+
+
+def _root(shim: "Shim", _request: Document, _client: Client) -> Answer:
+    return {}, (shim.root(),)
+
+
+def _netns(shim: "Shim", _request: Document, _client: Client) -> Answer:
+    fd = os.open(f"/proc/{shim.pid()}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    return {}, (fd,)
+
+
+def _userns(_shim: "Shim", _request: Document, _client: Client) -> Answer:
+    return {}, (os.open("/proc/self/ns/user", os.O_RDONLY | os.O_CLOEXEC),)
+
+
+def _connect(shim: "Shim", request: Document, _client: Client) -> Answer:
+    shim.record(network=shim.wires.connect(request["link"]))
+    return {}, ()
+
+
+def _disconnect(shim: "Shim", request: Document, _client: Client) -> Answer:
+    shim.record(network=shim.wires.disconnect(request["network"]))
+    return {}, ()
+
+
+def _exec(shim: "Shim", request: Document, client: Client) -> Answer:
+    if shim.paused:
+        words = f"Container {shim.id} is paused, unpause the container before exec"
+        refuse(client, StartFailed(words, hint="`lamina unpause` it first", exit_code=1))
+        return None
+    if shim.started is None:
+        words = f"Container {shim.id} is restarting, wait until the container is running"
+        refuse(client, StartFailed(words, exit_code=1))
+        return None
+    pid = os.fork()
+    if pid:
+        shim.execs.add(pid)
+        return None
+    from lamina.runtime.execs import serve_exec
+
+    try:
+        serve_exec(shim, request, client)
+    finally:
+        os._exit(0)
+
+
+_OPERATIONS: "dict[str, Callable[[Shim, Document, Client], Answer]]" = {
+    "attach": _attach,
+    "connect": _connect,
+    "disconnect": _disconnect,
+    "exec": _exec,
+    "freeze": _freeze,
+    "netns": _netns,
+    "processes": _processes,
+    "resize": _resize,
+    "root": _root,
+    "signal": _signal,
+    "update": _update,
+    "userns": _userns,
+    "wait": _wait,
+}

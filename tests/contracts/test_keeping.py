@@ -1,0 +1,67 @@
+"""What ends is started again as its policy says, and checks tell how it is: on each runtime."""
+
+import json
+import os
+import signal
+
+import pytest
+from tests.commands import Lamina
+from tests.containers import RUNTIMES, eventually, world
+
+
+@pytest.fixture(scope="module", params=RUNTIMES)
+def lamina(request, tmp_path_factory):
+    with world(tmp_path_factory.mktemp("world"), runtime=request.param) as lamina:
+        yield lamina
+
+
+def state_of(lamina: Lamina, container: str) -> dict[str, object]:
+    """Read how a container is where its shim writes it: the command costs half a second here."""
+    path = f"{lamina.settings.root}/containers/{container}/state.json"
+    with open(path, encoding="utf-8") as file:
+        state: dict[str, object] = json.load(file)
+        return state
+
+
+def health_of(lamina: Lamina, container: str) -> dict[str, object]:
+    health = state_of(lamina, container)["health"]
+    assert isinstance(health, dict)
+    return health
+
+
+def test_a_failure_is_tried_again_as_often_as_was_said(lamina):
+    lives = "echo life; cat /n 2>/dev/null; echo x >> /n; exit 3"
+    often = lamina("run", "-d", "--restart=on-failure:2", "tiny", "sh", "-c", lives).strip()
+    assert eventually(lambda: state_of(lamina, often)["status"] == "exited")
+    state = "{{.State.Status}} {{.RestartCount}} {{.State.ExitCode}}"
+    assert lamina("inspect", "-f", state, often) == "exited 2 3\n"
+    # The writable layer is the same in each life, and so is the log.
+    assert lamina("logs", often).split() == ["life", "life", "x", "life", "x", "x"]
+
+
+def test_what_is_stopped_stays_down_and_what_its_shim_lost_is_wanted_up(lamina):
+    kept = lamina("run", "-d", "--restart=unless-stopped", "tiny", "sleep", "1000").strip()
+    shim = state_of(lamina, kept)["shim"]
+    assert isinstance(shim, int)
+    os.kill(shim, signal.SIGKILL)  # as a machine that goes down
+    assert eventually(lambda: not os.path.exists(f"/proc/{shim}"))
+    assert lamina("start", "--all-restart").split() == [kept]
+    assert state_of(lamina, kept)["status"] == "running"
+    lamina("stop", "-t", "0", kept)
+    assert state_of(lamina, kept)["status"] == "exited"
+    assert lamina("start", "--all-restart") == ""
+
+
+def test_checks_tell_how_it_is_and_do_not_wait_for_ever(lamina):
+    # The check reads a pipe: an empty one for ever, unless somebody writes into it.
+    flags = ("--health-interval=50ms", "--health-timeout=300ms", "--health-retries=1")
+    test = "--health-cmd=cat /ok /slow"
+    words = "touch /ok /slow; sleep 1000"
+    box = lamina("run", "-d", *flags, test, "tiny", "sh", "-c", words).strip()
+    assert eventually(lambda: health_of(lamina, box)["Status"] == "healthy")
+    assert "(healthy)" in lamina("ps", "--filter=health=healthy", "--format={{.Status}}")
+    lamina("exec", box, "sh", "-c", "rm /ok /slow; mkfifo /slow")
+    assert eventually(lambda: health_of(lamina, box)["Status"] == "unhealthy")
+    slow = "exceeded timeout (0.3s)"
+    assert eventually(lambda: slow in str(health_of(lamina, box)))
+    lamina("rm", "-f", box)
