@@ -114,7 +114,7 @@ def test_the_process_that_watches_a_container_tells_no_secrets_and_keeps_no_file
     assert b"PASSWORD" not in words
     folder = Path(f"/proc/{facts['shim']}/fd")
     files = [os.readlink(row) for row in folder.iterdir()] if os.access(folder, os.R_OK) else []
-    known = ("/dev/null", "socket:", "pipe:", "anon_inode:", "mnt:", "/proc", "/")
+    known = ("/dev/null", "socket:", "pipe:", "anon_inode:", "mnt:", "net:", "/proc", "/")
     assert all(path.startswith(known) for path in files)
     own = lamina.settings.root
     assert {Path(path).name for path in files if path.startswith(own)} <= {"lock", "log"}
