@@ -170,17 +170,17 @@ def best(figures: Figures, without: Sequence[str] = ()) -> tuple[Figure, str, st
 
 
 def verdict(figures: Figures, mark: float, peers: str, without: Sequence[str] = ()) -> str:
-    """Say how far ahead of the best peer we are and whether that reaches `mark` times."""
+    """Say how far ahead of the best peer we are and whether that reaches `mark` times, if there is one."""
     if "lamina" not in figures or len(figures) - 1 <= len(set(without) & set(figures)):
         return "**not judged**: lamina or every peer is missing"
     ours = figures["lamina"]
     theirs, wall, cpu = best(figures, without)
     by_wall, by_cpu = theirs.wall_s / ours.wall_s, theirs.cpu_s / ours.cpu_s
+    said = f"best {peers} ÷ lamina: {by_wall:.2f} wall ({wall}), {by_cpu:.2f} CPU ({cpu})"
+    if not mark:
+        return said
     reached = "reached" if min(by_wall, by_cpu) >= mark else "**missed**"
-    return (
-        f"best {peers} ÷ lamina: {by_wall:.2f} wall ({wall}), {by_cpu:.2f} CPU ({cpu}); "
-        f"mark {mark:g} in both: {reached}"
-    )
+    return f"{said}; mark {mark:g} in both: {reached}"
 
 
 def memory_verdict(what: str, peak: int, mark: int) -> str:

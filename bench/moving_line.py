@@ -138,5 +138,5 @@ def _twice(  # noqa: PLR0917 - one table of six
         name = f"{title}, {words}"
         lines += [*table(name, rows, failed), ""]
         lines += _trips(name, turns, blobs if rows is unchanged else 0)
-        lines += said(name, verdict(rows, 1.0, "peer", [each for each in without if each in rows]))
+        lines += said(name, verdict(rows, 0.0, "peer", [each for each in without if each in rows]))
     return lines

@@ -103,7 +103,7 @@ def pull(bench: Bench, images: Sequence[str]) -> list[str]:
             finally:
                 tool.stop()
 
-        marks = ((3.0, "engine", ["skopeo+umoci"]),)
+        marks = ((0.0, "engine", ["skopeo+umoci"]),)
         lines += judged(f"`{image}`", bench, tools, step, *marks)
     return lines
 
@@ -124,7 +124,7 @@ def push(bench: Bench, images: Sequence[str]) -> list[str]:
         keepers = ["containerd", "skopeo+umoci"]
         lines += judged(
             f"`{image}`", bench, tools, step,
-            (3.0, "engine that packs", keepers), (1.0, "mover", ["podman", "docker", "containerd"]),
+            (3.0, "engine that packs", keepers), (0.0, "mover", ["podman", "docker", "containerd"]),
         )  # fmt: skip
         for tool in tools.values():
             tool.stop()
