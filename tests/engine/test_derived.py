@@ -115,6 +115,15 @@ def test_a_folder_that_is_not_its_layer_is_found_and_made_again(
     assert unpacked(engine, "big").read_bytes() == b"x" * 70_000
 
 
+def test_a_prune_says_what_it_freed_of_unpacked_layers_too(settings: Settings):
+    engine = deep(settings, "unpacked", 2)
+    before, blobs = engine.system.df().size, len(list(engine.store.blobs))
+    _, freed = engine.images.prune(all_unused=True, now=True)
+    difference = before - engine.system.df().size
+    assert difference > 4 * 70_000, "blob, sealed, merged, and unpacked twice"
+    assert abs(difference - freed) <= 4096 * (blobs + 8), "blobs are counted by their length"
+
+
 def test_merged_folders_are_compared_with_what_their_layers_show(settings: Settings):
     engine = deep(settings, "unpacked", 2)
     assert check(engine).findings == ()

@@ -7,7 +7,7 @@ from tests.images import Piece, tar
 from tests.snapshot.piles import seal
 
 from lamina.snapshot.layers import Layers
-from lamina.snapshot.space import Space, space
+from lamina.snapshot.space import Space, space, tree_size
 from lamina.store.disk import make
 
 
@@ -37,7 +37,9 @@ def test_unpacked_directories_and_merged_layers_are_counted_with_their_bytes(lay
     assert (found.unpacked, found.unpacked_size) == (1, 5000)
     assert (found.merged, found.merged_size) == (1, os.stat(merged).st_blocks * 512)
     folder = layers.merged_directory(pile, lambda sealed, place: fill(place))
-    blocks = os.stat(f"{folder}/a").st_blocks
+    blocks = os.stat(f"{folder}/a").st_blocks + os.stat(folder).st_blocks
+    assert tree_size(folder) == blocks * 512
+    assert tree_size(f"{folder}/none") == 0
     assert space(layers).unpacked_size == 5000 + blocks * 512
 
 

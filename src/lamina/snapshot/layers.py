@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager, suppress
 
 from lamina.errors import Corrupt, Invalid, NotFound
 from lamina.snapshot import unsynced
+from lamina.snapshot.space import size_of, tree_size
 from lamina.snapshot.workplace import Workplace
 from lamina.spec.digest import Digest, chain_id
 from lamina.stream.files import (
@@ -48,7 +49,7 @@ class LayerUnknown(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class Freed:
-    """What a sweep removed: sealed layers, and their bytes."""
+    """What a sweep removed: sealed layers, and the bytes on the disk of all that went."""
 
     count: int
     size: int
@@ -274,7 +275,7 @@ class Layers:
         return path
 
     def remove(self, diff_id: Digest) -> int:
-        """Remove every form of one layer; give the bytes of its sealed files. Absent is fine."""
+        """Remove every form of one layer; give the bytes on the disk of all. Absent is fine."""
         freed = 0
         for digest, path in list(self._all_files()):
             if digest == diff_id:
@@ -305,7 +306,7 @@ class Layers:
         for name in os.listdir(self._unpacked):
             shown = unsynced.marked(name).removeprefix(_MERGED)
             if shown.rpartition("-")[2] not in names:
-                self._remove_directory(name)
+                size += self._remove_directory(name)
         self._new.clean()
         self.directories.clean()
         return Freed(len(gone), size)
@@ -325,15 +326,16 @@ class Layers:
     def _unlink(self, path: str) -> int:
         size = 0
         with suppress(FileNotFoundError):  # one that was found cut short goes at any time
-            size = os.stat(path).st_size
+            size = size_of(path)
             os.unlink(path)  # first: on a full disk this makes the room that renaming needs
-        self._remove_directory(os.path.basename(path))
-        return size
+        return size + self._remove_directory(os.path.basename(path))
 
-    def _remove_directory(self, name: str) -> None:
+    def _remove_directory(self, name: str) -> int:
         path = f"{self._unpacked}/{unsynced.marked(name)}"
+        size = tree_size(path)
         self.discard_directory(path)
         unsynced.clear(path)
+        return size
 
     def _own_path(self, diff_ids: Sequence[Digest]) -> str:
         return f"{self._layers}/{diff_ids[-1].replace(':', '/', 1)}"

@@ -1,6 +1,7 @@
 """What drivers keep beside the sealed layers: directories they unpacked, layers they merged."""
 
 import os
+from contextlib import suppress
 
 from lamina.errors import Corrupt
 from lamina.snapshot.unsynced import marked
@@ -10,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.snapshot.layers import Layers
 
-__all__ = ["Space", "size_of", "space"]
+__all__ = ["Space", "size_of", "space", "tree_size"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ def space(layers: "Layers") -> Space:
     found = os.listdir(folder) if os.path.isdir(folder) else []
     names = [name for name in found if marked(name) == name]
     sizes = [
-        _content(sealed[name]) if name in sealed else _walk(f"{folder}/{name}") for name in names
+        _content(sealed[name]) if name in sealed else tree_size(f"{folder}/{name}")
+        for name in names
     ]
     merged = [path for _, path in layers.merged_layers()]
     return Space(len(names), sum(sizes), len(merged), sum(size_of(path) for path in merged))
@@ -47,10 +49,24 @@ def _content(path: str) -> int:
         return 0
 
 
-def _walk(top: str) -> int:
+def tree_size(top: str) -> int:
+    """Give the bytes that a directory and all below it take on the disk; 0 where there is none.
+
+    What lies deeper than a path can say is left out.
+    """
     found = 0
-    for folder, _, files in os.walk(top):
-        found += sum(size_of(os.path.join(folder, name)) for name in files)
+    pending = [top]
+    while pending:
+        path = pending.pop()
+        with suppress(OSError):
+            found += os.lstat(path).st_blocks * 512
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(entry.path)
+                        continue
+                    status = entry.stat(follow_symlinks=False)
+                    found += status.st_blocks * 512 // status.st_nlink
     return found
 
 
