@@ -5,9 +5,11 @@ import re
 import signal
 import socket
 import sys
+import threading
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,13 @@ def page(url: str) -> str:
 
     eventually(fetched)
     return found[0]
+
+
+def process_listening_at(path: str) -> int:
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(path)
+        credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    return int.from_bytes(credentials[:4], sys.byteorder)
 
 
 def leavings(lamina: Lamina) -> list[str]:
@@ -230,6 +239,21 @@ def test_a_killed_shim_leaves_nothing_of_its_network(lamina: Lamina):
     lamina("rm", "-f", "lost")
 
 
+def test_a_killed_keeper_takes_the_network_along_and_the_next_start_brings_it_back(lamina: Lamina):
+    lamina("network", "create", "shaky")
+    lamina("run", "-d", "--name", "on", "--network", "shaky", "tiny", "sleep", "1000")
+    folder = f"{lamina.settings.run_root}/n/"
+    keepers = [process_listening_at(f"{folder}{name}/s") for name in os.listdir(folder)]
+    for keeper in keepers:
+        os.kill(keeper, signal.SIGKILL)
+    eventually(lambda: "eth0" not in lamina("exec", "on", "ls", "/sys/class/net"))
+    found = lamina("run", "--rm", "--network", "shaky", "tiny", "ls", "/sys/class/net")
+    assert "eth0" in found
+    lamina("rm", "-f", "on")
+    lamina("network", "rm", "shaky")
+    eventually(lambda: not leavings(lamina))
+
+
 def test_many_at_once_leave_nothing(lamina: Lamina):
     def one(_: int) -> str:
         return lamina(
@@ -292,6 +316,48 @@ def test_a_running_container_joins_and_leaves_networks(lamina: Lamina):
     assert "is not connected to network side" in again.err
     lamina("rm", "-f", "both")
     lamina("network", "rm", "front", "side")
+
+
+def test_the_machine_is_reached_by_its_gateway_name(lamina: Lamina):
+    with socket.socket() as server:
+        server.bind(("0.0.0.0", 0))
+        server.listen()
+        server.settimeout(60)
+        port = server.getsockname()[1]
+        script = f"echo hello | nc $(awk '/host.internal/ {{print $1}}' /etc/hosts) {port}"
+        words = ["--add-host", "host.internal:host-gateway", "tiny", "sh", "-c", script]
+        lamina("run", "-d", "--name", "guest", *words)
+        with server.accept()[0] as sock:
+            sock.settimeout(60)
+            assert sock.recv(100) == b"hello\n"
+        lamina("rm", "-f", "guest")
+
+
+@pytest.mark.root
+def test_names_that_a_network_does_not_know_are_asked_of_the_machines_servers(lamina: Lamina):
+    lamina("network", "create", "asking")
+    stop = threading.Event()
+
+    def serve(sock: socket.socket) -> None:
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                data, sender = sock.recvfrom(512)
+                answer = b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4" + bytes([10, 11, 12, 13])
+                question = data[12 : data.index(b"\0", 12) + 5]
+                sock.sendto(data[:2] + b"\x81\x80\0\1\0\1\0\0\0\0" + question + answer, sender)
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock, ThreadPoolExecutor(1) as pool:
+        sock.settimeout(0.1)
+        # Any address of the loopback's does; ours is ours while we have a process of this number.
+        server = f"127.77.{os.getpid() >> 8 & 255}.{os.getpid() & 255 | 1}"
+        sock.bind((server, 53))
+        serving = pool.submit(serve, sock)
+        words = ["--network", "asking", "--dns", server, "tiny"]
+        found = lamina("run", "--rm", *words, "nslookup", "-type=a", "far.example")
+        stop.set()
+        serving.result()
+    assert "10.11.12.13" in found
+    lamina("network", "rm", "asking")
 
 
 def test_networks_are_listed_as_docker_lists_them(lamina: Lamina):

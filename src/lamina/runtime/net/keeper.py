@@ -258,6 +258,8 @@ class Keeper:
             return True
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if self._uplink:
+                self._uplink.close()
             if stat.S_ISSOCK(os.stat(f"{folder}/s").st_mode):
                 remove_tree(folder)
         except BlockingIOError:

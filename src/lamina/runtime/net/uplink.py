@@ -9,7 +9,7 @@ import os
 import zlib
 from contextlib import suppress
 
-from lamina.runtime import userns
+from lamina.runtime import syscalls, userns
 from lamina.runtime.net.addresses import Pool
 from lamina.runtime.net.namespaces import set_here, within
 from lamina.runtime.net.netlink import Netlink
@@ -31,6 +31,7 @@ class Uplink:
         self._links = links
         self._host_links = Netlink()
         self._namespace = namespace
+        self._folder = folder
         self._tag = f"{zlib.crc32(os.fsencode(folder)):08x}"
         self._rootless = userns.rootless_uid() is not None
         self._index = 0
@@ -113,12 +114,29 @@ class Uplink:
                 return said.decode("utf-8", "replace").strip()[:300]
         return ""
 
+    def _show_namespace(self) -> str:
+        """Give the namespace a path, in a mount namespace of our own.
+
+        pasta gives up the right to look into our /proc/PID/fd before it opens the path.
+        """
+        path = f"{self._folder}/netns"
+        syscalls.unshare(syscalls.CLONE_NEWNS)
+        syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_SLAVE)
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        syscalls.mount(f"/proc/self/fd/{self._namespace}", path, "", syscalls.MS_BIND)
+        return path
+
+    def close(self) -> None:
+        """Take back what the network's folder shows; the rest ends with us."""
+        with suppress(OSError):
+            syscalls.umount(f"{self._folder}/netns", syscalls.MNT_DETACH)
+
     def _tunnel(self) -> None:
         """Have pasta or slirp4netns carry packets for a plain user."""
         self.note = tunnel_problem()
         if self.note:
             return
-        path = f"/proc/{os.readlink('/proc/self')}/fd/{self._namespace}"
+        path = self._show_namespace()
         self.note = pasta(path, "--no-map-gw") if find("pasta") else slirp(path)
         if self.note:
             return
@@ -127,8 +145,9 @@ class Uplink:
             self.note = "no way out: nft is not installed"
             return
         rules = (
-            "table ip lamina { chain out { type nat hook postrouting priority 100; "
-            'oifname != "br0" masquerade; } }\n'
+            "add table ip lamina; "
+            "add chain ip lamina out { type nat hook postrouting priority 100; }; "
+            'add rule ip lamina out oifname != "br0" masquerade'
         )
 
         def work() -> tuple[str, tuple[int, ...]]:

@@ -260,7 +260,8 @@ class Wires:
             host = within(self.namespace, _gateway)[0]
         hosts = self.order.get("hosts")
         if hosts is not None:
-            text = hosts.replace("host-gateway", host or "127.0.0.1")
+            lines = hosts.replace("host-gateway", host or "host-gateway").splitlines()
+            text = "".join(f"{line}\n" for line in lines if not line.startswith("host-gateway"))
             names = self.order["host_names"]
             if self._main_address:
                 text += f"{self._main_address}\t{names}\n"
