@@ -65,3 +65,16 @@ def test_checks_tell_how_it_is_and_do_not_wait_for_ever(lamina):
     slow = "exceeded timeout (0.3s)"
     assert eventually(lambda: slow in str(health_of(lamina, box)))
     lamina("rm", "-f", box)
+
+
+def test_a_flood_of_output_stays_within_its_files(lamina):
+    flags = ("--log-opt=max-size=64k", "--log-opt=max-file=2", "--log-opt=labels=tier", "-l=tier=1")
+    words = "seq 1 20000"
+    code = lamina.attempt("run", "--name=flood", *flags, "tiny", "sh", "-c", words)
+    assert code.lines[-1] == "20000"
+    whole = lamina("ps", "-aq", "--no-trunc", "--filter=name=flood").strip()
+    folder = f"{lamina.settings.root}/containers/{whole}"
+    files = [name for name in os.listdir(folder) if name.startswith("log")]
+    assert sorted(files) == ["log", "log.1"]
+    assert all(os.stat(f"{folder}/{name}").st_size <= 64_000 for name in files)
+    assert lamina("logs", "--details", "--tail=2", "flood") == "tier=1 19999\ntier=1 20000\n"

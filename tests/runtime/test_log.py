@@ -1,6 +1,7 @@
 import itertools
 
-from lamina.runtime.log import LogWriter, read_log, timestamp
+from lamina.runtime.log import LogWriter, timestamp
+from lamina.runtime.log_reading import read_log
 
 
 def texts(path, **wanted) -> list[str]:

@@ -4,7 +4,8 @@ import subprocess
 import threading
 
 from lamina.runtime.frames import Stream, frame, listen
-from lamina.runtime.log import LogWriter, read_log
+from lamina.runtime.log import LogWriter
+from lamina.runtime.log_reading import read_log
 from lamina.runtime.process import Started
 from lamina.runtime.relay import Client, Pipes, Relay
 

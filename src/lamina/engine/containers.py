@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lamina.layer.diff import Change
     from lamina.layer.view import Tree
     from lamina.runtime.attach import Attachment
-    from lamina.runtime.log import LogLine
+    from lamina.runtime.log_reading import LogLine
     from lamina.runtime.runtime import Choice
     from lamina.spec.wire import Document
 
@@ -168,7 +168,7 @@ class Containers:
         Raises: Unsupported (created with the log driver `none`).
         """
         from lamina.errors import Unsupported
-        from lamina.runtime.log import read_log
+        from lamina.runtime.log_reading import read_log
 
         record = self.record(name)
         if record.host["LogConfig"]["Type"] == "none":

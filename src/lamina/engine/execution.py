@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from lamina.engine.limits import Device, device_binds, device_rules
+from lamina.engine.log_options import log_order
 from lamina.engine.names import ContainerUnknown, unknown
 from lamina.engine.records import RECORD, ContainerRecord, ContainerState
 from lamina.engine.requests import ExecRequest, signal_number
@@ -94,7 +95,7 @@ def start(
             open_stdin=bool(record.config.get("OpenStdin")),
             stdin_once=bool(record.config.get("StdinOnce")),
             starter_types=stdin,
-            log=record.host["LogConfig"]["Type"] != "none",
+            log=log_order(record.host, record.config),
             doomed=_doomed(engine, record),
             network=wires,
             restart=record.host.get("RestartPolicy") or {},

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from lamina.engine.limits import Device, Ulimit, check_limits, check_score
+from lamina.engine.log_options import check_log_options
 from lamina.engine.network_request import Endpoint, NetworkRequest
 from lamina.engine.restarting import HealthRequest, RestartPolicy
 from lamina.engine.volume_mounts import MountInvalid, VolumeMount
@@ -69,6 +70,7 @@ class CreateRequest:
     stop_timeout_s: int | None = None
     shm_size: int = 0
     log_driver: str = "json-file"
+    log_options: Mapping[str, str] = field(default_factory=dict)
     sysctl: Mapping[str, str] = field(default_factory=dict)
     pid_mode: str = ""
     ipc_mode: str = ""
@@ -102,11 +104,7 @@ class CreateRequest:
             host, colon, address = row.replace("=", ":", 1).partition(":")
             if not (host and colon and address):
                 raise Invalid(f"bad format for add-host: {row!r}", hint="write --add-host host:ip")
-        if self.log_driver not in ("json-file", "none"):
-            raise Invalid(
-                f"logger: no log driver named '{self.log_driver}' is registered",
-                hint="use json-file or none",
-            )
+        check_log_options(self.log_driver, self.log_options)
         if self.stop_signal:
             signal_number(self.stop_signal)
         if self.workdir and not self.workdir.startswith("/"):
@@ -198,7 +196,7 @@ def host_document(request: CreateRequest) -> Document:
     return {
         "Binds": binds or None,
         "ContainerIDFile": request.cidfile,
-        "LogConfig": {"Type": request.log_driver, "Config": {}},
+        "LogConfig": {"Type": request.log_driver, "Config": dict(request.log_options)},
         **request.networks.host_values(),
         "RestartPolicy": request.restart.to_json(),
         "AutoRemove": request.auto_remove,

@@ -1,17 +1,17 @@
-"""The container's log, one JSON object per line as Docker's `json-file` driver writes it."""
+"""The container's log, one JSON object per line as Docker's `json-file` driver writes it.
+
+`log_reading` is the other side.
+"""
 
 import os
 import time
-from collections.abc import Callable, Iterator
 
-from lamina.spec.wire import encode
-from lamina.values import NamedTuple
+from lamina.spec.wire import Document, encode
 
-__all__ = ["LogLine", "LogWriter", "read_log", "timestamp"]
+__all__ = ["LogWriter", "timestamp"]
 
 _NS = 1_000_000_000
 _LINE = 16 << 10
-_BLOCK = 1 << 16
 _NAMES = {1: "stdout", 2: "stderr"}
 
 
@@ -22,11 +22,31 @@ def timestamp(ns: int) -> str:
 
 
 class LogWriter:
-    """Appends output to a log file; a line longer than 16 KiB is written in pieces."""
+    """Appends output to a log file; a line longer than 16 KiB is written in pieces.
 
-    def __init__(self, path: str) -> None:
-        self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o640)
+    A file that would grow beyond `max_size` bytes (0: no end) becomes `<path>.1`, the older ones
+    move up, and what is beyond `max_files` goes; a single one is emptied. `attributes` go with each line.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        max_size: int = 0,
+        max_files: int = 1,
+        attributes: Document | None = None,
+    ) -> None:
+        self._path = path
+        self._max_size = max_size
+        self._max_files = max_files
+        self._attributes = b',"attrs":' + encode(attributes) if attributes else b""
         self._rest = {1: b"", 2: b""}
+        self._open()
+
+    def _open(self) -> None:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        self._fd = os.open(self._path, flags, 0o640)
+        self._size = os.fstat(self._fd).st_size
 
     def write(self, stream: int, data: bytes) -> None:
         """Take what the container wrote to `stream` (1 or 2)."""
@@ -42,11 +62,37 @@ class LogWriter:
         if not lines:
             return
         now = timestamp(time.time_ns())
-        tail = f',"stream":"{_NAMES[stream]}","time":"{now}"}}\n'.encode()
-        out = b"".join(
-            b'{"log":' + encode(line.decode("utf-8", "replace")) + tail for line in lines
-        )
-        os.write(self._fd, out)
+        tail = b',"stream":"%b"%b,"time":"%b"}\n' % (
+            _NAMES[stream].encode(), self._attributes, now.encode(),
+        )  # fmt: skip
+        rows = [b'{"log":' + encode(line.decode("utf-8", "replace")) + tail for line in lines]
+        if self._max_size:
+            self._append_within(rows)
+        else:
+            os.write(self._fd, b"".join(rows))
+
+    def _append_within(self, rows: list[bytes]) -> None:
+        batch: list[bytes] = []
+        for row in rows:
+            if self._size and self._size + len(row) > self._max_size:
+                os.write(self._fd, b"".join(batch))
+                batch = []
+                self._rotate()
+            batch.append(row)
+            self._size += len(row)
+        os.write(self._fd, b"".join(batch))
+
+    def _rotate(self) -> None:
+        if self._max_files == 1:
+            os.ftruncate(self._fd, 0)
+            self._size = 0
+            return
+        os.close(self._fd)
+        for number in range(self._max_files - 1, 0, -1):
+            older = self._path if number == 1 else f"{self._path}.{number - 1}"
+            if os.path.exists(older):
+                os.replace(older, f"{self._path}.{number}")
+        self._open()
 
     def close(self) -> None:
         """Write what has no line end yet, and close the file."""
@@ -54,83 +100,3 @@ class LogWriter:
             self._append(stream, [rest] if rest else [])
         self._rest = {1: b"", 2: b""}
         os.close(self._fd)
-
-
-class LogLine(NamedTuple):
-    """One line of the log: text with its line end, `stdout` or `stderr`, RFC 3339 time."""
-
-    text: str
-    stream: str
-    time: str
-
-
-def read_log(
-    path: str,
-    *,
-    tail: int = -1,
-    since: str = "",
-    until: str = "",
-    follow: Callable[[], bool] | None = None,
-) -> Iterator[LogLine]:
-    """Give the log's lines, oldest first; the last `tail` where that is not negative.
-
-    `since` and `until` are RFC 3339 in UTC. With `follow` the reader waits at the end for as long
-    as `follow()` is true. A half-written last line is left until it is whole.
-    """
-    try:
-        file = open(path, "rb")  # noqa: SIM115 - closed below, whatever the caller does
-    except FileNotFoundError:
-        return
-    with file:
-        if tail >= 0:
-            file.seek(_tail_offset(file.fileno(), tail))
-        rest = b""
-        while True:
-            alive = follow() if follow else False
-            data = file.read(_BLOCK)
-            if data:
-                *lines, rest = (rest + data).split(b"\n")
-                for raw in lines:
-                    line = _parse(raw)
-                    if line and _between(line.time, since, until):
-                        yield line
-            elif alive:
-                time.sleep(0.05)
-            else:
-                return
-
-
-def _between(moment: str, since: str, until: str) -> bool:
-    return (not since or moment >= since) and (not until or moment <= until)
-
-
-def _parse(raw: bytes) -> LogLine | None:
-    from lamina.errors import Invalid
-    from lamina.spec.wire import decode
-
-    try:
-        row = decode(raw)
-        return LogLine(str(row["log"]), str(row["stream"]), str(row["time"]))
-    except (Invalid, KeyError):  # a line cut short by a full disk or a crash
-        return None
-
-
-def _tail_offset(fd: int, count: int) -> int:
-    """Find where the last `count` lines begin, reading from the end."""
-    position = os.fstat(fd).st_size
-    wanted = count + 1  # the file ends with a line end
-    if count == 0:
-        return position
-    while position > 0:
-        start = max(0, position - _BLOCK)
-        block = os.pread(fd, position - start, start)
-        ends = block.count(b"\n")
-        if ends < wanted:
-            wanted -= ends
-            position = start
-            continue
-        at = len(block)
-        for _ in range(wanted):
-            at = block.rfind(b"\n", 0, at)
-        return start + at + 1
-    return 0

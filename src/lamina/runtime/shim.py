@@ -244,7 +244,8 @@ class Shim:
             raise error.with_words(pipes.last_words()) from error
         self.started = started
         pipes.started(started, stdin=stdin)
-        log = LogWriter(f"{self.folder}/log") if self.request["log"] else None
+        chosen = self.request["log"]
+        log = LogWriter(f"{self.folder}/log", **chosen) if chosen else None
         assert self._listener is not None  # noqa: S101 - `_prepare` came before
         once = self.request["stdin_once"]
         relay = Relay(

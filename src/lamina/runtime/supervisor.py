@@ -32,6 +32,7 @@ class Order:
 
     `folder` keeps log, lock and state; `run_folder` the socket, the bundle and the rootfs.
     `mounts` make `run_folder/rootfs`; those of type `erofs` are shared with other containers.
+    `log` is how the log is kept (`LogWriter`'s values), empty for none at all.
     `starter_types` lets the starter's connection write to standard input.
     `restart` is Docker's RestartPolicy. `health`, where there are checks, is their `config` (Docker's
     Healthcheck), their `process` and `timeout_s`.
@@ -50,7 +51,7 @@ class Order:
     open_stdin: bool = False
     stdin_once: bool = False
     starter_types: bool = True
-    log: bool = True
+    log: Document = field(default_factory=lambda: {"max_size": 0})
     doomed: Sequence[str] = ()
     network: Document = field(default_factory=dict)
     restart: Document = field(default_factory=dict)

@@ -6,6 +6,8 @@ from lamina.cli.flags import BOOL, Command, Flag, FlagInvalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lamina.cli.context import Context
     from lamina.cli.flags import Arguments
 
@@ -16,7 +18,7 @@ COMMAND = Command(
     usage="lamina logs [OPTIONS] CONTAINER",
     summary="Fetch the logs of a container",
     flags=(
-        Flag("details", kind=BOOL, help="Show extra details provided to logs", hidden=True),
+        Flag("details", kind=BOOL, help="Show extra details provided to logs"),
         Flag("follow", "f", kind=BOOL, help="Follow log output"),
         Flag("since", help='Show logs since timestamp (e.g. "2013-01-02T13:23:37Z") or relative (e.g. "42m")'),
         Flag("tail", "n", default="all", help="Number of lines to show from the end of the logs"),
@@ -41,10 +43,17 @@ def main(arguments: Arguments, context: Context) -> int:
     )
     write = output_writer(context)
     stamped = arguments.flag("timestamps")
+    detailed = arguments.flag("details")
     for line in lines:
-        text = f"{line.time} {line.text}" if stamped else line.text
+        text = f"{_details(line.attributes)}{line.text}" if detailed else line.text
+        text = f"{line.time} {text}" if stamped else text
         write(1 if line.stream == "stdout" else 2, text.encode("utf-8", "surrogatepass"))
     return 0
+
+
+def _details(attributes: Mapping[str, str]) -> str:
+    """Write the labels and variables that go with a line, as Docker does."""
+    return ",".join(f"{key}={value}" for key, value in sorted(attributes.items())) + " "
 
 
 def _tail(text: str) -> int:
