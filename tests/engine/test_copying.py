@@ -284,3 +284,39 @@ def test_what_is_attached_goes_along_when_it_is_asked_for(
         assert {row["digest"] for row in rows} == {digest, signature, notary}
         bare = Repository.of(by.client, Reference.parse(f"{address}/alice/bare:v1"))
         assert bare.referrers(Digest(digest)) == ()
+
+
+def test_an_index_for_other_machines_goes_in_and_out_of_the_store(
+    engine: Engine, layout: tuple[str, str], tmp_path: Path
+):
+    folder, _ = layout
+    index_of(Path(folder), "s390x")
+    index = json.loads((Path(folder) / "index.json").read_text())
+    raw = (Path(folder) / "blobs" / index["manifests"][0]["digest"].replace(":", "/")).read_bytes()
+    document = json.loads(raw)
+    document["manifests"] = document["manifests"][1:]
+    raw = json.dumps(document).encode()  # noqa: TID251 - by another hand
+    digest = Digest.of(raw)
+    (Path(folder) / "blobs/sha256" / digest.hex).write_bytes(raw)
+    index["manifests"][0] |= {"digest": digest, "size": len(raw)}
+    (Path(folder) / "index.json").write_text(json.dumps(index))  # noqa: TID251 - by another hand
+    engine.images.copy(f"oci:{folder}", "lamina:foreign:v1", everything=True)
+    out = f"oci:{tmp_path}/out:v1"
+    assert engine.images.copy("lamina:foreign:v1", out, everything=True) == digest
+    with pytest.raises(NotFound, match="no matching manifest for linux/amd64"):
+        engine.images.resolve("foreign:v1")
+
+
+def test_an_index_for_a_docker_archive_is_refused_before_anything_is_fetched(
+    engine: Engine, layout: tuple[str, str], tmp_path: Path
+):
+    index_of(Path(layout[0]), "s390x")
+    events: list[Event] = []
+    with pytest.raises(Unsupported, match="holds images, not indexes"):
+        engine.images.copy(
+            f"oci:{layout[0]}",
+            f"docker-archive:{tmp_path}/a.tar:x:v1",
+            everything=True,
+            listener=events.append,
+        )
+    assert events == []

@@ -125,7 +125,11 @@ def test_small_layers_are_sent_in_one_round_trip_each_and_together(hub, alice):
         assert len(put) == 1  # the manifest
 
 
-def test_a_layer_goes_on_where_it_was_when_the_push_was_killed(hub, alice, tmp_path):
+@pytest.mark.parametrize("packing", [(), ("--compression", "zstd", "--compression-level", "1")])
+def test_a_layer_goes_on_where_it_was_when_the_push_was_killed(
+    hub, alice, tmp_path, packing: tuple[str, ...]
+):
+    # A layer that is packed while it is sent is packed once more, and comes out the same.
     body = os.urandom(8 << 20)
     import_image(alice, "large", [Piece("noise", body)])
     (layer,) = alice.images.resolve("large").manifest.layers
@@ -134,7 +138,7 @@ def test_a_layer_goes_on_where_it_was_when_the_push_was_killed(hub, alice, tmp_p
         name = f"{relay.address}/alice/large"
         login(alice.client, relay.address, "alice", PASSWORD)
         alice.images.tag("large", name)
-        process = lamina.start("push", name)
+        process = lamina.start("push", *packing, name)
         assert relay.full.wait(60)
         # On a busy machine all of it may still lie between the two.
         eventually(lambda: max(hub.services.transfers.active().values(), default=0) > 0)
@@ -145,7 +149,7 @@ def test_a_layer_goes_on_where_it_was_when_the_push_was_killed(hub, alice, tmp_p
         relay.open_up()
         eventually(lambda: max(hub.services.transfers.active().values(), default=0) == 0)
         before = relay.passed["up"]
-        lamina("push", name)
+        lamina("push", *packing, name)
         assert relay.passed["up"] - before < layer.size - (4 << 20)
     assert not kept[0].exists()
     name = f"{hub.address}/alice/large"

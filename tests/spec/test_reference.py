@@ -159,3 +159,10 @@ def test_the_grammar_is_the_distribution_projects(part: str, is_host: bool):
         assert not _GRAMMAR.fullmatch(text)
     else:
         assert _GRAMMAR.fullmatch(text)
+
+
+@pytest.mark.parametrize("text", ["docker://127.0.0.1:5000/a", "https://reg/x", "docker://debian"])
+def test_a_name_with_a_scheme_says_what_to_leave_out(text: str):
+    with pytest.raises(ReferenceInvalid) as caught:
+        Reference.parse(text)
+    assert caught.value.hint.startswith(f"leave out {text.partition('//')[0]}//: write ")

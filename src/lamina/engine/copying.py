@@ -11,6 +11,7 @@ from lamina.image.archive import Archive, ArchiveSource
 from lamina.image.copy import copy as copy_image
 from lamina.image.sink import Arrival, ImageSink, OpenBlob, Progress
 from lamina.image.transports.names import PlaceName
+from lamina.spec.manifest import Index, parse_manifest
 from lamina.spec.platform import Platform
 from lamina.spec.reference import Reference
 from lamina.stream.verify import chunks
@@ -50,6 +51,8 @@ def copy(
     with ExitStack() as stack:
         stack.enter_context(engine.store.lease())
         opened = stack.enter_context(open_source(engine, here))
+        if everything and there.transport == "docker-archive":
+            _refuse_index(opened)
         top = copy_image(
             opened,
             _sink(engine, there, here),
@@ -70,6 +73,16 @@ def wanted_platform(engine: "Engine", platform: str, *, everything: bool) -> Pla
     if everything:
         return None
     return Platform.parse(platform) if platform else engine.platform
+
+
+def _refuse_index(source: "ImageSource") -> None:
+    """Say before anything is fetched that an archive of docker's holds no index. Raises: Unsupported."""
+    top, raw = source.manifest(None)
+    if isinstance(parse_manifest(raw, top.media_type), Index):
+        raise Unsupported(
+            "a docker-archive holds images, not indexes of them",
+            hint="leave out --all, or copy to oci-archive:",
+        )
 
 
 @contextmanager

@@ -88,7 +88,10 @@ class Images:
         rows = [(row, facts[naming.IMAGE_ID]) for row, facts in self.rows()]
         named = self._by_name(name_or_id)
         if named is not None:
-            image_id = self._facts_of(named)[naming.IMAGE_ID]
+            try:
+                image_id = self._facts_of(named)[naming.IMAGE_ID]
+            except (NotFound, Invalid, Unsupported):  # an artifact, or for another machine alone
+                return (named,)
             others = [row for row, i in rows if row.name != named.name and i == image_id]
             return (named, *others)
         wanted = name_or_id.removeprefix("sha256:")

@@ -109,7 +109,9 @@ def parcels_of(image: "LocalImage", known: Known, packer: Packer | None) -> list
             continue
         wanted = packer.expected(layer)
         homes = known.homes.get(wanted.digest, ()) if wanted else ()
-        parcels.append(Parcel(wanted, shown, packer.size(pile), homes, packer.maker(pile)))
+        recipe = f"{pile[-1]} as {packer.compression}"
+        maker = packer.maker(pile)
+        parcels.append(Parcel(wanted, shown, packer.size(pile), homes, maker, recipe))
     return parcels
 
 

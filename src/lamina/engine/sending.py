@@ -42,7 +42,7 @@ class Parcel:
     """One blob to be there in the end.
 
     `wanted` is None for a blob that `make` has to write first; with both it is what `make` is
-    expected to give. `shown` is what listeners know it by, empty for what nobody watches; `homes`
+    expected to give, `recipe` what it makes that of: the same words give the same bytes. `shown` is what listeners know it by, empty for what nobody watches; `homes`
     are repositories to mount it from, `size` the bytes at hand (plain ones where it is made).
     """
 
@@ -51,6 +51,7 @@ class Parcel:
     size: int
     homes: Sequence[str] = ()
     make: Make | None = None
+    recipe: str = ""
 
 
 @dataclass(slots=True)
@@ -146,10 +147,9 @@ class Sender:
         """Send a blob that is whole here; a large one so that another process could go on with it."""
         from lamina.engine.sessions import Sessions
 
-        place = f"{self.repository.registry}/{self.repository.repository}"
         sessions = Sessions(self.engine.store.disk.uploads)
         large = wanted.size >= _LARGE
-        with sessions.of(place, wanted.digest) if large else nullcontext() as session:
+        with sessions.of(self._place, wanted.digest) if large else nullcontext() as session:
             outcome = self.repository.upload(
                 wanted,
                 body,
@@ -161,6 +161,10 @@ class Sender:
             )
         return self._arrived(parcel, wanted, outcome)
 
+    @property
+    def _place(self) -> str:
+        return f"{self.repository.registry}/{self.repository.repository}"
+
     def _mount(self, parcel: Parcel, wanted: "Descriptor") -> bool:
         """Mount what would have to be made first."""
         for home in parcel.homes:
@@ -171,7 +175,10 @@ class Sender:
         return False
 
     def _make(self, parcel: Parcel, make: Make) -> "Descriptor":
-        """Make a blob and send it meanwhile; a small one is made first, as then nothing is waited for."""
+        """Make a blob and send it meanwhile; a small one is made first, as then nothing is waited for.
+
+        After a kill it is made anew, and sent from where the registry stands: it comes out the same.
+        """
         if parcel.size <= _IN_MEMORY:
             pieces: list[bytes] = []
             made = make(pieces.append)
@@ -179,15 +186,27 @@ class Sender:
             return self._upload(parcel, made, lambda: io.BytesIO(data), look=True)
         from tempfile import TemporaryFile
 
-        with TemporaryFile(dir=self.engine.store.disk.uploads, buffering=0) as file:
+        from lamina.engine.sessions import Sessions
+
+        uploads = self.engine.store.disk.uploads
+        with (
+            TemporaryFile(dir=uploads, buffering=0) as file,
+            Sessions(uploads).of(self._place, parcel.recipe) as session,
+        ):
             growing = Growing(file.fileno())
             maker = Thread(target=growing.fill, args=(lambda: make(growing.write),), name="pack")
             maker.start()
             try:
-                self.repository.upload_growing(growing, progress=self._progress(parcel))
+                self.repository.upload_growing(
+                    growing,
+                    progress=self._progress(parcel),
+                    session=session.address,
+                    started=session.note,
+                )
             except (Invalid, NotFound, Unsupported, Denied):
                 # A registry that takes no blob in several requests; refusals that mean
                 # something else are repeated by this one.
+                session.address = ""
                 made = growing.made()
                 return self._upload(parcel, made, growing.open, look=True)
             finally:

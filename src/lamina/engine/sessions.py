@@ -7,10 +7,6 @@ from hashlib import sha256
 
 from lamina.stream.files import DiskFull, acquire, disk_errors
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from lamina.spec.digest import Digest
-
 __all__ = ["Session", "Sessions"]
 
 _LIMIT = 8192
@@ -46,8 +42,10 @@ class Sessions:
         self._folder = folder
 
     @contextmanager
-    def of(self, place: str, digest: "Digest") -> Iterator[Session]:
+    def of(self, place: str, digest: str) -> Iterator[Session]:
         """Give the upload of a blob to a repository `place`, ours alone for the body.
+
+        A blob that has no digest yet goes by other words that mean it alone.
 
         It is forgotten when the body ends well, or if it never got an address.
         """

@@ -218,8 +218,10 @@ def _decode(raw: bytes, what: str) -> Document:
         document = decode(raw.strip() or b"{}", what=what)
     except Invalid as error:
         raise ConfigInvalid(str(error), hint="repair or remove it, then log in again") from error
-    if not isinstance(document.get("auths") or {}, dict):
-        raise ConfigInvalid(f"`auths` in {what} is not an object")
+    if not isinstance(document.get("auths", {}), dict | None):
+        raise ConfigInvalid(
+            f"`auths` in {what} is not an object", hint="repair or remove it, then log in again"
+        )
     if document.get("auths") is None:
         document.pop("auths", None)
     return document

@@ -256,10 +256,26 @@ class Repository:
         return task.run(self._near(mount_from), session=session, look=look)
 
     def upload_growing(
-        self, growing: "Growing", *, progress: Callable[[int], None] | None = None
+        self,
+        growing: "Growing",
+        *,
+        progress: Callable[[int], None] | None = None,
+        session: str = "",
+        started: Callable[[str], None] | None = None,
     ) -> None:
-        """Send a blob while it is being made; it has a name when it is whole. Raises: as `upload`."""
-        Upload(_Channel(self), None, growing.open, progress=progress, growing=growing).run()
+        """Send a blob while it is being made; it has a name when it is whole. Raises: as `upload`.
+
+        With the `session` of another process it must become the same blob, and goes on there.
+        """
+        task = Upload(
+            _Channel(self),
+            None,
+            growing.open,
+            progress=progress,
+            started=started,
+            growing=growing,
+        )
+        task.run(session=session)
 
     def _near(self, sources: Iterable[str]) -> list[str]:
         """Give what repositories are called where this one is; those that are elsewhere are left out."""

@@ -39,6 +39,11 @@ class Reference:
 
         A name with a digest and no tag gets no tag. Raises: ReferenceInvalid.
         """
+        scheme, slashes, rest = text.partition("://")
+        if slashes:
+            raise ReferenceInvalid(
+                f"invalid reference format: {text!r}", hint=f"leave out {scheme}://: write {rest}"
+            )
         name, digest = _split_digest(text)
         if len(name) == _ID_LENGTH and not name.strip("abcdef" + _DIGITS):
             raise ReferenceInvalid(

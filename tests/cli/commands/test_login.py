@@ -84,6 +84,7 @@ def test_a_wrong_password_is_refused_and_nothing_is_kept(
             "--password and --password-stdin are mutually exclusive",
         ),
         (("-u", "a"), "Cannot perform an interactive login from a non TTY device"),
+        (("-u", "a", "--password-stdin"), "--password-stdin: nothing came on standard input"),
     ],
 )
 def test_flags_that_cannot_work_are_refused_in_dockers_words(

@@ -52,6 +52,8 @@ def main(arguments: Arguments, context: Context) -> int:
         context.say("WARNING! Using --password via the CLI is insecure. Use --password-stdin.")
     if arguments.flag("password-stdin"):
         password = context.stdin.read().rstrip("\r\n")
+        if not password:
+            raise Invalid("--password-stdin: nothing came on standard input")
     with Client(context.settings) as client:
         if not username and not password:
             kept = client.keychain.get(registry)
