@@ -6,6 +6,7 @@ from functools import partial
 from lamina.engine.clock import fixed_ns, now_text
 from lamina.engine.naming import keep_image, name_image
 from lamina.engine.removal import present
+from lamina.errors import Invalid
 from lamina.image.edit import append_layer, apply_changes, new_manifest
 from lamina.image.intake import Intake, NewLayer
 from lamina.image.place import Place
@@ -20,14 +21,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lamina.engine.captured import Capture, Captured, OnCaptured
     from lamina.engine.containers import ContainerRecord
     from lamina.engine.engine import Engine
     from lamina.events import Listener
+    from lamina.layer.changeset import Watch
     from lamina.layer.entry import Entry
     from lamina.spec.wire import Document
     from lamina.stream.codec import Compression
 
-__all__ = ["EMPTY_TAR", "commit"]
+__all__ = ["EMPTY_TAR", "CommitRefused", "commit"]
 
 EMPTY_TAR = Digest("sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef")
 """The diff ID of a tar without entries: a commit without changes adds no layer, as docker's."""
@@ -36,6 +39,17 @@ _KEPT = (
     "User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels",
     "StopSignal", "Healthcheck", "OnBuild", "Shell", "ArgsEscaped", "StopTimeout",
 )  # fmt: skip
+
+
+class CommitRefused(Invalid):
+    """The image would hold what is likely not meant; `captured` says all."""
+
+    def __init__(self, captured: "Captured") -> None:
+        first = captured.regrets[0]
+        more = len(captured.regrets) - 1
+        also = f" (and {more} more)" if more else ""
+        super().__init__(f"not committed: {first.text}{also}", hint=first.hint)
+        self.captured = captured
 
 
 def commit(
@@ -49,6 +63,8 @@ def commit(
     pause: bool = True,
     compression: "Compression | None" = None,
     listener: "Listener | None" = None,
+    told: "OnCaptured | None" = None,
+    strict: bool = False,
 ) -> Digest:
     """Write the container's changes as one new layer on its image's; give the new image's ID.
 
@@ -56,8 +72,9 @@ def commit(
     the runtime put there (hosts, resolv.conf) are not part of it. Costs one pass over what changed.
     What no layer can hold (sockets) is left out, and `listener` hears of it. Under
     SOURCE_DATE_EPOCH no time is later than that and nothing tells of the container, so that the
-    same changes give the same image ID.
-    Raises: NotFound (container), ReferenceInvalid, ChangeInvalid, Unavailable (disk).
+    same changes give the same image ID. `told` gets a report of what is in the image and what may be
+    regretted of it; with `strict` regrets make no image.
+    Raises: CommitRefused, NotFound (container), ReferenceInvalid, ChangeInvalid, Unavailable (disk).
     """
     reference = Reference.parse(name) if name else None
     record = engine.containers.record(container)
@@ -71,7 +88,14 @@ def commit(
                 present(engine, record, container),
                 engine.containers.paused(record.id) if pause else nullcontext(),
             ):
-                written = _write(engine, record, intake, listener)
+                capture = _capture(told, strict=strict)
+                written = _write(engine, record, intake, listener, capture)
+            if capture is not None:
+                report = capture.report(record, base.settings, settings, chosen=changes)
+                if strict and report.regrets:
+                    raise CommitRefused(report)
+                if told is not None:
+                    told(report)
             layer = intake.finish() if written else None
             config = _config(record, base, settings, layer, message=message, author=author)
             layers = [*base_manifest.layers, *([layer.blob] if layer else [])]
@@ -130,14 +154,39 @@ def _base(engine: "Engine", record: "ContainerRecord") -> tuple[Manifest, ImageC
     return manifest, image.config
 
 
+def _capture(told: "OnCaptured | None", *, strict: bool) -> "Capture | None":
+    """Give what counts, where somebody wants to know."""
+    if told is None and not strict:
+        return None
+    from lamina.engine.captured import Capture
+
+    return Capture()
+
+
+def _watch(capture: "Capture | None") -> "Watch | None":
+    if capture is None:
+        return None
+    from lamina.engine.regrets import LOOKED
+    from lamina.layer.changeset import Watch
+
+    seen = capture.regrets
+    return Watch(LOOKED, seen.content, seen.borrowed, seen.sparse)
+
+
 def _write(
-    engine: "Engine", record: "ContainerRecord", intake: Intake, listener: "Listener | None"
+    engine: "Engine",
+    record: "ContainerRecord",
+    intake: Intake,
+    listener: "Listener | None",
+    capture: "Capture | None",
 ) -> bool:
     """Write what changed as a layer; tell whether there was anything."""
     exclude = engine.containers.excluded_paths(record)
     known: list[Entry] = []
 
     def take(data: bytes) -> None:
+        if capture is not None:
+            capture.take(known)
         intake.write_known(data, known)
         known.clear()
 
@@ -153,6 +202,7 @@ def _write(
             exclude=exclude,
             clamp_ns=fixed_ns(),
             known=known,
+            watch=_watch(capture),
         )
     if listener is not None and stats.notes:
         from lamina.events import Notice

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Self
 
+    from lamina.engine.captured import OnCaptured
     from lamina.engine.containers import Containers
     from lamina.engine.images import Images
     from lamina.engine.networks import Networks
@@ -184,11 +185,14 @@ class Engine:
         pause: bool = True,
         compression: "Compression | None" = None,
         listener: "Listener | None" = None,
+        told: "OnCaptured | None" = None,
+        strict: bool = False,
     ) -> "Digest":
         """Write a container's changes as one new layer; give the new image's ID.
 
         `compression` packs the layer's blob (gzip at level 1 when None). See `lamina.engine.commit`.
-        Raises: NotFound, ReferenceInvalid, ChangeInvalid.
+        `told` gets a report of it; `strict` makes no image of what people regret.
+        Raises: NotFound, ReferenceInvalid, ChangeInvalid, CommitRefused.
         """
         from lamina.engine.commit import commit
         from lamina.engine.room import with_room
@@ -205,5 +209,7 @@ class Engine:
                 pause=pause,
                 compression=compression,
                 listener=listener,
+                told=told,
+                strict=strict,
             ),
         )

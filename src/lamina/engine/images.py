@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lamina.engine.plans import Plan
     from lamina.engine.pull import PullOutcome
     from lamina.engine.push import PushOutcome
+    from lamina.engine.regrets import Regret
     from lamina.layer.view import Tree
     from lamina.spec.descriptor import Descriptor
     from lamina.spec.wire import Document
@@ -258,6 +259,15 @@ class Images:
             force=force,
             listener=listener,
         )
+
+    def regrets(self, name: str) -> "tuple[Regret, ...]":
+        """Tell what is likely not meant to leave this machine, of layers that were made here.
+
+        Costs a walk of their indexes and a read of their small files; nothing without such layers.
+        """
+        from lamina.engine.push import regrets
+
+        return regrets(self._engine, name)
 
     def plan_pull(self, name: str, *, platform: str = "") -> "Plan":
         """Tell what `pull` would fetch; nothing is. See `engine.plans`."""

@@ -12,11 +12,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.engine.local import LocalImage
+    from lamina.engine.regrets import Regret
     from lamina.spec.descriptor import Descriptor
     from lamina.spec.digest import Digest
     from lamina.stream.codec import Compression
 
-__all__ = ["NotTagged", "PushOutcome", "find_tagged", "local_tags", "parcels_of", "push"]
+__all__ = ["NotTagged", "PushOutcome", "find_tagged", "local_tags", "parcels_of", "push", "regrets"]
 
 
 class NotTagged(NotFound):
@@ -74,6 +75,27 @@ def push(
             listener(Notice(f"{target}: digest: {digest} size: {len(manifest.raw)}"))
             outcomes.append(PushOutcome(reference, digest, len(manifest.raw)))
     return tuple(outcomes)
+
+
+def regrets(engine: "Engine", name: str) -> "tuple[Regret, ...]":
+    """Tell what is likely not meant to leave this machine, of the image's layers that were made here.
+
+    An image that is not here has none: pushing it says so.
+    """
+    from lamina.image.intake import COMPRESSION
+
+    reference = Reference.parse(name)
+    if engine.store.names.get(str(reference)) is None:
+        return ()
+    image = engine.images.resolve(str(reference))
+    made = [n for n, layer in enumerate(image.manifest.layers) if COMPRESSION in layer.annotations]
+    found: list[Regret] = []
+    for number in made:
+        from lamina.engine.regrets import of_layer
+
+        with engine.layers.open(image.config.diff_ids[: number + 1]) as layer:
+            found += of_layer(layer)
+    return tuple(found)
 
 
 def local_tags(engine: "Engine", wanted: Reference) -> list[Reference]:

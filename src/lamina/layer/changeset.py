@@ -9,17 +9,17 @@ from lamina.layer.entry import Entry, Kind
 from lamina.layer.sealed import SealedLayer
 from lamina.layer.upper import Owners, Upper, carried_xattrs, is_plain, is_whiteout
 from lamina.layer.uppers import opened
-from lamina.layer.view import Tree
+from lamina.layer.view import Tree, merged_child
 from lamina.layer.whiteout import PREFIX
 from lamina.layer.writer import TarWriter
-from lamina.values import dataclass
+from lamina.values import NamedTuple, dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.layer.node import Node
     from lamina.layer.stack import MarkSpace
 
-__all__ = ["Body", "LayerStats", "changeset", "write_entries", "write_layer"]
+__all__ = ["Body", "LayerStats", "Watch", "changeset", "write_entries", "write_layer"]
 
 Body = Callable[[], Iterator[bytes]]
 _Record = tuple[Entry, Body | None]
@@ -27,6 +27,7 @@ _Pile = tuple["Node", ...]
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _AT_ONCE = 1024 * 1024  # bytes of a file that are read with one call
+_HOLES = 1024 * 1024  # bytes that make a file sparse; file systems leave out less on their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,19 @@ class LayerStats:
     files: int
     content_size: int
     notes: tuple[str, ...]
+
+
+class Watch(NamedTuple):
+    """Who is told of what is written while it is: nothing is read for it a second time.
+
+    `content` gets small files whole (`most` bytes at most); `borrowed` files of the layers below of
+    which only the owner, mode or attributes changed; `sparse` a size and the bytes held for it.
+    """
+
+    most: int
+    content: Callable[[bytes, bytes], None]
+    borrowed: Callable[[bytes, int], None]
+    sparse: Callable[[bytes, int, int], None]
 
 
 def changeset(
@@ -82,19 +96,21 @@ def write_layer(
     owners: Owners | None = None,
     clamp_ns: int | None = None,
     known: list[Entry] | None = None,
+    watch: Watch | None = None,
 ) -> LayerStats:
     """Write the layer that holds what `upper` changes over `parents`, as canonical tar.
 
     The same changes give the same bytes. Nothing changed: no entries, and a tar of its end marker
     alone. Times later than `clamp_ns` (SOURCE_DATE_EPOCH) become it. A file that changes its size
-    meanwhile is padded or cut, and noted. `known` collects the entries, as TarWriter does.
+    meanwhile is padded or cut, and noted. `known` collects the entries, as TarWriter does; `watch` is
+    told of what people regret.
     Raises: UpperCorrupt.
     """
     with opened(upper, owners=owners, marks=marks) as directory:
         walk = Walk(directory, Tree.of(parents), exclude)
         records = _Records(directory, walk)
         tally = _Tally(TarWriter(sink, known=known), records.notes, clamp_ns)
-        files = _Files(records, tally, owners)
+        files = _Files(records, tally, owners, watch)
         for item in with_parents(walk.differences()):
             files.changed(item)
             for new in walk.added(item.path) if item.fresh else ():
@@ -194,6 +210,10 @@ class _Records:
             return entry, lambda: content.layer.pieces(content)
         return entry, lambda: self.directory.body(path)
 
+    def content(self, path: bytes, status: os.stat_result, around: _Pile) -> "Node | None":
+        """Give the layers' file whose content a file shows, if it has none of its own."""
+        return self._walk.content(path, status, around)
+
     def _moved(self, path: bytes, node: "Node") -> _Record:
         """Give what a layer has, under the path that it was moved to."""
         entry = node.entry(path)
@@ -226,10 +246,13 @@ class _Files:
     What is not a plain file with one name and no attributes goes the way of everything else.
     """
 
-    def __init__(self, records: _Records, tally: _Tally, owners: Owners | None) -> None:
+    def __init__(
+        self, records: _Records, tally: _Tally, owners: Owners | None, watch: Watch | None
+    ) -> None:
         self._records = records
         self._tally = tally
         self._owners = owners
+        self._watch = watch
 
     def changed(self, item: Difference) -> None:
         """Write one difference, whatever it is."""
@@ -253,6 +276,8 @@ class _Files:
         try:
             status = os.fstat(fd)
             size = status.st_size
+            if self._watch is not None and (around or status.st_blocks << 9 < size):
+                self._look(self._watch, path, status, around)
             if size <= _AT_ONCE and is_plain(fd, status) and name[:4] != PREFIX:
                 self._write(fd, path, status, size)
                 return
@@ -260,11 +285,29 @@ class _Files:
             os.close(fd)
         self.other(self._records.record(path, status, around))
 
+    def _look(self, watch: Watch, path: bytes, status: os.stat_result, around: _Pile) -> None:
+        """Tell of a file that is in the layer for its attributes alone, or that has holes."""
+        size, held = status.st_size, status.st_blocks << 9
+        if not stat.S_ISREG(status.st_mode) or not size:
+            return
+        below = merged_child(around, path.rpartition(b"/")[2]) if around else ()
+        node = below[0] if below and below[0].kind is Kind.FILE else None
+        content = self._records.content(path, status, around)
+        if content is not None or (
+            # Without `metacopy` the kernel copies the file, with its time.
+            node is not None and node.size == size and node.mtime_ns == status.st_mtime_ns
+        ):
+            watch.borrowed(path, size)
+        elif held + _HOLES < size:
+            watch.sparse(path, size, held)
+
     def _write(self, fd: int, path: bytes, status: os.stat_result, size: int) -> None:
         tally = self._tally
         data = os.read(fd, size + 1) if size else b""
         if len(data) != size:
             data = self._fitting(fd, path, data, size)
+        if self._watch is not None and 0 < size <= self._watch.most:
+            self._watch.content(path, data)
         mtime_ns = min(status.st_mtime_ns, tally.latest_ns)
         uid, gid = status.st_uid, status.st_gid
         if self._owners is not None:

@@ -53,7 +53,7 @@ def test_the_layer_is_packed_as_asked(lamina: Lamina, changed: str):
         (("--compression=none",), "tar"),
         (("--compression-level", "9"), "gzip"),
     ):
-        done = lamina.attempt("commit", *words, changed, f"made:{kind}")
+        done = lamina.attempt("commit", "-q", *words, changed, f"made:{kind}")
         assert (done.code, done.err, len(done.lines)) == (0, "", 1)
         assert lamina("run", "--rm", f"made:{kind}", "/bin/sh", "-c", "cat /new") == "1234567\n"
 
@@ -79,6 +79,6 @@ def test_a_compression_that_is_not_there_is_refused(lamina: Lamina, words: list[
 def test_what_is_left_out_is_said_on_stderr_alone(lamina: Lamina):
     lamina("import", "-", "tiny:1", stdin=tiny())
     lamina("run", "--name", "c1", "tiny:1", "/bin/sh", "-c", "echo x > /.wh.x")
-    done = lamina.attempt("commit", "c1")
+    done = lamina.attempt("commit", "-q", "c1")
     assert done.out.startswith("sha256:")
     assert done.err == "WARNING: left out '.wh.x': a name that would be taken for a whiteout\n"

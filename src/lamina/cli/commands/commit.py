@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from lamina.cli.flags import BOOL, INT, LIST, Command, Flag
 
 TYPE_CHECKING = False
@@ -37,13 +39,18 @@ COMMAND = Command(
         Flag("compression", help="As --compression-format", hidden=True),
         Flag("message", "m", help="Commit message"),
         Flag("pause", "p", kind=BOOL, default=True, help="Pause container during commit"),
+        Flag("quiet", "q", kind=BOOL, help="Do not say on stderr what is in the image"),
+        Flag(
+            "strict", kind=BOOL, help="Make no image that holds keys, tokens, caches or other waste"
+        ),
     ),
     arity=(1, 2),
 )
 
 
 def main(arguments: Arguments, context: Context) -> int:
-    """Commit and print the new image's ID."""
+    """Commit and print the new image's ID; say on stderr what is in it."""
+    from lamina.cli.capturing import tell
     from lamina.cli.packing_flags import read_compression
     from lamina.engine.commit import commit
 
@@ -60,6 +67,8 @@ def main(arguments: Arguments, context: Context) -> int:
         pause=arguments.flag("pause"),
         compression=compression,
         listener=_on_stderr(context),
+        told=None if arguments.flag("quiet") else partial(tell, context),
+        strict=arguments.flag("strict"),
     )
     context.print(str(image_id))
     return 0

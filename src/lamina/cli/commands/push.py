@@ -69,6 +69,10 @@ def main(arguments: Arguments, context: Context) -> int:
         )
         tell_plans(context, plans, quiet=quiet)
         return 0
+    if not quiet:
+        from lamina.cli.capturing import warn
+
+        warn(context, context.engine.images.regrets(name))
     try:
         with Progress(context, quiet=quiet) as listener:
             context.engine.images.push(

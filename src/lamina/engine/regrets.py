@@ -1,0 +1,242 @@
+"""What people regret to have put into a layer: keys and tokens, package caches, waste.
+
+Judged by paths, and by the content of small files that no package manager put there: those of
+packages are many, and full of keys that are examples.
+"""
+
+from lamina.values import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from lamina.layer.sealed import SealedLayer
+
+__all__ = ["LOOKED", "Regret", "Regrets", "in_environment", "of_layer"]
+
+LOOKED = 64 * 1024
+"""Bytes of the largest file that is looked into; keys and settings are smaller."""
+
+_SHOWN = 5
+_CACHES: "tuple[tuple[bytes, str, str], ...]" = (
+    (b"/var/cache/apt/", "apt", "`apt-get clean` before the commit"),
+    (b"/var/lib/apt/lists/", "apt", "`rm -rf /var/lib/apt/lists/*` before the commit"),
+    (b"/var/cache/apk/", "apk", "`apk add --no-cache`"),
+    (b"/etc/apk/cache/", "apk", "`apk add --no-cache`"),
+    (b"/var/cache/dnf/", "dnf", "`dnf clean all` before the commit"),
+    (b"/var/cache/libdnf5/", "dnf", "`dnf clean all` before the commit"),
+    (b"/var/cache/yum/", "yum", "`yum clean all` before the commit"),
+    (b"/var/cache/zypp/", "zypper", "`zypper clean --all` before the commit"),
+    (b"/var/cache/pacman/pkg/", "pacman", "`pacman -Scc` before the commit"),
+    (b"/.cache/pip/", "pip", "`pip install --no-cache-dir`"),
+    (b"/.cache/uv/", "uv", "`uv cache clean` before the commit"),
+    (b"/.npm/_cacache/", "npm", "`npm cache clean --force` before the commit"),
+    (b"/.cache/yarn/", "yarn", "`yarn cache clean` before the commit"),
+    (b"/.cargo/registry/cache/", "cargo", "`rm -r ~/.cargo/registry/cache` before the commit"),
+    (b"/.cache/go-build/", "go", "`go clean -cache` before the commit"),
+    (b"/go/pkg/mod/cache/", "go", "`go clean -modcache` before the commit"),
+    (b"/.gradle/caches/", "gradle", "`rm -r ~/.gradle/caches` before the commit"),
+    (b"/.m2/repository/", "maven", "`rm -r ~/.m2/repository` before the commit"),
+    (b"/.cache/composer/", "composer", "`composer clear-cache` before the commit"),
+    (b"/conda/pkgs/", "conda", "`conda clean --all` before the commit"),
+)
+_PACKAGED = (
+    b"/site-packages/", b"/dist-packages/", b"/node_modules/", b"/usr/share/", b"/usr/lib/",
+    b"/usr/include/", b"/usr/src/", b"/lib/", b"/var/lib/dpkg/", b"/.cargo/registry/",
+    b"/go/pkg/mod/",
+)  # fmt: skip
+_NAMED = {
+    b"id_rsa": "a private key of ssh", b"id_dsa": "a private key of ssh",
+    b"id_ecdsa": "a private key of ssh", b"id_ed25519": "a private key of ssh",
+    b".netrc": "passwords", b".git-credentials": "passwords of git", b".pgpass": "passwords",
+    b".pypirc": "a token of PyPI", b".bash_history": "what was typed",
+    b".ash_history": "what was typed", b".zsh_history": "what was typed",
+}  # fmt: skip
+_PLACED = {
+    b"/.docker/config.json": "logins to registries",
+    b"/.aws/credentials": "keys of AWS",
+    b"/.kube/config": "access to a cluster",
+    b"/.config/gh/hosts.yml": "a token of GitHub",
+}
+# What must be there, quickly found, and the expression that then has to match.
+_CONTENT: "tuple[tuple[bytes, bytes, str], ...]" = (
+    (
+        b"PRIVATE KEY",
+        rb"-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----\s+[\w+/=:]{8}",
+        "a private key",
+    ),
+    (b"AKIA", rb"\bAKIA[0-9A-Z]{16}\b", "an access key of AWS"),
+    (b"gh", rb"\bgh[opsu]_[A-Za-z0-9]{36}\b", "a token of GitHub"),
+    (b"github_pat_", rb"\bgithub_pat_\w{22,}", "a token of GitHub"),
+    (b"glpat-", rb"\bglpat-[\w-]{20}", "a token of GitLab"),
+    (b"xox", rb"\bxox[abprs]-[0-9A-Za-z-]{10,}", "a token of Slack"),
+    (b"sk_live_", rb"\bsk_live_[0-9a-zA-Z]{24}", "a key of Stripe"),
+    (b"AIza", rb"\bAIza[\w-]{35}\b", "a key of Google"),
+    (b"npm_", rb"\bnpm_[A-Za-z0-9]{36}\b", "a token of npm"),
+    (b"_authToken", rb"_authToken\s*=\s*[^\s$]{8}", "a token of npm"),
+    (b"pypi-AgEI", rb"\bpypi-AgEI[\w-]{40,}", "a token of PyPI"),
+    (b"dckr_pat_", rb"\bdckr_pat_[\w-]{20,}", "a token of Docker Hub"),
+    (b"hf_", rb"\bhf_[A-Za-z]{34}\b", "a token of Hugging Face"),
+    (b"sk-ant-", rb"\bsk-ant-[\w-]{40,}", "a key of Anthropic"),
+)
+_TELLING = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "APIKEY", "PRIVATE_KEY")
+
+
+@dataclass(frozen=True, slots=True)
+class Regret:
+    """One thing that is likely not meant to be in an image, and what to do about it."""
+
+    text: str
+    hint: str = ""
+
+
+class Regrets:
+    """Collects what is seen of one layer; `found` says it, the gravest first."""
+
+    def __init__(self) -> None:
+        self._secrets: dict[str, list[str]] = {}
+        self._caches: dict[tuple[str, str], list[int]] = {}
+        self._borrowed: list[tuple[int, str]] = []
+        self._sparse: list[tuple[str, int, int]] = []
+        self._folders: dict[bytes, tuple[tuple[str, str] | None, bool]] = {}
+
+    def file(self, path: bytes, size: int) -> None:
+        """Take note of a file by its path."""
+        head, _, name = path.rpartition(b"/")
+        cache, _ = self._folders.get(head) or self._judge(head)
+        if cache is not None and size:
+            sums = self._caches.setdefault(cache, [0, 0])
+            sums[0] += 1
+            sums[1] += size
+        if name in _NAMED and size:
+            self._secret(_NAMED[name], path)
+        elif name in (b"config.json", b"credentials", b"config", b"hosts.yml") and size:
+            for place, what in _PLACED.items():
+                if (b"/" + path).endswith(place):
+                    self._secret(what, path)
+
+    def content(self, path: bytes, data: bytes) -> None:
+        """Look into a file of at most LOOKED bytes."""
+        head, _, name = path.rpartition(b"/")
+        _, packaged = self._folders.get(head) or self._judge(head)
+        if packaged or name in _NAMED:
+            return
+        for needle, expression, what in _CONTENT:
+            if needle in data:
+                import re
+
+                if re.search(expression, data):
+                    self._secret(what, path)
+                    return
+
+    def borrowed(self, path: bytes, size: int) -> None:
+        """Take note of a file of the image of which the owner or mode alone was changed."""
+        self._borrowed.append((size, _shown(path)))
+
+    def sparse(self, path: bytes, size: int, held: int) -> None:
+        """Take note of a file of `size` bytes of which only `held` are on the disk."""
+        self._sparse.append((_shown(path), size, held))
+
+    def found(self) -> tuple[Regret, ...]:
+        """Say everything, the gravest first."""
+        rows = [
+            Regret(
+                f"{what}: {_listed(sorted(paths))}",
+                "whoever gets the image can read it; remove it, and take it out of use if it was pushed",
+            )
+            for what, paths in sorted(self._secrets.items())
+        ]
+        rows += [
+            Regret(f"a package cache of {tool}: {count} files, {_size(size)}", hint)
+            for (tool, hint), (count, size) in sorted(self._caches.items())
+        ]
+        if self._borrowed:
+            size = sum(row[0] for row in self._borrowed)
+            paths = [path for _, path in sorted(self._borrowed, reverse=True)]
+            rows.append(
+                Regret(
+                    f"whole again for their owner, mode or time alone: {len(paths)} files, "
+                    f"{_size(size)}: {_listed(paths)}",
+                    "set owners and modes in the layer that brings the files",
+                )
+            )
+        rows += [
+            Regret(
+                f"a sparse file: {path} takes {_size(held)} here and {_size(size)} elsewhere",
+                "layers hold zeros for holes, and whoever unpacks the image writes them",
+            )
+            for path, size, held in self._sparse
+        ]
+        return tuple(rows)
+
+    def _judge(self, folder: bytes) -> tuple[tuple[str, str] | None, bool]:
+        """Tell which cache a folder belongs to, and whether packages fill it. Asked once a folder."""
+        path = b"/" + folder + b"/" if folder else b"/"
+        cache = next(
+            (
+                (tool, hint)
+                for place, tool, hint in _CACHES
+                if (path.startswith(place) if place[1:5] in (b"var/", b"etc/") else place in path)
+            ),
+            None,
+        )
+        packaged = cache is not None or any(
+            path.startswith(place) if place[1:4] in (b"usr", b"lib", b"var") else place in path
+            for place in _PACKAGED
+        )
+        if len(self._folders) > 10_000:  # noqa: PLR2004 - folders, remembered
+            self._folders.clear()
+        self._folders[folder] = cache, packaged
+        return cache, packaged
+
+    def _secret(self, what: str, path: bytes) -> None:
+        self._secrets.setdefault(what, []).append(_shown(path))
+
+
+def in_environment(variables: "Sequence[str]") -> "Iterator[Regret]":
+    """Give what is regrettable among `NAME=value` settings: they are in every image for all to read."""
+    import re
+
+    for variable in variables:
+        name, _, value = variable.partition("=")
+        telling = any(word in name.upper() for word in _TELLING)
+        data = value.encode(errors="replace")
+        known = any(re.search(expression, data) for _, expression, _ in _CONTENT)
+        if value and (telling or known):
+            yield Regret(
+                f"the environment variable {name} looks like a secret, and is part of the image",
+                f"`--change 'ENV {name}='` leaves its value out",
+            )
+
+
+def of_layer(layer: "SealedLayer") -> tuple[Regret, ...]:
+    """Look at a layer that is here. Costs a walk of its index, and a read of its small files."""
+    from lamina.layer.entry import Kind
+    from lamina.layer.view import Tree
+
+    regrets = Regrets()
+    for path, node in Tree.of((layer,)).walk():
+        if node.kind is Kind.FILE:
+            size = node.size
+            regrets.file(path, size)
+            if 0 < size <= LOOKED:
+                regrets.content(path, layer.read(node))
+    return regrets.found()
+
+
+def _shown(path: bytes) -> str:
+    return "/" + path.decode("utf-8", "replace")
+
+
+def _listed(paths: "Sequence[str]") -> str:
+    more = len(paths) - _SHOWN
+    return ", ".join(paths[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _size(size: float) -> str:
+    """Say bytes as people do; in thousands, as Docker."""
+    units = ["TB", "GB", "MB", "kB", "B"]
+    while size >= 1000 and len(units) > 1:  # noqa: PLR2004 - thousands
+        size /= 1000
+        units.pop()
+    return f"{size:.4g}{units[-1]}"

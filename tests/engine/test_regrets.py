@@ -1,0 +1,63 @@
+"""What is regrettable, by path and by content; what looks like it and is not."""
+
+import pytest
+
+from lamina.engine.regrets import Regrets, in_environment
+
+KEY = b"-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (KEY, "a private key"),
+        (b"aws_access_key_id = AKIA" + b"Q7" * 8, "an access key of AWS"),
+        (b"ghp_" + b"a1B" * 12, "a token of GitHub"),
+        (b"xoxb-1234567890-abc", "a token of Slack"),
+        (b"//registry.example/:_authToken=0123456789abcdef", "a token of npm"),
+        (b"hf_" + b"aB" * 17, "a token of Hugging Face"),
+    ],
+)
+def test_a_secret_is_known_by_its_content(data: bytes, what: str):
+    regrets = Regrets()
+    regrets.content(b"srv/file", b"before\n" + data + b"\nafter")
+    assert [row.text for row in regrets.found()] == [f"{what}: /srv/file"]
+
+
+@pytest.mark.parametrize(
+    ("path", "data"),
+    [
+        ("usr/lib/python3/dist-packages/x.pem", KEY),
+        ("opt/venv/lib/python3.11/site-packages/x.pem", KEY),
+        ("srv/node_modules/x/key.pem", KEY),
+        ("srv/readme", b"begin with -----BEGIN PRIVATE KEY----- and so on"),
+        ("srv/readme", b"tokens begin with ghp_ or AKIA"),
+        ("srv/npmrc", b"//registry.example/:_authToken=${NPM_TOKEN}"),
+    ],
+)
+def test_examples_and_talk_of_secrets_are_none(path: str, data: bytes):
+    regrets = Regrets()
+    regrets.content(path.encode(), data)
+    assert regrets.found() == ()
+
+
+def test_caches_are_summed_by_tool_and_empty_locks_are_none():
+    regrets = Regrets()
+    regrets.file(b"var/cache/apt/archives/lock", 0)
+    regrets.file(b"home/me/.cache/pip/wheels/a", 1500)
+    regrets.file(b"root/.cache/pip/http/b", 500)
+    regrets.file(b"srv/var/cache/apt/not-the-cache", 500)
+    assert [row.text for row in regrets.found()] == ["a package cache of pip: 2 files, 2kB"]
+
+
+def test_a_variable_is_judged_by_its_name_or_its_value():
+    rows = ["PATH=/bin", "DB_PASSWORD=x", "EMPTY_TOKEN=", "OTHER=ghp_" + "a1B" * 12]
+    assert [row.text.split()[3] for row in in_environment(rows)] == ["DB_PASSWORD", "OTHER"]
+
+
+def test_many_paths_are_shortened():
+    regrets = Regrets()
+    for number in range(8):
+        regrets.file(b"home/%d/.netrc" % number, 10)
+    (row,) = regrets.found()
+    assert row.text.endswith("/home/4/.netrc and 3 more")
