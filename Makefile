@@ -37,8 +37,9 @@ bench: setup     ## Measure beside podman, docker and others; writes bench/RESUL
 	@set -e; case "$(BENCH)" in layers|all) $(BIN)/python bench/layers.py --write --times $(TIMES);; esac
 	@set -e; case "$(BENCH)" in moving|all) $(BIN)/python bench/moving.py --write --times $(TIMES);; esac
 
-soak: setup      ## Repeat the property tests with many more examples, and kill commands 1,000 times
-	@$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --timeout=7200 --hypothesis-profile=soak tests/spec tests/stream tests/layer tests/store tests/image tests/fuzz tests/soak
+soak: setup      ## Hours: all tests with a long version: properties, 1,000 kills, failing calls, power cuts (SOAK_SEED=, SOAK_KILLS=, SOAK_DEEDS=)
+	@$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --timeout=14400 --hypothesis-profile=soak \
+	  $$(grep -rlE '@given|sized\(' --include='test_*.py' tests)
 
 fuzz: setup      ## Feed made-up tars and sealed files to the readers (SECONDS=600, SEED=, TARGET=)
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED)) $(if $(TARGET),--target $(TARGET))

@@ -11,6 +11,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 __all__ = ["AtCall", "AtMoment", "Failing", "Strike", "tracer"]
 
@@ -64,28 +65,40 @@ class AtMoment:
 
 @dataclass(frozen=True, slots=True)
 class Failing:
-    """Let the `number`-th of one of `calls` fail with `error` (`ENOSPC`); with `on`, all after it, too."""
+    """Let the `number`-th of one of `calls` fail with `error` (`ENOSPC`); with `on`, all after it, too.
+
+    The calls are listed in the file `trace`.
+    """
 
     calls: str
     error: str
     number: int
     on: bool = False
+    trace: str = os.devnull
 
     def run(
         self, argv: Sequence[str], environ: Mapping[str, str]
     ) -> "subprocess.CompletedProcess[bytes]":
         """Run the command; give how it ended and what it said."""
         inject = f"{self.calls}:error={self.error}:when={self.number}{'+' * self.on}"
-        return _traced(self.calls, inject, argv, environ)
+        return _traced(self.calls, inject, argv, environ, self.trace)
+
+    def was_made(self) -> bool:
+        """Tell whether there was such a call. To be asked after `run`, where there is a `trace`."""
+        return b"(INJECTED)" in Path(self.trace).read_bytes()
 
 
 Strike = AtCall | AtMoment
 
 
 def _traced(
-    calls: str, inject: str, argv: Sequence[str], environ: Mapping[str, str]
+    calls: str,
+    inject: str,
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    trace: str = os.devnull,
 ) -> "subprocess.CompletedProcess[bytes]":
-    words = ["-f", "-qqq", "-o", os.devnull, "-e", f"trace={calls}"]
+    words = ["-f", "-qqq", "-o", trace, "-e", f"trace={calls}"]
     return subprocess.run(
         [tracer(), *words, "-e", f"inject={inject}", *argv],
         stdin=subprocess.DEVNULL,
