@@ -1,5 +1,6 @@
 """Files for people appear whole or not at all."""
 
+import errno
 import os
 import threading
 from collections.abc import Callable
@@ -7,11 +8,13 @@ from pathlib import Path
 
 import pytest
 from tests.consoles import Console, text_of
+from tests.store.disks import mounted
 from tests.store.processes import killed_after
 
 from lamina.cli import files
 from lamina.cli.files import OutputRefused, input_file, output_file
 from lamina.errors import Invalid, Unavailable
+from lamina.stream.files import DiskFull
 
 
 def test_a_file_gets_its_name_when_the_block_ends_well(tmp_path: Path):
@@ -39,6 +42,35 @@ def test_without_files_that_have_no_name_it_is_the_same(
     test_a_file_gets_its_name_when_the_block_ends_well(tmp_path)
     test_a_failure_keeps_what_was_there_and_leaves_no_part(tmp_path)
     test_a_file_that_was_there_is_replaced_and_nothing_stays_beside_it(tmp_path)
+
+
+def test_a_replacement_that_fails_leaves_what_was_there_and_says_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no")
+
+    target = tmp_path / "out"
+    target.write_bytes(b"before")
+    monkeypatch.setattr(os, "replace", full)
+    with (
+        pytest.raises(DiskFull, match=f"no space left on device while writing {target}"),
+        output_file(Console().context(), str(target), what="save") as out,
+    ):
+        out.write(b"whole")
+    assert target.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.root
+def test_no_room_is_told_with_the_file_that_needed_it(tmp_path: Path):
+    with mounted(tmp_path / "tiny", "1m") as disk:
+        with (
+            pytest.raises(DiskFull, match=f"while writing {disk}/out"),
+            output_file(Console().context(), f"{disk}/out", what="save") as out,
+        ):
+            out.write(bytes(2 << 20))
+        assert os.listdir(disk) == []
 
 
 def test_a_process_that_is_killed_in_the_middle_leaves_nothing(tmp_path: Path):

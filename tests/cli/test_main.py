@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.commands import Lamina
 from tests.consoles import Console, console
 
 from lamina.cli.main import main
@@ -127,3 +128,21 @@ def test_a_closed_stream_is_taken_for_the_null_device(closed: int, settings: Set
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout == b"" if closed == 1 else done.stdout.startswith(b"REPOSITORY")
+
+
+def test_output_that_has_no_room_ends_with_1_and_no_traceback(settings: Settings):
+    full = os.open("/dev/full", os.O_WRONLY)
+    lamina = Lamina(settings)
+
+    def run(*words: str, out: int, err: int) -> "subprocess.CompletedProcess[bytes]":
+        argv = lamina.argv(*words)
+        return subprocess.run(argv, env=lamina.environ, stdout=out, stderr=err, check=False)
+
+    try:
+        ended = run("images", out=full, err=subprocess.PIPE)
+        assert ended.returncode == 1
+        assert ended.stderr.startswith(b"lamina: no space left on device\nhint: ")
+        assert run("rmi", "it", out=subprocess.PIPE, err=full).returncode == 1
+        assert run("images", out=full, err=full).returncode == 1
+    finally:
+        os.close(full)

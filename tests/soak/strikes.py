@@ -87,6 +87,11 @@ class Failing:
         """Tell whether there was such a call. To be asked after `run`, where there is a `trace`."""
         return b"(INJECTED)" in Path(self.trace).read_bytes()
 
+    def was_output(self) -> bool:
+        """Tell whether it was a line for the person that could not be written."""
+        rows = [row for row in Path(self.trace).read_bytes().splitlines() if b"(INJECTED)" in row]
+        return any(b" write(1," in row or b" write(2," in row for row in rows)
+
 
 Strike = AtCall | AtMoment
 

@@ -127,10 +127,16 @@ class World:
             deed.whole(True)  # noqa: FBT003 - its only argument
         return killed
 
-    def fail(self, deed: Deed, run: Callable[[list[str], Mapping[str, str]], Ended]) -> bool:
+    def fail(
+        self,
+        deed: Deed,
+        run: Callable[[list[str], Mapping[str, str]], Ended],
+        *,
+        muted: Callable[[], bool] = lambda: False,
+    ) -> bool:
         """Let the command fail by `run`, look at everything, and repeat it; tell whether it failed.
 
-        What it says is in plain words and, for the disk's troubles, tells what to do.
+        It says what happened and what to do, in plain words, unless it could not speak (`muted`).
         """
         self.keep()
         deed.before()
@@ -141,8 +147,10 @@ class World:
         for bad in ("Traceback", "this is a bug", "Error:", "Errno", "Exception"):
             assert bad not in said, sign
         if ended.returncode:
-            assert said.startswith("lamina: "), sign
             assert ended.returncode > 0, sign
+            lines = said.splitlines()
+            told = [[line for line in lines if line.startswith(w)] for w in ("lamina: ", "hint: ")]
+            assert all(told) or muted(), sign
         self.sound(before, deed, sign)
         deed.whole(not ended.returncode)
         if ended.returncode:

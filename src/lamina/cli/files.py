@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import contextmanager, suppress
 
@@ -49,18 +50,44 @@ def output_file(context: Context, path: str, *, what: str) -> Iterator[BinaryIO]
     except OSError as error:
         raise Unavailable(f"cannot write {path}: {error.strerror}") from error
     try:
-        with file:
+        with _told(path), file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())  # or a power cut right after leaves the name and no bytes
-            if not scratch:
-                scratch = _named(file.fileno(), path)
-        if scratch:
-            os.replace(scratch, path)
+            _finish(file, scratch, path)
     except BaseException:
         if scratch:
-            os.unlink(scratch)
+            with suppress(FileNotFoundError):
+                os.unlink(scratch)
         raise
+
+
+def _finish(file: BinaryIO, scratch: str, path: str) -> None:
+    """Give the written file, which is called `scratch` if anything, its name."""
+    from lamina.stream.files import disk_errors
+
+    with disk_errors(f"writing {path}"):
+        file.flush()
+        os.fsync(file.fileno())  # or a power cut right after leaves the name and no bytes
+        scratch = scratch or _named(file.fileno(), path)
+        if scratch:
+            try:
+                os.replace(scratch, path)
+            except BaseException:
+                os.unlink(scratch)
+                raise
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    """Say where there was no room. Whatever is read meanwhile tells of its own troubles."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        from lamina.stream.files import disk_errors
+
+        with disk_errors(f"writing {path}"):
+            raise
 
 
 def _unnamed(path: str) -> tuple[BinaryIO, str]:

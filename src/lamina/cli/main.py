@@ -209,7 +209,7 @@ def _inner(group: str) -> Mapping[str, Entry]:
 
 
 def _failed(error: BaseException, context: Context) -> int:
-    from lamina.cli.errors import report
+    from lamina.cli.errors import exit_code, report
 
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else _FAILED
@@ -219,9 +219,14 @@ def _failed(error: BaseException, context: Context) -> int:
         traceback.print_exception(error, file=context.err)
     if isinstance(error, BrokenPipeError):
         _forget_output()
-    else:
+    try:
         context.out.flush()
-    return report(error, context.err)
+    except OSError:  # that may be the very error
+        _forget_output()
+    try:
+        return report(error, context.err)
+    except OSError:  # stderr is a file on the full disk, too
+        return exit_code(error)
 
 
 def _forget_output() -> None:

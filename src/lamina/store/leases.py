@@ -12,7 +12,7 @@ room: until it ends nothing at all is collected. So a full disk can still be rea
 import os
 from _thread import allocate_lock  # `threading` would cost a third of the start-up budget
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from lamina.spec.digest import Digest
 from lamina.stream.files import DiskFull, acquire, disk_errors, fresh_name, locked, write_all
@@ -129,13 +129,12 @@ class Leases:
 
     def _end(self) -> None:
         fds, self._fd, self._all_fd = (self._fd, self._all_fd), -1, -1
-        try:
-            if fds[0] >= 0:
+        if fds[0] >= 0:
+            with suppress(OSError):  # nobody holds it then: the next collection removes it
                 os.unlink(self._path)
-        finally:
-            for fd in fds:
-                if fd >= 0:
-                    os.close(fd)
+        for fd in fds:
+            if fd >= 0:
+                os.close(fd)
 
     def _held(self) -> Held:
         """Read the leases of the living; remove those of the dead."""

@@ -232,7 +232,7 @@ class LayoutSink(Files):
             if not os.path.exists(f"{self.folder}/oci-layout"):
                 self._put("oci-layout", _LAYOUT)
             self.sweep()
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             os.unlink(f"{self.folder}/.lock")
 
     def _put(self, name: str, document: Document) -> None:
