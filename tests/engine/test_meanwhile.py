@@ -10,15 +10,16 @@ from typing import Any
 
 import pytest
 from tests.engine.worlds import import_image, merged
-from tests.images import Piece, tar
+from tests.images import Piece, tar, tiny
 
-from lamina.engine import commit, creation, execution, fsck, push, removal
+from lamina.engine import archive, commit, creation, execution, fsck, push, removal
 from lamina.engine.archives import ImportRequest
 from lamina.engine.engine import Engine
 from lamina.engine.images import Images
 from lamina.engine.local import ImageUnknown
 from lamina.engine.names import ContainerUnknown, Register
-from lamina.engine.records import Records
+from lamina.engine.records import Records, hold
+from lamina.engine.removal import ContainerInUse
 from lamina.engine.requests import CreateRequest, VolumeMount
 from lamina.snapshot.layers import Layers
 from lamina.snapshot.snapshotter import Snapshotter, SnapshotUnknown
@@ -112,6 +113,15 @@ def test_the_layers_of_an_image_are_told_whoever_else_goes(engine, between):
     import_image(engine, "other", [Piece("f", b"other")])
     between(Images, "list", drop_image("other"))
     assert [row.shared_with for row in engine.images.stack("app")] == [()]
+
+
+def test_a_prune_passes_over_an_image_that_another_command_removes(engine, between):
+    import_image(engine, "one")
+    import_image(engine, "two", [Piece("f", b"two")])
+    between(Images, "list", drop_image("one"))
+    removed, _ = engine.images.prune(all_unused=True)
+    assert [row.untagged for row in removed if row.untagged] == ["two:latest"]
+    assert engine.images.list() == ()
 
 
 def test_an_image_removed_before_it_is_copied_is_unknown(engine, between, tmp_path):
@@ -273,12 +283,11 @@ def test_what_is_read_of_a_container_that_goes_is_not_called_whole(engine, box, 
         arguments = {"copy_out": ("/data", io.BytesIO().write), "path_stat": ("/data",)}
         return getattr(containers, deed)("box", *arguments.get(deed, ()))
 
-    between(Snapshotter, "stack" if deed in _MOUNTING else "changed", drop_box)
+    seams = {"tree": (Snapshotter, "stack"), "changes": (Snapshotter, "changed")}
+    seams["export"] = seams["changes"]
+    between(*seams.get(deed, (archive, "_running_root")), drop_box)
     with pytest.raises(ContainerUnknown, match="No such container: box"):
         read()
-
-
-_MOUNTING = ("copy_out", "path_stat", "copy_in", "tree")
 
 
 @pytest.mark.root
@@ -294,3 +303,62 @@ def test_waiting_for_a_container_that_was_removed_at_its_end_tells_no_code(engin
     between(execution, "shim_socket", drop_box)
     with pytest.raises(ContainerUnknown, match="No such container: box"):
         engine.containers.wait("box")
+
+
+@pytest.fixture
+def world(engine: Engine) -> str:
+    """A container `box` that waits for a file and then removes one of its image's."""
+    engine.images.import_(io.BytesIO(tiny()), ImportRequest(name="tiny"))
+    script = "while [ ! -e /go ]; do sleep 0.05; done; rm /bin/busybox"
+    request = CreateRequest("tiny", ("sh", "-c", script), name="box")
+    return str(engine.containers.create(request).id)
+
+
+@pytest.mark.root
+def test_a_container_that_starts_before_it_is_copied_to_is_mounted_once(engine, world, between):
+    between(archive, "_running_root", lambda other: other.containers.start("box").close())
+    engine.containers.copy_in("box", "/", io.BytesIO(tar([Piece("go")])))
+    assert engine.containers.wait("box") == 0
+
+
+@pytest.mark.root
+def test_a_stopped_container_does_not_start_while_it_is_read(engine, box):
+    folder = engine.containers.record("box").folder
+    seen: list[bytes] = []
+
+    def write(data: bytes) -> None:
+        if not seen:
+            with pytest.raises(BlockingIOError):
+                hold(f"{folder}/lock")
+            os.close(hold(f"{folder}/lock", shared=True))  # others may read
+        seen.append(data)
+
+    engine.containers.copy_out("box", "/data", write)
+    assert seen
+    os.close(hold(f"{folder}/lock"))
+
+
+@pytest.mark.root
+def test_a_stopped_container_is_written_to_by_one_at_a_time(engine, box):
+    folder = engine.containers.record("box").folder
+    seen: list[int | None] = []
+
+    class Stream(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            with pytest.raises(BlockingIOError):
+                hold(f"{folder}/lock", shared=True)
+            seen.append(size)
+            return super().read(size)
+
+    engine.containers.copy_in("box", "/", Stream(tar([Piece("n", b"new")])))
+    assert seen
+    os.close(hold(f"{folder}/lock"))
+
+
+@pytest.mark.root
+def test_a_container_that_stays_busy_is_said_to_be(engine, box, monkeypatch):
+    monkeypatch.setattr(archive, "_BUSY_S", 0.0)
+    lock = hold(f"{engine.containers.record('box').folder}/lock")
+    with pytest.raises(ContainerInUse, match="container box is busy"):
+        engine.containers.path_stat("box", "/data")
+    os.close(lock)

@@ -8,10 +8,11 @@ a stopped one through a mount that is attached nowhere and ends with this proces
 import errno
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from lamina.engine.removal import present
+from lamina.engine.removal import ContainerInUse, present
 from lamina.engine.unpack import unpack
 from lamina.errors import Invalid, NotFound
 from lamina.layer.descent import Descent
@@ -39,6 +40,8 @@ __all__ = [
 ]
 
 _PIECE = 1 << 20
+_BUSY_S = 60.0
+_TURN_S = 0.1
 _REPLACED = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
 _HIDDEN_XATTRS = ("trusted.overlay.", "user.overlay.", "system.")
 
@@ -115,24 +118,49 @@ def _place(record: "ContainerRecord", path: str) -> tuple[str, str]:
 
 
 @contextmanager
-def _opened(engine: "Engine", record: "ContainerRecord", path: str) -> Iterator[tuple[int, str]]:
+def _opened(
+    engine: "Engine", record: "ContainerRecord", path: str, *, writes: bool = False
+) -> Iterator[tuple[int, str]]:
     """Give the root in which `path` is to be resolved, and the path from there.
 
-    Raises: ContainerUnknown (it is removed in the course of the body).
+    Raises: ContainerUnknown (it is removed in the course of the body), ContainerInUse (busy).
     """
     with present(engine, record):
-        fd, inner = _running_root(engine, record), path
-        if fd < 0:
-            source, rest = _place(record, path)
-            if not (source and os.path.isdir(source)):
-                with _mounted(engine, record) as mounted:
-                    yield mounted, path
-                return
-            fd, inner = os.open(source, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC), rest or "/"
+        fd, lock = _running_or_locked(engine, record, writes=writes)
+        inner = path
         try:
+            if fd < 0:
+                source, rest = _place(record, path)
+                if not (source and os.path.isdir(source)):
+                    with _mounted(engine, record) as mounted:
+                        yield mounted, path
+                    return
+                fd, inner = os.open(source, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC), rest or "/"
             yield fd, inner
         finally:
-            os.close(fd)
+            for each in (fd, lock):
+                if each >= 0:
+                    os.close(each)
+
+
+def _running_or_locked(
+    engine: "Engine", record: "ContainerRecord", *, writes: bool
+) -> tuple[int, int]:
+    """Give the root of a container that runs, else the lock that keeps it from starting; -1 for none.
+
+    Two mounts of one writable layer spoil each other: the second empties the first one's scratch
+    folder, and from then on nothing of the image can be removed in the container.
+    """
+    deadline = time.monotonic() + _BUSY_S
+    while (root := _running_root(engine, record)) < 0:
+        try:
+            lock = engine.containers.files.take(record.id, wait_s=_TURN_S, shared=not writes)
+        except BlockingIOError as error:  # it is starting, ending, or written to by another command
+            if time.monotonic() > deadline:
+                raise ContainerInUse(f"container {record.name} is busy") from error
+        else:
+            return -1, lock
+    return root, -1
 
 
 def path_stat(engine: "Engine", record: "ContainerRecord", path: str) -> PathStat:
@@ -344,7 +372,7 @@ def copy_in(
 
     Owners are the container's root unless `keep_owner`. Raises: PathNotFound, Invalid (no folder).
     """
-    with _opened(engine, record, path) as (root, inner):
+    with _opened(engine, record, path, writes=True) as (root, inner):
         try:
             target = syscalls.openat2(root, inner, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError as error:

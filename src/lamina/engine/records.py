@@ -174,7 +174,7 @@ class Records:
                 return lost
         return ContainerState("created")
 
-    def take(self, container: str, *, wait_s: float = 0.0) -> int:
+    def take(self, container: str, *, wait_s: float = 0.0, shared: bool = False) -> int:
         """Take the container's lock, see `hold`; give its descriptor.
 
         A state that a killed shim left at "running" is written down as ended: with the lock it
@@ -183,7 +183,7 @@ class Records:
         """
         folder = f"{self.folder}/{container}"
         create = os.path.exists(f"{folder}/{RECORD}")  # in one that is going nobody needs a lock
-        lock = hold(f"{folder}/lock", wait_s=wait_s, create=create)
+        lock = hold(f"{folder}/lock", wait_s=wait_s, shared=shared, create=create)
         self._ended(container, writes=True)
         return lock
 

@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 from lamina.engine import undo
-from lamina.engine.local import ImageInUse, LocalImage, Removed
+from lamina.engine.local import ImageInUse, ImageUnknown, LocalImage, Removed
 from lamina.engine.room import collect
 from lamina.errors import LaminaError
 from lamina.spec.config import CONFIG_LIMIT, ImageConfig
@@ -88,9 +88,12 @@ def prune(
     for summary in engine.images.list():
         if summary.id in used or (summary.names and not all_unused) or not accepts(summary):
             continue
+        try:
+            untagged |= _targets(engine.images.find(str(summary.id)))
+        except ImageUnknown:  # another command was quicker
+            continue
         leaving = (*summary.names, *summary.digests)
         names += leaving
-        untagged |= _targets(engine.images.find(str(summary.id)))
         removed += [Removed(untagged=Reference.parse(name).familiar) for name in leaving]
         removed.append(Removed(deleted=str(summary.id)))
     why = None if now else occasion or undo.occasion("image prune")
