@@ -5,10 +5,10 @@ import json
 
 import pytest
 from tests.archives import archive
+from tests.commands import Lamina
 from tests.consoles import Console, console
 
 from lamina.engine.engine import Engine
-from lamina.engine.requests import CreateRequest
 from lamina.settings import Settings
 
 TABLE = """\
@@ -114,9 +114,9 @@ def test_a_template_that_cannot_be_read_ends_with_1_as_every_listings(shelf: Con
     assert shelf.run("info", "--format", "{{.ID").code == 64
 
 
-def test_containers_tells_the_used_images_from_the_others(shelf: Console, engine: Engine):
+def test_containers_tells_the_used_images_from_the_others(shelf: Console, lamina: Lamina):
     new, old = ids(shelf)
-    engine.containers.create(CreateRequest(image="mysql", command=("true",)))
+    lamina("create", "mysql", "true")
     assert shelf("images", "-q", "-f", "containers=true").split() == [old]
     assert shelf("images", "-q", "-f", "containers=false").split() == [new]
 
