@@ -137,3 +137,11 @@ def test_memory_may_grow_beyond_the_old_limit_with_swap_and_shrink_again():
     finally:
         cgroups.discard(name)
     assert not any(map(os.path.exists, group.folders))
+
+
+def test_memory_is_counted_without_cached_files(unified):
+    _ready(unified / "lamina/box", "memory.current", "memory.stat")
+    assert cgroups.memory_used("none") is None
+    (unified / "lamina/box/memory.current").write_text("1000\n")
+    (unified / "lamina/box/memory.stat").write_text("anon 600\ninactive_file 300\n")
+    assert cgroups.memory_used("box") == 700

@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.engine.listing import ContainerSummary
     from lamina.engine.requests import CreateRequest, ExecRequest
+    from lamina.engine.restarting import RestartPolicy
     from lamina.engine.snapshots import ContainerSnapshot
     from lamina.layer.diff import Change
     from lamina.layer.view import Tree
     from lamina.runtime.attach import Attachment
     from lamina.runtime.log_reading import LogLine
     from lamina.runtime.runtime import Choice
+    from lamina.spec.limits import Limits
     from lamina.spec.wire import Document
 
 __all__ = ["ContainerInUse", "ContainerRecord", "ContainerState", "Containers"]
@@ -83,6 +85,12 @@ class Containers:
             return execution.start(self._engine, self.record(name), self.runtime, stdin=stdin)
         finally:
             self._engine.networks.release()
+
+    def update(self, name: str, limits: "Limits", policy: "RestartPolicy | None" = None) -> None:
+        """Change the limits that `limits` names, and the restart policy. See `engine.updating`."""
+        from lamina.engine.updating import update
+
+        update(self._engine, self.record(name), limits, policy)
 
     def wanted(self) -> tuple[str, ...]:
         """Give the IDs of those that do not run and whose restart policy wants them up.

@@ -18,7 +18,16 @@ from lamina.errors import Unavailable
 from lamina.spec.limits import Limits, legacy_files, unified_files
 from lamina.values import NamedTuple
 
-__all__ = ["Cgroup", "LimitRefused", "create", "discard", "layout", "limitable", "signal_all"]
+__all__ = [
+    "Cgroup",
+    "LimitRefused",
+    "create",
+    "discard",
+    "layout",
+    "limitable",
+    "memory_used",
+    "signal_all",
+]
 
 _ROOT = "/sys/fs/cgroup"
 _FOLDER = "lamina"
@@ -257,6 +266,23 @@ def _inherit_sets(folder: str) -> None:
             with open(f"{os.path.dirname(path)}/{name}", encoding="ascii") as file:
                 text = file.read().strip()
             _write(f"{path}/{name}", text)
+
+
+def memory_used(container: str) -> int | None:
+    """Give the bytes that a container's group holds, cached files that can go left out; else None."""
+    base = _bases().get("memory", "")
+    for used, inactive in (
+        ("memory.usage_in_bytes", "total_inactive_file"),
+        ("memory.current", "inactive_file"),
+    ):
+        folder = f"{base}/{_FOLDER}/{container}"
+        with suppress(OSError):
+            with open(f"{folder}/{used}", encoding="ascii") as file:
+                total = int(file.read())
+            with open(f"{folder}/memory.stat", encoding="ascii") as file:
+                rows = dict(line.split() for line in file)
+            return max(0, total - int(rows.get(inactive, 0)))
+    return None
 
 
 def discard(container: str) -> None:
