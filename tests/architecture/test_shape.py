@@ -31,6 +31,7 @@ ELSEWHERE: dict[str, str] = {
     "spec.mount": "a value without behaviour; performed and checked in tests/runtime",
     "engine.engine": "holds the parts together; every test of the engine goes through it",
     "engine.clock": "reads the clock; whoever takes a clock argument is tested with a fixed one",
+    "engine.container": "tests/journeys/test_library.py runs docs/library.md, and asks it for more",
     "engine.captured": "tests/cli/test_capturing.py reads its reports, of real commits",
     "engine.findings": "values without behaviour; tests/engine/test_fsck.py and test_mend.py make them",
     "engine.local": "values without behaviour; tests/engine/test_images.py makes and reads them",

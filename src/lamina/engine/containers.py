@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from lamina.engine.archive import PathStat
+    from lamina.engine.container import Container
     from lamina.engine.disk_use import ContainerUse
     from lamina.engine.engine import Engine
     from lamina.engine.listing import ContainerSummary
-    from lamina.engine.requests import CreateRequest, ExecRequest
+    from lamina.engine.requests import CreateRequest, ExecRequest, VolumeMount
     from lamina.engine.restarting import RestartPolicy
     from lamina.engine.snapshots import ContainerSnapshot
     from lamina.layer.diff import Change
@@ -72,6 +73,50 @@ class Containers:
 
         self._privilege()
         return create(self._engine, request)
+
+    def run(
+        self,
+        image: "str | CreateRequest",
+        command: Sequence[str] = (),
+        *,
+        name: str = "",
+        env: Mapping[str, str] | None = None,
+        workdir: str = "",
+        user: str = "",
+        network: str = "default",
+        mounts: "Sequence[VolumeMount]" = (),
+        pull: bool = True,
+    ) -> "Container":
+        """Make a container and start it; give it, a context manager that removes it again.
+
+        Whoever wants more than the options here gives a CreateRequest instead of the image's name.
+        An image that is not here is fetched unless `pull` is off.
+        Raises: ImageUnknown, NameTaken, CommandMissing, Invalid, StartFailed.
+        """
+        from lamina.engine.container import run
+        from lamina.engine.requests import CreateRequest
+
+        request = (
+            image
+            if isinstance(image, CreateRequest)
+            else CreateRequest(
+                image,
+                tuple(command),
+                name=name,
+                env=tuple(f"{key}={value}" for key, value in (env or {}).items()),
+                workdir=workdir,
+                user=user,
+                network=network,
+                mounts=tuple(mounts),
+            )
+        )
+        return run(self._engine, request, pull=pull)
+
+    def get(self, name: str) -> "Container":
+        """Give the container of that name or ID, to work with. Raises: ContainerUnknown."""
+        from lamina.engine.container import Container
+
+        return Container(self._engine, name)
 
     def start(self, name: str, *, stdin: bool = False) -> "Attachment":
         """Start the first process; give a connection to it, which the caller closes.

@@ -1,0 +1,253 @@
+"""One container in the hand of a Python program: what `Containers` does by name, as methods."""
+
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+
+from lamina.errors import NotFound
+from lamina.values import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO, Self
+
+    from lamina.engine.captured import OnCaptured
+    from lamina.engine.containers import ContainerState
+    from lamina.engine.engine import Engine
+    from lamina.engine.requests import CreateRequest
+    from lamina.engine.snapshots import ContainerSnapshot
+    from lamina.layer.diff import Change
+    from lamina.runtime.attach import Attachment
+    from lamina.runtime.log_reading import LogLine
+    from lamina.spec.digest import Digest
+
+__all__ = ["Completed", "Container", "run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """How a process in a container ended, and what it wrote."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+
+    @property
+    def text(self) -> str:
+        """What it wrote to stdout, decoded."""
+        return self.stdout.decode(errors="replace")
+
+
+class Container:
+    """A container; a context manager that removes it, running or not, with its anonymous volumes.
+
+    Cheap to make: every method asks the disk. Methods raise ContainerUnknown once it is removed.
+    """
+
+    def __init__(self, engine: "Engine", container: str) -> None:
+        self._engine = engine
+        self._containers = engine.containers
+        self.id = self._containers.record(container).id
+
+    def __enter__(self) -> "Self":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(NotFound):  # `--rm`, or another command was quicker
+            self.remove(force=True)
+
+    def __repr__(self) -> str:
+        return f"<Container {self.id[:12]}>"
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self._containers.record(self.id).name
+
+    @property
+    def state(self) -> "ContainerState":
+        """How it is now: status, exit code, times."""
+        return self._containers.state(self.id)
+
+    @property
+    def changes(self) -> "tuple[Change, ...]":
+        """What it changed against its image, sorted by path."""
+        return self._containers.changes(self.id)
+
+    def start(self) -> None:
+        """Start its first process. Raises: StartFailed, ContainerRunning."""
+        self._containers.start(self.id).close()
+
+    def stop(self, *, timeout_s: int | None = None) -> None:
+        """Ask it to end; kill it after `timeout_s` (10, or as created)."""
+        self._containers.stop(self.id, timeout_s=timeout_s)
+
+    def kill(self, signal: str = "KILL") -> None:
+        """Send a signal to its first process. Raises: ContainerNotRunning, Invalid."""
+        self._containers.kill(self.id, signal)
+
+    def pause(self) -> None:
+        """Hold its processes still. Raises: ContainerNotRunning, InUse."""
+        self._containers.pause(self.id)
+
+    def unpause(self) -> None:
+        """Let its processes go on. Raises: ContainerNotRunning, InUse."""
+        self._containers.unpause(self.id)
+
+    def wait(self) -> int:
+        """Wait until it does not run; give its exit code."""
+        return self._containers.wait(self.id)
+
+    def remove(self, *, force: bool = False, volumes: bool = True) -> None:
+        """Remove it, with its anonymous volumes unless told otherwise; `force` kills it first."""
+        self._containers.remove(self.id, force=force, volumes=volumes)
+
+    def logs(
+        self, *, tail: int = -1, since: str = "", until: str = "", follow: bool = False
+    ) -> "Iterator[LogLine]":
+        """Give what it wrote, a line at a time; with `follow`, until it ends."""
+        return self._containers.logs(self.id, tail=tail, since=since, until=until, follow=follow)
+
+    def output(self) -> str:
+        """Wait until it does not run; give all it wrote to stdout."""
+        self.wait()
+        return "".join(line.text for line in self.logs() if line.stream == "stdout")
+
+    def exec(
+        self,
+        command: Sequence[str],
+        *,
+        input: bytes = b"",  # noqa: A002 - the word of subprocess
+        env: Mapping[str, str] | None = None,
+        workdir: str = "",
+        user: str = "",
+    ) -> Completed:
+        """Run one more process in it to its end, with `input` to read; give what it wrote.
+
+        Raises: StartFailed (no such program), ContainerNotRunning, InUse (paused).
+        """
+        from lamina.engine.requests import ExecRequest
+
+        request = ExecRequest(
+            tuple(command), _pairs(env), workdir=workdir, user=user, stdin=bool(input)
+        )
+        with self._containers.exec(self.id, request) as attachment:
+            return _complete(attachment, input)
+
+    def put(self, path: str, stream: "BinaryIO | bytes", *, keep_owner: bool = False) -> None:
+        """Unpack a tar into its folder at `path`. Raises: PathNotFound, Invalid."""
+        source = io.BytesIO(stream) if isinstance(stream, bytes) else stream
+        self._containers.copy_in(self.id, path, source, keep_owner=keep_owner)
+
+    def get(self, path: str, target: "BinaryIO | None" = None) -> bytes:
+        """Give the file or folder at `path` as a tar; nothing where it was written to `target`.
+
+        Raises: PathNotFound.
+        """
+        parts: list[bytes] = []
+        self._containers.copy_out(self.id, path, parts.append if target is None else target.write)
+        return b"".join(parts)
+
+    def read(self, path: str) -> bytes:
+        """Give the content of a file, symlinks followed; what is mounted there is not seen.
+
+        Raises: PathUnknown, Invalid (no file).
+        """
+        with self._containers.tree(self.id) as tree:
+            return tree.read(os.fsencode(path))
+
+    def commit(
+        self,
+        name: str = "",
+        *,
+        message: str = "",
+        author: str = "",
+        changes: Sequence[str] = (),
+        pause: bool = True,
+        told: "OnCaptured | None" = None,
+        strict: bool = False,
+    ) -> "Digest":
+        """Make an image of its changes; give the image's ID. See `Engine.commit`."""
+        return self._engine.commit(
+            self.id,
+            name,
+            message=message,
+            author=author,
+            changes=changes,
+            pause=pause,
+            told=told,
+            strict=strict,
+        )
+
+    def snapshot(self, name: str = "") -> "ContainerSnapshot":
+        """Take a checkpoint of its files. See `Containers.snapshot`."""
+        return self._containers.snapshot(self.id, name)
+
+    def rollback(
+        self, snapshot: "ContainerSnapshot | str", *, keep: bool = True
+    ) -> "ContainerSnapshot | None":
+        """Let its files be as at a checkpoint. See `Containers.rollback`."""
+        name = snapshot if isinstance(snapshot, str) else snapshot.name
+        return self._containers.rollback(self.id, name, keep=keep)
+
+    def fork(
+        self, count: int = 1, *, start: "ContainerSnapshot | str" = ""
+    ) -> "tuple[Container, ...]":
+        """Make containers that go on from its files, or from a checkpoint; see `Containers.fork`."""
+        name = start if isinstance(start, str) else start.name
+        made = self._containers.fork(self.id, count, start=name)
+        return tuple(Container(self._engine, record.id) for record in made)
+
+
+def run(engine: "Engine", request: "CreateRequest", *, pull: bool) -> Container:
+    """Make a container and start it; fetch its image first if it is not here and `pull` is on.
+
+    One that cannot be started is removed again. Raises: ImageUnknown, StartFailed, as `create`.
+    """
+    from lamina.engine.local import ImageUnknown
+
+    try:
+        record = engine.containers.create(request)
+    except ImageUnknown:
+        if not pull:
+            raise
+        engine.images.pull(request.image)
+        record = engine.containers.create(request)
+    container = Container(engine, record.id)
+    try:
+        container.start()
+    except BaseException:
+        container.remove(force=True)
+        raise
+    return container
+
+
+def _pairs(env: Mapping[str, str] | None) -> tuple[str, ...]:
+    return tuple(f"{name}={value}" for name, value in (env or {}).items())
+
+
+def _complete(attachment: "Attachment", data: bytes) -> Completed:
+    """Feed a process and read it, both at once, to its end."""
+    from threading import Thread
+
+    from lamina.runtime.frames import Stream
+    from lamina.spec.wire import decode
+
+    def feed() -> None:
+        with suppress(OSError):  # it ended before it read everything
+            for at in range(0, len(data), 1 << 15):
+                attachment.send(data[at : at + (1 << 15)])
+            attachment.send(b"")
+
+    feeder = Thread(target=feed, daemon=True)
+    if data:
+        feeder.start()
+    parts: dict[Stream, list[bytes]] = {Stream.STDOUT: [], Stream.STDERR: []}
+    while True:
+        stream, payload = attachment.receive()
+        if stream is Stream.EXITED:
+            code = int(decode(payload)["exit_code"])
+            return Completed(code, *(b"".join(found) for found in parts.values()))
+        if stream in parts:
+            parts[stream].append(payload)
