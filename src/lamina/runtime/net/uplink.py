@@ -6,6 +6,8 @@ slirp4netns. Without any of them the network works, but only inside.
 """
 
 import os
+import select
+import time
 import zlib
 from contextlib import suppress
 
@@ -19,6 +21,7 @@ __all__ = ["Uplink"]
 
 _OUT = "up0"
 _PREFIX = "lm"
+_GOING_S = 10.0
 
 
 class Uplink:
@@ -40,25 +43,40 @@ class Uplink:
 
     def route(self, pool: Pool) -> bool:
         """Take the subnet for this network on the machine; tell whether it was free."""
+        if not self._rootless and not self._index:
+            self._plug_in()
         if _overlaps(pool):
             return False
         if self._rootless:
             return True
-        if not self._index:
-            name = _PREFIX + self._tag
-            here = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                self._index = self._links.add_veth(_OUT, peer=name, peer_namespace=here)
-            finally:
-                os.close(here)
-            self._outer = self._host_links.index(name)
-            self._host_links.up(self._outer)
         try:
             base, _, _ = pool.subnet.partition("/")
             self._host_links.add_route(self._outer, to=base, prefix=pool.prefix, via=pool.gateway)
         except FileExistsError:
             return False
         return True
+
+    def _plug_in(self) -> None:
+        """Lay the cable to the machine's namespace.
+
+        That of a keeper which was killed is there, with its route, until the kernel has taken its
+        namespace down: we wait for that.
+        """
+        name = _PREFIX + self._tag
+        deadline = time.monotonic() + _GOING_S
+        here = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            while not self._index:
+                try:
+                    self._index = self._links.add_veth(_OUT, peer=name, peer_namespace=here)
+                except FileExistsError:
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.01)
+        finally:
+            os.close(here)
+        self._outer = self._host_links.index(name)
+        self._host_links.up(self._outer)
 
     def open(self, pool: Pool) -> None:
         """Let packets out."""
@@ -127,9 +145,25 @@ class Uplink:
         return path
 
     def close(self) -> None:
-        """Take back what the network's folder shows; the rest ends with us."""
+        """Take back what the machine sees of the network, at once: the next keeper needs the room.
+
+        What is inside ends with us, whenever the kernel comes round to it.
+        """
         with suppress(OSError):
             syscalls.umount(f"{self._folder}/netns", syscalls.MNT_DETACH)
+        if self._nft:
+            write_in, read_out = self._nft
+            os.close(write_in)  # it ends then, and its rules with it
+            poller = select.poll()
+            poller.register(read_out, select.POLLIN)
+            while poller.poll(_GOING_S * 1000) and os.read(read_out, 4096):
+                pass
+            os.close(read_out)
+            self._nft = None
+        if self._outer:
+            with suppress(OSError):
+                self._host_links.remove(self._outer)
+            self._outer = 0
 
     def _tunnel(self) -> None:
         """Have pasta or slirp4netns carry packets for a plain user."""
