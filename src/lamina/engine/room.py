@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import suppress
 
 from lamina.engine import quota, undo
 from lamina.engine.quota import shown
@@ -49,7 +50,8 @@ def unmount_unused(engine: "Engine") -> None:
     if mounted:
         from lamina.runtime.mounts import SharedLayers
 
-        SharedLayers(run_root).release()
+        with suppress(OSError):  # what is left the next one sweeps
+            SharedLayers(run_root).release()
 
 
 def _only_sealed(engine: "Engine") -> "Iterator[Digest]":
