@@ -118,3 +118,20 @@ def test_connections_are_opened_while_the_first_answer_is_under_way(
                 with make_engine(tmp_path / "elsewhere") as other:
                     other.images.pull(name)
             assert not line.stuck
+
+
+def test_a_registry_that_knows_us_is_asked_for_every_blob_at_once(hub, alice):
+    armed = False
+
+    def asked(request: bytes) -> bool:
+        return armed and request.startswith(b"HEAD")
+
+    with LongLine(hub.address, held=asked, together=BLOBS) as line:
+        name = f"{line.address}/alice/known:v1"
+        lamina = Lamina(alice.settings)
+        lamina("load", stdin=layered(name, LAYERS))
+        lamina("login", "-u", "alice", "--password-stdin", line.address, stdin=PASSWORD)
+        lamina("push", name)
+        armed = True
+        lamina("push", name)
+        assert not line.stuck

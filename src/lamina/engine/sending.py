@@ -96,8 +96,9 @@ class Sender:
         return [descriptor for descriptor in found if descriptor is not None]
 
     def _lacking(self, jobs: Jobs, parcels: Sequence[Parcel]) -> list[bool]:
-        """Ask for each blob; the first alone, so that one login serves all that follow."""
+        """Ask for each blob; the first alone where nobody knows yet how to log in, so that it is done once."""
         lacking = [True] * len(parcels)
+        is_known = self.repository.has_login()
         asked: dict[Digest, int] = {}
         for number, parcel in enumerate(parcels):
             digest = parcel.wanted.digest if parcel.wanted else None
@@ -108,9 +109,9 @@ class Sender:
                 lacking[number] = False
                 continue
             asked[digest] = number
-            if len(asked) == 1:
+            if len(asked) == 1 and not is_known:
                 lacking[number] = self._is_lacking(parcel, digest)
-        later = list(asked.items())[1:]
+        later = list(asked.items())[0 if is_known else 1 :]
         answers = gather(
             [(jobs, partial(self._is_lacking, parcels[number], digest)) for digest, number in later]
         )

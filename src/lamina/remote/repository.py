@@ -72,6 +72,16 @@ class Repository:
         """Give the repository that a reference is in."""
         return cls(client, reference.registry, reference.repository)
 
+    def has_login(self) -> bool:
+        """Tell whether requests that push will be let in at once; a token is fetched for it if need be.
+
+        Without an earlier refusal nobody knows what the registry wants: False. Raises: LoginRefused.
+        """
+        place = self._place
+        scopes = (repository_scope(place.repository, "pull", "push"),)
+        endpoint = self.client.endpoints.find(place.registry)
+        return bool(self.client.authorizer.header(endpoint, place.repository, scopes))
+
     def warm(self, count: int) -> None:
         """Have `count` idle connections soon, opened meanwhile, for requests that go out together."""
         place = next((each for each in self._mirrors if each._serves), self)._place  # noqa: SLF001  one of us
