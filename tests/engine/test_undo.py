@@ -1,5 +1,6 @@
 """Taking back: what was removed is kept for a while, comes back whole, and goes when room is short."""
 
+import errno
 import os
 from dataclasses import replace
 
@@ -10,6 +11,8 @@ from tests.images import Piece
 from lamina.engine import undo
 from lamina.engine.engine import Engine
 from lamina.engine.undo import ChangeGone, ChangeOvertaken, ChangeUnknown
+from lamina.errors import Unavailable
+from lamina.store import leases
 
 
 def content(engine):
@@ -158,3 +161,23 @@ def test_of_a_prune_comes_back_what_is_still_here(engine):
     done = undo.undo(engine)
     assert [row.name for row in done.back] == ["docker.io/library/b:1"]
     assert [row.name for row in done.gone] == ["docker.io/library/a:1"]
+
+
+def test_a_disk_that_fails_is_told_and_not_taken_for_an_image_that_is_gone(engine, monkeypatch):
+    import_image(engine, "a:1")
+    engine.images.remove("a:1")
+    written = []
+
+    def fails(fd, data):  # the start of a lease and the manifest's digest are written
+        written.append(data)
+        if len(written) > 2:
+            raise OSError(errno.EIO, "no")
+        os.write(fd, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(leases, "write_all", fails)
+        with pytest.raises(Unavailable, match="the disk failed while writing a lease"):
+            undo.undo(engine)
+    assert names(engine) == set()
+    undo.undo(engine)
+    assert names(engine) == {"docker.io/library/a:1"}

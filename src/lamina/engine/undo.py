@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
-from lamina.errors import InUse, LaminaError, NotFound
+from lamina.errors import Corrupt, InUse, Invalid, LaminaError, NotFound
 from lamina.spec.config import CONFIG_LIMIT, ImageConfig
 from lamina.spec.descriptor import MediaType
 from lamina.spec.manifest import Index, parse_manifest
@@ -298,7 +298,7 @@ def _has_all(engine: "Engine", target: "Descriptor", *, sealed: bool) -> bool:
             return True
         raw = blobs.read(manifest.config.digest, limit=CONFIG_LIMIT)
         pile = ImageConfig.from_json(raw).diff_ids
-    except LaminaError:  # damaged is as good as gone
+    except (Corrupt, Invalid, NotFound):  # damaged is as good as gone; a disk that fails is not
         return False
     return all(engine.layers.has(pile[: i + 1]) for i in range(len(pile)))
 
