@@ -239,6 +239,7 @@ class Containers:
 
     def rename(self, name: str, new: str) -> None:
         """Give it another name. Raises: NameTaken, NameInvalid."""
+        from lamina.engine.journal import note_container
         from lamina.errors import Invalid
         from lamina.values import replace
 
@@ -265,6 +266,7 @@ class Containers:
                     raise unknown(name) from error
                 raise
             self.register.free(record.name, record.id)
+        note_container(self._engine, replace(record, name=claimed), "rename", oldName=record.name)
         self._engine.networks.rename_member(tuple(record.networks), record.id, claimed)
 
     def remove(self, name: str, *, force: bool = False, volumes: bool = False) -> ContainerRecord:

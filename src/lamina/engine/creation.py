@@ -4,6 +4,7 @@ import os
 from contextlib import suppress
 
 from lamina.engine.clock import now_ns
+from lamina.engine.journal import note_container
 from lamina.engine.names import check_name
 from lamina.engine.network_request import Endpoint
 from lamina.engine.records import ContainerRecord, hold
@@ -38,7 +39,9 @@ def create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
         check_name(request.name)
     # Until the record is there, nothing else says that the image and the volumes are in use.
     with engine.store.lease(), engine.volumes.held():
-        return _create(engine, request)
+        record = _create(engine, request)
+    note_container(engine, record, "create")
+    return record
 
 
 def _create(engine: "Engine", request: CreateRequest) -> ContainerRecord:

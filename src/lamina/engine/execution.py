@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from lamina.engine.journal import attributes_of
 from lamina.engine.limits import Device, device_binds, device_rules
 from lamina.engine.log_options import log_order
 from lamina.engine.names import ContainerUnknown, unknown
@@ -21,6 +22,7 @@ from lamina.spec.bundle import (
     environment,
 )
 from lamina.spec.limits import Limits
+from lamina.stream.journal import FILE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,6 +102,10 @@ def start(
             network=wires,
             restart=record.host.get("RestartPolicy") or {},
             health=_health(record),
+            journal={
+                "path": f"{engine.settings.root}/{FILE}",
+                "attributes": attributes_of(record),
+            },
         )
         attachment = Shims(split=engine.expendable).start(order, lock)
     finally:

@@ -32,6 +32,7 @@ def remove(engine: "Engine", record: "ContainerRecord", *, volumes: bool) -> Non
 
     Raises: ContainerInUse (somebody is busy with it).
     """
+    from lamina.engine.journal import note_container
     from lamina.stream.files import remove_tree
 
     containers = engine.containers
@@ -49,6 +50,7 @@ def remove(engine: "Engine", record: "ContainerRecord", *, volumes: bool) -> Non
         with suppress(FileNotFoundError), containers.register.renaming():
             os.unlink(f"{record.folder}/{RECORD}")
         _put_away(engine, record.id)
+        note_container(engine, record, "destroy")
     finally:
         os.close(lock)
 

@@ -41,6 +41,7 @@ def update(
     then nothing is changed on disk).
     """
     from lamina.engine import execution
+    from lamina.engine.journal import note_container
     from lamina.values import replace
 
     limits = joined(Limits.from_host(record.host), changes)
@@ -56,3 +57,4 @@ def update(
         restart = host.get("RestartPolicy") or {}
         execution.send(engine, record, "update", limits=changes, all_limits=limits, restart=restart)
     engine.containers.files.save(replace(record, host=host))
+    note_container(engine, record, "update")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from lamina.engine.clock import rfc3339
+from lamina.engine.journal import note_volume
 from lamina.engine.volumes import METADATA, check_name, volume_folder
 from lamina.errors import InUse, LaminaError, NotFound, Unsupported
 from lamina.spec.wire import Document, decode
@@ -90,8 +91,11 @@ class Volumes:
         check_options(options or {})
         enter()
         with self.held():
+            new = not os.path.isdir(f"{self._folder}/{name}")
             volume_folder(self._engine, name, labels=marks, options=options or {})
-            return self.get(name)
+        if new:
+            note_volume(self._engine, name, "create")
+        return self.get(name)
 
     def get(self, name: str) -> Volume:
         """Give one volume. Raises: VolumeUnknown."""
@@ -184,6 +188,7 @@ class Volumes:
         with suppress(FileNotFoundError):
             os.unlink(f"{self._folder}/{name}/{METADATA}")
         remove_tree(f"{self._folder}/{name}")
+        note_volume(self._engine, name, "destroy")
 
     @contextmanager
     def held(self, *, alone: bool = False) -> Iterator[None]:

@@ -81,6 +81,7 @@ def _signal(shim: "Shim", request: Document, _client: Client) -> Answer:
         os.kill(shim.pid(), number)
     except ProcessLookupError as error:
         raise Invalid(ENDED) from error
+    shim.note("kill", signal=str(int(number)))
     return {}, ()
 
 
@@ -107,6 +108,7 @@ def _set_frozen(shim: "Shim", *, frozen: bool) -> None:
         cgroups.signal_all(_inside(), number)
     shim.paused = frozen
     shim.record(paused=frozen)
+    shim.note("pause" if frozen else "unpause")
 
 
 def _inside() -> list[int]:

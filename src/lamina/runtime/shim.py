@@ -36,6 +36,7 @@ from lamina.spec.bundle import (
 )
 from lamina.spec.mount import Mount
 from lamina.spec.wire import Document, decode, encode
+from lamina.stream import journal
 from lamina.stream.files import remove_tree
 
 TYPE_CHECKING = False
@@ -173,6 +174,10 @@ class Shim:
         self.started = None
         self.paused = False
         facts: Document = {}
+        oom = self.group.out_of_memory()
+        if oom:
+            self.note("oom")
+        self.note("die", exitCode=str(code))
         if relay.health:
             facts["health"] = relay.health.end()
         self.record(
@@ -181,7 +186,7 @@ class Shim:
             finished=timestamp(time.time_ns()),
             pid=0,
             paused=False,
-            oom_killed=self.group.out_of_memory(),
+            oom_killed=oom,
             **facts,
         )
 
@@ -271,6 +276,7 @@ class Shim:
             stopped=False,
             **({"health": relay.health.document} if relay.health else {}),
         )
+        self.note("start")
         return relay, pipes, started
 
     def _greet(self, relay: Relay) -> None:
@@ -279,6 +285,11 @@ class Shim:
         self._starter.attach(_ALL_STREAMS - silent)
         relay.add(self._starter)
         self._starter.send(frame(Stream.STARTED, encode({"pid": self.state["pid"]})))
+
+    def _note_health(self, document: Document, changed: bool) -> None:
+        self.record(health=document)
+        if changed:
+            self.note(f"health_status: {document['Status']}")
 
     def _health(self) -> "Health | None":
         order = self.request["health"]
@@ -306,7 +317,7 @@ class Shim:
         return Health(
             order["config"],
             begin,
-            lambda document, _: self.record(health=document),
+            self._note_health,
             lambda: self.paused,
         )
 
@@ -365,6 +376,13 @@ class Shim:
                 file.write(encode(self.state))
             os.replace(f"{path}.new", path)
 
+    def note(self, action: str, **more: str) -> None:
+        """Note an event in the journal."""
+        order = self.request["journal"]
+        if order:
+            attributes = {**order["attributes"], **more}
+            journal.note(order["path"], "container", action, self.id, attributes)
+
     def host_pid(self, pid: int) -> int:
         """Give the number that the rest of the machine knows process `pid` by."""
         try:
@@ -407,6 +425,8 @@ class Shim:
         with suppress(OSError):
             syscalls.umount(f"{self.run_folder}/rootfs", syscalls.MNT_DETACH)
         _remove(self.run_folder)
+        if remove:
+            self.note("destroy")
         for path in self.request["doomed"] if remove else ():
             if os.path.islink(path) or os.path.isfile(path):
                 with suppress(OSError):

@@ -36,6 +36,7 @@ class Order:
     `starter_types` lets the starter's connection write to standard input.
     `restart` is Docker's RestartPolicy. `health`, where there are checks, is their `config` (Docker's
     Healthcheck), their `process` and `timeout_s`.
+    `journal` is where events are noted (`path`) and what goes with each (`attributes`); may be empty.
     `doomed` lists files, folders and links to remove at the end, in this order (`--rm`).
     `network` is what `net.wires` reads; empty where the container has nothing of its own.
     """
@@ -56,6 +57,7 @@ class Order:
     network: Document = field(default_factory=dict)
     restart: Document = field(default_factory=dict)
     health: Document = field(default_factory=dict)
+    journal: Document = field(default_factory=dict)
 
     def to_json(self) -> Document:
         """Give the order as the shim reads it."""
@@ -78,6 +80,7 @@ class Order:
             "network": self.network,
             "restart": self.restart,
             "health": self.health,
+            "journal": self.journal,
         }
 
 

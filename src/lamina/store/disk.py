@@ -68,7 +68,15 @@ _DIRECTORIES = (
 )
 OURS = frozenset(
     {name.partition("/")[0] for name, _ in _DIRECTORIES if name}
-    | {"oci-layout", "index.json", "undo.log", "undo.log.new", "reserve", "events.log"}
+    | {
+        "oci-layout",
+        "index.json",
+        "undo.log",
+        "undo.log.new",
+        "reserve",
+        "events.log",
+        "events.log.old",
+    }
 )
 """Everything that we make at the top of a root."""
 

@@ -1,0 +1,80 @@
+"""`lamina events`: what happens to containers and volumes, as it happens."""
+
+from __future__ import annotations
+
+from lamina.cli.flags import FILTER, Command, Flag
+from lamina.cli.formats import FORMAT_DOCUMENT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lamina.cli.context import Context
+    from lamina.cli.flags import Arguments
+    from lamina.spec.wire import Document
+
+__all__ = ["COMMAND", "main"]
+
+COMMAND = Command(
+    name="events",
+    usage="lamina events [OPTIONS]",
+    summary="Get real time events of containers and volumes",
+    flags=(
+        Flag("filter", "f", kind=FILTER, help="Filter output based on conditions provided"),
+        Flag("format", help=FORMAT_DOCUMENT.help),
+        Flag("since", help="Show all events created since timestamp"),
+        Flag("until", help="Stream events until this timestamp"),
+    ),
+    arity=(0, 0),
+)
+
+
+def main(arguments: Arguments, context: Context) -> int:
+    """Print one line per event, until `--until` or an interruption."""
+    from time import time
+
+    from lamina.cli.image_filters import moment
+    from lamina.engine.journal import events
+
+    since, until = (
+        int(moment(text, context.now()) * 1e9) if (text := arguments.text(name)) else None
+        for name in ("since", "until")
+    )
+    found = events(
+        context.engine,
+        filters=arguments.filters(),
+        since_ns=since,
+        until_ns=until,
+        follow=lambda: until is None or time() * 1e9 < until,
+    )
+    write = _writer(arguments.text("format"))
+    for event in found:
+        context.print(write(event))
+        context.out.flush()
+    return 0
+
+
+def _writer(form: str) -> Callable[[Document], str]:
+    if not form:
+        return _line
+    from lamina.cli.template_functions import to_json
+
+    if form == "json":
+        return to_json
+    from lamina.cli.template import Template
+
+    template = Template(form)
+    return lambda event: template.render(event, strict=True)
+
+
+def _line(event: Document) -> str:
+    """Write an event as docker does: time, kind, action, ID, attributes."""
+    import time
+
+    seconds, nanos = divmod(int(event["timeNano"]), 1_000_000_000)
+    local = time.localtime(seconds)
+    zone = time.strftime("%z", local)
+    stamp = f"{time.strftime('%Y-%m-%dT%H:%M:%S', local)}.{nanos:09d}{zone[:3]}:{zone[3:]}"
+    actor = event["Actor"]
+    pairs = ", ".join(f"{key}={value}" for key, value in sorted(actor["Attributes"].items()))
+    return f"{stamp} {event['Type']} {event['Action']} {actor['ID']} ({pairs})"
