@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from lamina.engine.engine import Engine
     from lamina.engine.records import ContainerRecord
-    from lamina.snapshot.frozen import Frozen
+    from lamina.snapshot.frozen import Frozen, Named
     from lamina.spec.wire import Document
 
 __all__ = ["ContainerSnapshot", "forget", "fork", "rollback", "snapshot", "snapshots"]
@@ -52,15 +52,16 @@ def snapshot(engine: "Engine", record: "ContainerRecord", name: str = "") -> Con
     with _state(engine, record) as state:
         chosen = name or _next_number(frozen, record)
         frozen.name(record.id, chosen, state)
-    return next(row for row in snapshots(engine, record) if row.name == chosen)
+    return _shown(record, frozen.one(record.id, chosen))
 
 
 def snapshots(engine: "Engine", record: "ContainerRecord") -> tuple[ContainerSnapshot, ...]:
     """Give a container's checkpoints, oldest first."""
-    return tuple(
-        ContainerSnapshot(record.id, row.name, timestamp(row.created_ns))
-        for row in engine.snapshotter.frozen.named(record.id)
-    )
+    return tuple(_shown(record, row) for row in engine.snapshotter.frozen.named(record.id))
+
+
+def _shown(record: "ContainerRecord", named: "Named") -> ContainerSnapshot:
+    return ContainerSnapshot(record.id, named.name, timestamp(named.created_ns))
 
 
 def rollback(
@@ -93,7 +94,7 @@ def rollback(
     frozen.collect()
     if not keep:
         return None
-    return next(row for row in snapshots(engine, record) if row.name == BEFORE_ROLLBACK)
+    return _shown(record, frozen.one(record.id, BEFORE_ROLLBACK))
 
 
 def forget(engine: "Engine", record: "ContainerRecord", name: str) -> None:
@@ -263,5 +264,5 @@ def _refuse_taken(frozen: "Frozen", record: "ContainerRecord", name: str) -> Non
 
 
 def _next_number(frozen: "Frozen", record: "ContainerRecord") -> str:
-    taken = [int(row.name) for row in frozen.named(record.id) if row.name.isdecimal()]
+    taken = [int(name) for name in frozen.names(record.id) if name.isdecimal()]
     return str(max(taken, default=0) + 1)

@@ -160,7 +160,7 @@ class Frozen:
         try:
             return os.readlink(f"{self._names}/{key}/{name}")
         except FileNotFoundError as error:
-            names = ", ".join(row.name for row in self.named(key))
+            names = ", ".join(sorted(self.names(key)))
             raise StateUnknown(
                 f"the container has no snapshot {name!r}",
                 hint=f"it has {names}" if names else "`lamina snapshot CONTAINER NAME` makes one",
@@ -168,13 +168,20 @@ class Frozen:
 
     def named(self, key: str) -> tuple[Named, ...]:
         """Give the container's named states, oldest first."""
-        found = []
-        with suppress(FileNotFoundError), os.scandir(f"{self._names}/{key}") as entries:
-            for entry in entries:
-                if not entry.name.endswith("~"):
-                    made = entry.stat(follow_symlinks=False).st_mtime_ns
-                    found.append(Named(entry.name, os.readlink(entry.path), made))
+        found = [self.one(key, name) for name in self.names(key)]
         return tuple(sorted(found, key=lambda row: (row.created_ns, row.name)))
+
+    def names(self, key: str) -> list[str]:
+        """Give the names of the container's named states, unsorted."""
+        try:
+            return [name for name in os.listdir(f"{self._names}/{key}") if name[-1] != "~"]
+        except FileNotFoundError:
+            return []
+
+    def one(self, key: str, name: str) -> Named:
+        """Give one named state. Raises: StateUnknown, Invalid."""
+        state = self.state(key, name)
+        return Named(name, state, os.lstat(f"{self._names}/{key}/{name}").st_mtime_ns)
 
     def forget(self, key: str, name: str) -> None:
         """Take a name away; what only it led to goes, too. Raises: StateUnknown, Invalid."""
@@ -267,7 +274,8 @@ class Frozen:
             except BaseException:
                 self._layers.discard_directory(f"{self._pool}/{name}")
                 raise
-            remove_tree(f"{self._pool}/{name}/work")  # overlayfs's own, of no use any more
+        # Its `work` stays, empty, until it goes itself: a busy disk takes longer to remove a folder
+        # than for all the rest.
         return name
 
     @contextmanager
@@ -315,7 +323,8 @@ class Frozen:
         active = f"{self._root}/active"
         found: dict[str, set[str]] = {}
         for key in os.listdir(active):
-            pending = {_parent(f"{active}/{key}"), *(row.state for row in self.named(key))}
+            names = (self.state(key, name) for name in self.names(key))
+            pending = {_parent(f"{active}/{key}"), *names}
             while pending:
                 state = pending.pop()
                 if state and key not in found.setdefault(state, set()):
