@@ -2,6 +2,7 @@
 
     python bench/inside.py mount IMAGE TARGET      mount the image's union some times, in milliseconds
     python bench/inside.py union IMAGE TARGET      mount it once, say so, keep it until the input ends
+    python bench/inside.py checkpoint IMAGE        with 60 layers: snapshot, rollback and fork, in milliseconds
     python bench/inside.py list IMAGE FOLDER
     python bench/inside.py paths IMAGE             a deep folder, and a file and a big file by path
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from lamina.spec.digest import Digest
 
 _ROUNDS = 9
+_LAYERS = 60
+_CHECKPOINTS = 50
 
 
 def _pile(engine: Engine, name: str) -> "Sequence[Digest]":
@@ -108,14 +111,61 @@ def _paths(engine: Engine, name: str) -> dict[str, str]:
     }
 
 
+def _checkpoint(engine: Engine, name: str) -> dict[str, Any]:
+    """Time checkpoints of a container on 60 layers that writes a file before each."""
+    import statistics
+    import time
+
+    from lamina.engine.requests import CreateRequest
+
+    containers = engine.containers
+    image = name
+    for number in range(_LAYERS - len(_pile(engine, name))):
+        box = containers.create(CreateRequest(image, ("true",)))
+        _write(engine, box.id, f"layer{number}")
+        image = f"bench-checkpoint:{number}"
+        engine.commit(box.id, image)
+        containers.remove(box.id)
+    box = containers.create(CreateRequest(image, ("true",)))
+    times: dict[str, list[float]] = {"snapshot": [], "rollback": [], "fork": []}
+
+    def timed(what: str, begun: float) -> None:
+        times[what].append((time.perf_counter() - begun) * 1000)
+
+    for number in range(_CHECKPOINTS):
+        _write(engine, box.id, f"new{number}")
+        begun = time.perf_counter()
+        taken = containers.snapshot(box.id)
+        timed("snapshot", begun)
+        _write(engine, box.id, f"other{number}")
+        begun = time.perf_counter()
+        containers.rollback(box.id, taken.name)
+        timed("rollback", begun)
+        begun = time.perf_counter()
+        forks = containers.fork(box.id, 1)
+        timed("fork", begun)
+        containers.remove(forks[0].id)
+    containers.remove(box.id)
+    return {"layers": _LAYERS, **{what: statistics.median(found) for what, found in times.items()}}
+
+
+def _write(engine: Engine, container: str, name: str) -> None:
+    """Write a small file as the container would."""
+    with open(f"{engine.snapshotter.path(container)}/upper/{name}", "wb") as file:
+        file.write(b"x" * 1000)
+
+
 def main(verb: str, name: str, *rest: str) -> None:
     with Engine() as engine:
         if verb == "union":
             _union(engine, name, rest[0])
-        elif verb in ("mount", "paths"):
+        elif verb in ("mount", "paths", "checkpoint"):
             import json  # here, as the modules above: to look must not pay for it
 
-            said = _mount(engine, name, rest[0]) if verb == "mount" else _paths(engine, name)
+            if verb == "checkpoint":
+                said = _checkpoint(engine, name)
+            else:
+                said = _mount(engine, name, rest[0]) if verb == "mount" else _paths(engine, name)
             print(json.dumps(said))  # noqa: TID251 - no OCI document
         else:
             _list(engine, name, rest[0])

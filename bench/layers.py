@@ -23,6 +23,7 @@ ROWS = {
     "commit": (layers_commit.commit, ("deb",)),
     "look": (layers_look.look, ("many",)),
     "mount": (layers_look.mount, ("deb",)),
+    "checkpoint": (layers_look.checkpoint, ("tiny",)),
     "share": (layers_look.share, ("big",)),
     "seal": (layers_look.seal, ("big", "million")),
     "read": (layers_look.read, ("many", "big")),

@@ -12,11 +12,12 @@ from bench.layers_turns import Bench, Figures, in_turn, memory_verdict, table, v
 from bench.meter import Figure, join, measure
 from bench.surroundings import drop_caches
 
-__all__ = ["look", "mount", "read", "seal", "share"]
+__all__ = ["checkpoint", "look", "mount", "read", "seal", "share"]
 
 _INSIDE = str(Path(__file__).with_name("inside.py"))
 _LOOK_S = 0.1
 _MOUNT_MS = 5.0
+_SNAPSHOT_MS, _ROLLBACK_MS = 2.0, 5.0
 _SHARED = 100 * 1024 * 1024
 _CONTAINERS = 4
 _SEAL = {"big": 150_000_000, "million": 1 << 30}
@@ -95,6 +96,24 @@ def mount(bench: Bench, images: Sequence[str]) -> list[str]:
             f"of the process, which loads modules too, {said['once']:.1f} ms); a second container on the "
             f"same layers: {said['second']:.1f} ms; mark {_MOUNT_MS:g} ms: {reached}. No peer does this in "
             "process."
+        ),
+    ]
+
+
+def checkpoint(bench: Bench, images: Sequence[str]) -> list[str]:
+    """Take checkpoints of a container and return to them, in process."""
+    ours = bench.tools["lamina"]
+    said = json.loads(ours.quietly(_inside(ours, "checkpoint", _pulled(bench, ours, images[0]))))
+    print(f"  {said}", flush=True)
+    fast = said["snapshot"] <= _SNAPSHOT_MS and said["rollback"] <= _ROLLBACK_MS
+    ours.stop()
+    return [
+        f"### Checkpoints of a container on {said['layers']} layers, in process",
+        "",
+        (
+            f"One file is written before each; medians: `snapshot` {said['snapshot']:.2f} ms, `rollback` "
+            f"{said['rollback']:.2f} ms, `fork` {said['fork']:.2f} ms. Marks {_SNAPSHOT_MS:g} and "
+            f"{_ROLLBACK_MS:g} ms: {'reached' if fast else '**missed**'}. No peer has them."
         ),
     ]
 
