@@ -57,7 +57,8 @@ def test_every_flag_finds_its_field():
         "--add-host", "a:1.2.3.4", "--cap-add", "A,B", "--cap-drop", "ALL", "--privileged", "--init",
         "--rm", "--stop-signal", "INT", "--stop-timeout", "3", "--shm-size", "1m", "--tmpfs",
         "/t:size=1k", "-v", "/a:/b", "--mount", "type=tmpfs,target=/m", "--security-opt",
-        "no-new-privileges", "i",
+        "no-new-privileges", "-m=64m", "--ulimit=nofile=5", "--device=/dev/null", "--health-cmd=c",
+        "--log-opt=max-size=1m", "--oom-score-adj=7", "i",
     )  # fmt: skip
     assert (asked.name, asked.workdir, asked.user, asked.hostname) == ("n", "/w", "1:2", "box")
     assert asked.terminal
@@ -67,7 +68,10 @@ def test_every_flag_finds_its_field():
     assert asked.tmpfs == {"/t": "size=1k"}
     assert [mount.kind for mount in asked.mounts] == ["bind", "tmpfs"]
     assert asked.auto_remove
-    assert asked.network == "none"
+    assert (asked.limits.memory, asked.oom_score_adj) == (64 << 20, 7)
+    assert (asked.ulimits[0].soft, asked.devices[0].source) == (5, "/dev/null")
+    assert (asked.health.command, asked.log_options) == ("c", {"max-size": "1m"})
+    assert [place.network for place in asked.networks.endpoints] == ["none"]
 
 
 @pytest.mark.parametrize(
