@@ -46,6 +46,9 @@ def context_for(
     import ssl
 
     context = ssl.create_default_context()
+    context.minimum_version = (
+        ssl.TLSVersion.TLSv1_2
+    )  # some builds of Python leave it to OpenSSL's file
     _load_system(context, environ)
     if not verify:
         context.check_hostname = False
