@@ -24,6 +24,7 @@ from lamina.engine.requests import CreateRequest, VolumeMount
 from lamina.snapshot.layers import Layers
 from lamina.snapshot.snapshotter import Snapshotter, SnapshotUnknown
 from lamina.store.blobs import BlobStore
+from lamina.store.names import Names
 from lamina.stream import files
 
 Act = Callable[[Engine], object]
@@ -174,6 +175,32 @@ def test_a_volume_is_filled_from_the_image_that_was_chosen_though_its_name_goes(
     mount = VolumeMount("volume", "kept", "/data")
     record = engine.containers.create(CreateRequest("it", mounts=(mount,)))
     assert os.listdir(record.mounts[0]["Source"]) == ["f"]
+
+
+@pytest.mark.root
+def test_an_image_removed_while_a_container_is_made_of_it_stays_for_its_commit(engine, between):
+    made = import_image(engine, "it", [Piece("f", b"x")], "CMD true")
+    between(creation, "config_document", drop_image("it"))
+    engine.containers.create(CreateRequest("it", name="box"))
+    assert [(image.id, image.names) for image in engine.images.list()] == [(made, ())]
+    assert engine.images.resolve(str(engine.commit("box", "new"))).parent == made
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("way", ["remove", "prune"])
+def test_a_container_made_while_its_image_is_removed_can_be_committed(engine, between, way):
+    made = import_image(engine, "it", [Piece("f", b"x")], "CMD true")
+
+    def make(other: Engine) -> None:
+        other.containers.create(CreateRequest("it", name="box"))
+
+    between(Names, "take", make, before=True)
+    if way == "remove":
+        engine.images.remove("it", now=True)
+    else:
+        engine.images.prune(all_unused=True, now=True)
+    assert [image.id for image in engine.images.list()] == [made]
+    assert engine.images.resolve(str(engine.commit("box", "new"))).parent == made
 
 
 @pytest.mark.root

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lamina.engine.engine import Engine
+    from lamina.engine.local import LocalImage
     from lamina.spec.digest import Digest
     from lamina.spec.wire import Document
 
@@ -74,12 +75,25 @@ def _create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
         )
         engine.snapshotter.prepare(container, record.diff_ids)
         engine.containers.files.save(record)
+        _keep_image(engine, image)
     except BaseException:
         take_back(engine, container, folder, name)
         raise
     finally:
         os.close(lock)
     return record
+
+
+def _keep_image(engine: "Engine", image: "LocalImage") -> None:
+    """See that the image is still listed: another command may have removed it just before the record."""
+    from lamina.engine.naming import keep_image
+
+    rows = engine.store.names.all()
+    if all(
+        row.facts.get("id") != image.id and row.target.digest != image.manifest.digest
+        for row in rows
+    ):
+        keep_image(engine, image.manifest, image.config, parent=image.parent)
 
 
 def begin(folder: str) -> int:

@@ -4,8 +4,9 @@ from contextlib import suppress
 
 from lamina.engine import undo
 from lamina.engine.local import ImageInUse, ImageUnknown, LocalImage, Removed
+from lamina.engine.naming import IMAGE_ID
 from lamina.engine.room import collect
-from lamina.errors import LaminaError
+from lamina.errors import LaminaError, NotFound
 from lamina.spec.config import CONFIG_LIMIT, ImageConfig
 from lamina.spec.digest import Digest, chain_id
 from lamina.spec.reference import Reference
@@ -14,7 +15,7 @@ from lamina.values import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from lamina.engine.containers import ContainerRecord
     from lamina.engine.engine import Engine
@@ -63,6 +64,8 @@ def remove(
         take(leaving, kept=replace(rows[0], target=image.manifest.descriptor), occasion=why)
         return removed
     take(leaving, _targets(rows), occasion=why)
+    if _keep_used(engine, [replace(rows[0], target=image.manifest.descriptor)], {image.id}):
+        return removed
     if now:
         engine.store.names.forget(_targets(rows))
     return (*removed, *_deleted(engine, image))
@@ -82,6 +85,7 @@ def prune(
     whatever removed it.
     """
     used = {record.image_id for record in engine.containers.records()}
+    gone: list[Named] = []
     removed: list[Removed] = []
     names: list[str] = []
     untagged: set[Digest] = set()
@@ -89,9 +93,11 @@ def prune(
         if summary.id in used or (summary.names and not all_unused) or not accepts(summary):
             continue
         try:
-            untagged |= _targets(engine.images.find(str(summary.id)))
+            rows = engine.images.find(str(summary.id))
         except ImageUnknown:  # another command was quicker
             continue
+        untagged |= _targets(rows)
+        gone += rows
         leaving = (*summary.names, *summary.digests)
         names += leaving
         removed += [Removed(untagged=Reference.parse(name).familiar) for name in leaving]
@@ -99,7 +105,24 @@ def prune(
     why = None if now else occasion or undo.occasion("image prune")
     if removed:
         engine.store.names.take(names, untagged, occasion=why)
+        _keep_used(engine, gone)
     return tuple(removed), collect(engine, now=now)
+
+
+def _keep_used(engine: "Engine", gone: "Sequence[Named]", ids: "Collection[Digest]" = ()) -> bool:
+    """List again, without a name, what a container was made from meanwhile; tell whether any was.
+
+    Whoever makes a container looks after that for the image's entry: one of both sees the other.
+    """
+    used = {record.image_id for record in engine.containers.records()}
+    kept = False
+    for row in gone:
+        image_id = row.facts.get(IMAGE_ID)
+        if image_id in used or used.intersection(ids):
+            with suppress(NotFound):
+                engine.store.names.keep(row.target, row.facts)
+                kept = True
+    return kept
 
 
 def _targets(rows: "Sequence[Named]") -> set[Digest]:

@@ -27,7 +27,6 @@ from lamina.runtime.net.netlink import Netlink
 from lamina.runtime.net.resolver import DNS_PORT, Resolver
 from lamina.runtime.net.uplink import Uplink
 from lamina.spec.wire import Document, decode, encode
-from lamina.stream.files import remove_tree
 from lamina.values import NamedTuple
 
 __all__ = ["AddressTaken", "Keeper", "hold", "members", "tell", "user_namespace"]
@@ -73,6 +72,16 @@ def hold(network: Document) -> socket.socket:
             return _connected(folder) or _fork(network)
         finally:
             os.close(lock)
+
+
+def _sweep(folder: str) -> None:
+    """Remove a network's folder, whose lock is ours; its lock last: from then on another may come."""
+    for name in os.listdir(folder):
+        if name != "lock":
+            os.unlink(f"{folder}/{name}")
+    os.unlink(f"{folder}/lock")
+    with suppress(OSError):  # somebody came, and the folder is theirs now
+        os.rmdir(folder)
 
 
 def _same(fd: int, path: str) -> bool:
@@ -261,7 +270,7 @@ class Keeper:
             if self._uplink:
                 self._uplink.close()
             if stat.S_ISSOCK(os.stat(f"{folder}/s").st_mode):
-                remove_tree(folder)
+                _sweep(folder)
         except BlockingIOError:
             return False
         except (OSError, LaminaError):
