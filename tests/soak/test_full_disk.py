@@ -56,7 +56,7 @@ def test_a_call_that_fails_is_told_and_costs_nothing(world: World):
             told += world.fail(deeds(world)[name], failing.run, muted=failing.was_output)
             made = failing.was_made()
         print(f"{name}: {told} of {number - 1} {calls} that fail with {error} are told", flush=True)
-        assert told or name != "tag" or error != "EIO"
+        assert told or (name, calls, error) not in few
     assert world.tidy() == []
 
 
