@@ -22,6 +22,7 @@ __all__ = [
     "agreed",
     "containers_to_go",
     "images_to_go",
+    "prune_networks",
     "tell_images",
     "tell_kept",
     "tell_space",
@@ -57,6 +58,16 @@ def containers_to_go(context: Context, arguments: Arguments) -> Callable[[Contai
 
     test = removable(context, arguments.filters())
     return lambda record: test(record.created, lambda: record.config.get("Labels") or {})
+
+
+def prune_networks(context: Context, arguments: Arguments) -> tuple[str, ...]:
+    """Remove the networks that no container uses and that `--filter` asks for; give their names."""
+    from lamina.cli.image_filters import removable
+
+    test = removable(context, arguments.filters())
+    return context.engine.networks.prune(
+        lambda network: test(network.created, lambda: network.labels)
+    )
 
 
 def tell_images(context: Context, removed: Sequence[Removed]) -> None:

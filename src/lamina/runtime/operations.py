@@ -152,11 +152,15 @@ def _userns(_shim: "Shim", _request: Document, _client: Client) -> Answer:
 
 
 def _connect(shim: "Shim", request: Document, _client: Client) -> Answer:
+    if shim.wires is None:
+        raise Invalid("the container has no network of its own that could be connected to others")
     shim.record(network=shim.wires.connect(request["link"]))
     return {}, ()
 
 
 def _disconnect(shim: "Shim", request: Document, _client: Client) -> Answer:
+    if shim.wires is None:
+        raise Invalid("the container has no network of its own")
     shim.record(network=shim.wires.disconnect(request["network"]))
     return {}, ()
 

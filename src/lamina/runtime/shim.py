@@ -20,7 +20,6 @@ from lamina.runtime.frames import Stream, frame
 from lamina.runtime.keeping import Keeper
 from lamina.runtime.log import LogWriter, timestamp
 from lamina.runtime.mounts import SharedLayers, perform
-from lamina.runtime.net.wires import Wires
 from lamina.runtime.operations import ENDED, operate, refuse
 from lamina.runtime.process import OURS, Launch, Started, StartFailed, exit_code, reap
 from lamina.runtime.relay import Client, Pipes, Relay
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from typing import Final
 
     from lamina.runtime.health import Health
+    from lamina.runtime.net.wires import Wires
 
 __all__ = ["ATTACH_FD", "LOCK_FD", "REQUEST_FD", "Shim", "look_up", "main"]
 
@@ -77,9 +77,10 @@ def main() -> None:
     layers = SharedLayers(request["run_root"])
     host_mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     host_proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    wires = Wires(request)
+    wires = _wires(request)
     try:
-        wires.begin()
+        if wires:
+            wires.begin()
         layers.acquire([_mount(row) for row in request["layers"]])
         syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID)
     except (LaminaError, OSError) as error:
@@ -101,6 +102,15 @@ def main() -> None:
         os._exit(0)
 
 
+def _wires(request: Document) -> "Wires | None":
+    """Give the container's network; without one, what makes one is not even loaded."""
+    if not request["network"]:
+        return None
+    from lamina.runtime.net.wires import Wires
+
+    return Wires(request)
+
+
 def _mount(row: Document) -> Mount:
     return Mount(row["type"], row["source"], row["target"], tuple(row["options"]))
 
@@ -113,7 +123,9 @@ def _remove(path: str) -> None:
 class Shim:
     """One container's supervisor, from its mounts to its exit code."""
 
-    def __init__(self, request: Document, starter: Client, host_proc: int, wires: Wires) -> None:
+    def __init__(
+        self, request: Document, starter: Client, host_proc: int, wires: "Wires | None"
+    ) -> None:
         self.wires = wires
         self.request = request
         self.id: str = request["id"]
@@ -212,7 +224,7 @@ class Shim:
         syscalls.mount("proc", "/proc", "proc", flags)
         for row in self.request["mounts"]:
             perform(_mount(row))
-        self.record(network=self.wires.finish())
+        self.record(network=self.wires.finish() if self.wires else {})
         self._listener = frames.listen(f"{self.run_folder}/s")
 
     def _start(self, clients: dict[int, Client]) -> tuple[Relay, Pipes, Started]:
@@ -421,7 +433,8 @@ class Shim:
     def _clean(self, *, remove: bool) -> None:
         self.runtime.delete(self.id, self.run_folder)
         self.group.remove()
-        self.wires.close()
+        if self.wires:
+            self.wires.close()
         with suppress(OSError):
             syscalls.umount(f"{self.run_folder}/rootfs", syscalls.MNT_DETACH)
         _remove(self.run_folder)

@@ -9,10 +9,17 @@ from tests.commands import Lamina
 def test_what_will_go_is_listed_before_the_question(lamina: Lamina):
     text = lamina("system", "prune", stdin="n\n")
     assert text == (
-        "WARNING! This will remove:\n  - all stopped containers\n  - all dangling images\n"
+        "WARNING! This will remove:\n  - all stopped containers\n"
+        "  - all networks not used by at least one container\n  - all dangling images\n"
         "  - what interrupted downloads left behind\n\n"
         "Are you sure you want to continue? [y/N] "
     )
+
+
+def test_networks_that_no_container_was_made_for_go_too(lamina: Lamina):
+    lamina("network", "create", "lonely")
+    assert "Deleted Networks:\nlonely\n\n" in lamina("system", "prune", "--force")
+    assert lamina("network", "ls", "-q", "-f", "type=custom") == ""
 
 
 def test_images_go_with_all_and_the_space_is_told(lamina: Lamina):

@@ -22,23 +22,24 @@ COMMAND = Command(
     flags=(
         FORMAT_DOCUMENT,
         Flag("size", "s", kind=BOOL, help="Display total file sizes if the type is container"),
-        Flag("type", help="Only inspect objects of the given type (container or image)"),
+        Flag("type", help="Only inspect objects of the given type (container, image or network)"),
     ),
     arity=(1, None),
 )
 
 
 def main(arguments: Arguments, context: Context) -> int:
-    """Look each name up among containers, then images; `--type` asks one of them only."""
+    """Look each name up among containers, images, networks; `--type` asks one of them only."""
     from lamina.errors import Invalid
 
     lookups = {
         "container": container_lookup(context, size=arguments.flag("size")),
         "image": context.engine.images.inspect,
+        "network": context.engine.networks.inspect,
     }
     wanted = arguments.text("type")
     if wanted and wanted not in lookups:
-        raise Invalid(f'unknown type: "{wanted}"', hint="use container or image")
+        raise Invalid(f'unknown type: "{wanted}"', hint="use container, image or network")
     lookup = lookups[wanted] if wanted else lambda name: first_of(lookups, name)
     return inspect_all(context, arguments.positional, lookup, form=arguments.text("format"))
 

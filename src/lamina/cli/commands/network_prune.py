@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamina.cli.flags import Command
-from lamina.cli.pruning import FILTER_PRUNED, FORCE, agreed
+from lamina.cli.pruning import FILTER_PRUNED, FORCE, agreed, prune_networks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,15 +23,10 @@ COMMAND = Command(
 
 def main(arguments: Arguments, context: Context) -> int:
     """Ask, remove, and say what went."""
-    from lamina.cli.image_filters import removable
-
-    test = removable(context, arguments.filters())
     warning = "This will remove all custom networks not used by at least one container."
     if not agreed(context, arguments, warning):
         return 0
-    names = context.engine.networks.prune(
-        lambda network: test(network.created, lambda: network.labels)
-    )
+    names = prune_networks(context, arguments)
     if names:
         context.print("Deleted Networks:")
         for name in names:

@@ -10,6 +10,7 @@ from lamina.cli.pruning import (
     agreed,
     containers_to_go,
     images_to_go,
+    prune_networks,
     tell_images,
     tell_kept,
     tell_space,
@@ -44,6 +45,7 @@ def main(arguments: Arguments, context: Context) -> int:
     images = "images without at least one container associated to them"
     warning = (
         "This will remove:\n  - all stopped containers\n"
+        "  - all networks not used by at least one container\n"
         f"  - all {images if everything else 'dangling images'}\n"
         "  - what interrupted downloads left behind\n"
     )
@@ -56,6 +58,9 @@ def main(arguments: Arguments, context: Context) -> int:
         for container_id in ids:
             context.print(container_id)
         context.print()
+    networks = prune_networks(context, arguments)
+    if networks:
+        context.print("\n".join(("Deleted Networks:", *networks, "")))
     from lamina.engine.undo import occasion
 
     why = occasion("system prune -a" if everything else "system prune")
