@@ -50,7 +50,6 @@ ELSEWHERE: dict[str, str] = {
     "runtime.net.namespaces": "tests/cli/test_networking.py starts containers with it and sends real traffic",
     "runtime.net.netlink": "tests/cli/test_networking.py starts containers with it and sends real traffic",
     "runtime.net.programs": "tests/cli/test_networking.py starts containers with it and sends real traffic",
-    "runtime.net.uplink": "tests/cli/test_networking.py starts containers with it and sends real traffic",
     "runtime.net.wires": "tests/cli/test_networking.py starts containers with it and sends real traffic",
     "hub.errors": "classes without behaviour; raised and translated in tests/hub and tests/hub/v2",
     "hub.services": "holds the parts together; every test of the hub goes through it",

@@ -261,7 +261,7 @@ def test_many_at_once_leave_nothing(lamina: Lamina):
         )
 
     with ThreadPoolExecutor(4) as pool:
-        macs = list(pool.map(one, range(12)))
+        macs = list(pool.map(one, range(8)))
     assert all(re.fullmatch(r"(..:){5}..\n", mac) for mac in macs)
     eventually(lambda: not leavings(lamina))
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from lamina.runtime.net import uplink
-from lamina.runtime.net.uplink import Uplink
+from lamina.runtime.net.uplink import Uplink, has_table
 
 
 class Links:
@@ -71,3 +71,14 @@ def test_the_cable_is_taken_up_at_the_end_and_once(made):
     found.close()
     found.close()
     assert machine.said[2:] == [("remove", 7)]
+
+
+def test_a_table_is_seen_among_those_of_other_networks():
+    listed = b"table ip lamina_1\ntable ip lamina_2\ntable ip lamina_3\n"
+    assert has_table(listed, "lamina_1")
+    assert has_table(listed, "lamina_3")
+    assert not has_table(listed, "lamina_4")
+
+
+def test_an_echoed_command_is_no_table():
+    assert not has_table(b"add table ip lamina_1 { flags owner; }\n", "lamina_1")

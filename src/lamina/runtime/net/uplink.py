@@ -17,11 +17,14 @@ from lamina.runtime.net.namespaces import set_here, within
 from lamina.runtime.net.netlink import Netlink
 from lamina.runtime.net.programs import find, pasta, slirp, tunnel_problem
 
-__all__ = ["Uplink"]
+__all__ = ["Uplink", "has_table"]
 
 _OUT = "up0"
 _PREFIX = "lm"
 _GOING_S = 10.0
+_TRIES = 40
+_PAUSE_S = 0.05
+_PATIENCE_MS = 20_000
 
 
 class Uplink:
@@ -106,9 +109,13 @@ class Uplink:
             f'add rule ip {name} through iifname "{out}" oifname "{_PREFIX}*" drop',
             "list tables ip",
         )
-        said = self._start_nft(nft, "\n".join(rules) + "\n", name)
-        if said:
-            self.note = f"no way out: nft says {said}"
+        said = ""
+        for _ in range(_TRIES):
+            said = self._start_nft(nft, "\n".join(rules) + "\n", name)
+            if not said:
+                return
+            time.sleep(_PAUSE_S)  # a killed keeper's table goes a moment after its process
+        self.note = f"no way out: nft says {said}"
 
     def _start_nft(self, nft: str, text: str, name: str) -> str:
         """Start an nft that owns the rules for as long as we live; give what it complains of."""
@@ -119,17 +126,22 @@ class Uplink:
             (os.POSIX_SPAWN_DUP2, write_out, 1),
             (os.POSIX_SPAWN_DUP2, write_out, 2),
         ]
-        os.posix_spawn(nft, [nft, "-i"], os.environ, file_actions=actions)
+        child = os.posix_spawn(nft, [nft, "-i"], os.environ, file_actions=actions)
         os.close(read_in)
         os.close(write_out)
-        self._nft = (write_in, read_out)  # open as long as the rules shall stand
         os.write(write_in, text.encode())
         said = b""
-        while name.encode() not in said.rpartition(b"table ip")[2]:
-            piece = os.read(read_out, 4096)
+        ready = select.poll()
+        ready.register(read_out, select.POLLIN)
+        while not has_table(said, name):
+            piece = os.read(read_out, 4096) if ready.poll(_PATIENCE_MS) else b""
             said += piece
             if not piece or b"Error" in said:
-                return said.decode("utf-8", "replace").strip()[:300]
+                os.close(write_in)  # its end
+                os.close(read_out)
+                os.waitpid(child, 0)
+                return said.decode("utf-8", "replace").strip()[:300] or "nothing"
+        self._nft = (write_in, read_out)  # open as long as the rules shall stand
         return ""
 
     def _show_namespace(self) -> str:
@@ -190,6 +202,11 @@ class Uplink:
 
         if within(self._namespace, work)[0] != "0":
             self.note = "no way out: nft refuses the rules"
+
+
+def has_table(said: bytes, name: str) -> bool:
+    """Tell whether nft listed the table, among others perhaps; an echo of a command is no list."""
+    return any(line.strip() == f"table ip {name}".encode() for line in said.splitlines())
 
 
 def _overlaps(pool: Pool) -> bool:
