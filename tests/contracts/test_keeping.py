@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+from contextlib import suppress
+from typing import Any
 
 import pytest
 from tests.commands import Lamina
@@ -23,7 +25,20 @@ def state_of(lamina: Lamina, container: str) -> dict[str, object]:
         return state
 
 
-def health_of(lamina: Lamina, container: str) -> dict[str, object]:
+def children_of(parent: object) -> list[str]:
+    """List the processes whose parent is `parent`, those included that nobody has waited for."""
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with (
+            suppress(OSError),
+            open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file,
+        ):
+            if file.read().rpartition(")")[2].split()[1] == str(parent):
+                found.append(name)
+    return found
+
+
+def health_of(lamina: Lamina, container: str) -> dict[str, Any]:
     health = state_of(lamina, container)["health"]
     assert isinstance(health, dict)
     return health
@@ -59,6 +74,8 @@ def test_checks_tell_how_it_is_and_do_not_wait_for_ever(lamina):
     words = "touch /ok /slow; sleep 1000"
     box = lamina("run", "-d", *flags, test, "tiny", "sh", "-c", words).strip()
     assert eventually(lambda: health_of(lamina, box)["Status"] == "healthy")
+    assert eventually(lambda: len(health_of(lamina, box)["Log"]) == 5)
+    assert len(children_of(state_of(lamina, box)["shim"])) < 5  # checks that ended are not kept
     assert "(healthy)" in lamina("ps", "--filter=health=healthy", "--format={{.Status}}")
     lamina("exec", box, "sh", "-c", "rm /ok /slow; mkfifo /slow")
     assert eventually(lambda: health_of(lamina, box)["Status"] == "unhealthy")

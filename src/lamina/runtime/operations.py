@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from lamina.errors import LaminaError
     from lamina.runtime.shim import Shim
 
-__all__ = ["ENDED", "operate", "refuse"]
+__all__ = ["ENDED", "collect", "operate", "refuse"]
 
 ENDED = "the container is not running"
 
 
 def operate(shim: "Shim", request: Document, client: Client) -> Answer:
     """Serve one request of a client. Raises: LaminaError, OSError (sent to the client)."""
-    _collect(shim)
+    collect(shim)
     name = str(request.get("op", ""))
     operation = _OPERATIONS.get(name)
     if operation is None:
@@ -45,7 +45,7 @@ def refuse(client: Client, error: "LaminaError") -> None:
     client.send(frame(Stream.FAILED, encode(document)))
 
 
-def _collect(shim: "Shim") -> None:
+def collect(shim: "Shim") -> None:
     """Reap execs that ended, and strays that were handed to us as this namespace's first."""
     with suppress(ChildProcessError):
         while True:

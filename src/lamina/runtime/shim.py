@@ -20,7 +20,7 @@ from lamina.runtime.frames import Stream, frame
 from lamina.runtime.keeping import Keeper
 from lamina.runtime.log import LogWriter, timestamp
 from lamina.runtime.mounts import SharedLayers, perform
-from lamina.runtime.operations import ENDED, operate, refuse
+from lamina.runtime.operations import ENDED, collect, operate, refuse
 from lamina.runtime.process import OURS, Launch, Started, StartFailed, exit_code, reap
 from lamina.runtime.relay import Client, Pipes, Relay
 from lamina.runtime.runtime import Runtime, make
@@ -313,6 +313,7 @@ class Shim:
         timeout_s = order["timeout_s"]
 
         def begin() -> int:
+            collect(self)  # the checks before this one
             read, write = os.pipe()
             if pid := os.fork():
                 os.close(write)
