@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from lamina.errors import Invalid
+from lamina.remote.described import next_page
 from lamina.remote.errors import Purpose, ResponseInvalid
 from lamina.remote.messages import Request
-from lamina.remote.repository import next_page
 from lamina.spec.wire import decode
 
 TYPE_CHECKING = False

@@ -1,4 +1,4 @@
-"""What an answer says of the manifest it brings, and whether that is true. Pure functions."""
+"""What an answer says of what it brings, whether that is true, and what comes next. Pure functions."""
 
 from lamina.errors import Invalid
 from lamina.remote.errors import ResponseInvalid
@@ -6,11 +6,12 @@ from lamina.remote.messages import Response, without_query
 from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.spec.digest import Digest, DigestInvalid
 from lamina.spec.wire import decode
-from lamina.stream.verify import DigestMismatch, Hasher
+from lamina.stream.verify import DigestMismatch, Hasher, SizeMismatch
 
-__all__ = ["described", "media_type_of", "parse_digest", "verify"]
+__all__ = ["check_promise", "described", "media_type_of", "next_page", "parse_digest", "verify"]
 
 _PAGES = ("text/html", "application/xhtml+xml")
+_NEXT = r"<([^>]*)>\s*;[^,<]*\brel\s*=\s*\"?next\"?"
 _VAGUE_TYPES = ("", "text/plain", "application/json", "application/octet-stream")
 
 
@@ -62,3 +63,23 @@ def verify(raw: bytes, digest: Digest, what: str) -> None:
             f"manifest for {what}: expected {digest}, got {hasher.digest}",
             hint="the registry, or a proxy on the way, gave other bytes; try again",
         )
+
+
+def next_page(response: Response) -> str:
+    """Give the address of the next page of a list, as its Link header has it; empty on the last."""
+    header = response.header("Link")
+    if not header:
+        return ""
+    import re  # most lists have one page
+
+    link = re.search(_NEXT, header, re.IGNORECASE)
+    return link[1] if link else ""
+
+
+def check_promise(response: Response, descriptor: Descriptor) -> None:
+    """Turn away a mirror that has another blob under the digest. Raises: SizeMismatch."""
+    promised = response.header("Content-Length")
+    if response.status == 200 and promised.isdigit() and int(promised) != descriptor.size:  # noqa: PLR2004
+        if response.stream:
+            response.stream.close()
+        raise SizeMismatch(f"{descriptor.digest}: a mirror has {promised} bytes")

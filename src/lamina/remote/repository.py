@@ -10,7 +10,14 @@ from lamina.errors import Invalid, LaminaError, Unavailable
 from lamina.events import Notice
 from lamina.remote.blobs import BlobReader
 from lamina.remote.challenge import repository_scope
-from lamina.remote.described import described, media_type_of, parse_digest, verify
+from lamina.remote.described import (
+    check_promise,
+    described,
+    media_type_of,
+    next_page,
+    parse_digest,
+    verify,
+)
 from lamina.remote.errors import ManifestUnknown, Purpose, ResponseInvalid
 from lamina.remote.messages import Request, Response, origin, quoted, without_query
 from lamina.remote.registries import PlaceOf
@@ -20,7 +27,7 @@ from lamina.spec.digest import Digest
 from lamina.spec.manifest import MANIFEST_LIMIT
 from lamina.spec.reference import Reference
 from lamina.spec.wire import Document, decode, encode
-from lamina.stream.verify import DigestMismatch, SizeMismatch
+from lamina.stream.verify import DigestMismatch
 from lamina.values import replace
 
 TYPE_CHECKING = False
@@ -32,7 +39,7 @@ if TYPE_CHECKING:
 
     _T = TypeVar("_T")
 
-__all__ = ["ACCEPT", "Repository", "next_page"]
+__all__ = ["ACCEPT", "Repository"]
 
 ACCEPT = ", ".join((*MediaType.MANIFESTS, *MediaType.INDEXES))
 """Every manifest type in one header: some servers look at the first header only."""
@@ -40,7 +47,6 @@ ACCEPT = ", ".join((*MediaType.MANIFESTS, *MediaType.INDEXES))
 _PAGE = 1000
 _MOST_PAGES = 10_000
 _LISTING_LIMIT = 16 * 1024 * 1024
-_NEXT = r"<([^>]*)>\s*;[^,<]*\brel\s*=\s*\"?next\"?"
 _MIRROR_OPENINGS = 3
 _NO_HEAD = (400, 403, 404, 405, 501)
 
@@ -234,7 +240,7 @@ class Repository:
                     continue
                 try:
                     response = places[0]._open_blob(descriptor.digest, start, end)  # noqa: SLF001
-                    _check_promise(response, descriptor)
+                    check_promise(response, descriptor)
                 except LaminaError as error:
                     openings = 0
                     places.pop(0)._leave(error)  # noqa: SLF001  one of us
@@ -492,23 +498,3 @@ class _Channel:
     def error(self, response: Response) -> LaminaError:
         """Give the error of a push."""
         return self._repository._error(response, "push", "a blob", "upload")  # noqa: SLF001
-
-
-def next_page(response: Response) -> str:
-    """Give the address of the next page of a list, as its Link header has it; empty on the last."""
-    header = response.header("Link")
-    if not header:
-        return ""
-    import re  # most lists have one page
-
-    link = re.search(_NEXT, header, re.IGNORECASE)
-    return link[1] if link else ""
-
-
-def _check_promise(response: Response, descriptor: Descriptor) -> None:
-    """Turn away a mirror that has another blob under the digest. Raises: SizeMismatch."""
-    promised = response.header("Content-Length")
-    if response.status == 200 and promised.isdigit() and int(promised) != descriptor.size:  # noqa: PLR2004
-        if response.stream:
-            response.stream.close()
-        raise SizeMismatch(f"{descriptor.digest}: a mirror has {promised} bytes")
