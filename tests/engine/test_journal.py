@@ -36,7 +36,7 @@ def engine(tmp_path):
         ({"scope": ["swarm"]}, []),
     ],
 )
-def test_filters_choose(engine, filters, actions):
+def test_filters_choose_among_what_was_noted(engine, filters, actions):
     found = events(engine, filters=filters, since_ns=0)
     assert [event["Action"] for event in found] == actions
 
