@@ -1,6 +1,7 @@
 """What a commit put into the image and what it did not, as a value; and what may be regretted of it."""
 
 from lamina.engine.regrets import Regret, Regrets, in_environment
+from lamina.layer.entry import Kind
 from lamina.layer.whiteout import PREFIX
 from lamina.values import dataclass
 
@@ -64,14 +65,13 @@ class Capture:
         """Take note of entries that were just written."""
         for entry in entries:
             path = entry.path
-            if entry.kind.value != "file":
+            if entry.kind is not Kind.FILE:
                 continue
-            if path.rpartition(b"/")[2].startswith(PREFIX):
+            if PREFIX in path and path.rpartition(b"/")[2].startswith(PREFIX):
                 self._removed += 1
                 continue
-            sums = self._folders.setdefault(
-                path.partition(b"/")[0] if b"/" in path else b"", [0, 0]
-            )
+            top, below, _ = path.partition(b"/")
+            sums = self._folders.setdefault(top if below else b"", [0, 0])
             sums[0] += 1
             sums[1] += entry.size
             self.regrets.file(path, entry.size)

@@ -79,6 +79,12 @@ _CONTENT: "tuple[tuple[bytes, bytes, str], ...]" = (
     (b"hf_", rb"\bhf_[A-Za-z]{34}\b", "a token of Hugging Face"),
     (b"sk-ant-", rb"\bsk-ant-[\w-]{40,}", "a key of Anthropic"),
 )
+# Settings, keys and scripts, and files without an ending: looking for a dozen things in all source
+# and data would double a commit's time.
+_ENDINGS = frozenset(
+    b"asc bashrc cfg cnf conf config crt env envrc gpg ini json key npmrc p8 pem pgpass "
+    b"profile properties pypirc secret sh token toml txt yaml yml yarnrc zshrc".split()
+)
 _TELLING = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "APIKEY", "PRIVATE_KEY")
 
 
@@ -116,8 +122,11 @@ class Regrets:
                     self._secret(what, path)
 
     def content(self, path: bytes, data: bytes) -> None:
-        """Look into a file of at most LOOKED bytes."""
+        """Look into a file of at most LOOKED bytes, if keys and tokens are put into its kind."""
         head, _, name = path.rpartition(b"/")
+        _, dot, ending = name.rpartition(b".")
+        if dot and ending not in _ENDINGS and ending[:3] != b"env":
+            return
         _, packaged = self._folders.get(head) or self._judge(head)
         if packaged or name in _NAMED:
             return
