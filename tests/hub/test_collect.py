@@ -9,6 +9,8 @@ from tests.hub.repositories import find
 
 from lamina.hub import Hub
 
+_LONG_S = 200.0
+
 
 @pytest.fixture
 def hub(tmp_path):
@@ -139,33 +141,37 @@ def test_sweeps_during_pushes_never_lose_a_blob(hub):
     done = threading.Event()
     failures: list[object] = []
 
-    def push(number: int) -> None:
+    def push(number: int, turn: int) -> None:
         client = Client(hub.address, "alice")
         try:
-            for turn in range(6):
-                client.image(f"alice/r{number % 2}", f"t{number}", seed=f"seed {turn % 2}")
-                answer = client.get(f"/v2/alice/r{number % 2}/manifests/t{number}")
-                for row in answer.json["layers"]:
-                    blob = client.get(f"/v2/alice/r{number % 2}/blobs/{row['digest']}")
-                    assert digest(blob.body) == row["digest"]
-                client.request("DELETE", f"/v2/alice/r{number % 2}/manifests/t{number}")
+            client.image(f"alice/r{number % 2}", f"t{number}", seed=f"seed {turn % 2}")
+            answer = client.get(f"/v2/alice/r{number % 2}/manifests/t{number}")
+            for row in answer.json["layers"]:
+                blob = client.get(f"/v2/alice/r{number % 2}/blobs/{row['digest']}")
+                assert digest(blob.body) == row["digest"]
+            client.request("DELETE", f"/v2/alice/r{number % 2}/manifests/t{number}")
         except BaseException as error:
             failures.append(error)
             raise
 
     def sweep() -> None:
         while not done.is_set():
-            # one second: longer than any step of a push here, far shorter than real graces
-            hub.collect(grace_s=1.0)
+            hub.collect(grace_s=_LONG_S)  # longer than a push here takes, on any machine
 
     sweeper = threading.Thread(target=sweep)
-    pushers = [threading.Thread(target=push, args=(number,)) for number in range(4)]
-    for thread in (sweeper, *pushers):
-        thread.start()
-    for thread in pushers:
-        thread.join()
-    done.set()
-    sweeper.join()
+    sweeper.start()
+    try:
+        for turn in range(8):
+            pushers = [threading.Thread(target=push, args=(number, turn)) for number in range(4)]
+            for thread in pushers:
+                thread.start()
+            for thread in pushers:
+                thread.join()
+            # What nobody needs now is garbage at once, and is pushed again while it is swept.
+            age_links(hub, 2 * _LONG_S)
+    finally:
+        done.set()
+        sweeper.join()
     assert failures == []
 
 
