@@ -82,15 +82,17 @@ class Exchange:
         if self._body is None:
             chunked = self.headers.get("transfer-encoding") == "chunked"
             length = int(self.headers.get("content-length") or 0)
-            self._body = self._chunks() if chunked else self.handler.rfile.read(length)
+            self._body = b"".join(self.chunks()) if chunked else self.handler.rfile.read(length)
         return self._body
 
-    def _chunks(self) -> bytes:
-        found = b""
+    def chunks(self) -> list[bytes]:
+        """Read a body without a length, as it was cut."""
+        found = []
         while size := int(self.handler.rfile.readline(), 16):
-            found += self.handler.rfile.read(size)
+            found.append(self.handler.rfile.read(size))
             self.handler.rfile.readline()
         self.handler.rfile.readline()
+        self._body = b"".join(found)
         return found
 
     def reply(

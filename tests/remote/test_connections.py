@@ -139,10 +139,7 @@ def test_a_body_without_a_size_goes_in_chunks(client: Client) -> None:
     def answer(exchange: Exchange) -> None:
         assert exchange.headers["transfer-encoding"] == "chunked"
         assert "content-length" not in exchange.headers
-        while size := int(exchange.handler.rfile.readline(), 16):
-            got.append(exchange.handler.rfile.read(size))
-            exchange.handler.rfile.readline()
-        exchange.handler.rfile.readline()
+        got.extend(exchange.chunks())
         exchange.reply(201)
 
     with CrookedServer(answer) as server:
