@@ -1,5 +1,6 @@
 """What may be asked of a shim by its socket, one function per operation."""
 
+import fcntl
 import os
 import signal
 from contextlib import suppress
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from lamina.runtime.shim import Shim
 
 __all__ = ["ENDED", "collect", "operate", "refuse"]
+
+_NS_GET_PARENT = 0xB702
 
 ENDED = "the container is not running"
 
@@ -105,33 +108,52 @@ def _freeze(shim: "Shim", request: Document, _client: Client) -> Answer:
 def _set_frozen(shim: "Shim", *, frozen: bool) -> None:
     if not shim.group.freeze(frozen=frozen):
         number = signal.SIGSTOP if frozen else signal.SIGCONT
-        cgroups.signal_all(_inside(), number)
+        cgroups.signal_all(_inside(shim), number)
     shim.paused = frozen
     shim.record(paused=frozen)
     shim.note("pause" if frozen else "unpause")
 
 
-def _inside() -> list[int]:
-    """List the container's processes: all of this PID namespace that are in a further one."""
+def _inside(shim: "Shim") -> list[int]:
+    """List the container's processes: those in the PID namespace of its first one, or below that.
+
+    What carries its packets may have a namespace of its own beside that.
+    """
     own = os.readlink("/proc/self/ns/pid")
     found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            with suppress(OSError):
-                if os.readlink(f"/proc/{name}/ns/pid") != own:
-                    found.append(int(name))
+    with suppress(OSError, Invalid):
+        wanted = os.stat(f"/proc/{shim.pid()}/ns/pid").st_ino
+        for name in os.listdir("/proc"):
+            if name.isdigit():
+                with suppress(OSError):
+                    path = f"/proc/{name}/ns/pid"
+                    if os.readlink(path) != own and _is_below(path, wanted):
+                        found.append(int(name))
     return found
 
 
+def _is_below(path: str, wanted: int) -> bool:
+    """Tell whether the PID namespace at `path` is the one of inode `wanted`, or inside it."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        while os.fstat(fd).st_ino != wanted:
+            above = fcntl.ioctl(fd, _NS_GET_PARENT)  # refused above our own
+            os.close(fd)
+            fd = above
+        return True
+    finally:
+        os.close(fd)
+
+
 def _processes(shim: "Shim", _request: Document, _client: Client) -> Answer:
-    return {"pids": [shim.host_pid(pid) for pid in _inside()]}, ()
+    return {"pids": [shim.host_pid(pid) for pid in _inside(shim)]}, ()
 
 
 def _update(shim: "Shim", request: Document, _client: Client) -> Answer:
     """Change limits and restart policy of what runs; processes enter further groups as they are."""
     limits = Limits(*request["limits"])
     if shim.started is not None:
-        shim.group = shim.group.extended(shim.id, limits, _inside())
+        shim.group = shim.group.extended(shim.id, limits, _inside(shim))
         shim.group.limit(limits)
     shim.bundle = shim.bundle._replace(limits=Limits(*request["all_limits"]))
     shim.keeper.follow(request["restart"])
