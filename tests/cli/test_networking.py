@@ -269,7 +269,8 @@ def test_many_at_once_leave_nothing(lamina: Lamina):
 def test_containers_of_a_network_find_each_other_by_name_and_others_do_not(lamina: Lamina):
     lamina("network", "create", "back")
     lamina("network", "create", "other")
-    words = ["--network", "back", "--network-alias", "db", "tiny"]
+    host = f"server{os.getpid()}"  # another suite's container may have the same address
+    words = ["--network", "back", "--network-alias", "db", "-h", host, "tiny"]
     lamina("run", "-d", "--name", "server", *words, "sh", "-c", SERVE)
     address = lamina(
         "inspect", "-f", "{{.NetworkSettings.Networks.back.IPAddress}}", "server"
@@ -278,13 +279,13 @@ def test_containers_of_a_network_find_each_other_by_name_and_others_do_not(lamin
     for name in ("server", "db", "server.back"):
         assert address in lamina("exec", "near", "nslookup", "-type=a", name)
     fetch = f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 5 {address} 80"
-    assert "from " in lamina("exec", "near", "sh", "-c", fetch)
+    assert f"from {host}" in lamina("exec", "near", "timeout", "20", "sh", "-c", fetch)
     lamina("rename", "server", "renamed")
     assert address in lamina("exec", "near", "nslookup", "-type=a", "renamed")
 
     far = ["run", "--rm", "--network", "other", "tiny"]
     assert address not in lamina.attempt(*far, "nslookup", "-type=a", "renamed").out
-    assert "from " not in lamina.attempt(*far, "sh", "-c", fetch.replace("-w 5", "-w 1")).out
+    assert host not in lamina.attempt(*far, "timeout", "2", "sh", "-c", fetch).out
 
     shown = lamina("network", "inspect", "back", "-f", "{{range .Containers}}{{.Name}} {{end}}")
     assert sorted(shown.split()) == ["near", "renamed"]
