@@ -33,7 +33,7 @@ __all__ = [
 
 USER, PASSWORD = "alice", "wonderland"
 _BCRYPT = "$2b$04$WHuBjVfvYa7/VNL6o6ToruJYSaFcgO1Xmm1Y5tQvlDqaEE9dgEXlK"  # of PASSWORD, made once
-QUICK = Patience(tries=5, first_s=0.01, longest_s=0.05, total_s=5, connect_s=5, read_s=10)
+QUICK = Patience(tries=5, first_s=0.01, longest_s=0.05, total_s=5, connect_s=30, read_s=60)
 
 
 class PasswordRegistry(RegistryServer):
