@@ -7,13 +7,13 @@ from tests.images import Piece, tar, tiny
 KEY = b"-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA\n-----END OPENSSH PRIVATE KEY-----\n"
 TOKEN = b"token = ghp_" + b"a1B2" * 9 + b"\n"
 PIECES = (
-    Piece("root/.ssh/", directory=True, mode=0o700),
-    Piece("root/.ssh/id_ed25519", KEY, 0o600),
+    Piece("home/app/.ssh/", directory=True, mode=0o700),
+    Piece("home/app/.ssh/id_ed25519", KEY, 0o600),
     Piece("srv/settings.ini", TOKEN),
     Piece("srv/deploy.pem", KEY),
     Piece("usr/lib/python3/dist-packages/tests/example.pem", KEY),  # a package's own example
     Piece("var/cache/apt/archives/curl.deb", b"x" * 5000),
-    Piece("root/.cache/pip/http/a", b"x" * 7000),
+    Piece("home/app/.cache/pip/http/a", b"x" * 7000),
     Piece("srv/page.html", b"nothing to see"),
 )
 
@@ -45,14 +45,14 @@ def test_a_report_says_what_is_in_the_image_and_what_is_not(lamina: Lamina, box:
     assert done.lines[0].startswith("sha256:")
     lines = done.err.splitlines()
     assert lines[0].startswith("captured: 7 files, 12.")
-    assert "(/root 7.095kB, /var 5kB, /srv 158B, /usr 95B)" in lines[0]
+    assert "(/home 7.095kB, /var 5kB, /srv 158B, /usr 95B)" in lines[0]
     assert "settings: Env: + DB_PASSWORD=x" in lines
     assert 'settings: Cmd: ["sh"] → ["true"]' in lines
     assert "not captured: volume /data, tmpfs /fast" in lines
     warnings = [line.removeprefix("WARNING: ") for line in lines if line.startswith("WARNING")]
     assert warnings == [
         "a private key: /srv/deploy.pem",
-        "a private key of ssh: /root/.ssh/id_ed25519",
+        "a private key of ssh: /home/app/.ssh/id_ed25519",
         "a token of GitHub: /srv/settings.ini",
         "a package cache of apt: 1 files, 5kB",
         "a package cache of pip: 1 files, 7kB",
