@@ -139,9 +139,10 @@ def test_output_that_has_no_room_ends_with_1_and_no_traceback(settings: Settings
         return subprocess.run(argv, env=lamina.environ, stdout=out, stderr=err, check=False)
 
     try:
-        ended = run("images", out=full, err=subprocess.PIPE)
-        assert ended.returncode == 1
-        assert ended.stderr.startswith(b"lamina: no space left on device\nhint: ")
+        for words in (["images"], ["--version"]):
+            ended = run(*words, out=full, err=subprocess.PIPE)
+            assert ended.returncode == 1
+            assert ended.stderr.startswith(b"lamina: no space left on device\nhint: ")
         assert run("rmi", "it", out=subprocess.PIPE, err=full).returncode == 1
         assert run("images", out=full, err=full).returncode == 1
     finally:

@@ -72,10 +72,7 @@ def main(argv: Sequence[str], context: Context | None = None) -> int:
     """
     if context is None:
         if list(argv) in (["--version"], ["-v"]):
-            from lamina import __version__
-
-            sys.stdout.write(f"Lamina version {__version__}\n")
-            return 0
+            return _tell_version()
         from lamina.cli.context import Context
 
         context = Context(expendable=True)
@@ -87,6 +84,20 @@ def main(argv: Sequence[str], context: Context | None = None) -> int:
     finally:
         context.close()
     return code
+
+
+def _tell_version() -> int:
+    """Give the answer for which nothing else has to be loaded."""
+    from lamina import __version__
+
+    try:
+        sys.stdout.write(f"Lamina version {__version__}\n")
+        sys.stdout.flush()
+    except OSError as error:
+        from lamina.cli.context import Context
+
+        return _failed(error, Context())
+    return 0
 
 
 def _dispatch(words: list[str], context: Context) -> int:
