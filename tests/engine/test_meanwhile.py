@@ -389,3 +389,11 @@ def test_a_container_that_stays_busy_is_said_to_be(engine, box, monkeypatch):
     with pytest.raises(ContainerInUse, match="container box is busy"):
         engine.containers.path_stat("box", "/data")
     os.close(lock)
+
+
+def test_a_layer_made_once_more_stays_though_its_only_image_goes(engine, between):
+    """It is the old file that serves, and that looks as if nobody had made it lately."""
+    import_image(engine, "old", [Piece("f", b"same")])
+    between(Layers, "accept", lambda other: other.images.remove("old", now=True))
+    import_image(engine, "new", [Piece("f", b"same")], "LABEL of=another")
+    assert merged(engine, "new") == {b"f": b"same"}

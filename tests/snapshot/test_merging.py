@@ -106,7 +106,8 @@ def test_a_merged_layer_goes_with_the_last_layer_in_it_and_not_before(layers):
     assert os.path.exists(path)
     assert os.listdir(folder) == ["made"]
     doomed = [path, *[layers.path(pile[: i + 1]) for i in (2, 3, 4)]]
-    size = sum(os.stat(file).st_size for file in doomed)
+    doomed += [folder, f"{folder}/made"]
+    size = sum(os.stat(file).st_blocks * 512 for file in doomed)
     assert layers.sweep(set(pile[:2])).size == size
     assert not os.path.exists(path)
     assert not os.path.exists(folder)

@@ -82,7 +82,10 @@ class Engine:
         """The sealed layers."""
         from lamina.snapshot.layers import Layers
 
-        return Layers(self.settings.root, self._remake, self._spend)
+        return Layers(self.settings.root, self._remake, self._spend, self._pin)
+
+    def _pin(self, digest: "Digest") -> None:
+        self.store.pin(digest)
 
     @cached_property
     def _spend(self) -> "Callable[[int], None]":

@@ -55,6 +55,10 @@ class Freed:
     size: int
 
 
+def _no_pin(diff_id: Digest) -> None:
+    """Pin nothing: the layers of callers who keep no leases."""
+
+
 class Layers:
     """The sealed layers under one root folder; safe for many threads and processes at once.
 
@@ -62,6 +66,8 @@ class Layers:
     `remake(pile)` seals a layer that is missing again, from its blob, or raises NotFound: a layer
     that a blob holds is not waited for, and a power failure may take it (see `unsynced`).
     `spend(size)` is called before bytes are written, and raises where a quota does not allow them.
+    `pin(diff_id)` is called before anyone is told that a layer is there, so that no collection takes
+    what a running pull or commit relies on.
     """
 
     def __init__(
@@ -69,8 +75,10 @@ class Layers:
         root: str,
         remake: Callable[[Sequence[Digest]], object] | None = None,
         spend: Callable[[int], None] = unlimited,
+        pin: Callable[[Digest], None] = _no_pin,
     ) -> None:
         self.spend = spend
+        self._pin = pin
         self.root = os.path.abspath(root)
         self._remake = remake
         self._layers = f"{self.root}/layers"
@@ -79,7 +87,7 @@ class Layers:
         self.directories = Workplace(f"{self.root}/snapshots/new")
 
     def has(self, diff_ids: Sequence[Digest]) -> bool:
-        """Tell whether the pile's last layer is sealed here, whole."""
+        """Tell whether the pile's last layer is sealed here, whole; under a lease it then stays."""
         return self._whole(diff_ids) is not None
 
     def path(self, diff_ids: Sequence[Digest]) -> str:
@@ -242,6 +250,7 @@ class Layers:
         durable: bool = True,
     ) -> None:
         """Give a finished sealed file its place; for LayerWriter."""
+        self._pin(diff_ids[-1])  # the file that serves may be an old one
         path = self._chain_path(diff_ids) if needs_parents else self._own_path(diff_ids)
         if again or not _may_stay(path, durable=durable):
             _place(temporary, path, durable=durable)
@@ -366,6 +375,8 @@ class Layers:
 
     def _whole(self, diff_ids: Sequence[Digest]) -> str | None:
         """Find a layer. One that a power failure may have cut short is read first; if so, it goes."""
+        if diff_ids:
+            self._pin(diff_ids[-1])
         found = self.find(diff_ids)
         if found is None:
             return None

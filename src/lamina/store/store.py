@@ -52,10 +52,14 @@ class Store:
     def lease(self) -> AbstractContextManager[None]:
         """Keep whatever this object is asked for during the body, also by other threads.
 
-        Every digest looked for with `blobs.has`, opened, read or stored stays until the body ends,
-        named or not, whatever other processes remove meanwhile. A killed process holds nothing.
+        Every digest looked for with `blobs.has`, opened, read, stored or pinned, of a blob or a layer,
+        stays until the body ends, named or not, whatever other processes remove meanwhile. A killed process holds nothing.
         """
         return self._leases.hold()
+
+    def pin(self, digest: "Digest") -> None:
+        """Keep a blob or a layer until the running lease of this object ends; nothing without one."""
+        self._leases.pin(digest)
 
     def collect(self, roots: "Iterable[Digest]" = ()) -> "Collected":
         """Remove every blob that no name, no running lease and none of `roots` reaches.
@@ -73,12 +77,13 @@ class Store:
         misses none. In the body nothing may be leased, named or looked for with `blobs.has`: it
         would wait for itself. Keep it short. Raises: ManifestDamaged.
         """
-        from lamina.store.garbage import reach
+        from lamina.store.garbage import Reach, reach
 
         with self._leases.alone() as held:
             named = [row.target.digest for row in self.names.all()]
             reached = reach(self.unpinned, [*named, *roots, *held.digests])
-            sweep = Sweep(self.disk, reached, held.since_ns)
+            live = Reach(reached.blobs, reached.diff_ids | held.digests)
+            sweep = Sweep(self.disk, live, held.since_ns)
             if held.everything:
                 sweep.spare(self.unpinned)
             yield sweep
