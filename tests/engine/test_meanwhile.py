@@ -6,6 +6,7 @@ Each test forces one interleaving: at a seam between the two the other command a
 import io
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -363,6 +364,20 @@ def test_a_stopped_container_does_not_start_while_it_is_read(engine, box):
     engine.containers.copy_out("box", "/data", write)
     assert seen
     os.close(hold(f"{folder}/lock"))
+
+
+@pytest.mark.root
+def test_those_who_read_a_stopped_container_leave_its_scratch_folder_alone(engine, box):
+    """Mounting a writable layer empties that folder: of two who do it at once one may fail."""
+    work = Path(engine.snapshotter.path(engine.containers.record("box").id), "work")
+    engine.containers.copy_in("box", "/", io.BytesIO(tar([Piece("n", b"new")])))
+    (work / "work" / "kept").touch()
+    pieces: list[bytes] = []
+    engine.containers.copy_out("box", "/n", pieces.append)
+    assert b"new" in b"".join(pieces)
+    assert (work / "work" / "kept").exists()
+    engine.containers.copy_in("box", "/", io.BytesIO(tar([Piece("n", b"newer")])))
+    assert not (work / "work" / "kept").exists()
 
 
 @pytest.mark.root

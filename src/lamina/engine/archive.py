@@ -78,11 +78,11 @@ def _running_root(engine: "Engine", record: "ContainerRecord") -> int:
 
 
 @contextmanager
-def _mounted(engine: "Engine", record: "ContainerRecord") -> Iterator[int]:
+def _mounted(engine: "Engine", record: "ContainerRecord", *, read_only: bool) -> Iterator[int]:
     from lamina.runtime.mounts import SharedLayers, detached
 
     stack = engine.snapshotter.stack(record.id)
-    *below, top = engine.snapshotter.mounts(stack, "/")
+    *below, top = engine.snapshotter.mounts(stack, "/", read_only=read_only)
     if top.type == "bind":
         fd = os.open(top.source, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -132,7 +132,7 @@ def _opened(
             if fd < 0:
                 source, rest = _place(record, path)
                 if not (source and os.path.isdir(source)):
-                    with _mounted(engine, record) as mounted:
+                    with _mounted(engine, record, read_only=not writes) as mounted:
                         yield mounted, path
                     return
                 fd, inner = os.open(source, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC), rest or "/"

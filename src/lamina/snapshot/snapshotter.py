@@ -211,11 +211,13 @@ class Snapshotter:
             lowers += (Lower(folder, sealed=False, diff_id=pile[-1]),)
         return Stack(lowers)
 
-    def mounts(self, stack: Stack, target: str) -> tuple[Mount, ...]:
+    def mounts(self, stack: Stack, target: str, *, read_only: bool = False) -> tuple[Mount, ...]:
         """Say how `stack` gets to `target`: the sealed layers first, then what joins them.
 
         Mounts of sealed layers have the same place for everyone, so each is made once per machine;
         its index is checked first, once per start of the machine: the kernel trusts it.
+        With `read_only` the writable layer is the topmost of the lower ones, which any number of
+        mounts may share; two that write would empty each other's scratch folder.
         Raises: Corrupt.
         """
         if stack.upper and not stack.work:
@@ -225,10 +227,13 @@ class Snapshotter:
             self._checks.check(mount.source)
         mounted = {mount.source: mount.target for mount in below}
         folders = [mounted.get(lower.path, lower.path) for lower in reversed(stack.lowers)]
-        missing = (1 if stack.upper else 2) - len(folders)  # overlayfs wants so many, all different
+        writable = bool(stack.upper) and not read_only
+        if stack.upper and read_only:
+            folders.insert(0, stack.upper)
+        missing = (1 if writable else 2) - len(folders)  # overlayfs wants so many, all different
         folders += self._empty[: max(missing, 0)]
         options = [f"lowerdir+={folder}" for folder in folders]
-        options += [f"upperdir={stack.upper}", f"workdir={stack.work}"] if stack.upper else ["ro"]
+        options += [f"upperdir={stack.upper}", f"workdir={stack.work}"] if writable else ["ro"]
         # Marks count in the upper directory alone: layers have none. Under `userxattr`, where
         # programs write such attributes as they like, the kernel follows none and takes no options.
         if self._surroundings.userxattr:
