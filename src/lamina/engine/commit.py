@@ -72,8 +72,8 @@ def commit(
     the runtime put there (hosts, resolv.conf) are not part of it. Costs one pass over what changed.
     What no layer can hold (sockets) is left out, and `listener` hears of it. Under
     SOURCE_DATE_EPOCH no time is later than that and nothing tells of the container, so that the
-    same changes give the same image ID. `told` gets a report of what is in the image and what may be
-    regretted of it; with `strict` regrets make no image.
+    same changes give the same image ID. `told` gets, when the image is there, a report of what is in
+    it and what may be regretted of that; with `strict` regrets make no image.
     Raises: CommitRefused, NotFound (container), ReferenceInvalid, ChangeInvalid, Unavailable (disk).
     """
     reference = Reference.parse(name) if name else None
@@ -90,12 +90,11 @@ def commit(
             ):
                 capture = _capture(told, strict=strict)
                 written = _write(engine, record, intake, listener, capture)
+            report = None
             if capture is not None:
                 report = capture.report(record, base.settings, settings, chosen=changes)
                 if strict and report.regrets:
                     raise CommitRefused(report)
-                if told is not None:
-                    told(report)
             layer = intake.finish() if written else None
             config = _config(record, base, settings, layer, message=message, author=author)
             layers = [*base_manifest.layers, *([layer.blob] if layer else [])]
@@ -111,6 +110,8 @@ def commit(
         else:
             command = f"commit {record.name} {reference.familiar}"
             name_image(engine, str(reference), manifest, config, command=command, parent=parent)
+    if told is not None and report is not None:
+        told(report)
     return config.digest
 
 

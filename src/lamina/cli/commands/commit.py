@@ -52,13 +52,11 @@ def main(arguments: Arguments, context: Context) -> int:
     """Commit and print the new image's ID; say on stderr what is in it."""
     from lamina.cli.capturing import tell
     from lamina.cli.packing_flags import read_compression
-    from lamina.engine.commit import commit
 
     compression = read_compression(arguments)
     context.enter_namespace()
     container, *names = arguments.positional
-    image_id = commit(
-        context.engine,
+    image_id = context.engine.commit(
         container,
         names[0] if names else "",
         message=arguments.text("message"),
