@@ -8,7 +8,8 @@ import pytest
 from tests.engine.worlds import import_image, make_engine
 from tests.images import Piece, tar, write_layout
 
-from lamina.errors import NotFound
+from lamina.engine.local import Removed
+from lamina.errors import Corrupt, NotFound
 from lamina.spec.descriptor import MediaType
 from lamina.spec.digest import Digest
 from lamina.spec.wire import encode
@@ -101,3 +102,26 @@ def test_name_that_is_removed_while_its_image_is_adopted_does_not_come_back(
     monkeypatch.setattr(Names, "note", late)
     engine.images.resolve("multi:all")
     assert engine.images.list() == ()
+
+
+def test_an_index_for_other_machines_is_removed_by_its_name(engine, tmp_path):
+    write_index(engine, (*index_of(engine, tmp_path, architecture="s390x"), "multi:all"))
+    assert engine.images.list() == ()
+    removed = engine.images.remove("multi:all", now=True)
+    assert removed == (Removed(untagged="multi:all"),)
+    assert engine.store.names.all() == ()
+    assert list(engine.store.blobs) == []
+
+
+@pytest.mark.parametrize("by_id", [False, True], ids=["by name", "by ID"])
+def test_an_image_whose_manifest_is_damaged_is_removed(engine, by_id: bool):
+    image_id = import_image(engine, "app:v1")
+    path = engine.store.blobs.path(engine.images.resolve("app:v1").manifest.digest)
+    Path(path).write_bytes(b"{}")
+    with pytest.raises(Corrupt, match="damaged on disk"):
+        engine.images.resolve("app:v1")
+    removed = engine.images.remove(str(image_id) if by_id else "app:v1", now=True)
+    assert removed == (Removed(untagged="app:v1"),)
+    assert engine.images.list() == ()
+    assert list(engine.store.blobs) == []
+    assert list(engine.layers) == []

@@ -40,12 +40,17 @@ def remove(
     Raises: ImageUnknown, ImageInUse (a container stands on it, or an ID has names in several
     repositories and `force` is not set).
     """
-    image = engine.images.resolve(name_or_id)
+    try:
+        image = engine.images.resolve(name_or_id)
+    except ImageUnknown:
+        raise
+    except LaminaError as error:
+        return _remove_unread(engine, name_or_id, error, force=force, now=now, occasion=occasion)
     rows = engine.images.find(name_or_id)
     by_name = bool(rows[0].name) and _is_name_of(name_or_id, rows[0].name)
     users = [c for c in engine.containers.records() if c.image_id == image.id]
     if by_name:
-        leaving = _with_digests(rows[0].name, image)
+        leaving = _with_digests(rows[0].name, [*image.names, *image.digests])
         is_last = len(leaving) == len(image.names) + len(image.digests)
         if is_last:
             _refuse_used(engine, image, users, Reference.parse(rows[0].name).familiar, force=force)
@@ -69,6 +74,35 @@ def remove(
     if now:
         engine.store.names.forget(_targets(rows))
     return (*removed, *_deleted(engine, image))
+
+
+def _remove_unread(
+    engine: "Engine",
+    name_or_id: str,
+    error: LaminaError,
+    *,
+    force: bool,
+    now: bool,
+    occasion: "Occasion | None",
+) -> tuple[Removed, ...]:
+    """Take a name away whose documents cannot be read (`error`): damaged, or for other machines.
+
+    Raises: `error`, where a container stands on it and `force` is not set, or there is no such name.
+    """
+    rows = engine.images.find(name_or_id)
+    ids = {row.facts.get(IMAGE_ID) for row in rows}
+    if not force and any(str(record.image_id) in ids for record in engine.containers.records()):
+        raise error
+    names = [row.name for row in rows if row.name]
+    if names and _is_name_of(name_or_id, rows[0].name):
+        names = _with_digests(rows[0].name, names)
+    why = None if now else occasion or undo.occasion(f"rmi {name_or_id}")
+    engine.store.names.take(names, _targets(rows), occasion=why)
+    _keep_used(engine, rows)
+    if now:
+        engine.store.names.forget(_targets(rows))
+    collect(engine)
+    return tuple(Removed(untagged=Reference.parse(name).familiar) for name in names)
 
 
 def prune(
@@ -140,14 +174,17 @@ def _is_name_of(text: str, name: str) -> bool:
     return str(reference) == name
 
 
-def _with_digests(name: str, image: LocalImage) -> list[str]:
-    """List what goes with `name`: a repository's digested names leave with its last tag."""
-    repository = Reference.parse(name).name
+def _with_digests(name: str, names: "Sequence[str]") -> list[str]:
+    """List what goes with `name`, which is one of an image's `names`.
+
+    A repository's digested names leave with its last tag.
+    """
     if "@" in name:
         return [name]
-    tags_left = [n for n in image.names if n != name and Reference.parse(n).name == repository]
-    digests = [] if tags_left else [d for d in image.digests if d.partition("@")[0] == repository]
-    return [name, *digests]
+    repository = Reference.parse(name).name
+    same = [n for n in names if n != name and Reference.parse(n).name == repository]
+    digests = [n for n in same if "@" in n]
+    return [name, *(digests if len(digests) == len(same) else ())]
 
 
 def _refuse_ambiguous(image: LocalImage, shown: str, *, force: bool) -> None:
