@@ -26,6 +26,7 @@ __all__ = [
     "tell_images",
     "tell_kept",
     "tell_space",
+    "tell_volumes",
 ]
 
 NOW = Flag("now", kind=BOOL, help="Free the room at once: nothing is kept for `lamina undo`")
@@ -83,6 +84,12 @@ def tell_images(context: Context, removed: Sequence[Removed]) -> None:
 def tell_space(context: Context, freed: int) -> None:
     """Say how much came back."""
     context.print(f"Total reclaimed space: {human_size(freed)}")
+
+
+def tell_volumes(context: Context, names: Sequence[str]) -> None:
+    """List the volumes that went, if any."""
+    if names:
+        context.print("\n".join(("Deleted Volumes:", *names, "")))
 
 
 def tell_kept(context: Context, why: Occasion) -> None:

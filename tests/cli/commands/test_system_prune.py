@@ -37,3 +37,18 @@ def test_what_an_interrupted_download_left_goes_too(lamina: Lamina):
     assert "Total reclaimed space: 5kB\n" in lamina("system", "prune", "--force")
     assert not partial.exists()
     assert lamina("images", "-q") != ""
+
+
+def test_anonymous_volumes_go_where_that_is_asked_for(lamina: Lamina):
+    lamina("volume", "create", "named")
+    anonymous = lamina("volume", "create").strip()
+    assert anonymous not in lamina("system", "prune", "--force")
+    assert "  - all anonymous volumes not used by" in lamina(
+        "system", "prune", "--volumes", stdin="n\n"
+    )
+    text = lamina("system", "prune", "--volumes", "--force")
+    assert f"Deleted Volumes:\n{anonymous}\n\n" in text
+    assert lamina("volume", "ls", "-q") == "named\n"
+    said = lamina.attempt("system", "prune", "--volumes", "--force", "--filter", "until=1h")
+    assert said.code == 1
+    assert 'The "until" filter is not supported with "--volumes"' in said.err

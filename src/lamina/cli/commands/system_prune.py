@@ -14,7 +14,9 @@ from lamina.cli.pruning import (
     tell_images,
     tell_kept,
     tell_space,
+    tell_volumes,
 )
+from lamina.errors import Invalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ COMMAND = Command(
         FILTER_PRUNED,
         FORCE,
         NOW,
+        Flag("volumes", kind=BOOL, help="Prune anonymous volumes"),
     ),
     arity=(0, 0),
 )
@@ -39,14 +42,18 @@ COMMAND = Command(
 
 def main(arguments: Arguments, context: Context) -> int:
     """Ask, remove containers first so that their images may go, and say what came back."""
-    everything = arguments.flag("all")
+    everything, volumes = arguments.flag("all"), arguments.flag("volumes")
+    if volumes and "until" in arguments.filters():
+        raise Invalid('The "until" filter is not supported with "--volumes"')
     images_fit = images_to_go(context, arguments)
     containers_fit = containers_to_go(context, arguments)
     images = "images without at least one container associated to them"
     warning = (
         "This will remove:\n  - all stopped containers\n"
         "  - all networks not used by at least one container\n"
-        f"  - all {images if everything else 'dangling images'}\n"
+        + "  - all anonymous volumes not used by at least one container\n"
+        * volumes
+        + f"  - all {images if everything else 'dangling images'}\n"
         "  - what interrupted downloads left behind\n"
     )
     if not agreed(context, arguments, warning):
@@ -61,6 +68,8 @@ def main(arguments: Arguments, context: Context) -> int:
     networks = prune_networks(context, arguments)
     if networks:
         context.print("\n".join(("Deleted Networks:", *networks, "")))
+    if volumes:
+        freed += _prune_volumes(arguments, context)
     from lamina.engine.undo import occasion
 
     why = occasion("system prune -a" if everything else "system prune")
@@ -71,3 +80,15 @@ def main(arguments: Arguments, context: Context) -> int:
     tell_space(context, freed + from_images + context.engine.system.drop_downloads())
     tell_kept(context, why)
     return 0
+
+
+def _prune_volumes(arguments: Arguments, context: Context) -> int:
+    """Remove anonymous volumes that the filters take; give the bytes freed."""
+    from lamina.cli.image_filters import removable
+
+    test = removable(context, arguments.filters())
+    names, freed = context.engine.volumes.prune(
+        lambda volume: test(volume.created, lambda: volume.labels), named=False
+    )
+    tell_volumes(context, names)
+    return freed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamina.cli.flags import BOOL, Command, Flag
-from lamina.cli.pruning import FILTER_PRUNED, FORCE, agreed, tell_space
+from lamina.cli.pruning import FILTER_PRUNED, FORCE, agreed, tell_space, tell_volumes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,10 +41,6 @@ def main(arguments: Arguments, context: Context) -> int:
     names, freed = context.engine.volumes.prune(
         lambda volume: test(volume.created, lambda: volume.labels), named=everything
     )
-    if names:
-        context.print("Deleted Volumes:")
-        for name in names:
-            context.print(name)
-        context.print()
+    tell_volumes(context, names)
     tell_space(context, freed)
     return 0
