@@ -33,6 +33,8 @@ def test_a_secret_is_known_by_its_content(data: bytes, what: str):
         ("srv/readme", b"begin with -----BEGIN PRIVATE KEY----- and so on"),
         ("srv/readme", b"tokens begin with ghp_ or AKIA"),
         ("srv/source.py", KEY),  # looking into all source would double a commit's time
+        ("srv/store/00c0ffee", KEY),  # named by a digest: what a program keeps
+        ("srv/disk", b"\0" + KEY),  # no text
         ("srv/npmrc", b"//registry.example/:_authToken=${NPM_TOKEN}"),
     ],
 )
@@ -40,6 +42,15 @@ def test_examples_and_talk_of_secrets_are_none(path: str, data: bytes):
     regrets = Regrets()
     regrets.content(path.encode(), data)
     assert regrets.found() == ()
+
+
+def test_of_each_folder_the_first_hundred_files_are_looked_into():
+    regrets = Regrets()
+    for folder in ("many", "more"):
+        for number in range(101):
+            regrets.content(f"srv/{folder}/file-{number}".encode(), KEY if number > 98 else b"text")
+    texts = [row.text for row in regrets.found()]
+    assert texts == ["a private key: /srv/many/file-99, /srv/more/file-99"]
 
 
 def test_caches_are_summed_by_tool_and_empty_locks_are_none():

@@ -1,6 +1,6 @@
 """What a commit put into the image and what it did not, as a value; and what may be regretted of it."""
 
-from lamina.engine.regrets import Regret, Regrets, in_environment
+from lamina.engine.regrets import TELLING_NAMES, Regret, Regrets, in_environment
 from lamina.layer.entry import Kind
 from lamina.layer.whiteout import PREFIX
 from lamina.values import dataclass
@@ -60,21 +60,32 @@ class Capture:
         self.regrets = Regrets()
         self._folders: dict[bytes, list[int]] = {}
         self._removed = 0
+        self._folder: bytes | None = None
+        self._sums = [0, 0]
+        self._is_cache = False
 
     def take(self, entries: "Sequence[Entry]") -> None:
         """Take note of entries that were just written."""
         for entry in entries:
-            path = entry.path
             if entry.kind is not Kind.FILE:
                 continue
-            if PREFIX in path and path.rpartition(b"/")[2].startswith(PREFIX):
+            folder, _, name = entry.path.rpartition(b"/")
+            if name[:4] == PREFIX:
                 self._removed += 1
                 continue
-            top, below, _ = path.partition(b"/")
-            sums = self._folders.setdefault(top if below else b"", [0, 0])
+            if folder != self._folder:
+                self._enter(folder)
+            sums = self._sums
             sums[0] += 1
             sums[1] += entry.size
-            self.regrets.file(path, entry.size)
+            if self._is_cache or name in TELLING_NAMES:
+                self.regrets.file(entry.path, entry.size)
+
+    def _enter(self, folder: bytes) -> None:
+        """Look at a folder once for all its files."""
+        self._folder = folder
+        self._sums = self._folders.setdefault(folder.partition(b"/")[0], [0, 0])
+        self._is_cache = self.regrets.is_cache(folder)
 
     def report(
         self,

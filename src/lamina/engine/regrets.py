@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from lamina.layer.sealed import SealedLayer
 
-__all__ = ["LOOKED", "Regret", "Regrets", "in_environment", "of_layer"]
+__all__ = ["LOOKED", "TELLING_NAMES", "Regret", "Regrets", "in_environment", "of_layer"]
 
 LOOKED = 64 * 1024
 """Bytes of the largest file that is looked into; keys and settings are smaller."""
@@ -85,6 +85,12 @@ _ENDINGS = frozenset(
     b"asc bashrc cfg cnf conf config crt env envrc gpg ini json key npmrc p8 pem pgpass "
     b"profile properties pypirc secret sh token toml txt yaml yml yarnrc zshrc".split()
 )
+_PLACE_NAMES = (b"config.json", b"credentials", b"config", b"hosts.yml")
+TELLING_NAMES = frozenset((*_NAMED, *_PLACE_NAMES))
+"""Names of files that `Regrets.file` has to see wherever they are; of others their folder tells all."""
+
+_HEX = b"0123456789abcdefABCDEF"
+_PER_FOLDER = 100
 _TELLING = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "APIKEY", "PRIVATE_KEY")
 
 
@@ -105,6 +111,8 @@ class Regrets:
         self._borrowed: list[tuple[int, str]] = []
         self._sparse: list[tuple[str, int, int]] = []
         self._folders: dict[bytes, tuple[tuple[str, str] | None, bool]] = {}
+        self._folder = b""
+        self._left = _PER_FOLDER
 
     def file(self, path: bytes, size: int) -> None:
         """Take note of a file by its path."""
@@ -116,20 +124,33 @@ class Regrets:
             sums[1] += size
         if name in _NAMED and size:
             self._secret(_NAMED[name], path)
-        elif name in (b"config.json", b"credentials", b"config", b"hosts.yml") and size:
+        elif name in _PLACE_NAMES and size:
             for place, what in _PLACED.items():
                 if (b"/" + path).endswith(place):
                     self._secret(what, path)
 
+    def is_cache(self, folder: bytes) -> bool:
+        """Tell whether every file of a folder is waste, so that `file` has to see it."""
+        return (self._folders.get(folder) or self._judge(folder))[0] is not None
+
     def content(self, path: bytes, data: bytes) -> None:
-        """Look into a file of at most LOOKED bytes, if keys and tokens are put into its kind."""
+        """Look into a text of at most LOOKED bytes, if keys and tokens are put into its kind.
+
+        Of each folder the first hundred are looked into: more are what a program keeps.
+        """
         head, _, name = path.rpartition(b"/")
         _, dot, ending = name.rpartition(b".")
-        if dot and ending not in _ENDINGS and ending[:3] != b"env":
+        if dot:
+            if ending not in _ENDINGS and ending[:3] != b"env":
+                return
+        elif not name.strip(_HEX):  # a number or a digest: what a program keeps
             return
+        if head != self._folder:
+            self._folder, self._left = head, _PER_FOLDER
         _, packaged = self._folders.get(head) or self._judge(head)
-        if packaged or name in _NAMED:
+        if packaged or not self._left or name in _NAMED or b"\0" in data:
             return
+        self._left -= 1
         for needle, expression, what in _CONTENT:
             if needle in data:
                 import re
