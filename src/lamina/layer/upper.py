@@ -25,7 +25,19 @@ if TYPE_CHECKING:
 
     from lamina.layer.stack import MarkSpace
 
-__all__ = ["Marks", "Owners", "Upper", "Xattrs", "carried_xattrs", "is_plain", "is_whiteout"]
+__all__ = [
+    "IS_DIRECTORY",
+    "IS_FILE",
+    "IS_OTHER",
+    "Marks",
+    "Owners",
+    "Upper",
+    "Xattrs",
+    "carried_xattrs",
+    "is_plain",
+    "is_whiteout",
+    "rows_at",
+]
 
 Xattrs = tuple[tuple[str, bytes], ...]
 Owners = Callable[[int, int], tuple[int, int]]
@@ -43,7 +55,8 @@ _ZEROS = bytes(1024 * 1024)
 _CAPABILITY = "security.capability"
 _ORIGINS = ("trusted.overlay.origin", "user.overlay.origin")
 _DEVICES = (Kind.CHARACTER, Kind.BLOCK)
-_FILE, _DIRECTORY, _OTHER = range(3)
+IS_FILE, IS_DIRECTORY, IS_OTHER = range(3)
+"""What `rows_at` says of a name."""
 
 
 def carried_xattrs(xattrs: Xattrs) -> Xattrs:
@@ -69,6 +82,20 @@ class Marks(NamedTuple):
 
 
 _NO_MARKS = Marks()
+
+
+def rows_at(fd: int) -> "Iterator[tuple[bytes, int]]":
+    """Give each name in an open directory and what it is, in no order, with no call per name."""
+    with os.scandir(fd) as entries:
+        for entry in entries:
+            kind = (
+                IS_FILE
+                if entry.is_file(follow_symlinks=False)
+                else IS_DIRECTORY
+                if entry.is_dir(follow_symlinks=False)
+                else IS_OTHER
+            )
+            yield entry.name.encode("utf-8", "surrogateescape"), kind
 
 
 class Upper:
@@ -123,8 +150,8 @@ class Upper:
                 path = prefix + name
                 if path in exclude:
                     continue
-                yield fd, path, name, kind == _FILE
-                if kind == _DIRECTORY and self.marks(path).redirect is None:
+                yield fd, path, name, kind == IS_FILE
+                if kind == IS_DIRECTORY and self.marks(path).redirect is None:
                     stack.append((path + b"/", iter(self._rows(path))))
                     break
             else:
@@ -136,18 +163,7 @@ class Upper:
             fd = self._walking.open(path)
         except (FileNotFoundError, NotADirectoryError):
             return []
-        with os.scandir(fd) as entries:
-            return sorted(
-                (
-                    entry.name.encode("utf-8", "surrogateescape"),
-                    _FILE
-                    if entry.is_file(follow_symlinks=False)
-                    else _DIRECTORY
-                    if entry.is_dir(follow_symlinks=False)
-                    else _OTHER,
-                )
-                for entry in entries
-            )
+        return sorted(rows_at(fd))
 
     def status(self, path: bytes) -> os.stat_result | None:
         """Give what lstat says of `path`, or None if it went away meanwhile."""

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator, Sequence
 
 from lamina.layer.descent import Descent
-from lamina.layer.upper import Marks, Owners, Upper
+from lamina.layer.upper import IS_DIRECTORY, IS_FILE, Marks, Owners, Upper, rows_at
 from lamina.stream.files import allow_open_files
 from lamina.values import NamedTuple
 
@@ -26,7 +26,6 @@ __all__ = ["Uppers", "opened"]
 
 _KEPT = 2048  # directories whose place is remembered
 _FDS = 16  # that each of the directories may need at a time
-_FILE, _DIRECTORY, _OTHER = range(3)
 _LEADS_NOWHERE = b"/"
 
 
@@ -91,8 +90,8 @@ class Uppers(Upper):
                     fd = self._descents[number].open(at)
                 except (FileNotFoundError, NotADirectoryError):  # went away meanwhile
                     continue
-                yield fd, path, name, kind == _FILE
-                if kind == _DIRECTORY and self.marks(path).redirect is None:
+                yield fd, path, name, kind == IS_FILE
+                if kind == IS_DIRECTORY and self.marks(path).redirect is None:
                     stack.append((path + b"/", iter(sorted(self._merged(path).items()))))
                     break
             else:
@@ -112,18 +111,7 @@ class Uppers(Upper):
             fd = descent.open(path)
         except (FileNotFoundError, NotADirectoryError):
             return []
-        with os.scandir(fd) as entries:
-            return [
-                (
-                    entry.name.encode("utf-8", "surrogateescape"),
-                    _FILE
-                    if entry.is_file(follow_symlinks=False)
-                    else _DIRECTORY
-                    if entry.is_dir(follow_symlinks=False)
-                    else _OTHER,
-                )
-                for entry in entries
-            ]
+        return list(rows_at(fd))
 
     def status(self, path: bytes) -> os.stat_result | None:
         """Give what lstat says of `path`, or None if it is in none of them."""

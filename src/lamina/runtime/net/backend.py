@@ -3,7 +3,8 @@
 import os
 
 from lamina.runtime import syscalls, userns
-from lamina.runtime.net.programs import find, tunnel_problem
+from lamina.runtime.net.programs import tunnel_problem
+from lamina.runtime.programs import which
 from lamina.spec.bundle import CAPABILITIES
 from lamina.values import NamedTuple
 
@@ -26,13 +27,13 @@ def backend() -> Backend:
         problem = tunnel_problem()
         if problem:
             return Backend("host", "", problem)
-        name = "pasta" if find("pasta") else "slirp4netns"
-        return Backend("tunnel", name, f"{find(name)}, as a plain user has no bridge")
+        name = "pasta" if which("pasta") else "slirp4netns"
+        return Backend("tunnel", name, f"{which(name)}, as a plain user has no bridge")
     held = syscalls.own_capabilities()
     for name in _NEEDED:
         if not held >> CAPABILITIES.index(name) & 1:
             return Backend("host", "", f"this root lacks {name}")
-    nft = find("nft")
+    nft = which("nft")
     if not nft:
         return Backend("host", "", "nft (package nftables) is not installed")
     return Backend("bridge", "nft", f"bridges and {nft}")

@@ -1,28 +1,19 @@
-"""The programs that networks lean on: where they are, how they are started."""
+"""The programs that a plain user's networks lean on, and how they are started."""
 
 import os
 import signal
 
 from lamina.runtime.process import Stdio, spawn
+from lamina.runtime.programs import which
 
-__all__ = ["find", "pasta", "slirp", "tunnel_problem"]
+__all__ = ["pasta", "slirp", "tunnel_problem"]
 
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TUN = "/dev/net/tun"
-
-
-def find(name: str) -> str:
-    """Give the path of a program, also from where only root looks; empty where there is none."""
-    for folder in f"{os.environ.get('PATH', '')}:{_PATH}".split(":"):
-        path = f"{folder}/{name}"
-        if folder and os.access(path, os.X_OK) and os.path.isfile(path):
-            return path
-    return ""
 
 
 def tunnel_problem() -> str:
     """Say why a plain user's network has no way out here; empty where it has one."""
-    if not (find("pasta") or find("slirp4netns")):
+    if not (which("pasta") or which("slirp4netns")):
         return "neither pasta (package passt) nor slirp4netns is installed"
     if not os.access(_TUN, os.R_OK | os.W_OK):
         if os.path.exists(_TUN):
@@ -36,7 +27,7 @@ def pasta(namespace: str, *options: str) -> str:
 
     It goes into the background once it works. Nothing of the machine's loopback is shown inside.
     """
-    arguments = [find("pasta"), "--config-net", "--quiet"]
+    arguments = [which("pasta"), "--config-net", "--quiet"]
     arguments += ["-t", "none", "-u", "none", "-T", "none", "-U", "none", *options]
     return _run([*arguments, "--netns", namespace])
 
@@ -44,7 +35,7 @@ def pasta(namespace: str, *options: str) -> str:
 def slirp(namespace: str) -> str:
     """Start slirp4netns for the namespace at a path; give what went wrong."""
     read, write = os.pipe()
-    arguments = [find("slirp4netns"), "--configure", "--mtu=65520", "--disable-host-loopback"]
+    arguments = [which("slirp4netns"), "--configure", "--mtu=65520", "--disable-host-loopback"]
     arguments += [f"--ready-fd={write}", "--netns-type=path", namespace, "tap0"]
     null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     spawn(arguments, Stdio(null, null, null), keep=[write])

@@ -15,7 +15,8 @@ from lamina.runtime import syscalls, userns
 from lamina.runtime.net.addresses import Pool
 from lamina.runtime.net.namespaces import set_here, within
 from lamina.runtime.net.netlink import Netlink
-from lamina.runtime.net.programs import find, pasta, slirp, tunnel_problem
+from lamina.runtime.net.programs import pasta, slirp, tunnel_problem
+from lamina.runtime.programs import which
 
 __all__ = ["Uplink", "has_table"]
 
@@ -95,7 +96,7 @@ class Uplink:
 
     def _translate(self, pool: Pool) -> None:
         """Have the machine put its own address on what goes out, and keep networks apart."""
-        nft = find("nft")
+        nft = which("nft")
         if not nft:
             self.note = "no way out: nft is not installed"
             return
@@ -183,10 +184,10 @@ class Uplink:
         if self.note:
             return
         path = self._show_namespace()
-        self.note = pasta(path, "--no-map-gw") if find("pasta") else slirp(path)
+        self.note = pasta(path, "--no-map-gw") if which("pasta") else slirp(path)
         if self.note:
             return
-        nft = find("nft")
+        nft = which("nft")
         if not nft:
             self.note = "no way out: nft is not installed"
             return

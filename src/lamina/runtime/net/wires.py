@@ -9,8 +9,9 @@ from lamina.runtime import frames, syscalls
 from lamina.runtime.net import forward, keeper
 from lamina.runtime.net.namespaces import links_of, new_namespace, within
 from lamina.runtime.net.netlink import Netlink
-from lamina.runtime.net.programs import find, pasta, slirp
+from lamina.runtime.net.programs import pasta, slirp
 from lamina.runtime.process import StartFailed
+from lamina.runtime.programs import which
 from lamina.spec.wire import Document, decode, encode
 
 __all__ = ["Wires"]
@@ -248,7 +249,7 @@ class Wires:
     def _tunnel(self) -> None:
         """Let pasta or slirp4netns carry a plain user's packets. Raises: StartFailed."""
         path = f"{self.run_folder}/netns"
-        problem = pasta(path, *self.order.get("options", ())) if find("pasta") else slirp(path)
+        problem = pasta(path, *self.order.get("options", ())) if which("pasta") else slirp(path)
         if problem:
             raise StartFailed(f"cannot set up the container's network: {problem}")
         self._main_address = within(self.namespace, _own_address)[0]
