@@ -90,7 +90,7 @@ def plan_push(
     wanted = Reference.parse(name)
     repository = Repository.of(engine.client, wanted)
     plans = []
-    coming: set[Digest] = set()
+    coming: set[str] = set()
     with engine.store.lease():
         for reference in local_tags(engine, wanted) if all_tags else [wanted]:
             image = find_tagged(engine, reference)
@@ -172,10 +172,10 @@ def _side_by_side(look: "Look", rows: "Sequence[Descriptor]") -> list[Step]:
         jobs.close(Cancelled("it was stopped"))
 
 
-def _once(step: Step, coming: "set[Digest]") -> Step:
+def _once(step: Step, coming: set[str]) -> Step:
     """Count a blob of several tags once: after the first it is there."""
     if step.way is Way.PACKED or step.id not in coming:
-        coming.add(step.id)  # type: ignore[arg-type]
+        coming.add(step.id)
         return step
     return Step(step.id, step.size, Way.THERE)
 
