@@ -4,8 +4,8 @@ import os
 
 __all__ = ["which"]
 
-_SYSTEM = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
-"""Where a system's programs are; a plain user's PATH often lacks those of administrators."""
+_SYSTEM = ("/usr/sbin", "/sbin", "/usr/local/sbin")
+"""Where administrators' programs are; a plain user's PATH often lacks them."""
 
 
 def which(name: str, *further: str) -> str:
