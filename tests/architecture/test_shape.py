@@ -60,6 +60,7 @@ ELSEWHERE: dict[str, str] = {
     "runtime.net.netlink": "tests/cli/test_networking.py starts containers with it and sends real traffic",
     "runtime.net.programs": "tests/cli/test_networking.py starts containers with it and sends real traffic",
     "runtime.net.wires": "tests/cli/test_networking.py starts containers with it and sends real traffic",
+    "hub.database": "Protocols; tests/hub/databases runs what is behind them",
     "hub.errors": "classes without behaviour; raised and translated in tests/hub and tests/hub/v2",
     "hub.services": "holds the parts together; every test of the hub goes through it",
     "hub.storage.protocol": "a Protocol; tests/hub/storage/test_disk.py runs its suite",

@@ -4,7 +4,7 @@ import pytest
 from tests.hub.clients import PASSWORD
 
 from lamina.hub.accounts import Accounts
-from lamina.hub.database import Database
+from lamina.hub.databases.sqlite import SqliteDatabase
 from lamina.hub.errors import (
     AccountUnknown,
     CredentialsRefused,
@@ -29,7 +29,7 @@ def time() -> Time:
 
 @pytest.fixture
 def accounts(tmp_path, time):
-    database = Database(str(tmp_path / "hub.db"))
+    database = SqliteDatabase(str(tmp_path / "hub.db"))
     yield Accounts(database, HubSettings(root=str(tmp_path)), clock=time)
     database.close()
 

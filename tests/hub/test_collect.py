@@ -26,7 +26,7 @@ def alice(hub) -> Client:
 
 def files(hub) -> set[str]:
     return {
-        f"sha256:{name}"
+        f"sha256:{name.partition('.')[0]}"
         for _, _, names in os.walk(os.path.join(hub.root, "blobs"))
         for name in names
     }

@@ -1,16 +1,20 @@
 """Use cases of blobs that HTTP does not show."""
 
-import threading
-import time
-
 import pytest
-from tests.containers import eventually
 from tests.hub.clients import digest
 from tests.hub.repositories import hide
 
 from lamina.hub.access import Caller
-from lamina.hub.errors import DigestDisagrees, UploadUnknown
+from lamina.hub.errors import BlobUnknown, DigestDisagrees, UploadUnknown
+from lamina.hub.storage.protocol import Kept
+from lamina.hub.tables import blobs
 from lamina.spec.digest import Digest
+
+
+def place(hub, named: Digest) -> str:
+    found = hub.services.database.read(lambda connection: blobs.place(connection, named))
+    assert isinstance(found, str)
+    return found
 
 
 def test_a_token_must_cover_the_source_of_a_mount_unless_everyone_may_pull_it(hub, alice):
@@ -24,25 +28,6 @@ def test_a_token_must_cover_the_source_of_a_mount_unless_everyone_may_pull_it(hu
     assert mount(wide, "alice/outer", named, "alice/inner")
 
 
-def test_a_digest_being_closed_is_leased_against_the_sweep(hub, alice):
-    hub.collect()  # what other tests left
-    services = hub.services
-    caller = Caller("alice")
-    named = Digest(alice.push_blob("alice/lease", b"leased"))
-    upload = services.uploads.find(
-        caller, "alice/lease", services.uploads.begin(caller, "alice/lease")
-    )
-    services.database.write(
-        lambda c: (
-            c.execute("UPDATE uploads SET digest = ? WHERE id = ?", (named, upload.id)).rowcount
-        )
-    )
-    alice.request("DELETE", f"/v2/alice/lease/blobs/{named}")
-    assert hub.collect().blobs == 0
-    services.uploads.cancel(upload)
-    assert hub.collect().blobs == 1
-
-
 def test_a_finished_upload_is_gone(hub):
     services = hub.services
     caller = Caller("alice")
@@ -54,58 +39,80 @@ def test_a_finished_upload_is_gone(hub):
         services.uploads.find(caller, "alice/done", upload.id)
 
 
-def test_a_small_blob_whose_file_a_sweep_took_in_between_is_written_again(hub, alice, monkeypatch):
-    services = hub.services
-    named = Digest(digest(b"swept"))
-    commit = services.storage.commit
-    swept: list[Digest] = []
-
-    def commit_and_lose(upload: str, wanted: Digest) -> int:
-        size: int = commit(upload, wanted)
-        if not swept:
-            swept.append(wanted)
-            services.storage.delete(wanted)
-        return size
-
-    monkeypatch.setattr(services.storage, "commit", commit_and_lose)
-    services.uploads.take(Caller("alice"), "alice/swept", named, b"swept")
-    assert swept == [named]
-    with services.uploads.open(Caller("alice"), "alice/swept", named).file as file:
-        assert file.read() == b"swept"
-
-
-def test_a_blob_that_comes_back_in_the_commit_that_sweeps_it_keeps_its_file(hub, alice):
+def test_a_blob_that_comes_back_while_a_sweep_drops_the_old_one_keeps_its_bytes(
+    hub, alice, monkeypatch
+):
+    hub.collect()  # what other tests left
     services = hub.services
     named = Digest(alice.push_blob("alice/back", b"there and back"))
     alice.request("DELETE", f"/v2/alice/back/blobs/{named}")
-    release = threading.Event()
-    begun = threading.Event()
+    drop = services.storage.drop
 
-    def hold(_: object) -> None:
-        begun.set()
-        release.wait(60)
+    def drop_late(digest: str, place: str) -> None:
+        services.uploads.take(Caller("alice"), "alice/back", named, b"there and back")
+        drop(digest, place)
 
-    services.database.submit(hold)
-    assert begun.wait(60)  # what is submitted from here on shares one commit
-    sweep = threading.Thread(target=hub.services.collector._sweep_blobs, args=(time.time() + 1,))
-    sweep.start()
-    eventually(lambda: services.database._jobs.qsize() == 1)
-    push = threading.Thread(
-        target=services.uploads.take,
-        args=(Caller("alice"), "alice/back", named, b"there and back"),
-    )
-    push.start()
-    eventually(lambda: services.database._jobs.qsize() == 2)
-    release.set()
-    sweep.join()
-    push.join()
+    monkeypatch.setattr(services.storage, "drop", drop_late)
+    assert hub.collect().blobs == 1
     with services.uploads.open(Caller("alice"), "alice/back", named).file as file:
         assert file.read() == b"there and back"
 
 
+def test_a_blob_pushed_again_takes_the_place_of_the_older_copy_and_a_sweep_drops_that(hub, alice):
+    alice.image("alice/twice")
+    data = b"alice/twice base" * 500
+    named = Digest(digest(data))
+    first = place(hub, named)
+    assert alice.push_blob("alice/twice", data) == named
+    assert place(hub, named) != first
+    hub.services.storage.open(named, first).close()
+    assert hub.collect(grace_s=3600).blobs == 0
+    hub.services.storage.open(named, first).close()
+    hub.collect()
+    with pytest.raises(BlobUnknown):
+        hub.services.storage.open(named, first)
+    assert alice.get(f"/v2/alice/twice/blobs/{named}").body == data
+
+
+def test_an_upload_closed_twice_at_once_is_one_blob_and_the_second_is_told_so(hub, monkeypatch):
+    services = hub.services
+    caller = Caller("alice")
+    upload = services.uploads.find(
+        caller, "alice/double", services.uploads.begin(caller, "alice/double")
+    )
+    named = Digest(digest(b""))
+    commit = services.storage.commit
+
+    def commit_both(wanted: str, named: Digest) -> Kept:
+        kept: Kept = commit(wanted, named)
+        monkeypatch.undo()
+        assert services.uploads.finish(upload, named) == 0
+        return kept
+
+    monkeypatch.setattr(services.storage, "commit", commit_both)
+    with pytest.raises(UploadUnknown):
+        services.uploads.finish(upload, named)
+    with services.uploads.open(caller, "alice/double", named).file as file:
+        assert file.read() == b""
+
+
+def test_a_power_cut_after_the_row_and_before_the_rename_is_mended_by_the_sweep(
+    hub, alice, monkeypatch
+):
+    services = hub.services
+    monkeypatch.setattr(services.storage, "shelve", lambda digest, place: None)
+    named = Digest(alice.push_blob("alice/cut", b"still among the uploads"))
+    monkeypatch.undo()
+    assert place(hub, named) in services.storage.strays(age_s=0)
+    assert alice.get(f"/v2/alice/cut/blobs/{named}").body == b"still among the uploads"
+    hub.collect(grace_s=3600, upload_grace_s=0)
+    assert place(hub, named) not in services.storage.strays(age_s=0)
+    assert alice.get(f"/v2/alice/cut/blobs/{named}").body == b"still among the uploads"
+
+
 def test_a_small_blob_of_other_bytes_than_promised_leaves_nothing(hub, alice):
     services = hub.services
-    before = set(services.storage.uploads())
+    before = set(services.storage.strays(age_s=0))
     with pytest.raises(DigestDisagrees):
         services.uploads.take(Caller("alice"), "alice/wrong", Digest(digest(b"one")), b"other")
-    assert set(services.storage.uploads()) == before
+    assert set(services.storage.strays(age_s=0)) == before

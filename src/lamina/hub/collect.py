@@ -1,19 +1,17 @@
 """Garbage collection while everything goes on: small sweeps, each inside one write.
 
 What nobody names any more is kept for a grace period, because clients push blobs before the
-manifest that names them. Leases keep the sweep away from content in flight: a loose link's age,
-renewed when a pusher asks for the blob, and the digest noted on an upload that is being closed.
-A file goes on the writer thread right after its row is gone for good, so that no push can bring
-the row back in between. Cost follows the garbage, not the hub's size.
+manifest that names them. A loose link's age, renewed when a pusher asks for the blob, keeps the
+sweep away from content in flight. Rows go first, and leave a note of where their bytes lie: a
+place that no row will ever name again, so the bytes may go at any time after, by whichever process
+comes by. Cost follows the garbage, not the hub's size.
 """
 
-import contextlib
-import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from lamina.hub.database import Connection, Database
-from lamina.hub.storage.disk import DiskStorage
+from lamina.hub.storage.protocol import Storage
 from lamina.hub.tables import accounts, blobs, manifests
 from lamina.spec.digest import Digest
 
@@ -46,7 +44,7 @@ class Collector:
     def __init__(
         self,
         database: Database,
-        storage: DiskStorage,
+        storage: Storage,
         *,
         clock: Callable[[], float],
         active: Callable[[], Collection[str]],
@@ -63,6 +61,8 @@ class Collector:
         for step in (self._sweep_manifests, self._sweep_blobs):
             while (found := step(now - grace_s)) != Collected():
                 total += found
+        while self._sweep_leftovers(now - grace_s):
+            pass
         self._database.write(lambda connection: accounts.expire(connection, now=now))
         return total
 
@@ -87,52 +87,68 @@ class Collector:
                 )
                 blobs.release(connection, row[1], now=row[2])
             free = connection.execute(
-                "SELECT digest, size FROM blobs WHERE released_at <= ?"
-                " AND NOT EXISTS (SELECT 1 FROM uploads WHERE uploads.digest = blobs.digest)"
-                " LIMIT ?",
+                "SELECT digest, size, place, released_at FROM blobs WHERE released_at <= ? LIMIT ?",
                 (before, _BATCH),
             ).fetchall()
-            connection.executemany(
-                "DELETE FROM blobs WHERE digest = ?", [(row[0],) for row in free]
-            )
+            for digest, _, place, since in free:
+                connection.execute("DELETE FROM blobs WHERE digest = ?", (digest,))
+                blobs.keep_leftover(connection, digest, place, now=since)
             return [(row[0], row[1]) for row in free]
 
-        def after(gone: list[tuple[str, int]]) -> None:
-            back = self._database.read(lambda connection: _known(connection, gone))
-            for digest, _ in gone:
-                if digest not in back:
-                    self._storage.delete(Digest(digest))
-
-        gone = self._database.write(work, after=after)
+        gone = self._database.write(work)
         return Collected(blobs=len(gone), size=sum(size for _, size in gone))
+
+    def _sweep_leftovers(self, before: float) -> bool:
+        """Drop bytes whose rows went; tell whether there were any."""
+        rows = self._database.read(
+            lambda connection: connection.execute(
+                "SELECT place, digest FROM leftovers WHERE since <= ? LIMIT ?", (before, _BATCH)
+            ).fetchall()
+        )
+        for place, digest in rows:
+            self._storage.drop(digest, place)
+        if rows:
+            self._database.write(
+                lambda connection: connection.executemany(
+                    "DELETE FROM leftovers WHERE place = ? AND digest = ?",
+                    [(row[0], row[1]) for row in rows],
+                ),
+                alone=False,
+            )
+        return bool(rows)
 
     def _sweep_uploads(self, before: float) -> Collected:
         active = self._active()
 
-        def work(connection: Connection) -> list[str]:
-            rows = connection.execute("SELECT id FROM uploads WHERE touched_at <= ?", (before,))
-            stale = [row[0] for row in rows if row[0] not in active]
-            for upload in stale:
+        def work(connection: Connection) -> int:
+            rows = connection.execute(
+                "SELECT id, touched_at FROM uploads WHERE touched_at <= ?", (before,)
+            ).fetchall()
+            stale = [(row[0], row[1]) for row in rows if row[0] not in active]
+            for upload, since in stale:
                 blobs.remove_upload(connection, upload)
-            return stale
+                blobs.keep_leftover(connection, "", upload, now=since)
+            return len(stale)
 
         stale = self._database.write(work)
-        for upload in stale:
-            self._storage.discard(upload)
-        known = self._database.read(
-            lambda connection: {row[0] for row in connection.execute("SELECT id FROM uploads")}
-        )
         # files whose row went with its repository, or whose process died before the row came
-        wall = time.time()
-        for upload in self._storage.uploads():
-            if upload not in known and upload not in active:
-                with contextlib.suppress(FileNotFoundError):
-                    if self._storage.touched_at(upload) <= wall - (self._clock() - before):
-                        self._storage.discard(upload)
-        return Collected(uploads=len(stale))
+        for upload in self._storage.strays(age_s=self._clock() - before):
+            if upload not in active:
+                self._settle(upload)
+        return Collected(uploads=stale)
 
+    def _settle(self, upload: str) -> None:
+        """Put a stray where its row says it belongs; drop it where there is none."""
 
-def _known(connection: Connection, gone: list[tuple[str, int]]) -> set[str]:
-    """Find what a push has brought back in the same commit: its row is there again."""
-    query = "SELECT 1 FROM blobs WHERE digest = ?"
-    return {digest for digest, _ in gone if connection.execute(query, (digest,)).fetchone()}
+        def work(connection: Connection) -> tuple[bool, str]:
+            row = connection.execute(
+                "SELECT digest FROM blobs WHERE place = ?", (upload,)
+            ).fetchone()
+            known = connection.execute("SELECT 1 FROM uploads WHERE id = ?", (upload,)).fetchone()
+            return known is not None, row[0] if row else ""
+
+        is_upload, digest = self._database.read(work)
+        if digest:
+            self._storage.shelve(Digest(digest), upload)
+        elif not is_upload:
+            self._storage.drop("", upload)

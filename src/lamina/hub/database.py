@@ -1,202 +1,63 @@
-"""SQLite behind two verbs: `read` on this thread's connection, `write` on the one writer thread.
+"""The hub's database as everyone sees it: two verbs over one connection, whatever is behind them.
 
-WAL lets readers go on while the writer commits. Writes that wait together share one commit, so
-that many small pushes cost one fsync; each runs in a savepoint and fails alone. A write that
-returned is durable (`synchronous=FULL`).
+SQL is written once, in the subset that SQLite and PostgreSQL share: `?` for values, flags as 0 and 1,
+`ON CONFLICT`, `RETURNING`; in `DO UPDATE SET` columns of the row that is there are named with
+their table. Whoever writes may be run more than once, and must have no effect but on the database.
 """
 
-import contextlib
-import os
-import queue
-import re
-import sqlite3
-import threading
-from collections.abc import Callable
-from concurrent.futures import Future
-from importlib import resources
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
 
-from lamina.errors import Corrupt, Unavailable
-
-__all__ = ["Connection", "Database", "Row"]
+__all__ = ["Connection", "Cursor", "Database", "Row"]
 
 T = TypeVar("T")
-Connection = sqlite3.Connection
-Row = sqlite3.Row
-_BATCH = 64
-_BUSY_MS = 15_000
-_MIGRATION = re.compile(r"(\d{4})_\w+\.sql")
+Row = Sequence[Any]
 
 
-class _Job(Generic[T]):
-    """One write: its work, what to do once it is durable, and where its result goes."""
+class Cursor(Protocol):
+    """The answer to one statement."""
 
-    __slots__ = ("after", "error", "future", "result", "work")
+    @property
+    def rowcount(self) -> int:
+        """Give how many rows were changed."""
 
-    def __init__(self, work: Callable[[Connection], T], after: Callable[[T], None] | None) -> None:
-        self.work = work
-        self.after = after
-        self.future: Future[T] = Future()
-        self.error: BaseException | None = None
-        self.result: T
+    def fetchone(self) -> Any:  # noqa: ANN401 - a row, or None after the last
+        """Give the next row."""
 
-    def run(self, connection: Connection) -> None:
-        connection.execute("SAVEPOINT job")
-        try:
-            self.result = self.work(connection)
-        except BaseException as error:  # noqa: BLE001 - it belongs to the caller's thread
-            self.error = error
-            connection.execute("ROLLBACK TO job")
-        connection.execute("RELEASE job")
+    def fetchall(self) -> list[Any]:
+        """Give all rows that are left."""
 
-    def settle(self) -> None:
-        if self.error is None and self.after is not None:
-            try:
-                self.after(self.result)
-            except BaseException as error:  # noqa: BLE001 - as above
-                self.error = error
-        if self.error is not None:
-            self.future.set_exception(self.error)
-        else:
-            self.future.set_result(self.result)
+    def __iter__(self) -> Iterator[Any]:
+        """Go through the rows that are left."""
 
 
-class Database:
-    """One SQLite file. Usable from any thread; `close` waits for writes under way."""
+class Connection(Protocol):
+    """One transaction's hand on the database."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._local = threading.local()
-        self._readers: list[Connection] = []
-        self._guard = threading.Lock()
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-        self._writer = self._connect()
-        _migrate(self._writer)
-        self._jobs: queue.SimpleQueue[_Job[object] | None] = queue.SimpleQueue()
-        self._closed = False
-        self._thread = threading.Thread(target=self._run, name="hub-writer", daemon=True)
-        self._thread.start()
+    def execute(self, sql: str, parameters: Sequence[Any] = ..., /) -> Cursor:
+        """Run one statement with `?` for each of `parameters`."""
+
+    def executemany(self, sql: str, rows: Sequence[Sequence[Any]], /) -> object:
+        """Run one statement for each of `rows`."""
+
+
+class Database(Protocol):
+    """Usable from any thread. Every call may block."""
 
     def read(self, work: Callable[[Connection], T]) -> T:
-        """Give `work(connection)`, all of it seeing one state of the database."""
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._connect()
-            connection.execute("PRAGMA query_only = ON")
-            self._local.connection = connection
-            with self._guard:
-                self._readers.append(connection)
-        connection.execute("BEGIN")
-        try:
-            return work(connection)
-        finally:
-            connection.execute("ROLLBACK")
+        """Give `work(connection)`, all of it seeing one state of the database.
 
-    def submit(
-        self, work: Callable[[Connection], T], *, after: Callable[[T], None] | None = None
-    ) -> "Future[T]":
-        """Queue a write; `after` runs on the writer thread once it is durable, before any other.
-
-        What `after` does (removing a file, say) therefore never races another write.
+        Raises: Unavailable.
         """
-        with self._guard:
-            if self._closed:
-                raise Unavailable("the hub is stopping")
-            job = _Job(work, after)
-            self._jobs.put(job)  # type: ignore[arg-type]
-        return job.future
 
-    def write(
-        self, work: Callable[[Connection], T], *, after: Callable[[T], None] | None = None
-    ) -> T:
-        """Give `work(connection)` once it is durable; an exception undoes that work alone."""
-        return self.submit(work, after=after).result()
+    def write(self, work: Callable[[Connection], T], *, alone: bool = True) -> T:
+        """Give `work(connection)` once it is durable; an exception undoes that work alone.
+
+        Writes come one after the other, or as if they did: what `work` read is still so when it
+        commits. It may run several times until that holds. With `alone` False the caller says that
+        nothing depends on it: single statements, counters, marks of time; that costs less.
+        Raises: Unavailable.
+        """
 
     def close(self) -> None:
-        """Finish the writes that wait and close every connection."""
-        with self._guard:
-            if self._closed:
-                return
-            self._closed = True
-            self._jobs.put(None)
-        self._thread.join()
-        for connection in (*self._readers, self._writer):
-            connection.close()
-
-    def _connect(self) -> Connection:
-        connection = sqlite3.connect(
-            self._path, isolation_level=None, check_same_thread=False, cached_statements=256
-        )
-        connection.row_factory = Row
-        for pragma in (
-            f"busy_timeout = {_BUSY_MS}",
-            "journal_mode = WAL",
-            "synchronous = FULL",
-            "foreign_keys = ON",
-            "mmap_size = 268435456",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-        return connection
-
-    def _run(self) -> None:
-        running = True
-        while running:
-            batch: list[_Job[object]] = []
-            job = self._jobs.get()
-            while job is not None:
-                batch.append(job)
-                if len(batch) == _BATCH:
-                    break
-                try:
-                    job = self._jobs.get_nowait()
-                except queue.Empty:
-                    break
-            running = job is not None
-            if batch:
-                self._commit(batch)
-
-    def _commit(self, batch: list[_Job[object]]) -> None:
-        connection = self._writer
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-            for job in batch:
-                job.run(connection)
-            connection.execute("COMMIT")
-        except sqlite3.Error as error:  # disk full, or another process kept the lock too long
-            with contextlib.suppress(sqlite3.Error):
-                connection.execute("ROLLBACK")
-            failure = Unavailable(f"the hub's database cannot be written: {error}")
-            for job in batch:
-                job.error = job.error or failure
-        for job in batch:
-            job.settle()
-
-
-def _migrate(connection: Connection) -> None:
-    """Bring the schema up to date: each numbered file runs once, in one transaction."""
-    folder = resources.files("lamina.hub").joinpath("migrations")
-    steps = sorted(
-        (int(match[1]), entry.name)
-        for entry in folder.iterdir()
-        if (match := _MIGRATION.fullmatch(entry.name))
-    )
-    current = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if current > steps[-1][0]:
-        raise Corrupt(
-            f"the hub's database has schema {current}, this version knows {steps[-1][0]}",
-            hint="it was made by a newer lamina; upgrade this one",
-        )
-    for number, name in steps:
-        if number <= current:
-            continue
-        script = folder.joinpath(name).read_text(encoding="utf-8")
-        try:
-            connection.executescript(
-                f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
-            )
-        except sqlite3.Error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-            if version < number:  # else another process made the step first
-                raise
+        """Finish the writes that wait and close every connection; a second time is fine."""

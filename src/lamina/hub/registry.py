@@ -91,7 +91,8 @@ class Registry:
         if counts:
             now = self._clock()
             self._database.write(
-                lambda connection: repositories.count_pulls(connection, counts, now=now)
+                lambda connection: repositories.count_pulls(connection, counts, now=now),
+                alone=False,
             )
 
     def check_push(self, caller: Caller, name: str) -> None:
@@ -133,10 +134,17 @@ class Registry:
         if facts.config.size > CONFIG_LIMIT:
             return facts
         try:
-            with self._storage.open(facts.config.digest) as file:
-                return with_config(facts, file.read(CONFIG_LIMIT))
+            return with_config(facts, self.config(facts.config.digest))
         except BlobUnknown:
             return facts  # the transaction will say so, for this repository
+
+    def config(self, digest: Digest) -> bytes:
+        """Give a configuration's bytes, whoever asks, up to `CONFIG_LIMIT`. Raises: BlobUnknown."""
+        place = self._database.read(lambda connection: blobs.place(connection, digest))
+        if place is None:
+            raise BlobUnknown(f"blob {digest} is not here")
+        with self._storage.open(digest, place) as file:
+            return file.read(CONFIG_LIMIT)
 
     def delete_reference(self, caller: Caller, name: str, reference: str) -> None:
         """Delete one tag, or a manifest with all its tags.

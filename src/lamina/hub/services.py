@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from lamina.hub.accounts import Accounts
 from lamina.hub.collect import Collector
 from lamina.hub.database import Database
+from lamina.hub.databases.sqlite import SqliteDatabase
 from lamina.hub.registry import Registry
 from lamina.hub.settings import HubSettings
 from lamina.hub.storage.disk import DiskStorage
+from lamina.hub.storage.protocol import Storage
 from lamina.hub.tables import accounts
 from lamina.hub.threads import Threads
 from lamina.hub.tokens import Tokens, new_key
@@ -28,7 +30,7 @@ class Services:
     settings: HubSettings
     clock: Callable[[], float]
     database: Database
-    storage: DiskStorage
+    storage: Storage
     threads: Threads
     accounts: Accounts
     tokens: Tokens
@@ -85,4 +87,4 @@ def open_accounts(
 
 def _open_database(settings: HubSettings) -> Database:
     os.makedirs(settings.root, mode=0o700, exist_ok=True)
-    return Database(os.path.join(settings.root, "hub.db"))
+    return SqliteDatabase(os.path.join(settings.root, "hub.db"))

@@ -12,7 +12,7 @@ from lamina.hub.names import check_repository
 from lamina.hub.registry import visible
 from lamina.hub.storage.protocol import Storage
 from lamina.hub.tables import blobs, repositories
-from lamina.hub.tables.blobs import Upload
+from lamina.hub.tables.blobs import Linked, Upload
 from lamina.hub.tables.repositories import Repository
 from lamina.spec.digest import Digest
 
@@ -50,34 +50,34 @@ class Uploads:
         Raises: what `visible` does, BlobUnknown.
         """
 
-        def work(connection: Connection) -> tuple[int, int, float | None]:
+        def work(connection: Connection) -> tuple[int, Linked]:
             repository = _visible_to_pusher(connection, caller, name)
             found = blobs.find(connection, repository.id, digest)
             if found is None:
                 raise BlobUnknown(f"blob {digest} is not in {name}")
-            return repository.id, *found
+            return repository.id, found
 
-        repository_id, size, loose_at = self._database.read(work)
+        repository_id, found = self._database.read(work)
         now = self._clock()
-        if loose_at is not None and loose_at < now - self._lease_s / 4:
+        if found.loose_at is not None and found.loose_at < now - self._lease_s / 4:
             self._database.write(
                 lambda connection: blobs.touch_link(connection, repository_id, digest, now=now)
             )
             # a sweep may have been quicker than the renewal
             self._database.read(work)
-        return size
+        return found.size
 
     def open(self, caller: Caller, name: str, digest: Digest) -> Blob:
         """Open a blob. Raises: what `visible` does, BlobUnknown."""
 
-        def work(connection: Connection) -> int:
+        def work(connection: Connection) -> Linked:
             found = blobs.find(connection, visible(connection, caller, name).id, digest)
             if found is None:
                 raise BlobUnknown(f"blob {digest} is not in {name}")
-            return found[0]
+            return found
 
-        size = self._database.read(work)
-        return Blob(digest, size, self._storage.open(digest))
+        found = self._database.read(work)
+        return Blob(digest, found.size, self._storage.open(digest, found.place))
 
     def begin(self, caller: Caller, name: str) -> str:
         """Begin an upload; give its id. The repository is made if need be.
@@ -102,37 +102,22 @@ class Uploads:
     def take(self, caller: Caller, name: str, digest: Digest, data: bytes) -> None:
         """Keep a small blob that came whole. On return it is durable.
 
-        The blob is in its place before its row is written, without a lease: a sweep in between
-        may have taken it away for its old row's sake, which is seen on the writer thread, where
-        sweeps delete. Blobs that come at the same time share one commit of the database.
+        Blobs that come at the same time share one commit of the database.
         Raises: RepositoryNameInvalid, LoginRequired, PushDenied, DigestDisagrees.
         """
         check_repository(name)
         self._database.read(
             lambda connection: require(caller, name, repositories.find(connection, name), "push")
         )
-        while True:
-            upload = str(uuid.uuid4())
-            self._storage.begin(upload)
-            incoming = self._storage.resume(upload)
-            try:
-                incoming.write([data])
-            finally:
-                incoming.close()
-            self._storage.commit(upload, digest)
-            now = self._clock()
+        kept = self._storage.take(str(uuid.uuid4()), digest, data)
+        now = self._clock()
 
-            def work(connection: Connection, now: float = now) -> bool:
-                try:
-                    self._storage.open(digest).close()
-                except BlobUnknown:
-                    return False
-                repository = repositories.ensure(connection, name, now=now)
-                blobs.add(connection, repository.id, digest, size=len(data), now=now)
-                return True
+        def work(connection: Connection) -> None:
+            repository = repositories.ensure(connection, name, now=now)
+            blobs.add(connection, repository.id, digest, kept, now=now)
 
-            if self._database.write(work):
-                return
+        self._database.write(work)
+        self._storage.shelve(digest, kept.place)
 
     def mount(self, caller: Caller, name: str, digest: Digest, source: str) -> bool:
         """Link a blob that `caller` may pull elsewhere (`source`, or anywhere when empty).
@@ -176,33 +161,31 @@ class Uploads:
     def touch(self, upload: Upload) -> None:
         """Note that an upload goes on."""
         now = self._clock()
-        self._database.write(lambda connection: blobs.touch_upload(connection, upload.id, now=now))
+        self._database.write(
+            lambda connection: blobs.touch_upload(connection, upload.id, now=now), alone=False
+        )
 
     def finish(self, upload: Upload, digest: Digest) -> int:
         """Turn an upload into a blob; give its size. On return it is durable.
 
         Raises: DigestDisagrees (the upload is dropped), UploadUnknown.
         """
-        now = self._clock()
-        self._database.write(
-            lambda connection: blobs.lease_digest(connection, upload.id, digest, now=now)
-        )
         try:
-            size = self._storage.commit(upload.id, digest)
+            kept = self._storage.commit(upload.id, digest)
         except (DigestDisagrees, UploadUnknown):
             self._forget(upload)
             raise
+        now = self._clock()
         self._database.write(
-            lambda connection: blobs.finish_upload(
-                connection, upload, digest, size=size, now=self._clock()
-            )
+            lambda connection: blobs.finish_upload(connection, upload, digest, kept, now=now)
         )
-        return size
+        self._storage.shelve(digest, kept.place)
+        return kept.size
 
     def cancel(self, upload: Upload) -> None:
         """Drop an upload."""
         self._forget(upload)
-        self._storage.discard(upload.id)
+        self._storage.drop("", upload.id)
 
     def _forget(self, upload: Upload) -> None:
         self._database.write(lambda connection: blobs.remove_upload(connection, upload.id))

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.hub.clients import digest
 
-from lamina.hub.errors import BlobUnknown, DigestDisagrees, UploadUnknown
+from lamina.hub.errors import BlobUnknown, DigestDisagrees, UploadTaken, UploadUnknown
 from lamina.hub.storage.disk import DiskStorage
+from lamina.hub.storage.protocol import Kept
 from lamina.spec.digest import Digest
 
 
@@ -24,16 +25,21 @@ def write(storage: DiskStorage, upload: str, *pieces: bytes) -> int:
     return incoming.offset
 
 
-def test_pieces_become_a_blob(storage):
+def test_pieces_become_a_blob_that_is_read_before_and_after_it_is_shelved(storage):
     storage.begin("a")
     assert write(storage, "a", b"one ", b"two ") == 8
     assert write(storage, "a", b"three") == storage.received("a") == 13
     named = Digest(digest(b"one two three"))
-    assert storage.commit("a", named) == 13
-    with storage.open(named) as file:
-        assert file.read() == b"one two three"
+    assert storage.commit("a", named) == storage.commit("a", named) == Kept("a", 13)
+    for _ in range(3):
+        with storage.open(named, "a") as file:
+            assert file.read() == b"one two three"
+        storage.shelve(named, "a")
     with pytest.raises(UploadUnknown):
         storage.received("a")
+    storage.drop(named, "a")
+    with pytest.raises(BlobUnknown):
+        storage.open(named, "a")
 
 
 def test_an_upload_goes_on_in_another_process(storage, tmp_path):
@@ -42,7 +48,37 @@ def test_an_upload_goes_on_in_another_process(storage, tmp_path):
     write(first, "b", b"before ")
     second = DiskStorage(str(tmp_path))
     assert write(second, "b", b"after") == 12
-    assert second.commit("b", Digest(digest(b"before after"))) == 12
+    assert second.commit("b", Digest(digest(b"before after"))).size == 12
+
+
+def test_two_processes_do_not_write_one_upload_at_once(storage):
+    storage.begin("shared")
+    incoming = storage.resume("shared")
+    with pytest.raises(UploadTaken):
+        DiskStorage(os.path.dirname(storage._uploads)).resume("shared")
+    incoming.close()
+    storage.resume("shared").close()
+
+
+def test_a_blob_of_a_hub_before_places_lies_where_its_digest_says(tmp_path):
+    named = Digest(digest(b"old"))
+    folder = tmp_path / "blobs" / "sha256" / named.hex[:2]
+    folder.mkdir(parents=True)
+    (folder / named.hex).write_bytes(b"old")
+    storage = DiskStorage(str(tmp_path))
+    with storage.open(named, "") as file:
+        assert file.read() == b"old"
+    storage.drop(named, "")
+    with pytest.raises(BlobUnknown):
+        storage.open(named, "")
+
+
+def test_uploads_that_rested_are_strays(storage, tmp_path):
+    storage = DiskStorage(str(tmp_path))
+    for upload in ("old", "new"):
+        storage.begin(upload)
+    os.utime(tmp_path / "uploads" / "old", (1, 1))
+    assert list(storage.strays(age_s=3600)) == ["old"]
 
 
 def test_a_torn_file_is_found_out_by_its_digest(tmp_path):
@@ -56,25 +92,13 @@ def test_a_torn_file_is_found_out_by_its_digest(tmp_path):
         storage.resume("torn")
 
 
-def test_the_same_blob_again_replaces_a_damaged_one(tmp_path):
-    storage = DiskStorage(str(tmp_path))
-    named = Digest(digest(b"healthy"))
-    for upload in ("one", "two"):
-        storage.begin(upload)
-        write(storage, upload, b"healthy")
-        storage.commit(upload, named)
-        path = tmp_path / "blobs" / "sha256" / named.hex[:2] / named.hex
-        assert path.read_bytes() == b"healthy"
-        path.write_bytes(b"damaged") if upload == "one" else None
-
-
 def test_unknown_things_are_said_to_be_unknown_and_gone_ones_may_go_again(storage):
     with pytest.raises(BlobUnknown):
-        storage.open(Digest(digest(b"never")))
+        storage.open(Digest(digest(b"never")), "never")
     with pytest.raises(UploadUnknown):
         storage.commit("never", Digest(digest(b"never")))
-    storage.delete(Digest(digest(b"never")))
-    storage.discard("never")
+    storage.drop(Digest(digest(b"never")), "never")
+    storage.drop("", "never")
 
 
 @given(st.lists(st.lists(st.binary(max_size=50), max_size=4), min_size=1, max_size=5))
@@ -84,4 +108,5 @@ def test_any_batches_give_the_digest_of_the_whole(storage, batches):
         if any(pieces):
             write(storage, "p", *pieces)
     whole = b"".join(b"".join(pieces) for pieces in batches)
-    assert storage.commit("p", Digest(digest(whole, "sha512"))) == len(whole)
+    assert storage.commit("p", Digest(digest(whole, "sha512"))).size == len(whole)
+    storage.drop("", "p")

@@ -9,7 +9,6 @@ from aiohttp import web
 from lamina.errors import LaminaError
 from lamina.hub.access import Caller, rights
 from lamina.hub.database import Connection
-from lamina.hub.documents import CONFIG_LIMIT
 from lamina.hub.errors import BlobUnknown, LoginRequired, ManifestUnknown, PushDenied
 from lamina.hub.registry import check_reference, visible
 from lamina.hub.services import Services
@@ -144,8 +143,7 @@ def _picture(services: Services, manifest: StoredManifest) -> Picture:
     config = b""
     if manifest.config:
         try:
-            with services.storage.open(Digest(manifest.config)) as file:
-                config = file.read(CONFIG_LIMIT)
+            config = services.registry.config(Digest(manifest.config))
         except BlobUnknown:
             config = b""  # swept with its manifest a moment ago
     try:

@@ -1,18 +1,24 @@
-"""Bytes on a local disk: `blobs/sha256/ab/abcd…` and `uploads/<id>`.
+"""Bytes on a local disk: `uploads/<id>`, then `blobs/sha256/ab/abcd….<id>`.
 
-A blob appears by rename, after its digest was checked and its bytes were synced. The hash of an
-upload is kept between requests in memory; after a restart it is taken again from the bytes.
+A place is the id of the upload. Bytes are checked and synced in `uploads`, then their row is written,
+then they are renamed to where their digest can be read off: whatever that cuts short, they are found
+in the one folder or the other, and a file in `uploads` without a row is a stray. A blob of a hub
+before places has the empty one and no suffix. The hash of an upload is kept between requests in
+memory; after a restart it is taken again from the bytes.
 """
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
-from lamina.hub.errors import BlobUnknown, DigestDisagrees, UploadUnknown
+from lamina.hub.errors import BlobUnknown, DigestDisagrees, UploadTaken, UploadUnknown
+from lamina.hub.storage.protocol import Kept
 from lamina.spec.digest import Digest
 
 if TYPE_CHECKING:
@@ -78,11 +84,16 @@ class DiskStorage:
         os.close(os.open(self._upload(upload), os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
     def resume(self, upload: str) -> _DiskIncoming:
-        """Open an upload at its end. Raises: UploadUnknown."""
+        """Open an upload at its end. Raises: UploadUnknown, UploadTaken (by another process)."""
         try:
             fd = os.open(self._upload(upload), os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
         except FileNotFoundError:
             raise UploadUnknown("the upload is not known here") from None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(fd)
+            raise UploadTaken("another process of the hub still receives this upload") from None
         return _DiskIncoming(self, upload, fd, os.fstat(fd).st_size)
 
     def received(self, upload: str) -> int:
@@ -92,18 +103,17 @@ class DiskStorage:
         except FileNotFoundError:
             raise UploadUnknown("the upload is not known here") from None
 
-    def commit(self, upload: str, digest: Digest) -> int:
-        """Verify, sync and rename; give the size. Raises: DigestDisagrees, UploadUnknown."""
-        source = self._upload(upload)
+    def commit(self, upload: str, digest: Digest) -> Kept:
+        """Verify and sync. Raises: DigestDisagrees, UploadUnknown."""
         try:
-            fd = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+            fd = os.open(self._upload(upload), os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             raise UploadUnknown("the upload is not known here") from None
         try:
             size = os.fstat(fd).st_size
             found = self._hexdigest(upload, fd, size, digest.algorithm)
             if found != digest.hex:
-                self.discard(upload)
+                self.drop("", upload)
                 raise DigestDisagrees(
                     f"the bytes sent are {digest.algorithm}:{found}, not {digest}",
                     hint="they were damaged on the way; send them again",
@@ -111,38 +121,54 @@ class DiskStorage:
             os.fsync(fd)
         finally:
             os.close(fd)
-        target = self._blob(digest)
-        self._make_folder(os.path.dirname(target))
-        os.rename(source, target)  # over an older copy of the same bytes, perhaps a damaged one
-        _sync_folder(os.path.dirname(target))
+        _sync_folder(self._uploads)
         self._forget(upload)
-        return size
+        return Kept(upload, size)
 
-    def discard(self, upload: str) -> None:
-        """Drop an upload; unknown is fine."""
-        self._forget(upload)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._upload(upload))
-
-    def open(self, digest: Digest) -> BinaryIO:
-        """Open a blob for reading. Raises: BlobUnknown."""
+    def take(self, upload: str, digest: Digest, data: bytes) -> Kept:
+        """Write, verify and sync. Raises: DigestDisagrees."""
+        self.begin(upload)
+        incoming = self.resume(upload)
         try:
-            return open(self._blob(digest), "rb", buffering=0)
-        except FileNotFoundError:
-            raise BlobUnknown(f"blob {digest} is not here") from None
+            incoming.write([data])
+        finally:
+            incoming.close()
+        return self.commit(upload, digest)
 
-    def delete(self, digest: Digest) -> None:
-        """Drop a blob; unknown is fine."""
+    def strays(self, *, age_s: float) -> "Iterator[str]":
+        """Give uploads not written to for `age_s`, in no order."""
+        before = time.time() - age_s
+        for upload in os.listdir(self._uploads):
+            with contextlib.suppress(FileNotFoundError):
+                if os.stat(self._upload(upload)).st_mtime <= before:
+                    yield upload
+
+    def shelve(self, digest: Digest, place: str) -> None:
+        """Rename to where the digest can be read off."""
+        target = self._blob(digest, place)
+        os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+        # Not synced: where a power cut undoes it, `open` looks in the folder of uploads, too.
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._blob(digest))
+            os.rename(self._upload(place), target)
 
-    def uploads(self) -> "Iterator[str]":
-        """Give every upload that has a file, in no order."""
-        yield from os.listdir(self._uploads)
+    def open(self, digest: Digest, place: str) -> BinaryIO:
+        """Open a blob for reading, a real file. Raises: BlobUnknown."""
+        shelved = self._blob(digest, place)
+        # Whoever looks in between may find neither: it was renamed after the first look.
+        for path in (shelved, self._upload(place), shelved) if place else (shelved,):
+            with contextlib.suppress(FileNotFoundError):
+                return open(path, "rb", buffering=0)
+        raise BlobUnknown(f"blob {digest} is not here")
 
-    def touched_at(self, upload: str) -> float:
-        """Give when an upload was last written, epoch seconds. Raises: FileNotFoundError."""
-        return os.stat(self._upload(upload)).st_mtime
+    def drop(self, digest: str, place: str) -> None:
+        """Drop bytes wherever they lie; unknown is fine."""
+        paths = [self._blob(Digest(digest), place)] if digest else []
+        if place:
+            self._forget(place)
+            paths.append(self._upload(place))
+        for path in paths:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
 
     def recall(self, upload: str, offset: int) -> _Hash | None:
         """Give the hash of the first `offset` bytes if it is known; the caller owns it now."""
@@ -175,17 +201,12 @@ class DiskStorage:
             offset += len(piece)
         return value.hexdigest()
 
-    def _make_folder(self, folder: str) -> None:
-        if not os.path.isdir(folder):
-            os.makedirs(folder, mode=0o700, exist_ok=True)
-            _sync_folder(os.path.dirname(folder))
-            _sync_folder(self._blobs)
-
     def _upload(self, upload: str) -> str:
         return os.path.join(self._uploads, upload)
 
-    def _blob(self, digest: Digest) -> str:
-        return os.path.join(self._blobs, digest.algorithm, digest.hex[:2], digest.hex)
+    def _blob(self, digest: Digest, place: str) -> str:
+        name = f"{digest.hex}.{place}" if place else digest.hex
+        return os.path.join(self._blobs, digest.algorithm, digest.hex[:2], name)
 
 
 def _sync_folder(folder: str) -> None:

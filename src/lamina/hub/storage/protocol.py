@@ -1,11 +1,25 @@
-"""What the hub asks of a place that keeps bytes."""
+"""What the hub asks of a place that keeps bytes.
 
-from collections.abc import Sequence
+Bytes get a *place* of their own when they come in, and keep it: nothing ever lies where something else
+lay before. What a place holds is known by the database alone, so that dropping what nobody names can
+never meet a push that brings the same blob anew. Every call may block.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 from lamina.spec.digest import Digest
 
-__all__ = ["Incoming", "Storage"]
+__all__ = ["Incoming", "Keeping", "Kept", "Receiving", "Storage"]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Verified bytes, durable, that the caller's row makes a blob."""
+
+    place: str
+    size: int
 
 
 class Incoming(Protocol):
@@ -16,36 +30,52 @@ class Incoming(Protocol):
         """Bytes the upload has so far."""
 
     def write(self, pieces: Sequence[bytes]) -> None:
-        """Append and hash. Raises: OSError (disk)."""
+        """Append and hash. Raises: OSError (disk), UploadTaken (someone else goes on with it)."""
 
     def close(self) -> None:
         """Let go; the upload stays as it is."""
 
 
-class Storage(Protocol):
-    """Blobs by digest, and uploads on their way to become blobs. Every call may block."""
+class Receiving(Protocol):
+    """Uploads on their way to become blobs."""
 
     def begin(self, upload: str) -> None:
         """Make an empty upload."""
 
     def resume(self, upload: str) -> Incoming:
-        """Open an upload at its end. Raises: UploadUnknown."""
+        """Open an upload at its end; whoever else writes to it is shut out.
+
+        Raises: UploadUnknown, UploadTaken.
+        """
 
     def received(self, upload: str) -> int:
         """Give the bytes an upload has. Raises: UploadUnknown."""
 
-    def commit(self, upload: str, digest: Digest) -> int:
-        """Turn an upload into the blob `digest`, verified and durable; give its size.
+    def commit(self, upload: str, digest: Digest) -> Kept:
+        """Verify an upload against `digest` and make it durable; may be repeated.
 
-        The caller holds a lease on `digest`. An upload that does not match is dropped.
-        Raises: DigestDisagrees, UploadUnknown.
+        One that does not match is dropped. Raises: DigestDisagrees, UploadUnknown.
         """
 
-    def discard(self, upload: str) -> None:
-        """Drop an upload; unknown is fine."""
+    def take(self, upload: str, digest: Digest, data: bytes) -> Kept:
+        """Do all of it at once for a small blob that came whole. Raises: DigestDisagrees."""
 
-    def open(self, digest: Digest) -> BinaryIO:
-        """Open a blob for reading; a real file. Raises: BlobUnknown."""
+    def strays(self, *, age_s: float) -> Iterator[str]:
+        """Give uploads not written to for `age_s`, with or without a row."""
 
-    def delete(self, digest: Digest) -> None:
-        """Drop a blob; unknown is fine."""
+
+class Keeping(Protocol):
+    """Blobs in their places."""
+
+    def shelve(self, digest: Digest, place: str) -> None:
+        """Put bytes away whose row is durable; may be repeated, or never come."""
+
+    def open(self, digest: Digest, place: str) -> BinaryIO:
+        """Open a blob for reading. Raises: BlobUnknown."""
+
+    def drop(self, digest: str, place: str) -> None:
+        """Drop bytes, with an empty `digest` an upload's; unknown is fine."""
+
+
+class Storage(Receiving, Keeping, Protocol):
+    """Both. Safe for many threads."""

@@ -4,17 +4,20 @@ from dataclasses import dataclass
 
 from lamina.hub.database import Connection
 from lamina.hub.errors import BlobUnknown, ContentReferenced, UploadUnknown
+from lamina.hub.storage.protocol import Kept
 from lamina.spec.digest import Digest
 
 __all__ = [
+    "Linked",
     "Upload",
     "add",
     "add_upload",
     "find",
     "find_source",
     "finish_upload",
-    "lease_digest",
+    "keep_leftover",
     "link",
+    "place",
     "release",
     "remove_upload",
     "touch_link",
@@ -25,26 +28,32 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
+class Linked:
+    """A blob as a repository shows it; `loose_at`: since when no manifest there names it."""
+
+    size: int
+    place: str
+    loose_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Upload:
     """A blob on its way in."""
 
     id: str
     repository_id: int
     account: str
-    digest: str
     touched_at: float
 
 
-def find(
-    connection: Connection, repository_id: int, digest: Digest
-) -> tuple[int, float | None] | None:
-    """Give a linked blob's size and since when its link is loose; None if it is not linked."""
+def find(connection: Connection, repository_id: int, digest: Digest) -> Linked | None:
+    """Give a blob as a repository shows it; None if it does not."""
     row = connection.execute(
-        "SELECT size, loose_at FROM links JOIN blobs USING (digest)"
+        "SELECT size, place, loose_at FROM links JOIN blobs USING (digest)"
         " WHERE repository_id = ? AND digest = ?",
         (repository_id, digest),
     ).fetchone()
-    return (row[0], row[1]) if row else None
+    return Linked(row[0], row[1], row[2]) if row else None
 
 
 def link(connection: Connection, repository_id: int, digest: Digest, *, now: float) -> None:
@@ -52,7 +61,7 @@ def link(connection: Connection, repository_id: int, digest: Digest, *, now: flo
     connection.execute(
         "INSERT INTO links (repository_id, digest, loose_at) VALUES (?, ?, ?)"
         " ON CONFLICT (repository_id, digest) DO UPDATE SET loose_at = excluded.loose_at"
-        " WHERE loose_at IS NOT NULL",
+        " WHERE links.loose_at IS NOT NULL",
         (repository_id, digest, now),
     )
     connection.execute("UPDATE blobs SET released_at = NULL WHERE digest = ?", (digest,))
@@ -117,20 +126,18 @@ def add_upload(
     *,
     account: str,
     now: float,
-    digest: str = "",
 ) -> None:
     """Note that an upload begins."""
     connection.execute(
-        "INSERT INTO uploads (id, repository_id, account, digest, touched_at)"
-        " VALUES (?, ?, ?, ?, ?)",
-        (upload_id, repository_id, account, digest, now),
+        "INSERT INTO uploads (id, repository_id, account, touched_at) VALUES (?, ?, ?, ?)",
+        (upload_id, repository_id, account, now),
     )
 
 
 def upload(connection: Connection, upload_id: str, repository_id: int) -> Upload:
     """Give an upload of this repository. Raises: UploadUnknown."""
     row = connection.execute(
-        "SELECT id, repository_id, account, digest, touched_at FROM uploads"
+        "SELECT id, repository_id, account, touched_at FROM uploads"
         " WHERE id = ? AND repository_id = ?",
         (upload_id, repository_id),
     ).fetchone()
@@ -147,33 +154,51 @@ def touch_upload(connection: Connection, upload_id: str, *, now: float) -> None:
     connection.execute("UPDATE uploads SET touched_at = ? WHERE id = ?", (now, upload_id))
 
 
-def lease_digest(connection: Connection, upload_id: str, digest: Digest, *, now: float) -> None:
-    """Keep the sweep away from `digest` while this upload becomes that blob."""
-    connection.execute(
-        "UPDATE uploads SET digest = ?, touched_at = ? WHERE id = ?", (digest, now, upload_id)
-    )
-
-
 def finish_upload(
-    connection: Connection, done: Upload, digest: Digest, *, size: int, now: float
+    connection: Connection, done: Upload, digest: Digest, kept: Kept, *, now: float
 ) -> None:
-    """Turn an upload whose bytes are in place into a blob its repository shows."""
-    add(connection, done.repository_id, digest, size=size, now=now)
-    remove_upload(connection, done.id)
+    """Turn an upload whose bytes are kept into a blob its repository shows.
+
+    Raises: UploadUnknown (it was finished, cancelled or given up meanwhile).
+    """
+    if not remove_upload(connection, done.id):
+        raise UploadUnknown("the upload is not known here", hint="begin again")
+    add(connection, done.repository_id, digest, kept, now=now)
 
 
 def add(
-    connection: Connection, repository_id: int, digest: Digest, *, size: int, now: float
+    connection: Connection, repository_id: int, digest: Digest, kept: Kept, *, now: float
 ) -> None:
-    """Note a blob whose bytes are in place, and that a repository shows it."""
+    """Note a blob whose bytes are kept, and that a repository shows it.
+
+    It takes the place of an older copy, which might be damaged; that becomes a leftover.
+    """
+    older = connection.execute("SELECT place FROM blobs WHERE digest = ?", (digest,)).fetchone()
+    if older is not None and older[0] != kept.place:
+        keep_leftover(connection, digest, older[0], now=now)
     connection.execute(
-        "INSERT INTO blobs (digest, size) VALUES (?, ?)"
-        " ON CONFLICT (digest) DO UPDATE SET released_at = NULL",
-        (digest, size),
+        "INSERT INTO blobs (digest, size, place) VALUES (?, ?, ?)"
+        " ON CONFLICT (digest) DO UPDATE SET released_at = NULL, size = excluded.size,"
+        " place = excluded.place",
+        (digest, kept.size, kept.place),
     )
     link(connection, repository_id, digest, now=now)
 
 
-def remove_upload(connection: Connection, upload_id: str) -> None:
-    """Forget an upload."""
-    connection.execute("DELETE FROM uploads WHERE id = ?", (upload_id,))
+def place(connection: Connection, digest: Digest) -> str | None:
+    """Give where a blob's bytes lie, whoever asks; None if it is not here."""
+    row = connection.execute("SELECT place FROM blobs WHERE digest = ?", (digest,)).fetchone()
+    return str(row[0]) if row else None
+
+
+def keep_leftover(connection: Connection, digest: str, place: str, *, now: float) -> None:
+    """Note bytes that no row names any more; an empty `digest` means an upload's."""
+    connection.execute(
+        "INSERT INTO leftovers (place, digest, since) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        (place, digest, now),
+    )
+
+
+def remove_upload(connection: Connection, upload_id: str) -> bool:
+    """Forget an upload; tell whether it was known."""
+    return bool(connection.execute("DELETE FROM uploads WHERE id = ?", (upload_id,)).rowcount)

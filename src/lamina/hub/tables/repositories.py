@@ -163,6 +163,11 @@ def set_private(connection: Connection, repository: Repository, *, is_private: b
 def remove(connection: Connection, repository: Repository, *, now: float) -> None:
     """Delete a repository with all its tags and manifests; its blobs' grace period begins."""
     connection.execute(
+        "INSERT INTO leftovers (place, digest, since)"
+        " SELECT id, '', ? FROM uploads WHERE repository_id = ?",
+        (now, repository.id),
+    )
+    connection.execute(
         "UPDATE blobs SET released_at = ? WHERE digest IN"
         " (SELECT digest FROM links WHERE repository_id = ?) AND NOT EXISTS"
         " (SELECT 1 FROM links WHERE links.digest = blobs.digest AND repository_id <> ?)",
@@ -181,6 +186,6 @@ def count_pulls(connection: Connection, counts: Mapping[int, int], *, now: float
         if known.rowcount:
             connection.execute(
                 "INSERT INTO pulls (repository_id, day, count) VALUES (?, ?, ?)"
-                " ON CONFLICT (repository_id, day) DO UPDATE SET count = count + excluded.count",
+                " ON CONFLICT (repository_id, day) DO UPDATE SET count = pulls.count + excluded.count",
                 (repository_id, day, count),
             )

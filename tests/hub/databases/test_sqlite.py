@@ -1,17 +1,19 @@
 """One writer, many readers, each write alone in its failure."""
 
+import contextlib
 import sqlite3
 import threading
 
 import pytest
 
 from lamina.errors import Corrupt, Unavailable
-from lamina.hub.database import Database
+from lamina.hub.databases.schema import steps
+from lamina.hub.databases.sqlite import SqliteDatabase
 
 
 @pytest.fixture
 def database(tmp_path):
-    database = Database(str(tmp_path / "hub.db"))
+    database = SqliteDatabase(str(tmp_path / "hub.db"))
     yield database
     database.close()
 
@@ -50,16 +52,10 @@ def test_a_failing_write_undoes_itself_and_no_other(database):
     assert database.read(names) == ["a", "b"]
 
 
-def test_what_comes_after_runs_once_the_write_is_durable(database, tmp_path):
-    seen: list[list[str]] = []
-
-    def after(_: int) -> None:
-        other = sqlite3.connect(tmp_path / "hub.db")
-        seen.append(names(other))
-        other.close()
-
-    database.write(put("a"), after=after)
-    assert seen == [["a"]]
+def test_what_returned_is_seen_by_others(database, tmp_path):
+    database.write(put("a"))
+    with contextlib.closing(sqlite3.connect(tmp_path / "hub.db")) as other:
+        assert names(other) == ["a"]
 
 
 def test_readers_cannot_write(database):
@@ -80,14 +76,14 @@ def test_many_writers_lose_nothing(database):
 
 
 def test_it_opens_again_and_beside_another_process(tmp_path):
-    first = Database(str(tmp_path / "hub.db"))
-    second = Database(str(tmp_path / "hub.db"))
+    first = SqliteDatabase(str(tmp_path / "hub.db"))
+    second = SqliteDatabase(str(tmp_path / "hub.db"))
     first.write(put("a"))
     second.write(put("b"))
     first.close()
     second.close()
     first.close()
-    third = Database(str(tmp_path / "hub.db"))
+    third = SqliteDatabase(str(tmp_path / "hub.db"))
     assert third.read(names) == ["a", "b"]
     third.close()
     with pytest.raises(Unavailable):
@@ -95,9 +91,22 @@ def test_it_opens_again_and_beside_another_process(tmp_path):
 
 
 def test_a_database_of_a_newer_version_is_left_alone(tmp_path):
-    Database(str(tmp_path / "hub.db")).close()
+    SqliteDatabase(str(tmp_path / "hub.db")).close()
     connection = sqlite3.connect(tmp_path / "hub.db")
     connection.execute("PRAGMA user_version = 999")
     connection.close()
     with pytest.raises(Corrupt, match="schema 999"):
-        Database(str(tmp_path / "hub.db"))
+        SqliteDatabase(str(tmp_path / "hub.db"))
+
+
+def test_a_database_of_an_older_version_is_brought_up_to_date_with_its_rows(tmp_path):
+    with contextlib.closing(sqlite3.connect(tmp_path / "hub.db")) as connection:
+        connection.executescript(steps()[0].sqlite)
+        connection.execute("INSERT INTO blobs (digest, size) VALUES ('sha256:aa', 5)")
+        connection.execute("PRAGMA user_version = 1")
+        connection.commit()
+    database = SqliteDatabase(str(tmp_path / "hub.db"))
+    found = database.read(lambda c: tuple(c.execute("SELECT * FROM blobs").fetchone()))
+    database.close()
+    assert found[:2] == ("sha256:aa", 5)
+    assert "" in found  # its place: where its digest says

@@ -1,0 +1,172 @@
+"""SQLite behind two verbs: `read` on this thread's connection, `write` on the one writer thread.
+
+WAL lets readers go on while the writer commits. Writes that wait together share one commit, so
+that many small pushes cost one fsync; each runs in a savepoint and fails alone. A write that
+returned is durable (`synchronous=FULL`).
+"""
+
+import contextlib
+import os
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Generic, TypeVar
+
+from lamina.errors import Unavailable
+from lamina.hub.databases.schema import pending
+
+__all__ = ["SqliteDatabase"]
+
+T = TypeVar("T")
+Connection = sqlite3.Connection
+_BATCH = 64
+_BUSY_MS = 15_000
+
+
+class _Job(Generic[T]):
+    """One write: its work, and where its result goes."""
+
+    __slots__ = ("error", "future", "result", "work")
+
+    def __init__(self, work: Callable[[Connection], T]) -> None:
+        self.work = work
+        self.future: Future[T] = Future()
+        self.error: BaseException | None = None
+        self.result: T
+
+    def run(self, connection: Connection) -> None:
+        connection.execute("SAVEPOINT job")
+        try:
+            self.result = self.work(connection)
+        except BaseException as error:  # noqa: BLE001 - it belongs to the caller's thread
+            self.error = error
+            connection.execute("ROLLBACK TO job")
+        connection.execute("RELEASE job")
+
+    def settle(self) -> None:
+        if self.error is not None:
+            self.future.set_exception(self.error)
+        else:
+            self.future.set_result(self.result)
+
+
+class SqliteDatabase:
+    """One SQLite file. Usable from any thread; `close` waits for writes under way."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._local = threading.local()
+        self._readers: list[Connection] = []
+        self._guard = threading.Lock()
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        self._writer = self._connect()
+        _migrate(self._writer)
+        self._jobs: queue.SimpleQueue[_Job[object] | None] = queue.SimpleQueue()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="hub-writer", daemon=True)
+        self._thread.start()
+
+    def read(self, work: Callable[[Connection], T]) -> T:
+        """Give `work(connection)`, all of it seeing one state of the database."""
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._connect()
+            connection.execute("PRAGMA query_only = ON")
+            self._local.connection = connection
+            with self._guard:
+                self._readers.append(connection)
+        connection.execute("BEGIN")
+        try:
+            return work(connection)
+        finally:
+            connection.execute("ROLLBACK")
+
+    def submit(self, work: Callable[[Connection], T]) -> "Future[T]":
+        """Queue a write; the future has its result once it is durable. Raises: Unavailable."""
+        with self._guard:
+            if self._closed:
+                raise Unavailable("the hub is stopping")
+            job = _Job(work)
+            self._jobs.put(job)  # type: ignore[arg-type]
+        return job.future
+
+    def write(self, work: Callable[[Connection], T], *, alone: bool = True) -> T:  # noqa: ARG002 - one writer
+        """Give `work(connection)` once it is durable; an exception undoes that work alone."""
+        return self.submit(work).result()
+
+    def close(self) -> None:
+        """Finish the writes that wait and close every connection."""
+        with self._guard:
+            if self._closed:
+                return
+            self._closed = True
+            self._jobs.put(None)
+        self._thread.join()
+        for connection in (*self._readers, self._writer):
+            connection.close()
+
+    def _connect(self) -> Connection:
+        connection = sqlite3.connect(
+            self._path, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        connection.row_factory = sqlite3.Row
+        for pragma in (
+            f"busy_timeout = {_BUSY_MS}",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            "mmap_size = 268435456",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+    def _run(self) -> None:
+        running = True
+        while running:
+            batch: list[_Job[object]] = []
+            job = self._jobs.get()
+            while job is not None:
+                batch.append(job)
+                if len(batch) == _BATCH:
+                    break
+                try:
+                    job = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+            running = job is not None
+            if batch:
+                self._commit(batch)
+
+    def _commit(self, batch: list[_Job[object]]) -> None:
+        connection = self._writer
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for job in batch:
+                job.run(connection)
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:  # disk full, or another process kept the lock too long
+            with contextlib.suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            failure = Unavailable(f"the hub's database cannot be written: {error}")
+            for job in batch:
+                job.error = job.error or failure
+        for job in batch:
+            job.settle()
+
+
+def _migrate(connection: Connection) -> None:
+    """Bring the schema up to date: each numbered file runs once, in one transaction."""
+    current = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    for step in pending(current):
+        try:
+            connection.executescript(
+                f"BEGIN IMMEDIATE;\n{step.sqlite}\nPRAGMA user_version = {step.number};\nCOMMIT;"
+            )
+        except sqlite3.Error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+            if version < step.number:  # else another process made the step first
+                raise
