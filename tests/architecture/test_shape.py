@@ -51,7 +51,6 @@ ELSEWHERE: dict[str, str] = {
     "image.transports.folder": "tests/engine/test_copying.py reads and writes them, skopeo too",
     "image.transports.legacy": "tests/engine/test_copying.py reads old docker archives",
     "image.transports.registry": "tests/engine/test_pull.py and test_copying.py, real registries",
-    "engine.network_document": "tests/cli/test_networking.py looks at running containers with it",
     "engine.run_folders": "two paths; every test that starts a container goes through them",
     "engine.wiring": "tests/cli/test_networking.py starts containers with it and sends real traffic",
     "runtime.net.backend": "tests/cli/test_networking.py starts containers with it and sends real traffic",

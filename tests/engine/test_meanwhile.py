@@ -275,7 +275,7 @@ def test_a_renaming_of_a_folder_that_went_is_of_no_container(engine, box, betwee
 def test_a_container_removed_meanwhile_is_left_out_of_sizes(engine, box, between):
     engine.containers.create(CreateRequest("it", name="stays"))
     between(Snapshotter, "usage", drop_box)
-    names = [row.record.name for row in engine.containers.list(all=True, size=True)]
+    names = [row.name for row in engine.containers.list(all=True, size=True)]
     between(Snapshotter, "usage", lambda other: other.containers.create(CreateRequest("it")))
     assert names in (["stays"], ["stays", "box"])  # by which was measured first
     assert [use.name for use in engine.containers.disk_use()] == ["stays"]

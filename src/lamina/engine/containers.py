@@ -302,15 +302,15 @@ class Containers:
         removal.sweep(self._engine)
         removed = []
         freed = 0
-        for summary in self.list(all=True):
-            if summary.state.is_running or not accepts(summary.record):
+        for record in self.records():
+            if self.is_running(record.id) or not accepts(record):
                 continue
             try:
-                size = self._engine.snapshotter.usage(summary.id)[0]
-                self.remove(summary.id)
+                size = self._engine.snapshotter.usage(record.id)[0]
+                self.remove(record.id)
             except (ContainerInUse, NotFound):
                 continue
-            removed.append(summary.id)
+            removed.append(record.id)
             freed += size
         return tuple(removed), freed
 
@@ -380,13 +380,13 @@ class Containers:
             return
         self._privilege()
         for summary in self.list(all=True, size=True):
-            record = summary.record
+            outline = summary.outline
             yield ContainerUse(
-                id=record.id,
-                name=record.name,
-                image=record.image_name,
-                command=record.command,
-                created=record.created,
+                id=outline.id,
+                name=outline.name,
+                image=outline.image_name,
+                command=outline.command,
+                created=outline.created,
                 status=summary.state.status,
                 size=summary.size,
                 running=summary.state.is_running,

@@ -2,6 +2,8 @@
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lamina.engine.records import ContainerRecord, ContainerState
     from lamina.spec.wire import Document
 
@@ -15,7 +17,7 @@ def network_settings(record: "ContainerRecord", state: "ContainerState") -> "Doc
     first: Document = next(iter(networks.values()), {})
     address = str(found.get("Address") or "")
     if not networks:
-        name = network_name(record)
+        name = network_name(str(record.host.get("NetworkMode") or ""))
         if name == "bridge" and found == {} and state.is_running:
             name = "host"  # where the default could not be had
         networks = {name: _endpoint({"IPAddress": address})} if name else {}
@@ -23,7 +25,7 @@ def network_settings(record: "ContainerRecord", state: "ContainerState") -> "Doc
         "Bridge": "",
         "SandboxID": record.id if found else "",
         "SandboxKey": f"/proc/{state.pid}/ns/net" if found else "",
-        "Ports": ports_of(record, state),
+        "Ports": ports_of(record.config.get("ExposedPorts") or (), state),
         "HairpinMode": False,
         "EndpointID": "",
         "Gateway": first.get("Gateway", ""),
@@ -37,39 +39,60 @@ def network_settings(record: "ContainerRecord", state: "ContainerState") -> "Doc
     }
 
 
-def network_name(record: "ContainerRecord") -> str:
-    """Give the network that the container was made for; empty where it shares a container's."""
-    mode = str(record.host.get("NetworkMode") or "default")
+def network_name(mode: str) -> str:
+    """Give the network that a container of this NetworkMode is on; empty for a container's."""
     if mode.startswith("container:"):
         return ""
-    return "bridge" if mode == "default" else mode
+    return "bridge" if mode in ("default", "") else mode
 
 
-def ports_of(record: "ContainerRecord", state: "ContainerState") -> "Document":
+def ports_of(exposed: "Iterable[str]", state: "ContainerState") -> "Document":
     """Give each port that is published with where, and each that is only exposed with None."""
     found: Document = dict((state.network.get("Ports") or {}) if state.is_running else {})
     if not state.is_running:
         return found
-    rest = {port: None for port in record.config.get("ExposedPorts") or {} if port not in found}
+    rest = {port: None for port in exposed if port not in found}
     return {**found, **rest}
 
 
-def ports_text(record: "ContainerRecord", state: "ContainerState") -> str:
-    """Give the column PORTS: `0.0.0.0:8080->80/tcp, [::]:8080->80/tcp, 443/tcp`."""
-    rows = []
-    for port, places in sorted(ports_of(record, state).items(), key=_order):
+def ports_text(exposed: "Iterable[str]", state: "ContainerState") -> str:
+    """Give the column PORTS: `0.0.0.0:80-81->80-81/tcp, 443/tcp, [::]:8080->80/tcp`.
+
+    As Docker does, ports in a row that are only exposed, or published under their own numbers, are
+    one range; those published under other numbers come last, one by one.
+    """
+    if not state.is_running:
+        return ""
+    rows: list[tuple[int, str, int, str]] = []
+    for port, places in ports_of(exposed, state).items():
+        inner = int(port.partition("/")[0])
+        rows += [(inner, place["HostIp"], int(place["HostPort"]), port) for place in places or ()]
         if not places:
-            rows.append(port)
-        for place in places or ():
-            host = place["HostIp"]
-            shown = f"[{host}]" if ":" in host else host
-            rows.append(f"{shown}:{place['HostPort']}->{port}")
-    return ", ".join(rows)
+            rows.append((inner, "", 0, port))
+    ended: list[str] = []
+    open_ranges: dict[tuple[str, str], tuple[int, int]] = {}
+    moved = []
+    for inner, host, outer, port in sorted(rows):
+        protocol = port.partition("/")[2]
+        if host and outer != inner:
+            moved.append(f"{_host(host)}:{outer}->{port}")
+            continue
+        first, last = open_ranges.get((host, protocol), (inner, inner - 1))
+        if inner != last + 1:
+            ended.append(_range(host, protocol, first, last))
+            first = inner
+        open_ranges[host, protocol] = (first, inner)
+    ended += [_range(*key, *ends) for key, ends in open_ranges.items()]
+    return ", ".join(ended + moved)
 
 
-def _order(row: "tuple[str, object]") -> tuple[int, str]:
-    port, _, protocol = row[0].partition("/")
-    return int(port), protocol
+def _host(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _range(host: str, protocol: str, first: int, last: int) -> str:
+    numbers = str(first) if first == last else f"{first}-{last}"
+    return f"{_host(host)}:{numbers}->{numbers}/{protocol}" if host else f"{numbers}/{protocol}"
 
 
 def _endpoint(row: "Document") -> "Document":

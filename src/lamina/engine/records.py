@@ -119,6 +119,11 @@ class ContainerState:
         """Whether it runs, paused or not, or is about to run again."""
         return self.status in ("running", "paused", "restarting")
 
+    def to_json(self) -> Document:
+        """Give what differs from the defaults: all that `ContainerState(**...)` needs."""
+        values = {name: getattr(self, name) for name in self.__match_args__}
+        return {name: value for name, value in values.items() if value or name == "status"}
+
 
 class Records:
     """The records under one `containers` folder."""

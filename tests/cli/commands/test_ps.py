@@ -1,3 +1,4 @@
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -28,3 +29,33 @@ def test_the_table_is_dockers(lamina: Lamina):
     assert '"Name": "up"' in lamina("ps", "--json")
     assert "invalid filter 'odd'" in lamina.attempt("ps", "-f", "odd=1").err
     lamina("rm", "-f", "up", "down")
+
+
+def test_every_field_of_dockers_is_there(lamina: Lamina, tmp_path):
+    lamina("create", "--name", "full", "-l", "tier=db", "-v", "averylongnameofavolume:/data",
+           "-v", f"{tmp_path}:/host", "--network", "none", "tiny", "sh", "-c", "sleep 100000")  # fmt: skip
+    form = '{{.LocalVolumes}}|{{.Networks}}|{{.Label "tier"}}|{{.Labels}}|{{.Mounts}}|{{.Ports}}|{{.State}}'
+    shown = lamina("ps", "-a", "--format", form)
+    cut = f"{tmp_path}"[:14] + "…"
+    assert shown == f"1|none|db|tier=db|averylongnameo…,{cut}||created\n"
+    whole = lamina("ps", "-a", "--no-trunc", "--format", "{{.Mounts}} {{.Command}}")
+    assert whole == f"averylongnameofavolume,{tmp_path} \"sh -c 'sleep 100000'\"\n"
+    assert " (virtual " in lamina("ps", "-a", "--format", "{{.Size}}")
+    row = json.loads(lamina("ps", "-a", "--format", "json"))
+    assert sorted(row) == [
+        "Command", "CreatedAt", "ID", "Image", "Labels", "LocalVolumes", "Mounts", "Names",
+        "Networks", "Ports", "RunningFor", "Size", "State", "Status",
+    ]  # fmt: skip
+    header = lamina("ps", "-a", "--format", 'table {{.Names}}\t{{.Label "tier"}}\t{{.Mounts}}')
+    assert header.splitlines()[0].split() == ["NAMES", "tier", "MOUNTS"]
+    assert "can't evaluate field Nope" in lamina.attempt("ps", "-a", "--format", "{{.Nope}}").err
+    lamina("rm", "full")
+
+
+def test_the_ways_to_write_it_are_one(lamina: Lamina):
+    shown = lamina("ps", "-a")
+    for words in (("container", "ls"), ("container", "list"), ("container", "ps")):
+        assert lamina(*words, "-a") == shown
+    wrong = lamina.attempt("container", "ls", "-n", "x")
+    assert wrong.code == 125
+    assert 'invalid argument "x" for "-n, --last" flag' in wrong.err

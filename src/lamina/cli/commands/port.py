@@ -26,7 +26,8 @@ def main(arguments: Arguments, context: Context) -> int:
 
     name, *wanted = arguments.positional
     record = context.engine.containers.record(name)
-    found = ports_of(record, context.engine.containers.state(record.id))
+    exposed = record.config.get("ExposedPorts") or ()
+    found = ports_of(exposed, context.engine.containers.state(record.id))
     bindings = {port: places for port, places in found.items() if places}
     if not wanted:
         for port, places in sorted(bindings.items()):

@@ -9,6 +9,8 @@ from lamina.engine.network_document import network_name, ports_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from lamina.cli.context import Context
     from lamina.cli.flags import Arguments
     from lamina.engine.listing import ContainerSummary
@@ -24,8 +26,16 @@ COMMAND = Command(
         Flag("filter", "f", kind=FILTER, help="Filter output based on conditions provided"),
         FORMAT,
         JSON,
-        Flag("last", "n", kind=INT, default=-1, help="Show n last created containers"),
-        Flag("latest", "l", kind=BOOL, help="Show the latest created container"),
+        Flag(
+            "last",
+            "n",
+            kind=INT,
+            default=-1,
+            help="Show n last created containers (includes all states)",
+        ),
+        Flag(
+            "latest", "l", kind=BOOL, help="Show the latest created container (includes all states)"
+        ),
         Flag("no-trunc", kind=BOOL, help="Don't truncate output"),
         QUIET,
         Flag("size", "s", kind=BOOL, help="Display total file sizes"),
@@ -55,62 +65,97 @@ _MOUNT_WIDTH = 15
 
 
 def main(arguments: Arguments, context: Context) -> int:
-    """List, newest first. Containers that do not run are not even read unless asked for."""
+    """List, newest first. Containers that do not run are not even looked at unless asked for."""
     count = 1 if arguments.flag("latest") else max(0, arguments.number("last"))
-    wants_size = arguments.flag("size") or ".Size" in arguments.text("format")
+    form = arguments.text("format")
+    wants_size = arguments.flag("size") or ".Size" in form
     if wants_size:
         context.enter_namespace()
     found = context.engine.containers.list(
         all=arguments.flag("all"), filters=arguments.filters(), latest=count, size=wants_size
     )
-    whole = arguments.flag("no-trunc")
-    rows = [_row(summary, context.now(), whole=whole) for summary in found]
     columns = (*_COLUMNS, "Size") if arguments.flag("size") else _COLUMNS
+    shown: Iterable[str] = _CELLS
+    if not arguments.flag("json") and form in ("", "table"):  # a thousand rows of what is not shown
+        shown = ("ID",) if arguments.flag("quiet") else columns
+    now, whole = context.now(), arguments.flag("no-trunc")
+    rows = [
+        Row(
+            {name: _CELLS[name](summary, now, whole) for name in shown},
+            _document(summary) if arguments.flag("json") else {},
+        )
+        for summary in found
+    ]
     show(context, Listing(_HEADERS, columns), rows, arguments)
     return 0
 
 
-def _row(summary: ContainerSummary, now: float, *, whole: bool) -> Row:
-    record, state = summary.record, summary.state
-    created = since_epoch(record.created)
-    labels = record.config.get("Labels") or {}
-    command = record.command if whole else shorten(record.command, _COMMAND_WIDTH)
-    mounts = [str(m.get("Name") or m["Source"]) for m in record.mounts]
-    size = f"{human_size(summary.size, precision=3)}" if summary.size >= 0 else ""
-    cells: dict[str, object] = {
-        "ID": record.id if whole else record.id[:12],
-        "Image": record.image_name,
-        "Command": f'"{command}"',
-        "CreatedAt": calendar(created),
-        "RunningFor": ago(created, now),
-        "Ports": ports_text(record, state),
-        "State": state.status,
-        "Status": status_text(summary, now),
-        "Size": size,
-        "Names": record.name,
-        "Labels": ",".join(f"{key}={value}" for key, value in labels.items()),
-        "Label": lambda key: labels.get(key, ""),
-        "Mounts": ",".join(m if whole else shorten(m, _MOUNT_WIDTH) for m in mounts),
-        "Networks": ",".join(state.network.get("Networks") or ()) or network_name(record),
-        "LocalVolumes": str(sum(1 for m in record.mounts if m["Type"] == "volume")),
-    }
-    document = {
-        "Id": record.id,
-        "Name": record.name,
-        "Image": record.image_name,
-        "ImageID": str(record.image_id),
-        "Command": [record.path, *record.args],
-        "Created": record.created,
+def _command(summary: ContainerSummary, _: float, whole: bool) -> str:
+    command = summary.outline.command
+    return f'"{command if whole else shorten(command, _COMMAND_WIDTH)}"'
+
+
+def _size(summary: ContainerSummary, _: float, __: bool) -> str:
+    if summary.size < 0:
+        return ""
+    own = human_size(summary.size, precision=3)
+    if not summary.image_size:
+        return own
+    return f"{own} (virtual {human_size(summary.size + summary.image_size, precision=3)})"
+
+
+def _mounts(summary: ContainerSummary) -> list[str]:
+    return [str(mount.get("Name") or mount.get("Source") or "") for mount in summary.outline.mounts]
+
+
+def _networks(summary: ContainerSummary) -> str:
+    names = summary.state.network.get("Networks") or ()
+    return ",".join(names) or network_name(summary.outline.network_mode)
+
+
+_CELLS: dict[str, Callable[[ContainerSummary, float, bool], object]] = {
+    "ID": lambda row, _, whole: row.id if whole else row.id[:12],
+    "Image": lambda row, _, __: row.outline.image_name,
+    "Command": _command,
+    "CreatedAt": lambda row, _, __: calendar(since_epoch(row.outline.created)),
+    "RunningFor": lambda row, now, _: ago(since_epoch(row.outline.created), now),
+    "Ports": lambda row, _, __: ports_text(row.outline.exposed, row.state),
+    "State": lambda row, _, __: row.state.status,
+    "Status": lambda row, now, _: status_text(row, now),
+    "Size": _size,
+    "Names": lambda row, _, __: row.name,
+    "Labels": lambda row, _, __: ",".join(f"{k}={v}" for k, v in row.outline.labels.items()),
+    "Label": lambda row, _, __: lambda key: row.outline.labels.get(key, ""),
+    "Mounts": lambda row, _, whole: ",".join(
+        name if whole else shorten(name, _MOUNT_WIDTH) for name in _mounts(row)
+    ),
+    "Networks": lambda row, _, __: _networks(row),
+    "LocalVolumes": lambda row, _, __: str(
+        sum(mount["Type"] == "volume" for mount in row.outline.mounts)
+    ),
+}
+
+
+def _document(summary: ContainerSummary) -> dict[str, object]:
+    """Give what `--json` prints of one container."""
+    outline, state = summary.outline, summary.state
+    sizes = {"SizeRw": summary.size, "SizeRootFs": summary.size + summary.image_size}
+    return {
+        "Id": outline.id,
+        "Name": outline.name,
+        "Image": outline.image_name,
+        "ImageID": outline.image_id,
+        "Command": list(outline.words),
+        "Created": outline.created,
         "State": state.status,
         "Pid": state.pid,
         "ExitCode": state.exit_code,
         "StartedAt": state.started,
         "FinishedAt": state.finished,
-        "Labels": labels,
-        "Mounts": mounts,
-        **({"SizeRw": summary.size} if summary.size >= 0 else {}),
+        "Labels": outline.labels,
+        "Mounts": _mounts(summary),
+        **(sizes if summary.size >= 0 else {}),
     }
-    return Row(cells, document)
 
 
 def status_text(summary: ContainerSummary, now: float) -> str:

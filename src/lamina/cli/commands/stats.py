@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from lamina.cli.flags import BOOL, Command, Flag
 from lamina.cli.formats import FORMAT, Listing, Row, show
 from lamina.cli.units import human_size
+from lamina.errors import NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +79,11 @@ def _chosen(arguments: Arguments, context: Context) -> list[ContainerRecord]:
     containers = context.engine.containers
     if arguments.positional:
         return [containers.record(name) for name in arguments.positional]
-    return [summary.record for summary in containers.list(all=arguments.flag("all"))]
+    found = []
+    for summary in containers.list(all=arguments.flag("all")):
+        with suppress(NotFound):  # it ended just now, and was made with --rm
+            found.append(containers.record(summary.id))
+    return found
 
 
 def _row(record: ContainerRecord, before: Sample, now: Sample, *, whole: bool) -> Row:
