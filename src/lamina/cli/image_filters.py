@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from functools import partial
 
-from lamina.cli.kinds import parse_bool, parse_duration
-from lamina.cli.units import TimeInvalid, parse_time, since_epoch
+from lamina.cli.kinds import parse_bool
+from lamina.cli.moments import parse_moment
+from lamina.cli.units import since_epoch
 from lamina.errors import Invalid, NotFound
 from lamina.values import replace
 
@@ -92,20 +93,12 @@ def _check(filters: Mapping[str, tuple[str, ...]], known: frozenset[str]) -> Non
 def moment(text: str, now: float) -> float:
     """Read a point in time: RFC 3339, a date, epoch seconds, or an age such as `24h`."""
     try:
-        return now - parse_duration(text) / 1e9
-    except ValueError:
-        pass
-    if text.replace(".", "", 1).isdigit():
-        return float(text)
-    for form in (text, f"{text}T00:00:00Z", f"{text}Z"):
-        try:
-            seconds, nanos = parse_time(form)
-        except TimeInvalid:
-            continue
-        return seconds + nanos / 1e9
-    raise FilterInvalid(
-        f"invalid time {text!r}", hint="write 24h, 2026-01-31 or 2026-01-31T12:00:00Z"
-    )
+        return parse_moment(text, now) / 1e9
+    except ValueError as error:
+        raise FilterInvalid(
+            f"invalid time {text!r}: {error}",
+            hint="write 24h, 2026-01-31 or 2026-01-31T12:00:00Z",
+        ) from None
 
 
 def _span(context: Context, filters: Mapping[str, tuple[str, ...]]) -> tuple[float, float]:

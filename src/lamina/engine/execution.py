@@ -97,7 +97,7 @@ def start(
             open_stdin=bool(record.config.get("OpenStdin")),
             stdin_once=bool(record.config.get("StdinOnce")),
             starter_types=stdin,
-            log=log_order(record.host, record.config),
+            log=log_order(record),
             doomed=_doomed(engine, record),
             network=wires,
             restart=record.host.get("RestartPolicy") or {},

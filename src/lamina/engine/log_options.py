@@ -1,20 +1,39 @@
 """Log drivers and their options: read, checked in Docker's words, and as the shim takes them."""
 
-from collections.abc import Mapping
-
-from lamina.errors import Invalid, Unsupported
+from lamina.errors import Invalid
 from lamina.spec.wire import Document
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from lamina.engine.records import ContainerRecord
 
 __all__ = ["DRIVERS", "LogOptionInvalid", "check_log_options", "log_order"]
 
 DRIVERS = ("json-file", "local", "none")
+_ANY = ("max-buffer-size", "mode")
+_SIZES = ("compress", "max-file", "max-size")
+_ATTRIBUTES = ("env", "env-regex", "labels", "labels-regex", "tag")
 _KNOWN = {
-    "json-file": ("compress", "env", "env-regex", "labels", "labels-regex", "max-file", "max-size", "tag"),
-    "local": ("compress", "max-file", "max-size"),
-    "none": (),
-}  # fmt: skip
+    "json-file": (*_ATTRIBUTES, *_SIZES, *_ANY),
+    "local": (*_SIZES, *_ANY),
+}
 _LOCAL = {"max-size": "20m", "max-file": "5"}
+_MODES = ("", "blocking", "non-blocking")
 _UNITS = {"": 1, "b": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
+_TRUE = frozenset(("1", "t", "T", "TRUE", "true", "True"))
+_FALSE = frozenset(("0", "f", "F", "FALSE", "false", "False"))
+_TAGS: "dict[str, Callable[[ContainerRecord], str]]" = {
+    "ID": lambda record: record.id[:12],
+    "FullID": lambda record: record.id,
+    "Name": lambda record: record.name,
+    "ImageID": lambda record: record.image_id.short,
+    "ImageFullID": lambda record: str(record.image_id),
+    "ImageName": lambda record: record.image_name,
+    "Command": lambda record: " ".join((record.path, *record.args)),
+    "DaemonName": lambda _: "lamina",
+}
 
 
 class LogOptionInvalid(Invalid):
@@ -23,44 +42,78 @@ class LogOptionInvalid(Invalid):
     exit_code = 125
 
 
-def check_log_options(driver: str, options: Mapping[str, str]) -> None:
-    """Refuse what cannot be. Raises: LogOptionInvalid, Unsupported."""
+def check_log_options(driver: str, options: "Mapping[str, str]") -> None:
+    """Refuse what cannot be. Raises: LogOptionInvalid."""
     if driver not in DRIVERS:
         raise LogOptionInvalid(
             f"logger: no log driver named '{driver}' is registered",
             hint=f"use {', '.join(DRIVERS[:-1])} or {DRIVERS[-1]}",
         )
+    if driver == "none" and options:
+        raise LogOptionInvalid(
+            "invalid logging opts for driver none", hint="leave --log-opt out: nothing is kept"
+        )
     for name in options:
         if name not in _KNOWN[driver]:
+            words = f"{driver} log driver" if driver == "json-file" else f"log driver {driver}"
             raise LogOptionInvalid(
-                f"unknown log opt '{name}' for {driver} log driver",
-                hint=f"there are {', '.join(_KNOWN[driver]) or 'none'}",
+                f"unknown log opt '{name}' for {words}",
+                hint=f"there are {', '.join(_KNOWN[driver])}",
             )
-    for name in ("env-regex", "labels-regex", "tag"):
-        if options.get(name):
-            raise Unsupported(
-                f"log opt {name!r} is not supported", hint="name labels and env in full"
-            )
-    if options.get("compress", "false").lower() not in ("false", "0"):
-        raise Unsupported("rotated logs are not compressed here", hint="leave compress out")
-    _sizes(driver, options)
+    if driver != "none":
+        _check_mode(options)
+        _keeping(driver, options)
+        for _ in _pieces(options.get("tag", "")):
+            pass
+        for name in ("env-regex", "labels-regex"):
+            _search(name, options.get(name, ""))
 
 
-def _sizes(driver: str, options: Mapping[str, str]) -> tuple[int, int]:
-    """Give how many bytes a file may have (0: no end) and how many files there may be."""
+def _check_mode(options: "Mapping[str, str]") -> None:
+    """Check how output is handed over. A log of ours is a file that is written at once, either way."""
+    mode = options.get("mode", "")
+    if mode not in _MODES:
+        raise LogOptionInvalid(
+            f"logger: logging mode not supported: {mode}", hint="blocking or non-blocking"
+        )
+    if "max-buffer-size" in options:
+        if mode != "non-blocking":
+            raise LogOptionInvalid(
+                "logger: max-buffer-size option is only supported with 'mode=non-blocking'",
+                hint="add --log-opt mode=non-blocking, or leave max-buffer-size out",
+            )
+        _bytes(options["max-buffer-size"])
+
+
+def _keeping(driver: str, options: "Mapping[str, str]") -> tuple[int, int, bool]:
+    """Give how many bytes a file may have (0: no end), how many files, whether they are packed."""
     chosen = {**(_LOCAL if driver == "local" else {}), **options}
     text = chosen.get("max-size", "-1")
     size = 0 if text == "-1" else _bytes(text)
     count = chosen.get("max-file", "1")
     if not (count.isascii() and count.isdigit()):
-        raise LogOptionInvalid(f"invalid value for max-file: {count}", hint="a number, 1 or more")
+        raise LogOptionInvalid(
+            f'strconv.Atoi: parsing "{count}": invalid syntax', hint="max-file is 1 or more"
+        )
     if int(count) < 1:
         raise LogOptionInvalid("max-file cannot be less than 1")
     if int(count) > 1 and not size:
         raise LogOptionInvalid(
             "max-file cannot be used without max-size", hint="--log-opt max-size=10m, for example"
         )
-    return size, int(count)
+    compress = chosen.get("compress", "")
+    if not compress:
+        return size, int(count), driver == "local" and int(count) > 1
+    if compress not in _TRUE | _FALSE:
+        raise LogOptionInvalid(
+            f'strconv.ParseBool: parsing "{compress}": invalid syntax', hint="true or false"
+        )
+    if compress in _TRUE and (int(count) < 2 or not size):  # noqa: PLR2004 - one is never rotated
+        raise LogOptionInvalid(
+            "compress cannot be true when max-file is less than 2 or max-size is not set",
+            hint="--log-opt max-size=10m --log-opt max-file=3, for example",
+        )
+    return size, int(count), compress in _TRUE
 
 
 def _bytes(text: str) -> int:
@@ -76,18 +129,68 @@ def _bytes(text: str) -> int:
     return size
 
 
-def log_order(host: Document, config: Document) -> Document:
+def log_order(record: "ContainerRecord") -> Document:
     """Give what the shim needs to keep a container's log; empty for the driver `none`."""
-    chosen = host["LogConfig"]
+    chosen = record.host["LogConfig"]
     driver, options = str(chosen["Type"]), chosen.get("Config") or {}
     if driver == "none":
         return {}
-    size, count = _sizes(driver, options)
-    labels = config.get("Labels") or {}
-    variables = dict(row.partition("=")[::2] for row in config.get("Env") or ())
-    attributes = {}
+    size, count, compress = _keeping(driver, options)
+    return {
+        "max_size": size,
+        "max_files": count,
+        "compress": compress,
+        "attributes": _attributes(record, options),
+    }
+
+
+def _attributes(record: "ContainerRecord", options: Document) -> Document:
+    """Give what goes with each line: chosen labels and variables, and the tag."""
+    found: Document = {}
+    labels = record.config.get("Labels") or {}
+    variables = dict(row.partition("=")[::2] for row in record.config.get("Env") or ())
     for name, values in (("labels", labels), ("env", variables)):
-        for key in str(options.get(name) or "").split(","):
-            if key in values:
-                attributes[key] = values[key]
-    return {"max_size": size, "max_files": count, "attributes": attributes}
+        chosen = str(options.get(name) or "").split(",")
+        found |= {key: values[key] for key in chosen if key in values}
+        search = _search(f"{name}-regex", str(options.get(f"{name}-regex") or ""))
+        found |= {key: value for key, value in values.items() if search(key)}
+    tag = str(options.get("tag") or "")
+    if tag:
+        found["tag"] = "".join(
+            _TAGS[text](record) if is_field else text for text, is_field in _pieces(tag)
+        )
+    return found
+
+
+def _search(name: str, pattern: str) -> "Callable[[str], object]":
+    """Give the test of an option that is a regular expression; an empty one fits nothing."""
+    if not pattern:
+        return lambda _: False
+    import re
+
+    try:
+        return re.compile(pattern).search
+    except re.error as error:
+        raise LogOptionInvalid(
+            f"invalid {name} {pattern!r}: {error}",
+            hint="a regular expression, such as ^com.example",
+        ) from error
+
+
+def _pieces(tag: str) -> "Iterator[tuple[str, bool]]":
+    """Give the parts of a tag: text, and names of fields (`True`). Raises: LogOptionInvalid."""
+    rest = tag
+    while rest:
+        text, opened, rest = rest.partition("{{")
+        if text:
+            yield text, False
+        if not opened:
+            return
+        inner, closed, rest = rest.partition("}}")
+        field = inner.strip(" -")
+        if not closed or field[:1] != "." or field[1:] not in _TAGS:
+            raise LogOptionInvalid(
+                f"log opt tag={tag}: there is no field {field or 'here'!r}",
+                hint=f"fields are {', '.join('{{.' + name + '}}' for name in _TAGS)}",
+            )
+        yield field[1:], True

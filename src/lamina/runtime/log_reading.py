@@ -1,16 +1,17 @@
 """Reading a container's log, the files that it was rotated into included."""
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 
+from lamina.runtime.log import timestamp
+from lamina.runtime.log_files import LogFile, open_log_file
 from lamina.values import NamedTuple
 
 __all__ = ["LogLine", "read_log"]
 
-_BLOCK = 1 << 16
 _POLL_S = 0.05
+_GAP = 2
 _NOTHING: Mapping[str, str] = {}
 
 
@@ -37,81 +38,68 @@ def read_log(
     """Give the log's lines, oldest first; the last `tail` where that is not negative.
 
     `since` and `until` are RFC 3339 in UTC. With `follow` the reader waits at the end for as long
-    as `follow()` is true, and goes on in the next file when the log is rotated. A half-written last
-    line is left until it is whole.
+    as `follow()` is true and it is not later than `until`, and goes on in the next file when the log is
+    rotated. A half-written last line is left until it is whole; a damaged one is passed over. Where
+    compressed files are among the last `tail` lines they are inflated twice.
     """
     with ExitStack() as stack:
         files = _Files(path, stack)
         files.skip_to(tail)
         rest = b""
-        while files.current >= 0:
+        while files.current is not None:
             alive = follow() if follow else False
-            data = files.read()
+            data = files.current.read()
             if data:
                 *lines, rest = (rest + data).split(b"\n")
                 for raw in lines:
                     line = _parse(raw)
-                    if line and (not until or line.time <= until) and line.time >= since:
+                    if line and until and line.time > until:
+                        return
+                    if line and line.time >= since:
                         yield line
             elif files.advance():
                 rest = b""
-            elif alive:
+            elif alive and (not until or timestamp(time.time_ns()) <= until):
                 time.sleep(_POLL_S)
             else:
                 return
 
 
 class _Files:
-    """The files of one log: `current` is the descriptor that is read, -1 where there is no log."""
+    """The files of one log; `current` is the one that is read, None where there is no log."""
 
     def __init__(self, path: str, stack: ExitStack) -> None:
         self._path = path
         self._stack = stack
-        self._ahead: list[int] = []  # newer ones, the newest first
+        self._ahead: list[LogFile] = []  # newer ones, the newest first
         seen: set[tuple[int, int]] = set()
-        number = 0
-        while True:
-            # The newest first: one that is renamed meanwhile turns up again, and none is missed.
-            fd = self._open(path if number == 0 else f"{path}.{number}")
-            if fd < 0:
-                if number > 0 or not os.path.exists(f"{path}.1"):
-                    break
-            elif _identity(fd) in seen:
-                os.close(fd)
-            else:
-                seen.add(_identity(fd))
-                self._ahead.append(fd)
+        missing = number = 0
+        # The newest first: one that is renamed meanwhile turns up again, and none is missed. While
+        # they are moved up there is a gap of one.
+        while missing < _GAP:
+            file = open_log_file(path, number)
             number += 1
-        for fd in self._ahead:
-            stack.callback(os.close, fd)
-        self.current = self._ahead.pop() if self._ahead else -1
-
-    @staticmethod
-    def _open(path: str) -> int:
-        try:
-            return os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return -1
+            if file is None:
+                missing += 1
+                continue
+            stack.callback(file.close)
+            missing = 0
+            if file.identity not in seen:
+                seen.add(file.identity)
+                self._ahead.append(file)
+        self.current = self._ahead.pop() if self._ahead else None
 
     def skip_to(self, tail: int) -> None:
         """Go to where the last `tail` lines begin; negative for the very beginning."""
-        if tail < 0 or self.current < 0:
+        if tail < 0 or self.current is None:
             return
         wanted = tail
         newest = [*self._ahead, self.current]
-        for place, fd in enumerate(newest):
-            offset, found = _tail_offset(fd, wanted)
-            wanted -= found
+        for place, file in enumerate(newest):
+            wanted -= file.skip_to_last(wanted)
             if wanted <= 0 or place == len(newest) - 1:
-                os.lseek(fd, offset, os.SEEK_SET)
-                self.current, self._ahead = fd, newest[:place]
+                self.current, self._ahead = file, newest[:place]
                 return
-
-    def read(self) -> bytes:
-        """Read on in the current file; one that was emptied is begun anew."""
-        if os.lseek(self.current, 0, os.SEEK_CUR) > os.fstat(self.current).st_size:
-            os.lseek(self.current, 0, os.SEEK_SET)
-        return os.read(self.current, _BLOCK)
 
     def advance(self) -> bool:
         """Go on to the next newer file, if there is one."""
@@ -123,28 +111,28 @@ class _Files:
         return True
 
     def _look(self) -> None:
-        """Find the files that are newer than the current one, which may have been renamed."""
-        own = _identity(self.current)
-        newer: list[int] = []
-        number = 0
-        while True:
-            fd = self._open(self._path if number == 0 else f"{self._path}.{number}")
-            if fd < 0 or _identity(fd) == own:
-                if fd >= 0:
-                    os.close(fd)
-                break
-            self._stack.callback(os.close, fd)
-            newer.append(fd)
+        """Find the files that are newer than the current one, which may have been renamed or packed."""
+        current = self.current
+        if current is None:
+            return
+        newer: list[LogFile] = []
+        missing = number = 0
+        while missing < _GAP:
+            file = open_log_file(self._path, number)
             number += 1
+            if file is None:
+                missing += 1
+                continue
+            missing = 0
+            if file.identity == current.identity:
+                file.close()
+                break
+            self._stack.callback(file.close)
+            newer.append(file)
         # What was written between our last look and the renaming comes first.
-        if newer and os.lseek(self.current, 0, os.SEEK_CUR) < os.fstat(self.current).st_size:
-            newer.append(self.current)
+        if newer and current.has_more():
+            newer.append(current)
         self._ahead = newer
-
-
-def _identity(fd: int) -> tuple[int, int]:
-    info = os.fstat(fd)
-    return info.st_dev, info.st_ino
 
 
 def _parse(raw: bytes) -> LogLine | None:
@@ -157,26 +145,3 @@ def _parse(raw: bytes) -> LogLine | None:
         return LogLine(str(row["log"]), str(row["stream"]), str(row["time"]), attributes)
     except (Invalid, KeyError):  # a line cut short by a full disk or a crash
         return None
-
-
-def _tail_offset(fd: int, count: int) -> tuple[int, int]:
-    """Find where the last `count` lines of a file begin, from its end; give how many there are."""
-    position = os.fstat(fd).st_size
-    if count == 0:
-        return position, 0
-    wanted = count + 1  # the file ends with a line end
-    found = 0
-    while position > 0:
-        start = max(0, position - _BLOCK)
-        block = os.pread(fd, position - start, start)
-        ends = block.count(b"\n")
-        if ends < wanted:
-            wanted -= ends
-            found += ends
-            position = start
-            continue
-        at = len(block)
-        for _ in range(wanted):
-            at = block.rfind(b"\n", 0, at)
-        return start + at + 1, count
-    return 0, found

@@ -1,11 +1,9 @@
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from tests.commands import Lamina
 from tests.containers import world
-
-from lamina.cli.commands.logs import moment
-from lamina.cli.flags import FlagInvalid
 
 
 @pytest.fixture(scope="module")
@@ -37,21 +35,52 @@ def test_following_shows_what_comes_until_the_end(lamina: Lamina):
     lamina("rm", "ff")
 
 
+@pytest.mark.parametrize("name", ["since", "until"])
+def test_what_is_no_time_is_refused_in_dockers_words(lamina: Lamina, name: str):
+    wrong = lamina.attempt("logs", f"--{name}", "yesterday", "none")
+    assert wrong.code == 1
+    words = f'invalid value for "{name}": failed to parse value as time or duration: "yesterday"'
+    assert words in wrong.err
+
+
+def test_details_are_labels_variables_and_the_tag_written_as_a_query(lamina: Lamina):
+    lamina(
+        *("run", "--name", "dd", "-l", "x=y z", "-e", "FOO=bar"),
+        *("--log-opt", "labels=x", "--log-opt", "env=FOO", "--log-opt", "tag={{.Name}}/{{.ImageName}}"),
+        *("tiny", "echo", "hi"),
+    )  # fmt: skip
+    assert lamina("logs", "--details", "dd") == "FOO=bar,tag=dd%2Ftiny,x=y+z hi\n"
+    assert lamina("logs", "dd") == "hi\n"
+    lamina("rm", "dd")
+
+
+def test_a_container_that_floods_its_log_stays_within_bounds_and_is_read_to_its_end(lamina: Lamina):
+    lamina(
+        *("run", "-d", "--name", "flood", "--log-opt", "max-size=300k", "--log-opt", "max-file=3"),
+        *("--log-opt", "compress=true", "tiny", "sh", "-c", "seq 1 40000"),
+    )  # fmt: skip
+    lamina("wait", "flood")
+    lines = lamina("logs", "flood").split()
+    assert lines == [str(n) for n in range(40001 - len(lines), 40001)]
+    assert len(lines) > 4000
+    assert lamina("logs", "--tail", "4000", "flood").split() == lines[-4000:]
+    (folder,) = Path(lamina.settings.root, "containers").glob("*/log.1.gz")
+    assert sum(path.stat().st_size for path in folder.parent.glob("log*")) < 900_000
+    lamina("rm", "flood")
+
+
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("words", "said"),
     [
-        ("", ""),
-        ("1m", "2023-11-14T22:12:20.000000000Z"),
-        ("1700000000", "2023-11-14T22:13:20.000000000Z"),
-        ("2024-01-02", "2024-01-02T00:00:00.000000000Z"),
-        ("2024-01-02T03:04", "2024-01-02T03:04:00.000000000Z"),
-        ("2024-01-02T03:04:05+01:00", "2024-01-02T02:04:05.000000000Z"),
+        (("--log-driver", "odd"), "logger: no log driver named 'odd' is registered"),
+        (("--log-opt", "odd=1"), "unknown log opt 'odd' for json-file log driver"),
+        (("--log-driver", "none", "--log-opt", "tag=x"), "invalid logging opts for driver none"),
     ],
 )
-def test_moments_are_times_or_how_long_ago(text: str, said: str):
-    assert moment(text, 1_700_000_000) == said
-
-
-def test_what_is_no_moment_is_refused():
-    with pytest.raises(FlagInvalid):
-        moment("yesterday", 0)
+def test_log_options_that_cannot_be_are_refused_before_anything_is_made(
+    lamina: Lamina, words: tuple[str, ...], said: str
+):
+    wrong = lamina.attempt("run", *words, "tiny", "true")
+    assert wrong.code == 125
+    assert said in wrong.err
+    assert lamina("ps", "-aq") == ""

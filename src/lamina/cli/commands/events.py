@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lamina.cli.flags import FILTER, Command, Flag
 from lamina.cli.formats import FORMAT_DOCUMENT
+from lamina.errors import Invalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,13 +34,9 @@ def main(arguments: Arguments, context: Context) -> int:
     """Print one line per event, until `--until` or an interruption."""
     from time import time
 
-    from lamina.cli.image_filters import moment
     from lamina.engine.journal import events
 
-    since, until = (
-        int(moment(text, context.now()) * 1e9) if (text := arguments.text(name)) else None
-        for name in ("since", "until")
-    )
+    since, until = (_moment(arguments.text(name), context) for name in ("since", "until"))
     found = events(
         context.engine,
         filters=arguments.filters(),
@@ -52,6 +49,17 @@ def main(arguments: Arguments, context: Context) -> int:
         context.print(write(event))
         context.out.flush()
     return 0
+
+
+def _moment(text: str, context: Context) -> int | None:
+    from lamina.cli.moments import parse_moment
+
+    try:
+        return parse_moment(text, context.now()) if text else None
+    except ValueError as error:
+        raise Invalid(
+            str(error), hint="write 10m, 2026-01-31, 2026-01-31T12:00:00Z or seconds since 1970"
+        ) from None
 
 
 def _writer(form: str) -> Callable[[Document], str]:

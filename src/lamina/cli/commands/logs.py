@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lamina.cli.flags import BOOL, Command, Flag, FlagInvalid
+from lamina.errors import Invalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from lamina.cli.context import Context
     from lamina.cli.flags import Arguments
 
-__all__ = ["COMMAND", "main", "moment"]
+__all__ = ["COMMAND", "main"]
 
 COMMAND = Command(
     name="logs",
@@ -37,8 +38,8 @@ def main(arguments: Arguments, context: Context) -> int:
     lines = context.engine.containers.logs(
         arguments.positional[0],
         tail=tail,
-        since=moment(arguments.text("since"), context.now()),
-        until=moment(arguments.text("until"), context.now()),
+        since=_moment(arguments, "since", context),
+        until=_moment(arguments, "until", context),
         follow=arguments.flag("follow"),
     )
     write = output_writer(context)
@@ -52,8 +53,11 @@ def main(arguments: Arguments, context: Context) -> int:
 
 
 def _details(attributes: Mapping[str, str]) -> str:
-    """Write the labels and variables that go with a line, as Docker does."""
-    return ",".join(f"{key}={value}" for key, value in sorted(attributes.items())) + " "
+    """Write the labels and variables that go with a line as Docker does, in the form of a query."""
+    from urllib.parse import quote_plus
+
+    pairs = (f"{quote_plus(key)}={quote_plus(value)}" for key, value in sorted(attributes.items()))
+    return ",".join(pairs) + " "
 
 
 def _tail(text: str) -> int:
@@ -66,34 +70,18 @@ def _tail(text: str) -> int:
         raise FlagInvalid(f'invalid argument "{text}" for "--tail" flag: a number or all') from None
 
 
-def moment(text: str, now: float) -> str:
-    """Turn `42m`, epoch seconds or (part of) an RFC 3339 time into RFC 3339 in UTC.
-
-    Raises: FlagInvalid.
-    """
-    from lamina.cli.kinds import parse_duration
-    from lamina.cli.units import TimeInvalid, parse_time
+def _moment(arguments: Arguments, name: str, context: Context) -> str:
+    """Read `--since` or `--until` as RFC 3339 in UTC, empty where it was not given."""
+    from lamina.cli.moments import parse_moment
     from lamina.runtime.log import timestamp
 
+    text = arguments.text(name)
     if not text:
         return ""
     try:
-        if text.replace(".", "", 1).isdigit():
-            return timestamp(int(float(text) * 1_000_000_000))
-        if text[:4].isdigit() and "-" in text:
-            seconds, nanos = parse_time(_complete(text))
-            return timestamp(seconds * 1_000_000_000 + nanos)
-        return timestamp(int(now * 1_000_000_000) - parse_duration(text))
-    except (TimeInvalid, ValueError) as error:
-        raise FlagInvalid(f'invalid value for "since" or "until": {text}: {error}') from None
-
-
-def _complete(text: str) -> str:
-    """Fill up a date or a time without a zone: midnight, UTC."""
-    if "T" not in text:
-        return f"{text}T00:00:00Z"
-    clock = text.partition("T")[2]
-    zoned = clock.endswith("Z") or "+" in clock or "-" in clock
-    parts = clock.count(":")
-    filled = text + (":00" * (2 - parts) if not zoned else "")
-    return filled if zoned else f"{filled}Z"
+        return timestamp(parse_moment(text, context.now()))
+    except (ValueError, OverflowError) as error:
+        raise Invalid(
+            f'invalid value for "{name}": {error}',
+            hint="write 10m, 2026-01-31, 2026-01-31T12:00:00Z or seconds since 1970",
+        ) from None
