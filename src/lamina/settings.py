@@ -17,6 +17,8 @@ UNDO_S = 3600
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZES = {"k": 1, "m": 2, "g": 3, "t": 4}
+_FIREWALLS = ("nftables", "iptables", "none")
+_TUNNELS = ("pasta", "slirp4netns")
 _WORDS = {"erofs": ("file", "loop", "none"), "directio": ("on", "off")}
 
 
@@ -33,6 +35,9 @@ class Settings:
 
     Removed images are kept for `undo_s` seconds where the room is not needed; 0: not at all.
     What images bring may not make the root larger than `quota` bytes; 0: as large as the disk.
+
+    `firewall` makes root's networks use `nftables`, `iptables` or `none`; `tunnel` a plain user's
+    `pasta` or `slirp4netns`. Empty: what is there.
     """
 
     root: str
@@ -46,6 +51,8 @@ class Settings:
     max_lowers: int = MAX_LOWERS
     undo_s: int = UNDO_S
     quota: int = 0
+    firewall: str = ""
+    tunnel: str = ""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
@@ -54,6 +61,7 @@ class Settings:
         LAMINA_STORAGE_OPT has the storage options: `erofs=loop,directio=off,max-lowers=100`;
         LAMINA_UNDO how long removed images are kept: `1h`, `30m`, `90s`, `2d` or `off`;
         LAMINA_QUOTA how large the root may become: `20GB`, `500MB`, `1.5TiB` or `off`.
+        LAMINA_FIREWALL and LAMINA_ROOTLESS_NETWORK what networks go through.
         Unset: root uses /var/lib/lamina and /run/lamina; others use the XDG folders. A root of
         one's own gets a run root of its own, so that two roots never share mounts or sockets.
         Raises: Invalid (an option that does not exist).
@@ -85,7 +93,17 @@ class Settings:
             max_lowers=int(options.get("max-lowers", MAX_LOWERS)),
             undo_s=_seconds(env["LAMINA_UNDO"]) if env.get("LAMINA_UNDO") else UNDO_S,
             quota=_bytes(env.get("LAMINA_QUOTA", "")),
+            firewall=_one_of(env, "LAMINA_FIREWALL", _FIREWALLS),
+            tunnel=_one_of(env, "LAMINA_ROOTLESS_NETWORK", _TUNNELS),
         )
+
+
+def _one_of(env: Mapping[str, str], name: str, words: tuple[str, ...]) -> str:
+    """Read a choice; a colon may follow with more. Raises: Invalid."""
+    text = env.get(name, "")
+    if text and text.partition(":")[0] not in words:
+        raise Invalid(f"{name}={text}: unknown", hint=f"one of {', '.join(words)}")
+    return text
 
 
 def _storage_options(text: str) -> dict[str, str]:

@@ -307,7 +307,7 @@ def test_a_running_container_joins_and_leaves_networks(lamina: Lamina):
     assert "10.123.45.77/24" in lamina("exec", "both", "ip", "-o", "addr")
     taken = lamina.attempt("run", "--rm", *words, "true")
     assert taken.code == 125
-    assert "Address 10.123.45.77 is already in use" in taken.err
+    assert "Address already in use: 10.123.45.77" in taken.err
     lamina("network", "connect", "--alias", "web", "side", "both")
     assert "eth1" in lamina("exec", "both", "ls", "/sys/class/net")
     found = lamina("run", "--rm", "--network", "side", "tiny", "nslookup", "-type=a", "web")

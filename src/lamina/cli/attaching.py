@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lamina.runtime.attach import Attachment
     from lamina.runtime.frames import Stream
 
-__all__ = ["follow", "need_terminal", "output_writer", "proxied", "stdin_of"]
+__all__ = ["follow", "need_terminal", "output_writer", "proxied", "stdin_of", "tell_warnings"]
 
 DETACH_HELP = "Override the key sequence for detaching a container"
 
@@ -132,3 +132,9 @@ class proxied:  # noqa: N801 - reads as a verb: `with proxied(send):`
 
         for number, before in self._before.items():
             signal.signal(number, before)  # type: ignore[arg-type]
+
+
+def tell_warnings(context: Context, attachment: Attachment) -> None:
+    """Say what a container that was just started lacks."""
+    for words in attachment.warnings:
+        context.say(f"WARNING: {words}")

@@ -6,7 +6,8 @@ from contextlib import suppress
 from lamina.engine.clock import now_ns
 from lamina.engine.journal import note_container
 from lamina.engine.names import check_name
-from lamina.engine.network_request import Endpoint
+from lamina.engine.network_addresses import check_places
+from lamina.engine.network_request import Endpoint, stands_alone
 from lamina.engine.records import ContainerRecord, hold
 from lamina.engine.requests import (
     CreateRequest,
@@ -127,17 +128,23 @@ def _networks(engine: "Engine", request: CreateRequest) -> "Document":
         mode = endpoint.network
         if mode.startswith("container:"):
             engine.containers.record(mode.partition(":")[2])
-        elif mode not in ("host", "none"):
+        elif not stands_alone(mode):
             network = engine.networks.get(mode)
-            if endpoint.ip and not network.fixed:
-                raise Invalid(
-                    "invalid config for network "
-                    f"{mode}: user specified IP address is supported only when connecting to "
-                    "networks with user configured subnets",
-                    hint="`lamina network create --subnet 10.5.0.0/24 NAME`",
-                )
+            check_places(network, endpoint)
+            for other in endpoint.links.values():
+                _check_link(engine, other)
             found[network.id] = endpoint.to_json()
     return found
+
+
+def _check_link(engine: "Engine", other: str) -> None:
+    """Refuse a link to what is not there. Raises: Invalid."""
+    from lamina.errors import NotFound
+
+    try:
+        engine.containers.record(other)
+    except NotFound as error:
+        raise Invalid(f"could not get container for {other}: {error.message}") from error
 
 
 def _refuse_reserved(request: CreateRequest) -> None:

@@ -1,13 +1,14 @@
-"""A container's NetworkSettings as `docker inspect` shows them, and its ports as `ps` and `port` do."""
+"""Networks and containers' NetworkSettings as `docker inspect` shows them; ports as `ps` and `port` do."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from lamina.engine.networks import Network
     from lamina.engine.records import ContainerRecord, ContainerState
     from lamina.spec.wire import Document
 
-__all__ = ["network_name", "network_settings", "ports_of", "ports_text"]
+__all__ = ["network_document", "network_name", "network_settings", "ports_of", "ports_text"]
 
 
 def network_settings(record: "ContainerRecord", state: "ContainerState") -> "Document":
@@ -15,12 +16,14 @@ def network_settings(record: "ContainerRecord", state: "ContainerState") -> "Doc
     found = state.network if state.is_running else {}
     networks = {name: _endpoint(row) for name, row in (found.get("Networks") or {}).items()}
     first: Document = next(iter(networks.values()), {})
-    address = str(found.get("Address") or "")
+    address, address6 = str(found.get("Address") or ""), str(found.get("Address6") or "")
     if not networks:
         name = network_name(str(record.host.get("NetworkMode") or ""))
         if name == "bridge" and found == {} and state.is_running:
             name = "host"  # where the default could not be had
-        networks = {name: _endpoint({"IPAddress": address})} if name else {}
+        networks = (
+            {name: _endpoint({"IPAddress": address, "GlobalIPv6Address": address6})} if name else {}
+        )
     return {
         "Bridge": "",
         "SandboxID": record.id if found else "",
@@ -29,11 +32,11 @@ def network_settings(record: "ContainerRecord", state: "ContainerState") -> "Doc
         "HairpinMode": False,
         "EndpointID": "",
         "Gateway": first.get("Gateway", ""),
-        "GlobalIPv6Address": "",
-        "GlobalIPv6PrefixLen": 0,
+        "GlobalIPv6Address": first.get("GlobalIPv6Address", address6),
+        "GlobalIPv6PrefixLen": first.get("GlobalIPv6PrefixLen", 0),
         "IPAddress": first.get("IPAddress", address),
         "IPPrefixLen": first.get("IPPrefixLen", 0),
-        "IPv6Gateway": "",
+        "IPv6Gateway": first.get("IPv6Gateway", ""),
         "MacAddress": first.get("MacAddress", ""),
         "Networks": networks,
     }
@@ -114,3 +117,55 @@ def _endpoint(row: "Document") -> "Document":
         "DNSNames": None,
         **row,
     }
+
+
+def network_document(network: "Network", facts: "Document") -> "Document":
+    """Give a network as docker's `network inspect` shapes it; `facts` is what its keeper knows."""
+    subnet = facts.get("subnet") or network.subnet
+    pools = [
+        _pool(subnet, facts.get("gateway") or network.gateway, network.ip_range),
+        _pool(network.subnet6, network.gateway6, network.ip_range6),
+    ]
+    for pool in pools:
+        six = ":" in pool.get("Subnet", "")
+        own = {name: a for name, a in network.auxiliary.items() if (":" in a) == six}
+        if own:
+            pool["AuxiliaryAddresses"] = own
+    return {
+        "Name": network.name,
+        "Id": network.id,
+        "Created": network.created,
+        "Scope": "local",
+        "Driver": network.driver,
+        "EnableIPv4": True,
+        "EnableIPv6": bool(network.subnet6),
+        "IPAM": {
+            "Driver": "default",
+            "Options": {},
+            "Config": [pool for pool in pools if pool.get("Subnet")],
+        },
+        "Internal": network.internal,
+        "Attachable": False,
+        "Ingress": False,
+        "ConfigFrom": {"Network": ""},
+        "ConfigOnly": False,
+        "Containers": {
+            row["container"]: {
+                "Name": row["name"],
+                "EndpointID": "",
+                "MacAddress": row["mac"],
+                "IPv4Address": f"{row['address']}/{facts['prefix']}",
+                "IPv6Address": f"{row['address6']}/{facts['prefix6']}" if row["address6"] else "",
+            }
+            for row in facts.get("members", ())
+        },
+        "Options": dict(network.options),
+        "Labels": dict(network.labels),
+    }
+
+
+def _pool(subnet: str, gateway: str, span: str) -> "Document":
+    found: Document = {"Subnet": subnet, "Gateway": gateway}
+    if span:
+        found["IPRange"] = span
+    return found

@@ -1,7 +1,5 @@
 """Putting a container on one more network and taking it off, while it runs or not."""
 
-from collections.abc import Sequence
-
 from lamina.engine.network_request import Endpoint, NetworkRequest
 from lamina.errors import Denied, Invalid
 from lamina.values import replace
@@ -13,25 +11,30 @@ if TYPE_CHECKING:
 
 __all__ = ["connect", "disconnect"]
 
+_SHARING = ("host", "none", "container", "path")
+
 _ALONE = (
     "container sharing network namespace with another container or host "
     "cannot be connected to any other network"
 )
 
 
-def connect(
-    engine: "Engine", name: str, container: str, *, aliases: Sequence[str] = (), ip: str = ""
-) -> None:
+def connect(engine: "Engine", endpoint: Endpoint, container: str) -> None:
     """Put a container on a network. Raises: NetworkUnknown, ContainerUnknown, Denied, Invalid."""
     from lamina.engine.execution import send
+    from lamina.engine.network_addresses import check_places
     from lamina.engine.network_entry import enter
     from lamina.engine.wiring import effective_mode, link_order
 
-    network = engine.networks.get(name)
+    network = engine.networks.get(endpoint.network)
     record = engine.containers.record(container)
-    endpoint = Endpoint(network.name, tuple(aliases), ip)
+    endpoint = replace(endpoint, network=network.name)
     NetworkRequest((endpoint,)).check()
-    if network.name in ("host", "none") or effective_mode(record) in ("host", "none", "container"):
+    check_places(network, endpoint)
+    if (
+        network.name in ("host", "none")
+        or effective_mode(record, engine.settings.tunnel) in _SHARING
+    ):
         raise Denied(_ALONE)
     if network.id in record.networks:
         raise Denied(f"endpoint with name {record.name} already exists in network {network.name}")
@@ -62,7 +65,7 @@ def disconnect(engine: "Engine", name: str, container: str, *, force: bool = Fal
         if force:
             return
         raise Invalid(f"container {record.id} is not connected to network {network.name}")
-    if network.built_in and effective_mode(record) == "tunnel":
+    if network.built_in and effective_mode(record, engine.settings.tunnel) == "tunnel":
         raise Invalid(
             f"a plain user's container cannot leave {network.name} while it has it",
             hint="create it with --network and the networks that it shall have",

@@ -6,30 +6,48 @@ from lamina.errors import Invalid
 from lamina.spec.wire import Document
 from lamina.values import dataclass, field
 
-__all__ = ["Endpoint", "NetworkRequest"]
+__all__ = ["Endpoint", "NetworkRequest", "is_tunnel", "stands_alone"]
 
 _ALONE = ("host", "none")
+_PATH = "ns:"
+_HEX = frozenset("0123456789abcdef")
+_FIELDS = ("ip", "ip6", "mac-address")
+
+
+def is_tunnel(mode: str) -> bool:
+    """Tell whether a network mode is a plain user's pasta or slirp4netns, options after a colon."""
+    return mode.partition(":")[0] in ("pasta", "slirp4netns")
+
+
+def stands_alone(mode: str) -> bool:
+    """Tell whether a network mode is one that takes part in no network of ours."""
+    return mode in _ALONE or is_tunnel(mode) or mode.startswith(("container:", _PATH))
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A container's place on one network. Empty `ip` and `mac`: chosen by itself."""
+    """A container's place on one network. Empty `ip`, `ip6` and `mac`: chosen by itself.
+
+    `links` are names that only this container has for others, by name.
+    """
 
     network: str
     aliases: tuple[str, ...] = ()
     ip: str = ""
     mac: str = ""
+    ip6: str = ""
+    links: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def parse(cls, text: str) -> "Endpoint":
         """Read `--network NAME` or `--network name=NAME,alias=…,ip=…`. Raises: Invalid."""
-        if "=" not in text:
+        if "=" not in text or is_tunnel(text) or text.startswith(_PATH):
             return cls(text)
         values: dict[str, str] = {}
         aliases = []
         for part in text.split(","):
             key, equals, value = part.strip().partition("=")
-            if not equals or key not in ("name", "alias", "ip", "mac-address"):
+            if not equals or key not in ("name", "alias", *_FIELDS):
                 raise Invalid(f"invalid field {key} in --network {text!r}")
             if key == "alias":
                 aliases.append(value)
@@ -37,13 +55,18 @@ class Endpoint:
                 values[key] = value
         if not values.get("name"):
             raise Invalid(f"invalid --network {text!r}: it needs name=")
-        return cls(
-            values["name"], tuple(aliases), values.get("ip", ""), values.get("mac-address", "")
-        )
+        ip, ip6, mac = (values.get(name, "") for name in _FIELDS)
+        return cls(values["name"], tuple(aliases), ip=ip, ip6=ip6, mac=mac)
 
     def to_json(self) -> Document:
         """Give what the container's record keeps."""
-        return {"aliases": list(self.aliases), "ip": self.ip, "mac": self.mac}
+        return {
+            "aliases": list(self.aliases),
+            "ip": self.ip,
+            "ip6": self.ip6,
+            "mac": self.mac,
+            "links": dict(self.links),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +92,7 @@ class NetworkRequest:
     def check(self) -> None:
         """Refuse what contradicts itself, in Docker's words. Raises: Invalid."""
         names = [endpoint.network for endpoint in self.endpoints]
-        shared = [name for name in names if name in _ALONE or name.startswith("container:")]
+        shared = [name for name in names if stands_alone(name)]
         if shared and len(names) > 1:
             raise Invalid(
                 f"container cannot be connected to network endpoints: {', '.join(names)}",
@@ -77,17 +100,18 @@ class NetworkRequest:
             )
         for endpoint in self.endpoints:
             mode = endpoint.network
-            plain = mode in (*_ALONE, "bridge", "default") or mode.startswith("container:")
+            plain = mode in ("bridge", "default") or stands_alone(mode)
             if endpoint.aliases and plain:
                 raise Invalid("network-scoped aliases are only supported for user-defined networks")
-            if endpoint.ip and plain:
+            if (endpoint.ip or endpoint.ip6) and plain:
                 raise Invalid(
                     "invalid config for network "
                     f"{mode}: user specified IP address is supported on user defined networks only"
                 )
-            if endpoint.ip:
-                _check_address(endpoint.ip)
-        if self.mode.startswith("container:") and (self.ports or self.publish_all):
+            _check_endpoint(endpoint)
+        if self.mode.startswith("ns:") and not self.mode.startswith("ns:/"):
+            raise Invalid(f"invalid --network {self.mode}: ns: takes the path of a namespace")
+        if self.mode.startswith(("container:", _PATH)) and (self.ports or self.publish_all):
             raise Invalid(
                 "conflicting options: port publishing and the container type network mode"
             )
@@ -107,10 +131,20 @@ class NetworkRequest:
         return {port: {} for port in (*image, *self.exposed, *self.ports)}
 
 
-def _check_address(text: str) -> None:
+def _check_endpoint(endpoint: Endpoint) -> None:
+    """Refuse what is no address. Raises: Invalid."""
     import socket
 
-    try:
-        socket.inet_pton(socket.AF_INET, text)
-    except OSError as error:
-        raise Invalid(f"invalid IPv4 address: {text}") from error
+    families = ((endpoint.ip, socket.AF_INET, "IPv4"), (endpoint.ip6, socket.AF_INET6, "IPv6"))
+    for text, family, name in families:
+        try:
+            if text:
+                socket.inet_pton(family, text)
+        except OSError as error:
+            raise Invalid(f"invalid {name} address: {text}") from error
+    parts = endpoint.mac.replace("-", ":").split(":") if endpoint.mac else []
+    pairs = all(len(part) == 2 and not set(part.lower()) - _HEX for part in parts)  # noqa: PLR2004
+    if parts and (len(parts) != 6 or not pairs):  # noqa: PLR2004
+        raise Invalid(f"{endpoint.mac} is not a valid mac address")
+    if parts and int(parts[0], 16) & 1:
+        raise Invalid(f"{endpoint.mac} is not a valid mac address", hint="it is one of a group's")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from lamina.engine.engine import Engine
+    from lamina.engine.network_addresses import AddressRequest
 
 __all__ = ["BUILT_IN", "Network", "NetworkInUse", "NetworkUnknown", "Networks"]
 
@@ -22,6 +23,7 @@ BUILT_IN = ("bridge", "host", "none")
 """Networks that are always there."""
 
 _BRIDGE_SUBNET = "172.17.0.0/16"
+_BRIDGE = "com.docker.network.bridge."
 _SHORT = 16
 
 
@@ -35,9 +37,10 @@ class NetworkInUse(InUse):
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A network as it was made. `fixed`: the subnet was asked for and is not changed by itself.
+    """A network as it was made. `fixed`: the IPv4 subnet was asked for, and does not change by itself.
 
-    `created` is RFC 3339; `subnet` and `gateway` are IPv4, empty for host and none.
+    `created` is RFC 3339. Names that end in 6 are of IPv6, the others IPv4; empty for host and none.
+    Containers get addresses of `ip_range`, or of the whole subnet, but none of `auxiliary`'s.
     """
 
     id: str
@@ -50,6 +53,16 @@ class Network:
     internal: bool = False
     labels: "Mapping[str, str]" = field(default_factory=dict)
     options: "Mapping[str, str]" = field(default_factory=dict)
+    ip_range: str = ""
+    subnet6: str = ""
+    gateway6: str = ""
+    ip_range6: str = ""
+    auxiliary: "Mapping[str, str]" = field(default_factory=dict)
+
+    @property
+    def binding(self) -> str:
+        """The machine's address that ports are published on unless told otherwise; empty: all."""
+        return self.options.get(f"{_BRIDGE}host_binding_ipv4", "")
 
     @property
     def built_in(self) -> bool:
@@ -74,6 +87,7 @@ class Networks:
         name: str,
         *,
         driver: str = "bridge",
+        addresses: "AddressRequest | None" = None,
         subnet: str = "",
         gateway: str = "",
         internal: bool = False,
@@ -82,33 +96,36 @@ class Networks:
     ) -> Network:
         """Make a network; nothing runs for it until a container does.
 
-        Raises: AlreadyExists (the name, the subnet), Invalid.
+        `addresses` says more than `subnet` and `gateway` do. Raises: AlreadyExists (the name, the
+        subnet), Invalid, NotFound (the driver), Unsupported (the driver; IPv6 without the kernel's).
         """
         import secrets
 
         from lamina.engine.clock import now_ns, rfc3339
+        from lamina.engine.network_addresses import AddressRequest
+        from lamina.engine.network_driver import check_driver, check_ipv6, check_options
 
         _check_name(name)
-        if driver != "bridge":
-            raise NotFound(
-                f'could not find plugin {driver} in v1 plugin registry: plugin "{driver}" not found',
-                hint="the driver is bridge",
-            )
+        check_driver(driver)
+        check_options(options or {})
+        wanted = addresses or AddressRequest(
+            (subnet,) if subnet else (), (gateway,) if gateway else ()
+        )
         with self._locked():
             known = self.list()
             if any(network.name == name for network in known):
                 raise AlreadyExists(f"network with name {name} already exists")
-            chosen, own_gateway = _subnet(subnet, gateway, known)
+            chosen = wanted.choose(known)
+            if chosen.get("subnet6"):
+                check_ipv6()
             network = Network(
                 id=secrets.token_hex(32),
                 name=name,
                 created=rfc3339(now_ns()),
-                subnet=chosen,
-                gateway=own_gateway,
-                fixed=bool(subnet),
                 internal=internal,
                 labels=dict(labels or {}),
                 options=dict(options or {}),
+                **chosen,
             )
             self._save(network)
         return network
@@ -184,6 +201,8 @@ class Networks:
 
     def order(self, network: Network) -> Document:
         """Give the network as its keeper needs it."""
+        from lamina.engine.network_driver import driver_order
+
         return {
             "id": network.id,
             "name": network.name,
@@ -191,8 +210,16 @@ class Networks:
             "gateway": network.gateway,
             "fixed": network.fixed,
             "internal": network.internal,
+            "ip_range": network.ip_range,
+            "subnet6": network.subnet6,
+            "gateway6": network.gateway6,
+            "ip_range6": network.ip_range6,
+            "reserved": list(network.auxiliary.values()),
             "resolver": not network.built_in,
             "folder": self.folder(network),
+            "firewall": self._engine.settings.firewall,
+            "tunnel": self._engine.settings.tunnel,
+            **driver_order(network.options),
         }
 
     def hold(self, network: Network) -> None:
@@ -207,12 +234,24 @@ class Networks:
             self._held.pop().close()
 
     def connect(
-        self, name: str, container: str, *, aliases: Sequence[str] = (), ip: str = ""
+        self,
+        name: str,
+        container: str,
+        *,
+        aliases: Sequence[str] = (),
+        ip: str = "",
+        ip6: str = "",
+        links: "Mapping[str, str] | None" = None,
     ) -> None:
         """Put a container, running or not, on one more network. See `engine.network_joining`."""
         from lamina.engine.network_joining import connect
+        from lamina.engine.network_request import Endpoint
 
-        connect(self._engine, name, container, aliases=aliases, ip=ip)
+        connect(
+            self._engine,
+            Endpoint(name, tuple(aliases), ip=ip, ip6=ip6, links=dict(links or {})),
+            container,
+        )
 
     def disconnect(self, name: str, container: str, *, force: bool = False) -> None:
         """Take a container off a network. See `engine.network_joining`."""
@@ -222,41 +261,10 @@ class Networks:
 
     def inspect(self, name: str) -> Document:
         """Give a network as docker's `network inspect` shapes it. Raises: NetworkUnknown."""
+        from lamina.engine.network_document import network_document
+
         network = self.get(name)
-        facts = self.facts(network)
-        subnet = facts.get("subnet") or network.subnet
-        gateway = facts.get("gateway") or network.gateway
-        return {
-            "Name": network.name,
-            "Id": network.id,
-            "Created": network.created,
-            "Scope": "local",
-            "Driver": network.driver,
-            "EnableIPv4": True,
-            "EnableIPv6": False,
-            "IPAM": {
-                "Driver": "default",
-                "Options": {},
-                "Config": [{"Subnet": subnet, "Gateway": gateway}] if subnet else [],
-            },
-            "Internal": network.internal,
-            "Attachable": False,
-            "Ingress": False,
-            "ConfigFrom": {"Network": ""},
-            "ConfigOnly": False,
-            "Containers": {
-                row["container"]: {
-                    "Name": row["name"],
-                    "EndpointID": "",
-                    "MacAddress": row["mac"],
-                    "IPv4Address": f"{row['address']}/{facts['prefix']}",
-                    "IPv6Address": "",
-                }
-                for row in facts.get("members", ())
-            },
-            "Options": dict(network.options),
-            "Labels": dict(network.labels),
-        }
+        return network_document(network, self.facts(network))
 
     def rename_member(self, networks: Sequence[str], container: str, name: str) -> None:
         """Tell keepers of a running container's new name."""
@@ -310,33 +318,3 @@ def _check_name(name: str) -> None:
         )
     if name in (*BUILT_IN, "default", "container"):
         raise AlreadyExists(f"operation is not permitted on predefined {name} network")
-
-
-def _subnet(subnet: str, gateway: str, known: Sequence[Network]) -> tuple[str, str]:
-    """Choose or check a subnet and its gateway. Raises: Invalid, AlreadyExists."""
-    from lamina.runtime.net.addresses import Pool, subnets
-
-    taken = [network.subnet for network in known if network.subnet]
-    if not subnet:
-        for candidate in subnets():
-            if not any(Pool(candidate).overlaps(Pool(other)) for other in taken):
-                pool = Pool(candidate)
-                return candidate, gateway or pool.gateway
-        raise AlreadyExists("all predefined address pools have been fully subnetted")
-    base, _, bits = subnet.partition("/")
-    try:
-        pool = Pool(subnet)
-        fits = not gateway or gateway in pool
-    except (ValueError, OSError) as error:
-        raise Invalid(
-            f"invalid CIDR address: {subnet}", hint="IPv4, such as 10.5.0.0/24"
-        ) from error
-    if not 8 <= pool.prefix <= 29:  # noqa: PLR2004 - room for gateway, machine and one more
-        raise Invalid(f"invalid subnet {subnet}: the prefix is /8 to /29")
-    if pool.base != base:
-        raise Invalid(f"invalid subnet {subnet}: it should be {pool.base}/{bits}")
-    if not fits:
-        raise Invalid(f"no matching subnet for gateway {gateway}")
-    if any(pool.overlaps(Pool(other)) for other in taken):
-        raise AlreadyExists("Pool overlaps with other one on this address space")
-    return subnet, gateway or pool.gateway

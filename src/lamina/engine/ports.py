@@ -55,8 +55,13 @@ def exposed(texts: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def to_bind(bindings: Mapping[str, object], also: Sequence[str] = ()) -> list[Document]:
-    """List what to bind on the machine: PortBindings, and `also` (`80/tcp`) on ports of its choice."""
+def to_bind(
+    bindings: Mapping[str, object], also: Sequence[str] = (), *, address: str = ""
+) -> list[Document]:
+    """List what to bind on the machine: PortBindings, and `also` (`80/tcp`) on ports of its choice.
+
+    On `address` where a port was not given one, by default on every one.
+    """
     rows: list[Document] = []
     wanted = dict(bindings)
     for port in also:
@@ -68,7 +73,7 @@ def to_bind(bindings: Mapping[str, object], also: Sequence[str] = ()) -> list[Do
             rows.append(
                 {
                     "protocol": protocol or "tcp",
-                    "address": place.get("HostIp") or "",
+                    "address": place.get("HostIp") or address,
                     "first": int(low),
                     "last": int(high or low),
                     "inner": int(inner),

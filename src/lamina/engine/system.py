@@ -41,7 +41,7 @@ class System:
         running = sum(1 for record in records if engine.containers.is_running(record.id))
         uname = os.uname()
         runtime = engine.containers.runtime
-        network = backend()
+        network = backend(engine.settings.tunnel)
         kept = space(engine.layers)
         return {
             "ServerVersion": __version__,

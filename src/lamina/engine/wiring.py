@@ -1,5 +1,6 @@
 """From a container's record to what its shim does about the network."""
 
+from lamina.engine.network_request import is_tunnel
 from lamina.engine.ports import to_bind
 from lamina.errors import Invalid
 from lamina.spec.wire import Document
@@ -12,47 +13,60 @@ if TYPE_CHECKING:
 
 __all__ = ["effective_mode", "link_order", "wiring"]
 
-_SHARED = "container:"
+_SHARED, _PATH = "container:", "ns:"
 
 
-def effective_mode(record: "ContainerRecord") -> str:
+def effective_mode(record: "ContainerRecord", tunnel: str = "") -> str:
     """Give what the container's network mode means here.
 
-    One of `host`, `none`, `container`, `bridge` (on networks of ours), `tunnel` (pasta or slirp4netns).
+    One of `host`, `none`, `container`, `path` (a namespace that somebody else made), `bridge` (on
+    networks of ours), `tunnel` (pasta or slirp4netns).
     """
     mode = str(record.host.get("NetworkMode") or "default")
     if mode in ("host", "none"):
         return mode
     if mode.startswith(_SHARED):
         return "container"
+    if mode.startswith(_PATH):
+        return "path"
+    if is_tunnel(mode):
+        return "tunnel"
     if mode not in ("default", "bridge"):
         return "bridge"
     from lamina.runtime.net.backend import backend
 
-    return backend().kind
+    return backend(tunnel).kind
 
 
 def wiring(engine: "Engine", record: "ContainerRecord", run_folder: str) -> tuple[str, Document]:
     """Give the bundle's `network` and the shim's order. Raises: NetworkUnknown, Invalid."""
-    mode = effective_mode(record)
+    mode = effective_mode(record, engine.settings.tunnel)
     if mode in ("host", "none"):
         return mode, {}
+    if mode == "path":
+        return str(record.host["NetworkMode"]).removeprefix(_PATH), {}
     order: Document = {"mode": mode, "container_name": record.name}
     if mode == "container":
         order["socket"] = _other_socket(engine, record)
         return f"{run_folder}/netns", order
     host, config = record.host, record.config
     also = sorted(config.get("ExposedPorts") or {}) if host.get("PublishAllPorts") else ()
-    order["ports"] = to_bind(host.get("PortBindings") or {}, also)
     links = []
+    address = ""
     for name, endpoint in record.networks.items():
         network = engine.networks.get(name)
         if mode != "tunnel" or not network.built_in:
             links.append(link_order(engine, record, network, endpoint))
+            address = address or network.binding
+    order["ports"] = to_bind(host.get("PortBindings") or {}, also, address=address)
     order["links"] = links
     order |= _files(record, resolver=any(link["resolver"] for link in links))
     if mode == "tunnel":
-        order["options"] = _tunnel_options(record)
+        rows = host.get("ExtraHosts") or ()
+        # The machine's loopback is shown only to who asks for it.
+        order["shows_host"] = any(str(row).endswith("host-gateway") for row in rows)
+        wanted = str(host.get("NetworkMode"))
+        order["tunnel"] = wanted if is_tunnel(wanted) else engine.settings.tunnel
     return f"{run_folder}/netns", order
 
 
@@ -65,7 +79,9 @@ def link_order(
         "container_name": record.name,
         "aliases": list(endpoint.get("aliases") or ()),
         "ip": endpoint.get("ip") or "",
+        "ip6": endpoint.get("ip6") or "",
         "mac": endpoint.get("mac") or "",
+        "links": dict(endpoint.get("links") or {}),
         "dns": list(record.host.get("Dns") or ()),
     }
 
@@ -94,10 +110,3 @@ def _files(record: "ContainerRecord", *, resolver: bool) -> Document:
     if "/etc/resolv.conf" not in targets:
         found["resolv"] = resolver_lines(record, resolver=resolver)
     return found
-
-
-def _tunnel_options(record: "ContainerRecord") -> list[str]:
-    """Give pasta's own options: the machine's loopback is shown only to who asks for it."""
-    rows = record.host.get("ExtraHosts") or ()
-    shown = any(str(row).endswith("host-gateway") for row in rows)
-    return ["-I", "eth0", *([] if shown else ["--no-map-gw"])]

@@ -40,6 +40,8 @@ class Attachment:
 
     def __init__(self, sock: socket.socket, *, terminal: bool) -> None:
         self.terminal = terminal
+        self.warnings: tuple[str, ...] = ()
+        """What is lacking of what was asked for, known once it has started."""
         self._sock = sock
         self._inbox = bytearray()
         self._early: list[tuple[Stream, bytes]] = []
@@ -58,7 +60,9 @@ class Attachment:
         """Wait until the process runs; give its pid. Raises: StartFailed, ShimLost."""
         stream, payload = self.receive()
         if stream is Stream.STARTED:
-            return int(decode(payload)["pid"])
+            told = decode(payload)
+            self.warnings = tuple(told.get("warnings") or ())
+            return int(told["pid"])
         document = decode(payload)
         raise StartFailed(
             str(document["error"]),

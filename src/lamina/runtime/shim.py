@@ -296,7 +296,9 @@ class Shim:
         silent = frozenset() if self.request["starter_types"] else frozenset({Stream.STDIN})
         self._starter.attach(_ALL_STREAMS - silent)
         relay.add(self._starter)
-        self._starter.send(frame(Stream.STARTED, encode({"pid": self.state["pid"]})))
+        notes = (self.state.get("network") or {}).get("Notes") or []
+        told = {"pid": self.state["pid"], "warnings": notes}
+        self._starter.send(frame(Stream.STARTED, encode(told)))
 
     def _note_health(self, document: Document, changed: bool) -> None:
         self.record(health=document)

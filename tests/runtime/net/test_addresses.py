@@ -1,6 +1,6 @@
 import pytest
 
-from lamina.runtime.net.addresses import Pool, candidates, number, subnets, text
+from lamina.runtime.net.addresses import Pool, candidates, number, private_subnet, subnets, text
 
 
 def test_addresses_are_given_lowest_first_and_taken_back():
@@ -49,3 +49,30 @@ def test_a_subnet_that_was_asked_for_is_the_only_candidate():
 
 def test_numbers_and_text_are_two_forms_of_one_address():
     assert text(number("192.168.3.4")) == "192.168.3.4"
+
+
+def test_ipv6_addresses_are_given_as_ipv4_ones_are():
+    pool = Pool("fd12:3::/64", reserved=("fd12:3::2",))
+    assert (pool.gateway, pool.host) == ("fd12:3::1", "fd12:3::ffff:ffff:ffff:fffe")
+    assert (pool.take(), pool.take("fd12:3::77"), pool.take("fd12:3::77")) == (
+        "fd12:3::3",
+        "fd12:3::77",
+        "",
+    )
+    assert pool.take("fd12:4::9") == pool.take("10.0.0.1") == ""
+    assert not pool.overlaps(Pool("10.0.0.0/8"))
+    assert pool.overlaps(Pool("fd12::/16"))
+
+
+def test_a_range_within_a_subnet_is_what_is_given():
+    pool = Pool("10.5.0.0/24", span="10.5.0.16/30")
+    assert pool.gateway == "10.5.0.16"
+    assert [pool.take() for _ in range(4)] == ["10.5.0.17", "10.5.0.18", "10.5.0.19", ""]
+    assert pool.take("10.5.0.99") == "10.5.0.99", "outside of the range for who asks for it"
+
+
+def test_a_subnet_of_ones_own_is_private_and_different_each_time():
+    one, two = private_subnet(), private_subnet()
+    assert one != two
+    assert Pool(one).overlaps(Pool("fd00::/8"))
+    assert one.endswith("/64")

@@ -5,8 +5,9 @@ import time
 
 import pytest
 
+from lamina.errors import AlreadyExists
 from lamina.runtime.net import uplink
-from lamina.runtime.net.uplink import Uplink, has_table
+from lamina.runtime.net.uplink import Uplink
 
 
 class Links:
@@ -16,7 +17,8 @@ class Links:
         self.there = there
         self.said: list[tuple[str, object]] = []
 
-    def add_veth(self, name: str, *, peer: str, peer_namespace: int) -> int:
+    def add_veth(self, name: str, *, peer: str, peer_namespace: int, mtu: int) -> int:
+        assert mtu == 0
         assert peer_namespace >= 0
         self.said.append((name, peer))
         if self.there:
@@ -41,7 +43,7 @@ class Links:
 @pytest.fixture
 def made(tmp_path) -> tuple[Uplink, Links, Links]:
     inside, machine = Links(), Links()
-    found = Uplink(inside, -1, str(tmp_path))  # type: ignore[arg-type]
+    found = Uplink(inside, -1, {"folder": str(tmp_path)})  # type: ignore[arg-type]
     found._host_links.close()
     found._host_links = machine  # type: ignore[assignment]
     return found, inside, machine
@@ -61,7 +63,7 @@ def test_a_cable_that_never_goes_is_told(made, monkeypatch):
     inside.there = 10
     moments = itertools.count(0.0, uplink._GOING_S)
     monkeypatch.setattr(time, "monotonic", lambda: next(moments))
-    with pytest.raises(FileExistsError):
+    with pytest.raises(AlreadyExists, match="has an interface lm"):
         found._plug_in()
 
 
@@ -71,14 +73,3 @@ def test_the_cable_is_taken_up_at_the_end_and_once(made):
     found.close()
     found.close()
     assert machine.said[2:] == [("remove", 7)]
-
-
-def test_a_table_is_seen_among_those_of_other_networks():
-    listed = b"table ip lamina_1\ntable ip lamina_2\ntable ip lamina_3\n"
-    assert has_table(listed, "lamina_1")
-    assert has_table(listed, "lamina_3")
-    assert not has_table(listed, "lamina_4")
-
-
-def test_an_echoed_command_is_no_table():
-    assert not has_table(b"add table ip lamina_1 { flags owner; }\n", "lamina_1")

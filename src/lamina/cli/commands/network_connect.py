@@ -17,7 +17,12 @@ COMMAND = Command(
     summary="Connect a container to a network",
     flags=(
         Flag("alias", kind=LIST, help="Add network-scoped alias for the container"),
+        Flag("driver-opt", kind=LIST, hidden=True),
+        Flag("gw-priority", hidden=True),
         Flag("ip", help='IPv4 address (e.g., "172.30.100.104")'),
+        Flag("ip6", help='IPv6 address (e.g., "2001:db8::33")'),
+        Flag("link", kind=LIST, help="Add link to another container"),
+        Flag("link-local-ip", kind=LIST, hidden=True),
     ),
     arity=(2, 2),
 )
@@ -25,8 +30,15 @@ COMMAND = Command(
 
 def main(arguments: Arguments, context: Context) -> int:
     """Say nothing when it worked."""
+    from lamina.cli.networking import links_of
+
     network, container = arguments.positional
     context.engine.networks.connect(
-        network, container, aliases=arguments.texts("alias"), ip=arguments.text("ip")
+        network,
+        container,
+        aliases=arguments.texts("alias"),
+        ip=arguments.text("ip"),
+        ip6=arguments.text("ip6"),
+        links=links_of(arguments.texts("link")),
     )
     return 0

@@ -105,7 +105,7 @@ def _row(network: Network, *, whole: bool) -> Row:
         "Driver": network.driver,
         "Scope": "local",
         "IPv4": "true",
-        "IPv6": "false",
+        "IPv6": str(bool(network.subnet6)).lower(),
         "Internal": str(network.internal).lower(),
         "Labels": ",".join(f"{key}={value}" for key, value in labels.items()),
         "Label": lambda key: labels.get(key, ""),

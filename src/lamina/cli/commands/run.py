@@ -41,7 +41,7 @@ def main(arguments: Arguments, context: Context) -> int:
 
 
 def _run(arguments: Arguments, context: Context) -> int:
-    from lamina.cli.attaching import need_terminal
+    from lamina.cli.attaching import need_terminal, tell_warnings
     from lamina.cli.creating import create
     from lamina.cli.flags import FlagInvalid
 
@@ -58,6 +58,7 @@ def _run(arguments: Arguments, context: Context) -> int:
         if arguments.flag("rm"):
             _forget(context, record)
         raise
+    tell_warnings(context, attachment)
     if detach:
         attachment.close()
         context.print(record.id)

@@ -32,6 +32,7 @@ COMMAND = Command(
 
 def main(arguments: Arguments, context: Context) -> int:
     """Start each; with -a or -i one alone, attached, ending with its exit code."""
+    from lamina.cli.attaching import tell_warnings
     from lamina.engine.execution import ContainerRunning
     from lamina.errors import Invalid
 
@@ -49,7 +50,8 @@ def main(arguments: Arguments, context: Context) -> int:
 
     def start(name: str) -> None:
         try:
-            containers.start(name).close()
+            with containers.start(name) as attachment:
+                tell_warnings(context, attachment)
         except ContainerRunning:  # as Docker: it is what was wanted
             return
 
@@ -59,7 +61,7 @@ def main(arguments: Arguments, context: Context) -> int:
 def _attached(arguments: Arguments, context: Context) -> int:
     from contextlib import suppress
 
-    from lamina.cli.attaching import follow, need_terminal, proxied
+    from lamina.cli.attaching import follow, need_terminal, proxied, tell_warnings
     from lamina.engine.execution import ContainerRunning
     from lamina.errors import LaminaError
 
@@ -76,6 +78,7 @@ def _attached(arguments: Arguments, context: Context) -> int:
         attachment = containers.start(record.id, stdin=stdin)
     except ContainerRunning:
         attachment = containers.attach(record.id, stdin=stdin)
+    tell_warnings(context, attachment)
     with attachment, proxied(send):
         keys = arguments.text("detach-keys")
         code = follow(context, attachment, stdin=stdin, detach_keys=keys)

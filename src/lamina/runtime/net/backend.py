@@ -3,7 +3,7 @@
 import os
 
 from lamina.runtime import syscalls, userns
-from lamina.runtime.net.programs import tunnel_problem
+from lamina.runtime.net.programs import tunnel_problem, tunnel_program
 from lamina.runtime.programs import which
 from lamina.spec.bundle import CAPABILITIES
 from lamina.values import NamedTuple
@@ -21,19 +21,20 @@ class Backend(NamedTuple):
     reason: str
 
 
-def backend() -> Backend:
-    """Choose, by what this user may do and what is installed. Cheap: no program is started."""
+def backend(tunnel: str = "") -> Backend:
+    """Choose, by what this user may do and what is installed. Cheap: no program is started.
+
+    `tunnel` is the program that a plain user's packets shall go through, if it shall be that one.
+    """
     if os.geteuid() != 0 or userns.rootless_uid() is not None:
-        problem = tunnel_problem()
+        problem = tunnel_problem(tunnel)
         if problem:
             return Backend("host", "", problem)
-        name = "pasta" if which("pasta") else "slirp4netns"
-        return Backend("tunnel", name, f"{which(name)}, as a plain user has no bridge")
+        program = tunnel_program(tunnel)
+        path = which(program.partition(":")[0])
+        return Backend("tunnel", program, f"{path}, as a plain user has no bridge")
     held = syscalls.own_capabilities()
     for name in _NEEDED:
         if not held >> CAPABILITIES.index(name) & 1:
             return Backend("host", "", f"this root lacks {name}")
-    nft = which("nft")
-    if not nft:
-        return Backend("host", "", "nft (package nftables) is not installed")
-    return Backend("bridge", "nft", f"bridges and {nft}")
+    return Backend("bridge", "", "bridges, and nftables or iptables")

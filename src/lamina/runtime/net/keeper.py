@@ -16,40 +16,43 @@ import select
 import signal
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
-from lamina.errors import AlreadyExists, InUse, Invalid, LaminaError, Unavailable
+from lamina.errors import AlreadyExists, Invalid, LaminaError, Unavailable
 from lamina.runtime import frames, syscalls
-from lamina.runtime.net.addresses import Pool, candidates
+from lamina.runtime.net.addresses import candidates
+from lamina.runtime.net.ipv6 import ipv6_problem
 from lamina.runtime.net.namespaces import datagrams, new_namespace, switch
 from lamina.runtime.net.netlink import Netlink
+from lamina.runtime.net.pools import Place, Pools
 from lamina.runtime.net.resolver import DNS_PORT, Resolver
-from lamina.runtime.net.uplink import Uplink
+from lamina.runtime.net.uplink import Uplink, keep_apart
 from lamina.spec.wire import Document, decode, encode
 from lamina.values import NamedTuple
 
-__all__ = ["AddressTaken", "Keeper", "hold", "members", "tell", "user_namespace"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lamina.runtime.net.nftables import Table
+
+__all__ = ["Keeper", "hold", "members", "tell", "user_namespace"]
 
 _LINE = 64 << 10
 _PATIENCE_S = 30.0
 _BRIDGE = "br0"
 
 
-class AddressTaken(InUse):
-    """Another container of the network has the address."""
-
-
 class _Member(NamedTuple):
-    """A container on the network; `cable` is our end of its cable."""
+    """A container on the network; `cable` is our end of its cable, `links` names it has for others."""
 
     sock: socket.socket
     container: str
     names: tuple[str, ...]
-    address: str
+    place: Place
     mac: str
     cable: int
     dns: tuple[str, ...]
+    links: Mapping[str, str]
 
 
 def hold(network: Document) -> socket.socket:
@@ -194,6 +197,13 @@ def _let_go(kept: set[int]) -> None:
     os.chdir("/")
 
 
+def _overlapping(subnet: str) -> AlreadyExists:
+    return AlreadyExists(
+        f"Pool overlaps with other one on this address space: {subnet}",
+        hint="another network of this machine uses the subnet; `lamina network rm` one",
+    )
+
+
 class Keeper:
     """The loop of one network; it stays in the machine's namespace and holds the network's."""
 
@@ -206,9 +216,10 @@ class Keeper:
         self._namespace, links = new_namespace()
         self._links = Netlink(links)
         self._failure: LaminaError | None = None
-        self._pool = Pool(network["subnet"], network["gateway"])
+        self._pools = Pools(network)
         self._bridge = 0
         self._uplink: Uplink | None = None
+        self._apart: Table | None = None
         self._listener = frames.listen(f"{network['folder']}/s")
         self._watch(self._listener.fileno(), self._accept)
         self._watch(first.fileno(), lambda: self._serve(first))
@@ -229,30 +240,46 @@ class Keeper:
                 return
 
     def _open(self) -> None:
+        network, pools = self.network, self._pools
         self._links.up(self._links.index("lo"))
-        self._bridge = self._links.add_bridge(_BRIDGE)
+        self._bridge = self._links.add_bridge(_BRIDGE, mtu=network.get("mtu") or 0)
         # The machine's own address is one of the subnet's: asked for it, the bridge answers.
-        answers = (f"ipv4/conf/{_BRIDGE}/proxy_arp", "1")
-        switch(self._namespace, ("ipv4/ip_forward", "1"), answers)
-        if not self.network["internal"]:
-            self._uplink = Uplink(self._links, self._namespace, self.network["folder"])
+        switches = [("ipv4/ip_forward", "1"), (f"ipv4/conf/{_BRIDGE}/proxy_arp", "1")]
+        if pools.six:
+            if problem := ipv6_problem():
+                raise Unavailable(f"network {network['name']} needs IPv6: {problem}")
+            switches += [("ipv6/conf/all/forwarding", "1"), (f"ipv6/conf/{_BRIDGE}/proxy_ndp", "1")]
+            switches.append((f"ipv6/neigh/{_BRIDGE}/proxy_delay", "0"))
+        switch(self._namespace, *switches)
+        if not network["internal"]:
+            self._uplink = Uplink(self._links, self._namespace, network)
+        self._take_subnets()
+        for pool in pools.all:
+            self._links.add_address(self._bridge, pool.gateway, pool.prefix)
+        if self._uplink is not None:
+            self._uplink.open(pools, self._bridge)
+        if not network.get("icc", True):
+            self._apart = keep_apart(self._namespace, _BRIDGE)
+        if network["resolver"]:
+            self._serve_names()
+
+    def _take_subnets(self) -> None:
+        """Settle which subnets the network has. Raises: AlreadyExists."""
+        pools, uplink = self._pools, self._uplink
         for subnet, gateway in candidates(self.network):
-            self._pool = Pool(subnet, gateway)
-            if self._uplink is None or self._uplink.route(self._pool):
+            pools.four = pools.fours(subnet, gateway)
+            if uplink is None or uplink.route(pools.four):
                 break
         else:
-            raise AlreadyExists(
-                "Pool overlaps with other one on this address space",
-                hint="another network of this machine uses the subnet; `lamina network rm` one",
-            )
-        self._links.add_address(self._bridge, self._pool.gateway, self._pool.prefix)
-        if self._uplink is not None:
-            self._uplink.open(self._pool)
-        if self.network["resolver"]:
-            inner = datagrams(self._namespace, (self._pool.gateway, DNS_PORT))
-            resolver = Resolver(self, inner, outside=not self.network["internal"])
-            for fd, reader in resolver.readers().items():
-                self._watch(fd, reader)
+            raise _overlapping(self.network["subnet"])
+        if pools.six and uplink and not uplink.route(pools.six):
+            raise _overlapping(pools.six.subnet)
+
+    def _serve_names(self) -> None:
+        inner = datagrams(self._namespace, (self._pools.four.gateway, DNS_PORT))
+        resolver = Resolver(self, inner, outside=not self.network["internal"])
+        for fd, reader in resolver.readers().items():
+            self._watch(fd, reader)
 
     def _watch(self, fd: int, reader: Callable[[], None]) -> None:
         self._readers[fd] = reader
@@ -320,7 +347,7 @@ class Keeper:
         self._holds.pop(fd, None)
         member = self.members.pop(fd, None)
         if member:
-            self._pool.free(member.address)
+            self._pools.free(member.place)
             with suppress(OSError):  # gone with the container's namespace
                 self._links.remove(member.cable)
         self._poll.unregister(fd)
@@ -342,31 +369,32 @@ class Keeper:
             return {}
         if op == "members":
             rows = [
-                {"container": m.container, "name": m.names[0], "address": m.address, "mac": m.mac}
+                {
+                    "container": m.container,
+                    "name": m.names[0],
+                    "address": m.place.four,
+                    "address6": m.place.six,
+                    "mac": m.mac,
+                }
                 for m in self.members.values()
             ]
             return {"members": rows, **self._facts()}
         raise Invalid(f"unknown operation {op!r}")
 
     def _facts(self) -> Document:
-        pool = self._pool
-        out = self._uplink.host_address if self._uplink else ""
+        uplink = self._uplink
         return {
-            "gateway": pool.gateway, "prefix": pool.prefix, "subnet": pool.subnet, "host": out,
-            "note": self._uplink.note if self._uplink else "",
-        }  # fmt: skip
+            **self._pools.facts(),
+            "host": uplink.host_address if uplink else "",
+            "note": uplink.note if uplink else "",
+        }
 
     def _join(self, request: Document, sock: socket.socket, namespace: int) -> Document:
         if self._failure:
             raise self._failure
-        wanted = str(request.get("ip") or "")
-        address = self._pool.take(wanted)
-        if not address:
-            if wanted:
-                raise AddressTaken(f"Address {wanted} is already in use on this network")
-            raise Unavailable("no available IPv4 addresses on this network's address pools")
+        place = self._pools.take(str(request.get("ip") or ""), str(request.get("ip6") or ""))
         mac = str(request.get("mac") or "") or "02:42:" + ":".join(
-            f"{byte:02x}" for byte in socket.inet_aton(address)
+            f"{byte:02x}" for byte in socket.inet_aton(place.four)
         )
         try:
             index = self._links.add_veth(
@@ -375,33 +403,43 @@ class Keeper:
                 peer_namespace=namespace,
                 mac=mac,
                 master=self._bridge,
-                mtu=self._uplink.mtu if self._uplink else 0,
+                mtu=self.network.get("mtu") or (self._uplink.mtu if self._uplink else 0),
             )
+            if not self.network.get("icc", True):
+                self._links.isolate(index)
         except OSError:
-            self._pool.free(address)
+            self._pools.free(place)
             raise
         names = (str(request["name"]), request["container"][:12], *request.get("aliases", ()))
         self.members[sock.fileno()] = _Member(
-            sock, request["container"], names, address, mac, index, tuple(request.get("dns", ()))
-        )
-        return {"address": address, "mac": mac, **self._facts()}
+            sock, request["container"], names, place, mac, index,
+            tuple(request.get("dns", ())), request.get("links") or {},
+        )  # fmt: skip
+        return {"address": place.four, "address6": place.six, "mac": mac, **self._facts()}
 
-    def lookup(self, name: str) -> tuple[str, ...]:
-        """Give the addresses of the containers called `name`, in the order they came."""
+    def lookup(self, name: str, asker: str = "") -> tuple[str, ...]:
+        """Give the addresses, IPv6 ones too, of the containers called `name`, in the order they came.
+
+        The container with the address `asker` may have a name of its own for another.
+        """
         bare = name.removesuffix(f".{self.network['name'].lower()}")
+        linked = next((m.links for m in self.members.values() if m.place.four == asker), {})
+        wanted = {name, bare, linked.get(bare, bare)}
         return tuple(
-            member.address
+            address
             for member in self.members.values()
-            if any(known.lower() in (name, bare) for known in member.names)
+            if any(known.lower() in wanted for known in member.names)
+            for address in member.place
+            if address
         )
 
     def called(self, address: str) -> str:
         """Give the name of the container with `address`, or nothing."""
         for member in self.members.values():
-            if member.address == address:
+            if address in member.place:
                 return f"{member.names[0]}.{self.network['name']}"
         return ""
 
     def servers(self, address: str) -> tuple[str, ...]:
         """Give the name servers that the container with `address` asked for itself."""
-        return next((m.dns for m in self.members.values() if m.address == address), ())
+        return next((m.dns for m in self.members.values() if address in m.place), ())

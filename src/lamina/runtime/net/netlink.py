@@ -20,16 +20,27 @@ _LINK = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBI")
 _ROUTE = struct.Struct("=BBBBBBBBI")
 _ATTRIBUTE = struct.Struct("=HH")
+_NEIGHBOUR = struct.Struct("=BxxxiHBB")
 _ERROR = struct.Struct("=i")
 
-_NEWLINK, _DELLINK, _NEWADDR, _NEWROUTE, _GETLINK = 16, 17, 20, 24, 18
+_NEWLINK, _DELLINK, _GETLINK, _SETLINK, _NEWADDR, _NEWROUTE, _NEWNEIGHBOUR = (
+    16,
+    17,
+    18,
+    19,
+    20,
+    24,
+    28,
+)
 _REQUEST, _ACK, _EXCL, _CREATE = 0x1, 0x4, 0x200, 0x400
 _IFF_UP = 1
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_NET_NS_FD = (
     1, 3, 4, 10, 18, 28,
 )  # fmt: skip
 _INFO_KIND, _INFO_DATA, _VETH_PEER = 1, 2, 1
-_IFA_ADDRESS, _IFA_LOCAL = 1, 2
+_IFLA_PROTINFO, _NESTED, _PORT_ISOLATED = 12, 0x8000, 33
+_IFA_ADDRESS, _IFA_LOCAL, _NO_DUPLICATES = 1, 2, 0x02
+_NEIGHBOUR_DST, _NEIGHBOUR_PROXY, _PERMANENT = 1, 0x08, 0x80
 _RTA_DST, _RTA_OIF, _RTA_GATEWAY = 1, 4, 5
 _TABLE_MAIN, _PROTOCOL_STATIC, _SCOPE_LINK, _UNICAST, _ONLINK = 254, 4, 253, 1, 4
 _ERROR_MESSAGE = 2
@@ -46,6 +57,11 @@ def _name(text: str) -> bytes:
 
 def _number(kind: int, value: int) -> bytes:
     return _attribute(kind, struct.pack("=I", value))
+
+
+def _raw(address: str) -> tuple[int, bytes]:
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return family, socket.inet_pton(family, address)
 
 
 class Netlink:
@@ -88,11 +104,17 @@ class Netlink:
         """Take an interface away; its peer goes with it."""
         self._ask(_DELLINK, _LINK.pack(0, 0, index, 0, 0))
 
-    def add_bridge(self, name: str) -> int:
+    def add_bridge(self, name: str, *, mtu: int = 0) -> int:
         """Make a bridge, switched on; give its number."""
         info = _attribute(_IFLA_LINKINFO, _attribute(_INFO_KIND, b"bridge"))
-        self._make(_LINK.pack(0, 0, 0, _IFF_UP, _IFF_UP) + _name(name) + info)
+        size = _number(_IFLA_MTU, mtu) if mtu else b""
+        self._make(_LINK.pack(0, 0, 0, _IFF_UP, _IFF_UP) + _name(name) + size + info)
         return self.index(name)
+
+    def isolate(self, index: int) -> None:
+        """Have a port of a bridge speak to the bridge alone, to no other such port."""
+        port = _attribute(_IFLA_PROTINFO | _NESTED, _attribute(_PORT_ISOLATED, b"\1"))
+        self._ask(_SETLINK, _LINK.pack(socket.AF_BRIDGE, 0, index, 0, 0) + port)
 
     def add_veth(
         self,
@@ -122,10 +144,16 @@ class Netlink:
         return self.index(name)
 
     def add_address(self, index: int, address: str, prefix: int) -> None:
-        """Give an interface an IPv4 address."""
-        raw = socket.inet_aton(address)
-        body = _ADDRESS.pack(socket.AF_INET, prefix, 0, 0, index)
+        """Give an interface an address, which is used at once: nobody is asked for its owner."""
+        family, raw = _raw(address)
+        body = _ADDRESS.pack(family, prefix, _NO_DUPLICATES, 0, index)
         self._make_of(_NEWADDR, body + _attribute(_IFA_LOCAL, raw) + _attribute(_IFA_ADDRESS, raw))
+
+    def answer_for(self, index: int, address: str) -> None:
+        """Have an interface say that an IPv6 address, which is elsewhere, is its own."""
+        family, raw = _raw(address)
+        body = _NEIGHBOUR.pack(family, index, _PERMANENT, _NEIGHBOUR_PROXY, 0)
+        self._make_of(_NEWNEIGHBOUR, body + _attribute(_NEIGHBOUR_DST, raw))
 
     def add_route(
         self,
@@ -140,11 +168,15 @@ class Netlink:
         The gateway `via` need not be in reach.
         """
         scope, flags = (0, _ONLINK) if via else (_SCOPE_LINK, 0)
+        family, gateway = _raw(via) if via else (socket.AF_INET, b"")
+        target = b""
+        if prefix:
+            family, target = _raw(to)
         body = _ROUTE.pack(
-            socket.AF_INET, prefix, 0, 0, _TABLE_MAIN, _PROTOCOL_STATIC, scope, _UNICAST, flags
+            family, prefix, 0, 0, _TABLE_MAIN, _PROTOCOL_STATIC, scope, _UNICAST, flags
         )
-        body += _attribute(_RTA_DST, socket.inet_aton(to)) if prefix else b""
-        body += _attribute(_RTA_GATEWAY, socket.inet_aton(via)) if via else b""
+        body += _attribute(_RTA_DST, target) if target else b""
+        body += _attribute(_RTA_GATEWAY, gateway) if gateway else b""
         self._make_of(_NEWROUTE, body + _number(_RTA_OIF, index))
 
     def _make(self, body: bytes) -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     class Names(Protocol):
         """What a network knows about its containers."""
 
-        def lookup(self, name: str) -> tuple[str, ...]:
+        def lookup(self, name: str, asker: str = "") -> tuple[str, ...]:
             """Give the addresses of a name, which is in lower case and has no dot at its end."""
 
         def called(self, address: str) -> str:
@@ -39,7 +39,7 @@ _RECORD = struct.Struct("!HHHIH")
 _A, _PTR, _AAAA, _IN = 1, 12, 28, 1
 _RESPONSE, _AUTHORITATIVE, _RECURSION, _FAILED = 0x8000, 0x0400, 0x0080, 2
 _WANTS_RECURSION = 0x0100
-_ARPA = ".in-addr.arpa"
+_ARPA, _ARPA6, _NIBBLES = ".in-addr.arpa", ".ip6.arpa", 32
 _PENDING = 1024
 _LIFE_S = 10.0
 _SIZE = 4096
@@ -77,20 +77,37 @@ class Question(NamedTuple):
         return cls(number, flags, ".".join(labels), kind, data[_HEAD.size : end])
 
 
-def answer(question: Question, names: "Names") -> bytes:
+def answer(question: Question, names: "Names", asker: str = "") -> bytes:
     """Answer from what the network knows; empty where somebody else must be asked."""
-    if question.kind == _PTR and question.name.endswith(_ARPA):
-        address = ".".join(reversed(question.name.removesuffix(_ARPA).split(".")))
-        name = names.called(address)
+    if question.kind == _PTR:
+        name = names.called(_reversed(question.name))
         if not name:
             return b""
         labels = [label.encode() for label in name.split(".")]
         return _reply(question, [b"".join(bytes([len(x)]) + x for x in labels) + b"\0"])
-    addresses = names.lookup(question.name)
+    addresses = names.lookup(question.name, asker)
     if not addresses:
         return b""
-    found = [socket.inet_aton(a) for a in addresses] if question.kind == _A else []
+    family = {_A: socket.AF_INET, _AAAA: socket.AF_INET6}.get(question.kind)
+    found = [
+        socket.inet_pton(family, address)
+        for address in addresses
+        if family and (":" in address) == (family == socket.AF_INET6)
+    ]
     return _reply(question, found)
+
+
+def _reversed(name: str) -> str:
+    """Give the address that a name below in-addr.arpa or ip6.arpa stands for, or nothing."""
+    if name.endswith(_ARPA):
+        return ".".join(reversed(name.removesuffix(_ARPA).split(".")))
+    nibbles = name.removesuffix(_ARPA6).split(".")
+    if not name.endswith(_ARPA6) or len(nibbles) != _NIBBLES:
+        return ""
+    try:
+        return socket.inet_ntop(socket.AF_INET6, bytes.fromhex("".join(reversed(nibbles))))
+    except ValueError:
+        return ""
 
 
 def _reply(question: Question, data: list[bytes]) -> bytes:
@@ -142,7 +159,9 @@ class Resolver:
                 question = Question.parse(data)
                 if question is None:
                     continue
-                reply = answer(question, self._names) or self._forward(question, data, sender)
+                reply = answer(question, self._names, sender[0]) or self._forward(
+                    question, data, sender
+                )
                 if reply:
                     self._inner.sendto(reply, sender)
 

@@ -9,9 +9,8 @@ from lamina.runtime import frames, syscalls
 from lamina.runtime.net import forward, keeper
 from lamina.runtime.net.namespaces import links_of, new_namespace, within
 from lamina.runtime.net.netlink import Netlink
-from lamina.runtime.net.programs import pasta, slirp
+from lamina.runtime.net.programs import tunnel, tunnel_program
 from lamina.runtime.process import StartFailed
-from lamina.runtime.programs import which
 from lamina.spec.wire import Document, decode, encode
 
 __all__ = ["Wires"]
@@ -33,8 +32,9 @@ class _Link:
         order = self.order
         request = {
             "op": "join", "container": container, "name": order["container_name"],
-            "aliases": order["aliases"], "ip": order["ip"], "mac": order["mac"],
-            "dns": order["dns"], "interface": self.interface,
+            "aliases": order["aliases"], "ip": order["ip"], "ip6": order["ip6"],
+            "mac": order["mac"], "dns": order["dns"], "links": order["links"],
+            "interface": self.interface,
         }  # fmt: skip
         self.sock.settimeout(_PATIENCE_S)
         socket.send_fds(self.sock, [encode(request) + b"\n"], [namespace])
@@ -58,15 +58,20 @@ class _Link:
     def document(self) -> Document:
         """Give the endpoint as Docker's inspect shows it."""
         order, facts = self.order, self.facts
+        asked = {"IPv4Address": order["ip"], "IPv6Address": order["ip6"]}
+        six = facts.get("address6")
         return {
-            "IPAMConfig": {"IPv4Address": order["ip"]} if order["ip"] else None,
-            "Links": None,
+            "IPAMConfig": {key: value for key, value in asked.items() if value} or None,
+            "Links": [f"{other}:{name}" for name, other in order["links"].items()] or None,
             "Aliases": list(order["aliases"]) or None,
             "MacAddress": facts["mac"],
             "NetworkID": order["id"],
             "Gateway": facts["gateway"],
             "IPAddress": facts["address"],
             "IPPrefixLen": facts["prefix"],
+            "IPv6Gateway": facts["gateway6"] if six else "",
+            "GlobalIPv6Address": six or "",
+            "GlobalIPv6PrefixLen": facts["prefix6"] if six else 0,
             "DNSNames": [order["container_name"], *order["aliases"]] if order["resolver"] else None,
         }
 
@@ -85,6 +90,7 @@ class Wires:
         self._problem: LaminaError | None = None
         self._netlink: Netlink | None = None
         self._main_address = ""
+        self._main_address6 = ""
 
     def begin(self) -> None:
         """Ask for the cables; keepers are started here, outside of our PID namespace."""
@@ -132,7 +138,13 @@ class Wires:
     def document(self) -> Document:
         """Give what is known of the network, for `state.json`."""
         networks = {link.order["name"]: link.document() for link in self._links}
-        return {"Networks": networks, "Ports": self.ports, "Address": self._main_address}
+        return {
+            "Networks": networks,
+            "Ports": self.ports,
+            "Address": self._main_address,
+            "Address6": self._main_address6,
+            "Notes": [note for link in self._links if (note := link.facts.get("note"))],
+        }
 
     def connect(self, link: Document) -> Document:
         """Join one more network, which somebody holds meanwhile. Raises: StartFailed, Invalid."""
@@ -234,10 +246,15 @@ class Wires:
         self._netlink = links
         index = links.index(link.interface)
         links.up(index)
-        links.add_address(index, facts["address"], facts["prefix"])
-        if not link.order["internal"] and self.order.get("mode") != "tunnel":
-            with suppress(FileExistsError):  # the first network leads out
-                links.add_route(index, via=facts["gateway"])
+        places = [(facts["address"], facts["prefix"], facts["gateway"])]
+        if facts.get("address6"):
+            places.append((facts["address6"], facts["prefix6"], facts["gateway6"]))
+            self._main_address6 = self._main_address6 or facts["address6"]
+        for address, prefix, gateway in places:
+            links.add_address(index, address, prefix)
+            if not link.order["internal"] and self.order.get("mode") != "tunnel":
+                with suppress(FileExistsError):  # the first network leads out
+                    links.add_route(index, via=gateway)
         self._main_address = self._main_address or facts["address"]
 
     def _show_namespace(self) -> None:
@@ -249,10 +266,12 @@ class Wires:
     def _tunnel(self) -> None:
         """Let pasta or slirp4netns carry a plain user's packets. Raises: StartFailed."""
         path = f"{self.run_folder}/netns"
-        problem = pasta(path, *self.order.get("options", ())) if which("pasta") else slirp(path)
-        if problem:
+        program = tunnel_program(self.order.get("tunnel", ""))
+        host = bool(self.order.get("shows_host"))
+        if problem := tunnel(program, path, host=host, interface="eth0"):
             raise StartFailed(f"cannot set up the container's network: {problem}")
-        self._main_address = within(self.namespace, _own_address)[0]
+        found = within(self.namespace, _own_addresses)[0]
+        self._main_address, self._main_address6 = found.split(",")
 
     def _write_files(self) -> None:
         """Write /etc/hosts and /etc/resolv.conf, which name what is known only now."""
@@ -264,8 +283,8 @@ class Wires:
             lines = hosts.replace("host-gateway", host or "host-gateway").splitlines()
             text = "".join(f"{line}\n" for line in lines if not line.startswith("host-gateway"))
             names = self.order["host_names"]
-            if self._main_address:
-                text += f"{self._main_address}\t{names}\n"
+            for address in filter(None, (self._main_address, self._main_address6)):
+                text += f"{address}\t{names}\n"
             self._write("hosts", text)
         resolv = self.order.get("resolv")
         if resolv is not None:
@@ -283,12 +302,16 @@ class Wires:
         os.chmod(f"{self.folder}/{name}", 0o644)
 
 
-def _own_address() -> tuple[str, tuple[int, ...]]:
-    probe = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    with probe, suppress(OSError):
-        probe.connect(("192.0.2.1", 9))  # nothing is sent: it only chooses a source
-        return str(probe.getsockname()[0]), ()
-    return "", ()
+def _own_addresses() -> tuple[str, tuple[int, ...]]:
+    """Give the addresses that packets to the world have, IPv4 and IPv6, empty where there is none."""
+    found = []
+    for family, far in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+        address = ""
+        with suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.connect((far, 9))  # nothing is sent: it only chooses a source
+            address = str(probe.getsockname()[0])
+        found.append(address)
+    return ",".join(found), ()
 
 
 def _gateway() -> tuple[str, tuple[int, ...]]:
