@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from lamina.cli import keeping_flags, networking
+from lamina.cli import isolating, keeping_flags, networking, refused
 from lamina.cli.flags import BOOL, BYTES, INT, LIST, MAP, STRING, Flag, FlagInvalid
 from lamina.cli.limiting import CREATE_FLAGS, limits_of, warn
 from lamina.errors import Invalid
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["FLAGS", "as_ours", "create", "read_env_files", "request_of", "with_values"]
 
 FLAGS = (
-    Flag("annotation", kind=MAP, help="Add an annotation to the container", hidden=True),
     Flag("attach", "a", kind=LIST, help="Attach to STDIN, STDOUT or STDERR"),
     Flag("cap-add", kind=LIST, help="Add Linux capabilities"),
     Flag("cap-drop", kind=LIST, help="Drop Linux capabilities"),
@@ -31,14 +30,12 @@ FLAGS = (
     Flag("hostname", "h", help="Container host name"),
     Flag("init", kind=BOOL, help="Run an init inside that forwards signals and reaps processes"),
     Flag("interactive", "i", kind=BOOL, help="Keep STDIN open even if not attached"),
-    Flag("ipc", help="IPC mode to use"),
     Flag("label", "l", kind=LIST, help="Set meta data on a container"),
     Flag("label-file", kind=LIST, help="Read in a line delimited file of labels"),
     Flag("log-driver", help="Logging driver for the container", default="json-file"),
     Flag("log-opt", kind=MAP, help="Log driver options"),
     Flag("mount", kind=LIST, help="Attach a filesystem mount to the container"),
     Flag("name", help="Assign a name to the container"),
-    Flag("pid", help="PID namespace to use"),
     Flag("platform", help="Set platform if the image is multi-platform"),
     Flag("privileged", kind=BOOL, help="Give extended privileges to this container"),
     Flag(
@@ -58,7 +55,10 @@ FLAGS = (
     Flag("volume", "v", kind=LIST, help="Bind mount a volume"),
     Flag("workdir", "w", kind=STRING, help="Working directory inside the container"),
     *CREATE_FLAGS,
+    *isolating.FLAGS,
     *networking.FLAGS,
+    *refused.CREATE,
+    *refused.TRUST,
     *keeping_flags.FLAGS,
 )
 _SECURITY = ("no-new-privileges", "seccomp", "systempaths", "apparmor", "label")
@@ -72,7 +72,8 @@ def create(arguments: Arguments, context: Context, *, attached: bool = True) -> 
             f"container ID file found, make sure the other container isn't running or delete {request.cidfile}"
         )
     networks = tuple(endpoint.network for endpoint in request.networks.endpoints)
-    context.enter_namespace(networks=networks)
+    shared = tuple(f"container:{name}" for name in isolating.joined_containers(arguments))
+    context.enter_namespace(networks=(*networks, *shared))
     warn(context, request.limits)
     policy = arguments.text("pull")
     if policy not in ("always", "missing", "never"):
@@ -122,6 +123,8 @@ def request_of(arguments: Arguments, context: Context, *, attached: bool) -> Cre
     from lamina.engine.limits import Device, Ulimit
     from lamina.engine.requests import CreateRequest, VolumeMount
 
+    refused.refuse(arguments, refused.CREATE)
+    refused.check_defaults(arguments)
     image, *command = arguments.positional
     entrypoint = None
     if arguments.changed("entrypoint"):
@@ -164,6 +167,12 @@ def request_of(arguments: Arguments, context: Context, *, attached: bool) -> Cre
         sysctl=arguments.pairs("sysctl"),
         pid_mode=arguments.text("pid"),
         ipc_mode=arguments.text("ipc"),
+        uts_mode=arguments.text("uts"),
+        userns_mode=arguments.text("userns"),
+        cgroupns_mode=arguments.text("cgroupns"),
+        cgroup_parent=arguments.text("cgroup-parent"),
+        annotations=arguments.pairs("annotation"),
+        runtime=arguments.text("runtime"),
         cidfile=arguments.text("cidfile"),
         limits=limits_of(arguments),
         ulimits=tuple(Ulimit.parse(text) for text in arguments.texts("ulimit")),

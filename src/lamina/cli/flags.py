@@ -147,6 +147,10 @@ class Arguments:
     def __getitem__(self, name: str) -> Value:
         return self._values[name]
 
+    def __contains__(self, name: str) -> bool:
+        """Tell whether the command has such a flag."""
+        return name in self._values
+
     def changed(self, name: str) -> bool:
         """Tell whether the flag was given, whatever its value."""
         return name in self._changed

@@ -20,6 +20,7 @@ __all__ = [
     "MAP",
     "STRING",
     "UINT",
+    "UINT16",
     "Kind",
     "Value",
     "parse_bool",
@@ -202,6 +203,7 @@ BOOL = Kind("", False, parse_bool)  # noqa: FBT003 - the zero of a flag without 
 STRING = Kind("string", "", str)
 INT = Kind("int", 0, parse_int)
 UINT = Kind("uint", 0, lambda text: parse_int(text, signed=False))
+UINT16 = Kind("uint16", 0, lambda text: parse_int(text, signed=False, bits=16))
 BYTES = Kind("bytes", 0, parse_bytes)
 DURATION = Kind("duration", 0, parse_duration)
 DECIMAL = Kind("decimal", 0, _parse_decimal)

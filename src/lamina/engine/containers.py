@@ -123,11 +123,15 @@ class Containers:
 
         Output is on it from the first byte; with `stdin` so is the input. Raises: StartFailed (with Docker's exit code), ContainerRunning, ContainerUnknown.
         """
+        from lamina.engine.isolation import runtime_of
         from lamina.engine.network_entry import enter
 
         enter(self._engine, containers=(name,))
         try:
-            return execution.start(self._engine, self.record(name), self.runtime, stdin=stdin)
+            record = self.record(name)
+            return execution.start(
+                self._engine, record, runtime_of(self._engine, record), stdin=stdin
+            )
         finally:
             self._engine.networks.release()
 

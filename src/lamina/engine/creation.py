@@ -4,6 +4,7 @@ import os
 from contextlib import suppress
 
 from lamina.engine.clock import now_ns
+from lamina.engine.isolation import with_ids
 from lamina.engine.journal import note_container
 from lamina.engine.names import check_name
 from lamina.engine.network_addresses import check_places
@@ -51,6 +52,7 @@ def _create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
     container = os.urandom(32).hex()
     config = config_document(request, image.config.settings, container)
     _refuse_reserved(request)
+    host = with_ids(engine, host_document(request))
     networks = _networks(engine, request)
     folder = f"{engine.store.disk.containers}/{container}"
     words = [*(config["Entrypoint"] or ()), *(config["Cmd"] or ())]
@@ -66,7 +68,7 @@ def _create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
             image_name=request.image,
             diff_ids=image.config.diff_ids,
             config=config,
-            host=host_document(request),
+            host=host,
             path=words[0],
             args=tuple(words[1:]),
             driver=engine.snapshotter.name,

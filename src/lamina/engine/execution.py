@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from lamina.engine.isolation import has_own_cgroups, joined_socket, place_of
 from lamina.engine.journal import attributes_of
 from lamina.engine.limits import Device, device_binds, device_rules
 from lamina.engine.log_options import log_order
@@ -102,6 +103,11 @@ def start(
             network=wires,
             restart=record.host.get("RestartPolicy") or {},
             health=_health(record),
+            joined={
+                kind.lower(): path
+                for kind in ("PID", "IPC")
+                if (path := joined_socket(engine, record, kind))
+            },
             journal={
                 "path": f"{engine.settings.root}/{FILE}",
                 "attributes": attributes_of(record),
@@ -146,7 +152,7 @@ def _make_run_folder(engine: "Engine", folder: str, container: str) -> None:
     from lamina.stream.files import remove_tree
 
     if os.path.isdir(folder):  # left by a shim that was killed
-        discard(container)
+        discard(container, folder)
         remove_tree(folder)
     # A process that is not root must be able to pass through, to its own root alone.
     os.makedirs(engine.settings.run_root, mode=0o711, exist_ok=True)
@@ -233,8 +239,14 @@ def _bundle(engine: "Engine", record: ContainerRecord, network: str) -> Bundle:
     binds = [*write_host_files(record), *(_bind(mount) for mount in record.mounts)]
     if host.get("Init"):
         binds.append(_file_bind(_init_program(), "/sbin/docker-init", read_only=True))
+    limits = Limits.from_host(host)
+    if "io" in limits.controllers:
+        from lamina.engine.block_io import device_number
+
+        limits = limits.named(device_number)
     devices = [Device.from_json(row) for row in host.get("Devices") or ()]
     binds += device_binds(devices)
+    parent = str(host.get("CgroupParent") or "")
     return Bundle(
         hostname=record.config["Hostname"],
         network=network,
@@ -243,13 +255,19 @@ def _bundle(engine: "Engine", record: ContainerRecord, network: str) -> Bundle:
         seccomp="seccomp=unconfined" not in security,
         masked="systempaths=unconfined" not in security,
         shm_size=int(host.get("ShmSize") or 64 << 20),
-        cgroup="" if engine.containers.rootless else f"/lamina/{record.id}",
-        host_pid=host.get("PidMode") == "host",
-        host_ipc=host.get("IpcMode") == "host",
+        cgroup=""
+        if engine.containers.rootless
+        else f"/{parent.strip('/') or 'lamina'}/{record.id}",
+        cgroup_parent=parent,
+        own_cgroups=has_own_cgroups(host),
+        pid=place_of(host.get("PidMode")),
+        ipc=place_of(host.get("IpcMode")),
+        uts=host.get("UTSMode") or "",
+        annotations=host.get("Annotations") or {},
         binds=tuple(binds),
         tmpfs=host.get("Tmpfs") or {},
         sysctl=host.get("Sysctls") or {},
-        limits=Limits.from_host(host),
+        limits=limits,
         device_rules=device_rules(devices),
     )
 

@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from lamina.errors import Invalid
 from lamina.spec.limits import RLIMITS, Limits
@@ -28,6 +29,7 @@ _WORDS = {
     "cpu": "CPU cfs period/quota or shares",
     "cpuset": "cpuset",
     "pids": "pids limit capabilities",
+    "io": "Block I/O",
 }
 
 
@@ -88,6 +90,10 @@ def check_limits(limits: Limits) -> None:
     if memory and limits.memory_reservation > memory:
         raise LimitInvalid(
             "Minimum memory limit can not be less than memory reservation limit, see usage"
+        )
+    if limits.swappiness not in range(-1, 101):
+        raise LimitInvalid(
+            f"Invalid value: {limits.swappiness}, valid memory swappiness range is 0-100"
         )
     _check_processors(limits)
 
@@ -152,16 +158,47 @@ def check_score(score: int) -> None:
 
 def discarded(limits: Limits) -> tuple[str, ...]:
     """Say, in Docker's words, which limits cannot be kept here; nothing where all can."""
-    from lamina.runtime.cgroups import limitable
+    from lamina.runtime.cgroups import layout, limitable
 
     wanted = limits.controllers
     kept = limitable(wanted) if wanted else frozenset()
-    return tuple(
+    found = [
         f"Your kernel does not support {_WORDS[name]} or the cgroup is not mounted or not yours. "
         "Limitation discarded."
         for name in wanted
         if name not in kept
-    )
+    ]
+    unified = layout() == "unified"
+    if limits.swappiness >= 0 and unified:
+        found.append(
+            "Your kernel does not support memory swappiness capabilities or the cgroup is not "
+            "mounted. Memory swappiness discarded."
+        )
+    if limits.oom_kill_disable and unified:
+        found.append("Your kernel does not support OomKillDisable. OomKillDisable discarded.")
+    elif limits.oom_kill_disable and not limits.memory:
+        found.append(
+            "OOM killer is disabled for the container, but no memory limit is set, this can "
+            "result in the system running out of resources."
+        )
+    if "io" in kept and (limits.io_weight or limits.io_weight_devices) and not _weighs():
+        found.append(
+            "Your kernel does not support Block I/O weight or the cgroup is not mounted. "
+            "Weight discarded."
+        )
+    return tuple(found)
+
+
+def _weighs() -> bool:
+    """Tell whether a disk here has the scheduler that keeps weights."""
+    for disk in os.listdir("/sys/block") if os.path.isdir("/sys/block") else ():
+        with (
+            suppress(OSError),
+            open(f"/sys/block/{disk}/queue/scheduler", encoding="ascii") as file,
+        ):
+            if "[bfq]" in file.read():
+                return True
+    return False
 
 
 class Device(NamedTuple):

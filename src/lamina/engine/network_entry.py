@@ -68,7 +68,8 @@ def _wanted(
     for name in containers:
         with suppress(LaminaError):
             record = engine.containers.record(name)
-            names += [*record.networks, str(record.host.get("NetworkMode") or "")]
+            modes = (record.host.get(key) for key in ("NetworkMode", "PidMode", "IpcMode"))
+            names += [*record.networks, *(str(mode or "") for mode in modes)]
     found: dict[str, Network] = {}
     sockets = []
     for name in names:

@@ -119,7 +119,7 @@ def _put_away(engine: "Engine", container: str) -> None:
     engine.snapshotter.remove(container)
     run_folder = order_folder(engine.settings.run_root, container)
     if os.path.isdir(run_folder):  # left by a shim that was killed
-        discard(container)
+        discard(container, run_folder)
         remove_tree(run_folder)
         unmount_unused(engine)
     remove_tree(f"{engine.containers.register.folder}/{container}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from lamina.engine.isolation import check_isolation
 from lamina.engine.limits import Device, Ulimit, check_limits, check_score
 from lamina.engine.log_options import check_log_options
 from lamina.engine.network_request import Endpoint, NetworkRequest
@@ -74,6 +75,12 @@ class CreateRequest:
     sysctl: Mapping[str, str] = field(default_factory=dict)
     pid_mode: str = ""
     ipc_mode: str = ""
+    uts_mode: str = ""
+    userns_mode: str = ""
+    cgroupns_mode: str = ""
+    cgroup_parent: str = ""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    runtime: str = ""
     cidfile: str = ""
     limits: Limits = field(default_factory=Limits)
     ulimits: tuple[Ulimit, ...] = ()
@@ -94,6 +101,11 @@ class CreateRequest:
         capabilities(self.cap_add, self.cap_drop)
         check_limits(self.limits)
         check_score(self.oom_score_adj)
+        check_isolation(self)
+        if "io" in self.limits.controllers:
+            from lamina.engine.block_io import check_block_io
+
+            check_block_io(self.limits)
         self.health.check()
         if self.auto_remove and self.restart.name != "no":
             raise Invalid("can't create 'AutoRemove' container with restart policy")
@@ -206,6 +218,12 @@ def host_document(request: CreateRequest) -> Document:
         "ExtraHosts": list(request.extra_hosts) or None,
         "IpcMode": request.ipc_mode or "private",
         "PidMode": request.pid_mode,
+        "UTSMode": request.uts_mode,
+        "UsernsMode": request.userns_mode,
+        "CgroupnsMode": request.cgroupns_mode,
+        "CgroupParent": request.cgroup_parent,
+        "Runtime": request.runtime,
+        **({"Annotations": dict(request.annotations)} if request.annotations else {}),
         "Privileged": request.privileged,
         "ReadonlyRootfs": request.read_only,
         "SecurityOpt": list(request.security) or None,

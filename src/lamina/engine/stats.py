@@ -69,7 +69,7 @@ def sample(engine: "Engine", record: "ContainerRecord") -> Sample:
             read += table.get("read_bytes", 0)
             written += table.get("write_bytes", 0)
     received, sent = _network(pids[0]) if pids else (0, 0)
-    grouped = memory_used(record.id)
+    grouped = memory_used(record.id, str(record.host.get("CgroupParent") or ""))
     return Sample(
         threads=threads,
         cpu_s=ticks / _TICKS,

@@ -1,5 +1,6 @@
 """`update`: other limits, another restart policy, for what runs as well as for what does not."""
 
+from lamina.engine.block_io import check_block_io
 from lamina.engine.limits import check_limits
 from lamina.errors import Invalid
 from lamina.spec.limits import Limits
@@ -15,7 +16,9 @@ __all__ = ["joined", "update"]
 
 def joined(old: Limits, changes: Limits) -> Limits:
     """Give `old` with what `changes` names. A quota drives out processors by number, and back."""
-    values = {**old._asdict(), **{key: value for key, value in changes._asdict().items() if value}}
+    unsaid = Limits()._asdict()
+    changed = {key: value for key, value in changes._asdict().items() if value != unsaid[key]}
+    values = {**old._asdict(), **changed}
     if changes.nano_cpus:
         values |= {"cpu_period": 0, "cpu_quota": 0}
     elif changes.cpu_period or changes.cpu_quota:
@@ -46,6 +49,7 @@ def update(
 
     limits = joined(Limits.from_host(record.host), changes)
     check_limits(limits)
+    check_block_io(limits)
     host = {**record.host, **limits.to_host()}
     if policy is not None:
         if policy.name != "no" and host.get("AutoRemove"):

@@ -32,10 +32,17 @@ __all__ = ["Bubblewrap"]
 
 
 _PLACE = "/tmp"  # noqa: S108 - covered in a mount namespace of its own
-_ALWAYS = (
-    "--unshare-ipc", "--unshare-pid", "--unshare-uts", "--as-pid-1", "--die-with-parent",
-    "--clearenv",
-)  # fmt: skip
+_OWN = {
+    "ipc": ("--unshare-ipc",),
+    "pid": ("--unshare-pid", "--as-pid-1"),
+    "uts": ("--unshare-uts",),
+    "network": ("--unshare-net",),
+    "cgroup": ("--unshare-cgroup",),
+}
+_JOINED = {
+    "ipc": syscalls.CLONE_NEWIPC,
+    "network": syscalls.CLONE_NEWNET,
+}
 
 
 class Bubblewrap:
@@ -56,8 +63,14 @@ class Bubblewrap:
         console, slave, stdio = _console(launch)
         try:
             _make_points(root, config["mounts"], config["process"]["cwd"])
-            words = [*_ALWAYS, "--json-status-fd", str(status_write)]
-            words += ["--hostname", config["hostname"] or "container"]
+            words = ["--die-with-parent", "--clearenv", "--json-status-fd", str(status_write)]
+            for row in config["linux"]["namespaces"]:
+                words += () if "path" in row else _OWN.get(row["type"], ())
+                if row["type"] == "pid" and "path" in row:  # it shows the machine's /proc otherwise
+                    keep.append(os.open(row["path"], os.O_RDONLY | os.O_CLOEXEC))
+                    words += ["--pidns", str(keep[-1])]
+            if "--unshare-uts" in words:
+                words += ["--hostname", config.get("hostname") or "container"]
             near = _sources(config)
             words += _identity_words(config["process"]["user"])
             words += ["--bind", near.get(config["root"]["path"], config["root"]["path"]), "/"]
@@ -67,8 +80,6 @@ class Bubblewrap:
             if filter_fd >= 0:
                 words += ["--seccomp", str(filter_fd)]
                 keep.append(filter_fd)
-            if _network(config) == "":
-                words.append("--unshare-net")
             words_fd = _in_memory("bwrap", b"".join(os.fsencode(w) + b"\0" for w in words))
             keep.append(words_fd)
             line = [self.path, "--args", str(words_fd), "--", *config["process"]["args"]]
@@ -145,13 +156,17 @@ def _identity_words(user: Document) -> list[str]:
 def _before(launch: Launch, slave: int, near: dict[str, str]) -> Callable[[], None]:
     """Give what the child does before it becomes bubblewrap."""
     user = launch.config["process"]["user"]
-    network = _network(launch.config)
+    joined = {
+        _JOINED[row["type"]]: row["path"]
+        for row in launch.config["linux"]["namespaces"]
+        if "path" in row and row["type"] in _JOINED
+    }
 
     def before() -> None:
         launch.enter()
-        if network.startswith("/"):
-            with open(network, "rb") as file:
-                syscalls.setns(file.fileno(), syscalls.CLONE_NEWNET)
+        for flag, path in joined.items():
+            with open(path, "rb") as file:
+                syscalls.setns(file.fileno(), flag)
         if slave >= 0:
             take_terminal(slave)
         if near:
@@ -251,14 +266,6 @@ def _console(launch: Launch) -> tuple[int, int, Stdio]:
         return -1, -1, launch.stdio
     ours, theirs = os.openpty()
     return ours, theirs, Stdio(theirs, theirs, theirs)
-
-
-def _network(config: Document) -> str:
-    """Give the network namespace: a path, empty for a new one, a dash for the host's."""
-    for row in config["linux"]["namespaces"]:
-        if row["type"] == "network":
-            return str(row.get("path", ""))
-    return "-"
 
 
 def _identity(process: Document) -> list[str]:

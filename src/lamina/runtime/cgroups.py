@@ -32,7 +32,10 @@ __all__ = [
 _ROOT = "/sys/fs/cgroup"
 _FOLDER = "lamina"
 _OWN = "/proc/self/cgroup"
-_CONTROLLERS = ("memory", "cpu", "cpuset", "pids")
+_CONTROLLERS = ("memory", "cpu", "cpuset", "pids", "io")
+_LEGACY_NAMES = {"io": "blkio"}
+_PARENT = f"/{_FOLDER}"
+_GROUPS = "groups"
 _MEMORY = "memory.limit_in_bytes"
 # What Docker lets a container's devices be: null, zero, full, random, urandom, tty, console, ptmx,
 # pts, and making (not opening) any node.
@@ -67,6 +70,14 @@ class Cgroup(NamedTuple):
     confined: bool = False
     places: tuple[tuple[str, str], ...] = ()
 
+    def shown(self) -> tuple[tuple[str, str], ...]:
+        """Give (folder here, where the container sees it) of each: /sys/fs/cgroup, or below that."""
+        if layout() == "unified":
+            return tuple((folder, _ROOT) for folder in self.folders[:1])
+        # The unified hierarchy of the hybrid layout only freezes, and crun must not see it.
+        rows = [(folder, folder.split("/")[_ROOT.count("/") + 1]) for folder in self.folders]
+        return tuple((folder, f"{_ROOT}/{name}") for folder, name in rows if name != "unified")
+
     def enter(self) -> None:
         """Move this process into the group."""
         for folder in self.folders:
@@ -90,6 +101,23 @@ class Cgroup(NamedTuple):
                     return True
             time.sleep(0.005)
         return False
+
+    def pids(self) -> tuple[int, ...]:
+        """List the processes inside, in this process's numbers; those it cannot see are left out."""
+        found: list[int] = []
+        for folder in self.folders[:1]:
+            with suppress(OSError), open(f"{folder}/cgroup.procs", encoding="ascii") as file:
+                found = [pid for line in file if (pid := int(line))]
+        return tuple(found)
+
+    def kill(self) -> None:
+        """Kill every process inside, also those that it starts meanwhile."""
+        for _ in range(100):
+            pids = self.pids()
+            if not pids:
+                return
+            signal_all(pids, signal.SIGKILL)
+            time.sleep(0.005)
 
     def remove(self) -> None:
         """Remove the folders; processes that are still ending get a moment."""
@@ -127,12 +155,14 @@ class Cgroup(NamedTuple):
                     hint="the container may use more than that already, or the machine has less",
                 ) from error
 
-    def extended(self, container: str, limits: Limits, pids: Sequence[int]) -> "Cgroup":
+    def extended(
+        self, container: str, limits: Limits, pids: Sequence[int], parent: str = ""
+    ) -> "Cgroup":
         """Give the group with the controllers that `limits` need; `pids` are moved into those."""
         wanted = [name for name in limits.controllers if name not in dict(self.places)]
         if not wanted:
             return self
-        new = _more(container, wanted)
+        new = _more(container, wanted, parent)
         for folder in dict.fromkeys(folder for _, folder in new):
             if folder not in self.folders:
                 for pid in pids:
@@ -171,11 +201,12 @@ def _bases() -> dict[str, str]:
         "legacy": {"freezer": f"{_ROOT}/freezer"},
     }.get(layout(), {})
     for name in ("devices", *_CONTROLLERS) if roots and len(roots) == 1 else ():
-        roots[name] = f"{_ROOT}/{name}"
+        roots[name] = f"{_ROOT}/{_LEGACY_NAMES.get(name, name)}"
     own = _own_groups()
     found = {}
     for name, root in roots.items():
-        if base := _base(root, own.get("" if root in (_ROOT, f"{_ROOT}/unified") else name, "")):
+        unified = root in (_ROOT, f"{_ROOT}/unified")
+        if base := _base(root, own.get("" if unified else _LEGACY_NAMES.get(name, name), "")):
             found[name] = base
     return found
 
@@ -222,13 +253,14 @@ def limitable(controllers: Collection[str]) -> frozenset[str]:
     return frozenset(name for name in controllers if name in bases and _enabled(bases[name], name))
 
 
-def _enabled(base: str, controller: str) -> bool:
+def _enabled(base: str, controller: str, parent: str = "") -> bool:
     """Have the groups of containers get `controller`; False where that cannot be."""
     if layout() != "unified":
         return os.path.isdir(base)
     try:
-        os.makedirs(f"{base}/{_FOLDER}", exist_ok=True)
-        for folder in (base, f"{base}/{_FOLDER}"):
+        parts = _parent(parent).strip("/").split("/")
+        os.makedirs(base + _parent(parent), exist_ok=True)
+        for folder in (base, *("/".join((base, *parts[:n])) for n in range(1, len(parts) + 1))):
             with open(f"{folder}/cgroup.subtree_control", encoding="ascii") as file:
                 if controller in file.read().split():
                     continue
@@ -238,27 +270,33 @@ def _enabled(base: str, controller: str) -> bool:
     return True
 
 
-def _more(container: str, controllers: Sequence[str]) -> tuple[tuple[str, str], ...]:
+def _parent(parent: str) -> str:
+    """Give the group that holds those of containers, below where groups may be made: `/lamina`."""
+    return f"/{parent.strip('/')}" if parent.strip("/") else _PARENT
+
+
+def _more(container: str, controllers: Sequence[str], parent: str) -> tuple[tuple[str, str], ...]:
     """Make the folders of a container's group for `controllers`. Raises: LimitRefused."""
     bases = _bases()
     made = []
     for name in controllers:
-        if name not in bases or not _enabled(bases[name], name):
+        if name not in bases or not _enabled(bases[name], name, parent):
             continue  # `limitable` told of it before
-        folder = f"{bases[name]}/{_FOLDER}/{container}"
+        folder = f"{bases[name]}{_parent(parent)}/{container}"
         try:
             os.makedirs(folder, exist_ok=True)
             if name == "cpuset" and layout() != "unified":
-                _inherit_sets(folder)
+                _inherit_sets(folder, bases[name])
         except OSError as error:
             raise LimitRefused(f"cannot make a group for {name}: {error.strerror}") from error
         made.append((name, folder))
     return tuple(made)
 
 
-def _inherit_sets(folder: str) -> None:
+def _inherit_sets(folder: str, base: str) -> None:
     """Fill a new group's processors and memory nodes from above: empty ones take no process."""
-    for path in (os.path.dirname(folder), folder):
+    parts = folder.removeprefix(f"{base}/").split("/")
+    for path in ("/".join((base, *parts[:n])) for n in range(1, len(parts) + 1)):
         for name in ("cpuset.cpus", "cpuset.mems"):
             with open(f"{path}/{name}", encoding="ascii") as file:
                 if file.read().strip():
@@ -268,14 +306,14 @@ def _inherit_sets(folder: str) -> None:
             _write(f"{path}/{name}", text)
 
 
-def memory_used(container: str) -> int | None:
+def memory_used(container: str, parent: str = "") -> int | None:
     """Give the bytes that a container's group holds, cached files that can go left out; else None."""
     base = _bases().get("memory", "")
     for used, inactive in (
         ("memory.usage_in_bytes", "total_inactive_file"),
         ("memory.current", "inactive_file"),
     ):
-        folder = f"{base}/{_FOLDER}/{container}"
+        folder = f"{base}{_parent(parent)}/{container}"
         with suppress(OSError):
             with open(f"{folder}/{used}", encoding="ascii") as file:
                 total = int(file.read())
@@ -285,10 +323,16 @@ def memory_used(container: str) -> int | None:
     return None
 
 
-def discard(container: str) -> None:
-    """Remove what a shim that was killed left of its container's group."""
-    folders = dict.fromkeys(f"{base}/{_FOLDER}/{container}" for base in _bases().values())
-    Cgroup(tuple(folder for folder in folders if os.path.isdir(folder))).remove()
+def discard(container: str, run_folder: str = "") -> None:
+    """Remove what a shim that was killed left of its container's group, processes and all."""
+    folders = [f"{base}{_PARENT}/{container}" for base in _bases().values()]
+    with suppress(OSError):  # runc makes one in each hierarchy
+        folders += [f"{_ROOT}/{name}{_PARENT}/{container}" for name in os.listdir(_ROOT)]
+    with suppress(OSError), open(f"{run_folder}/{_GROUPS}", encoding="utf-8") as file:
+        folders += [line.rstrip("\n") for line in file]
+    group = Cgroup(tuple(folder for folder in dict.fromkeys(folders) if os.path.isdir(folder)))
+    group.kill()
+    group.remove()
 
 
 def create(
@@ -298,22 +342,29 @@ def create(
     limits: Limits = Limits(),  # noqa: B008 - a frozen value
     devices: Sequence[str] = (),
     in_force: bool = True,
+    parent: str = "",
+    run_folder: str = "",
 ) -> Cgroup:
     """Make the group of `container`, its limits in force; an empty one where this process may not.
 
     `devices` are further rules (`c 1:3 rwm`) of what may be opened. Without `in_force` a runtime
-    writes the limits into the same group itself. Raises: LimitRefused.
+    writes the limits into the same group itself. A `parent` of its own (`/a/b`) is noted in
+    `run_folder` for `discard`. Raises: LimitRefused.
     """
     bases = _bases()
-    folders = [
-        f"{bases[name]}/{_FOLDER}/{container}" for name in ("freezer", "devices") if name in bases
-    ]
+    places = {name: f"{base}{_parent(parent)}/{container}" for name, base in bases.items()}
+    if parent:
+        hierarchies = () if layout() == "unified" else os.listdir(_ROOT)
+        made = [f"{_ROOT}/{name}{_parent(parent)}/{container}" for name in hierarchies]
+        with open(f"{run_folder}/{_GROUPS}", "w", encoding="utf-8") as file:
+            file.writelines(f"{folder}\n" for folder in dict.fromkeys((*places.values(), *made)))
+    folders = [places[name] for name in ("freezer", "devices") if name in bases]
     if "devices" not in bases:  # the unified layout confines devices by programs only
         group = _make(folders, confined=False)
     else:
         group = _confined(_make(folders, confined=True), folders, devices, privileged=privileged)
     if limits.controllers:
-        group = group.extended(container, limits, ())
+        group = group.extended(container, limits, (), parent)
         try:
             if in_force:
                 group.limit(limits)

@@ -27,6 +27,7 @@ _NEEDED = (fcntl, termios, warnings)  # the last by os.execvpe
 _KINDS = (
     ("user", syscalls.CLONE_NEWUSER),
     ("ipc", syscalls.CLONE_NEWIPC),
+    ("cgroup", syscalls.CLONE_NEWCGROUP),
     ("uts", syscalls.CLONE_NEWUTS),
     ("net", syscalls.CLONE_NEWNET),
     ("pid", syscalls.CLONE_NEWPID),

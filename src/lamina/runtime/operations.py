@@ -6,7 +6,7 @@ import signal
 from contextlib import suppress
 
 from lamina.errors import InUse, Invalid
-from lamina.runtime import cgroups
+from lamina.runtime import cgroups, sharing
 from lamina.runtime.frames import Stream, frame
 from lamina.runtime.process import OURS, StartFailed
 from lamina.runtime.relay import Answer, Client
@@ -119,6 +119,8 @@ def _inside(shim: "Shim") -> list[int]:
 
     What carries its packets may have a namespace of its own beside that.
     """
+    if shim.bundle.pid:
+        return sharing.processes(shim)
     own = os.readlink("/proc/self/ns/pid")
     found = []
     with suppress(OSError, Invalid):
@@ -151,11 +153,11 @@ def _processes(shim: "Shim", _request: Document, _client: Client) -> Answer:
 
 def _update(shim: "Shim", request: Document, _client: Client) -> Answer:
     """Change limits and restart policy of what runs; processes enter further groups as they are."""
-    limits = Limits(*request["limits"])
+    limits = Limits.from_json(request["limits"])
     if shim.started is not None:
-        shim.group = shim.group.extended(shim.id, limits, _inside(shim))
+        shim.group = shim.group.extended(shim.id, limits, _inside(shim), shim.bundle.cgroup_parent)
         shim.group.limit(limits)
-    shim.bundle = shim.bundle._replace(limits=Limits(*request["all_limits"]))
+    shim.bundle = shim.bundle._replace(limits=Limits.from_json(request["all_limits"]))
     shim.keeper.follow(request["restart"])
     return {}, ()
 
@@ -167,6 +169,10 @@ def _root(shim: "Shim", _request: Document, _client: Client) -> Answer:
 def _netns(shim: "Shim", _request: Document, _client: Client) -> Answer:
     fd = os.open(f"/proc/{shim.pid()}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     return {}, (fd,)
+
+
+def _lend(shim: "Shim", request: Document, _client: Client) -> Answer:
+    return sharing.lend(shim, request["kind"])
 
 
 def _userns(_shim: "Shim", _request: Document, _client: Client) -> Answer:
@@ -214,6 +220,7 @@ _OPERATIONS: "dict[str, Callable[[Shim, Document, Client], Answer]]" = {
     "disconnect": _disconnect,
     "exec": _exec,
     "freeze": _freeze,
+    "lend": _lend,
     "netns": _netns,
     "processes": _processes,
     "resize": _resize,

@@ -61,7 +61,7 @@ def _bundled_bubblewrap() -> str:
     return ""
 
 
-def choose(wanted: str = "") -> Choice:
+def choose(wanted: str = "", *, by: str = "LAMINA_RUNTIME") -> Choice:
     """Take the runtime called `wanted`, else the first of crun, runc and bubblewrap that is here.
 
     As a plain user runc is passed over for bubblewrap where it could not make cgroups.
@@ -69,13 +69,11 @@ def choose(wanted: str = "") -> Choice:
     """
     if wanted:
         if wanted not in NAMES:
-            raise Invalid(
-                f"unknown runtime {wanted!r}", hint=f"LAMINA_RUNTIME is one of {', '.join(NAMES)}"
-            )
+            raise Invalid(f"unknown runtime {wanted!r}", hint=f"{by} is one of {', '.join(NAMES)}")
         path = find(wanted)
         if not path:
             raise RuntimeMissing(f"{wanted} is not installed", hint=f"`apt install {wanted}`")
-        return Choice(wanted, path, "asked for by LAMINA_RUNTIME")
+        return Choice(wanted, path, f"asked for by {by}")
     missing: list[str] = []
     for name in NAMES:
         path = find(name)

@@ -15,7 +15,7 @@ import time
 from contextlib import suppress
 
 from lamina.errors import Invalid, LaminaError
-from lamina.runtime import cgroups, frames, syscalls, userns
+from lamina.runtime import cgroups, frames, sharing, syscalls, userns
 from lamina.runtime.frames import Stream, frame
 from lamina.runtime.keeping import Keeper
 from lamina.runtime.log import LogWriter, timestamp
@@ -82,13 +82,12 @@ def main() -> None:
         if wires:
             wires.begin()
         layers.acquire([_mount(row) for row in request["layers"]])
-        syscalls.unshare(syscalls.CLONE_NEWNS | syscalls.CLONE_NEWPID)
+        sharing.unshare(request)
     except (LaminaError, OSError) as error:
         refuse(starter, StartFailed(f"cannot prepare the container: {error}"))
         layers.release()
         sys.exit(1)
-    if os.fork():
-        os._exit(0)
+    sharing.go_on(request)
     shim = Shim(request, starter, host_proc, wires)
     try:
         shim.run()
@@ -183,6 +182,8 @@ class Shim:
         return error if isinstance(error, LaminaError) else StartFailed(str(error))
 
     def _note_end(self, code: int, relay: Relay) -> None:
+        if self.bundle.pid:
+            sharing.end_rest(self)
         self.started = None
         self.paused = False
         facts: Document = {}
@@ -220,8 +221,7 @@ class Shim:
     def _prepare(self) -> None:
         """Make the mounts, and from them the document that every start uses."""
         syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_SLAVE)
-        flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
-        syscalls.mount("proc", "/proc", "proc", flags)
+        self.bundle = sharing.borrow(self.bundle, self.request["joined"], self.run_folder)
         for row in self.request["mounts"]:
             perform(_mount(row))
         self.record(network=self.wires.finish() if self.wires else {})
@@ -236,6 +236,8 @@ class Shim:
             limits=self.bundle.limits,
             devices=self.bundle.device_rules,
             in_force=not self._runtime_confines,
+            parent=self.bundle.cgroup_parent,
+            run_folder=self.run_folder,
         )
         root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
@@ -249,6 +251,7 @@ class Shim:
             rootfs=rootfs,
             known_groups=userns.mapped(),
             rootless=userns.rootless_uid() is not None,
+            groups=self.group.shown(),
         )
         stdin = self.request["open_stdin"]
         pipes = Pipes(terminal=self.settings.terminal, stdin=stdin)

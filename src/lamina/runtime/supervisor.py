@@ -38,6 +38,7 @@ class Order:
     Healthcheck), their `process` and `timeout_s`.
     `journal` is where events are noted (`path`) and what goes with each (`attributes`); may be empty.
     `doomed` lists files, folders and links to remove at the end, in this order (`--rm`).
+    `joined` maps `pid` and `ipc` to the sockets of shims whose containers' namespaces are entered.
     `network` is what `net.wires` reads; empty where the container has nothing of its own.
     """
 
@@ -58,6 +59,7 @@ class Order:
     restart: Document = field(default_factory=dict)
     health: Document = field(default_factory=dict)
     journal: Document = field(default_factory=dict)
+    joined: Document = field(default_factory=dict)
 
     def to_json(self) -> Document:
         """Give the order as the shim reads it."""
@@ -81,6 +83,7 @@ class Order:
             "restart": self.restart,
             "health": self.health,
             "journal": self.journal,
+            "joined": self.joined,
         }
 
 

@@ -4,7 +4,7 @@ Spec: runtime-spec config.md, config-linux.md. The defaults (capabilities, maske
 paths, mounts, devices) are those that Docker gives its containers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from lamina.errors import Invalid
 from lamina.spec.limits import Limits, resources
@@ -106,6 +106,7 @@ _MASKED = (
 _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 _NOTHING: Mapping[str, str] = {}
 _TTY_GROUP = 5
+_GROUPS = "/sys/fs/cgroup"
 _DEFAULT_SHM = 64 << 20
 
 
@@ -240,7 +241,9 @@ class ProcessSettings(NamedTuple):
 class Bundle(NamedTuple):
     """What a container is, beyond its first process.
 
-    `network` is `host`, `none` or the path of a network namespace. `binds` are finished
+    `network` is `host`, `none` or the path of a network namespace. `pid`, `ipc` and `uts` are empty
+    for namespaces of its own, `host`, or the path of one to join; `ipc` may be `shareable`, or `none`
+    for no /dev/shm. `own_cgroups` gives it a cgroup namespace. `binds` are finished
     runtime-spec mounts, in order. `tmpfs` maps a path to its mount options. `device_rules` are what
     may be opened beyond Docker's devices, as the devices controller writes it: `c 10:229 rwm`.
     """
@@ -253,8 +256,12 @@ class Bundle(NamedTuple):
     init: bool = False
     shm_size: int = _DEFAULT_SHM
     cgroup: str = ""
-    host_pid: bool = False
-    host_ipc: bool = False
+    cgroup_parent: str = ""
+    own_cgroups: bool = False
+    pid: str = ""
+    ipc: str = ""
+    uts: str = ""
+    annotations: Mapping[str, str] = _NOTHING
     masked: bool = True
     binds: tuple[Document, ...] = ()
     tmpfs: Mapping[str, str] = _NOTHING
@@ -267,7 +274,7 @@ class Bundle(NamedTuple):
         """Read what `to_json` gave."""
         values = {name: document[name] for name in cls._fields}
         values["binds"] = tuple(values["binds"])
-        values["limits"] = Limits(*values["limits"])
+        values["limits"] = Limits.from_json(values["limits"])
         values["device_rules"] = tuple(values["device_rules"])
         return cls(**values)
 
@@ -320,18 +327,14 @@ def runtime_config(
     rootfs: str,
     known_groups: int = 1 << 32,
     rootless: bool = False,
+    groups: Sequence[tuple[str, str]] = (),
 ) -> Document:
-    """Give the whole `config.json`. `known_groups` is how many group IDs the namespace maps."""
-    kinds = ["mount", "uts"]
-    kinds += [] if bundle.host_pid else ["pid"]
-    kinds += [] if bundle.host_ipc else ["ipc"]
-    namespaces: list[Document] = [{"type": kind} for kind in kinds]
-    if bundle.network.startswith("/"):
-        namespaces.append({"type": "network", "path": bundle.network})
-    elif bundle.network != "host":
-        namespaces.append({"type": "network"})
+    """Give the whole `config.json`. `known_groups` is how many group IDs the namespace maps.
+
+    `groups` are the container's own control groups: the folder here, and where it is shown.
+    """
     linux: Document = {
-        "namespaces": namespaces,
+        "namespaces": list(_namespaces(bundle)),
         "maskedPaths": [] if bundle.privileged or not bundle.masked else list(_MASKED),
         "readonlyPaths": [] if bundle.privileged or not bundle.masked else list(_READ_ONLY),
     }
@@ -349,12 +352,25 @@ def runtime_config(
         linux["resources"] = {"devices": rules, **resources(bundle.limits)}
     return {
         "ociVersion": "1.0.2",
-        "hostname": bundle.hostname,
+        **({} if bundle.uts == "host" else {"hostname": bundle.hostname}),
+        **({"annotations": dict(bundle.annotations)} if bundle.annotations else {}),
         "root": {"path": rootfs, "readonly": bundle.read_only},
         "process": runtime_process(process, account),
-        "mounts": _mounts(bundle, known_groups=known_groups, rootless=rootless),
+        "mounts": _mounts(bundle, known_groups=known_groups, rootless=rootless, groups=groups),
         "linux": linux,
     }
+
+
+def _namespaces(bundle: Bundle) -> Iterator[Document]:
+    yield {"type": "mount"}
+    places = {"uts": bundle.uts, "pid": bundle.pid, "ipc": bundle.ipc, "network": bundle.network}
+    for kind, place in places.items():
+        if place.startswith("/"):
+            yield {"type": kind, "path": place}
+        elif place != "host":
+            yield {"type": kind}
+    if bundle.own_cgroups:
+        yield {"type": "cgroup"}
 
 
 def _device_rule(text: str) -> Document:
@@ -370,7 +386,9 @@ def _mount(target: str, kind: str, source: str, *options: str) -> Document:
     return {"destination": target, "type": kind, "source": source, "options": list(options)}
 
 
-def _mounts(bundle: Bundle, *, known_groups: int, rootless: bool) -> list[Document]:
+def _mounts(
+    bundle: Bundle, *, known_groups: int, rootless: bool, groups: Sequence[tuple[str, str]]
+) -> list[Document]:
     """List the mounts parents first, so that a mount on /a never hides one on /a/b."""
     pts = ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620"]
     if known_groups > _TTY_GROUP:
@@ -382,19 +400,25 @@ def _mounts(bundle: Bundle, *, known_groups: int, rootless: bool) -> list[Docume
     else:
         sysfs = _mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", access)
     shm = f"size={bundle.shm_size}"
+    if bundle.pid == "host" and rootless:  # a new proc belongs to the PID namespace's owner
+        proc = _mount("/proc", "bind", "/proc", "rbind", "nosuid", "noexec", "nodev")
+    else:
+        proc = _mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev")
     fixed = [
-        _mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
+        proc,
         _mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
         _mount("/dev/pts", "devpts", "devpts", *pts),
         sysfs,
         _mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"),
         _mount("/dev/shm", "tmpfs", "shm", "nosuid", "noexec", "nodev", "mode=1777", shm),  # noqa: S108 - the container's own
     ]
-    if bundle.host_ipc:
-        fixed[4:] = [
-            _mount("/dev/mqueue", "bind", "/dev/mqueue", "rbind"),
-            _mount("/dev/shm", "bind", "/dev/shm", "rbind"),  # noqa: S108 - the host's, asked for
-        ]
+    if bundle.ipc == "none":
+        fixed.pop()
+    elif bundle.ipc == "host":
+        fixed[-1] = _mount("/dev/shm", "bind", "/dev/shm", "rbind")  # noqa: S108 - asked for
+        if rootless:  # message queues may only be shown by the IPC namespace's owner
+            fixed.pop(-2)
+    fixed += _group_mounts(groups, access)
     chosen = [
         _mount(path, "tmpfs", "tmpfs", "nosuid", "nodev", "noexec", *_tmpfs_options(options))
         for path, options in bundle.tmpfs.items()
@@ -403,6 +427,17 @@ def _mounts(bundle: Bundle, *, known_groups: int, rootless: bool) -> list[Docume
     chosen.sort(key=lambda mount: str(mount["destination"]).count("/"))
     taken = {str(mount["destination"]).rstrip("/") for mount in chosen}
     return [mount for mount in fixed if mount["destination"] not in taken] + chosen
+
+
+def _group_mounts(groups: Sequence[tuple[str, str]], access: str) -> list[Document]:
+    """Show the container its own groups, as programs look there for their limits."""
+    common = ("nosuid", "noexec", "nodev")
+    found = []
+    if groups and groups[0][1] != _GROUPS:  # one folder for each hierarchy
+        found.append(_mount(_GROUPS, "tmpfs", "tmpfs", *common, "mode=755", "size=64k"))
+    return found + [
+        _mount(target, "bind", folder, "bind", *common, access) for folder, target in groups
+    ]
 
 
 def _tmpfs_options(text: str) -> list[str]:

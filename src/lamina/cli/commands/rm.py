@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lamina.cli import refused
 from lamina.cli.each import for_each
 from lamina.cli.flags import BOOL, Command, Flag
 
@@ -20,6 +21,7 @@ COMMAND = Command(
         Flag(
             "force", "f", kind=BOOL, help="Force the removal of a running container (uses SIGKILL)"
         ),
+        *refused.REMOVE,
         Flag(
             "volumes", "v", kind=BOOL, help="Remove anonymous volumes associated with the container"
         ),
@@ -30,6 +32,7 @@ COMMAND = Command(
 
 def main(arguments: Arguments, context: Context) -> int:
     """Remove each; with --force one that is not there is told, and no failure (as Docker's)."""
+    refused.refuse(arguments, refused.REMOVE)
     force, volumes = arguments.flag("force"), arguments.flag("volumes")
     context.enter_namespace()
 

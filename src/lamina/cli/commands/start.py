@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lamina.cli import refused
 from lamina.cli.each import for_each
 from lamina.cli.flags import BOOL, ArityWrong, Command, Flag
 
@@ -25,6 +26,7 @@ COMMAND = Command(
         Flag("attach", "a", kind=BOOL, help="Attach STDOUT/STDERR and forward signals"),
         Flag("detach-keys", help="Override the key sequence for detaching a container"),
         Flag("interactive", "i", kind=BOOL, help="Attach container's STDIN"),
+        *refused.START,
     ),
     arity=(0, None),
 )
@@ -36,6 +38,7 @@ def main(arguments: Arguments, context: Context) -> int:
     from lamina.engine.execution import ContainerRunning
     from lamina.errors import Invalid
 
+    refused.refuse(arguments, refused.START)
     names = arguments.positional
     if not names and not arguments.flag("all-restart"):
         raise ArityWrong("'lamina start' requires at least 1 argument")

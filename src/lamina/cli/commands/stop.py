@@ -18,8 +18,8 @@ COMMAND = Command(
     summary="Stop one or more running containers",
     flags=(
         Flag("signal", "s", help="Signal to send to the container"),
-        Flag("time", "t", kind=INT, help="Seconds to wait before killing the container"),
-        Flag("timeout", kind=INT, hidden=True),
+        Flag("time", kind=INT, hidden=True),
+        Flag("timeout", "t", kind=INT, help="Seconds to wait before killing the container"),
     ),
     arity=(1, None),
 )

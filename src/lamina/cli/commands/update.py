@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lamina.cli import refused
 from lamina.cli.each import for_each
 from lamina.cli.flags import Command, FlagInvalid
 from lamina.cli.keeping_flags import RESTART
@@ -18,7 +19,7 @@ COMMAND = Command(
     name="update",
     usage="lamina update [OPTIONS] CONTAINER [CONTAINER...]",
     summary="Update configuration of one or more containers",
-    flags=(*LIMIT_FLAGS, RESTART),
+    flags=(*LIMIT_FLAGS, RESTART, *refused.UPDATE),
     arity=(1, None),
 )
 
@@ -30,6 +31,7 @@ def main(arguments: Arguments, context: Context) -> int:
 
     if not any(arguments.changed(flag.name) for flag in COMMAND.flags):
         raise FlagInvalid("you must provide one or more flags when using this command")
+    refused.refuse(arguments, refused.UPDATE)
     limits = limits_of(arguments)
     policy = None
     if arguments.changed("restart"):
