@@ -87,3 +87,34 @@ def test_our_own_failures_end_with_125_and_others_keep_their_code():
     kept = LaminaError("x")
     kept.exit_code = 127  # type: ignore[attr-defined]
     assert as_ours(kept).exit_code == 127  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("=x", "no variable name on line '=x'"),
+        ("a b=c", "variable 'a b' contains whitespaces"),
+        (b"ok=1\n\xff=2", "contains invalid utf8 bytes at line 2"),
+    ],
+)
+def test_a_line_of_a_file_that_cannot_be_read_is_said_in_dockers_words(tmp_path, text, words):
+    (tmp_path / "env").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(Invalid, match=words):
+        read_env_files((f"{tmp_path}/env",), {})
+
+
+def test_values_in_files_stand_as_they_are_with_quotes_and_spaces(tmp_path):
+    (tmp_path / "env").write_text('A="q" # no comment \r\n  B=\n#C=1\n', newline="")
+    assert read_env_files((f"{tmp_path}/env",), {}) == ['A="q" # no comment ', "B="]
+
+
+def test_only_streams_that_there_are_can_be_attached():
+    with pytest.raises(FlagInvalid, match='"-a, --attach" flag: valid streams are STDIN'):
+        request("-a", "stdlog", "i")
+
+
+@pytest.mark.parametrize("option", ["foo", "size", "size=", "exec=1"])
+def test_an_option_of_tmpfs_that_does_not_exist_is_named(option):
+    with pytest.raises(Invalid, match=f'Invalid tmpfs option "{option}"'):
+        request("--tmpfs", f"/t:{option}", "i")
+    assert request("--tmpfs", "/t:size=64m,exec", "i").tmpfs == {"/t": "size=64m,exec"}

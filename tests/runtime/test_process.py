@@ -9,7 +9,6 @@ from lamina.runtime.process import (
     Stdio,
     exit_code,
     last_error,
-    missing_program,
     reap,
     spawn,
 )
@@ -29,6 +28,7 @@ from lamina.runtime.process import (
         ("unable to setup user: invalid argument", ["x"], "not among the user ids you have", 125),
         ("setrlimit: Operation not permitted", ["x"], "setrlimit", 125),
         ("", [], "said nothing", 125),
+        ("open /proc/sys/net/core/nope: No such file or directory", ["x"], "/proc/sys/net", 125),
     ],
 )  # fmt: skip
 def test_a_runtimes_words_become_dockers(said: str, args: list[str], words: str, code: int):
@@ -40,6 +40,8 @@ def test_a_runtimes_words_become_dockers(said: str, args: list[str], words: str,
 def test_what_a_failure_says_already_is_not_said_twice():
     known = StartFailed.explain("executable file `x` not found in $PATH: No such file", ["x"])
     assert known.with_words("executable file `x` not found in $PATH").message == known.message
+    denied = StartFailed("out").with_words("bwrap: execvp /b/x: Permission denied")
+    assert (denied.message, denied.exit_code) == ('exec: "/b/x": permission denied', 126)
     other = StartFailed.explain("", ["x"])
     assert other.with_words("out of luck").message == f"{other.message}: out of luck"
 
@@ -75,22 +77,6 @@ def test_the_last_error_of_a_runtimes_log_is_read(tmp_path):
     log.write_text("plain words\n")
     assert last_error(str(log)) == "plain words"
     assert last_error(str(tmp_path / "none")) == ""
-
-
-def test_a_program_is_looked_for_as_the_container_will(tmp_path):
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "good").write_text("")
-    (tmp_path / "bin" / "good").chmod(0o755)
-    (tmp_path / "bin" / "plain").write_text("")
-    root = os.open(tmp_path, os.O_PATH)
-    env = ["PATH=/none:/bin"]
-    assert missing_program(root, "good", env, "/") == ""
-    assert missing_program(root, "./good", env, "/bin") == ""
-    assert "permission denied" in missing_program(root, "plain", env, "/")
-    assert "is a directory" in missing_program(root, "/bin", env, "/")
-    assert "no such file or directory" in missing_program(root, "/x", env, "/")
-    assert "not found in $PATH" in missing_program(root, "x", env, "/")
-    os.close(root)
 
 
 def test_wait_statuses_are_shell_codes():

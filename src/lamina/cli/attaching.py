@@ -12,7 +12,15 @@ if TYPE_CHECKING:
     from lamina.runtime.attach import Attachment
     from lamina.runtime.frames import Stream
 
-__all__ = ["follow", "need_terminal", "output_writer", "proxied", "stdin_of", "tell_warnings"]
+__all__ = [
+    "check_detach_keys",
+    "follow",
+    "need_terminal",
+    "output_writer",
+    "proxied",
+    "stdin_of",
+    "tell_warnings",
+]
 
 DETACH_HELP = "Override the key sequence for detaching a container"
 
@@ -23,6 +31,14 @@ def stdin_of(context: Context) -> int:
         return context.stdin.fileno()
     except (AttributeError, OSError, ValueError):
         return -1
+
+
+def check_detach_keys(text: str) -> None:
+    """Refuse keys that cannot be before anything is made. Raises: Invalid."""
+    if text:
+        from lamina.runtime.console import DetachKeys
+
+        DetachKeys(text)
 
 
 def need_terminal(context: Context, *, terminal: bool, stdin: bool) -> None:

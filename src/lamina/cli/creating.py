@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 
 from lamina.cli import isolating, keeping_flags, networking, refused
 from lamina.cli.flags import BOOL, BYTES, INT, LIST, MAP, STRING, Flag, FlagInvalid
+from lamina.cli.kinds import Kind, Value
 from lamina.cli.limiting import CREATE_FLAGS, limits_of, warn
 from lamina.errors import Invalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from lamina.cli.context import Context
     from lamina.cli.flags import Arguments
     from lamina.engine.records import ContainerRecord
@@ -18,8 +22,16 @@ if TYPE_CHECKING:
 
 __all__ = ["FLAGS", "as_ours", "create", "read_env_files", "request_of", "with_values"]
 
+
+def _parse_stream(text: str) -> Value:
+    if text.lower() not in ("stdin", "stdout", "stderr"):
+        raise ValueError("valid streams are STDIN, STDOUT and STDERR")
+    return (text.lower(),)
+
+
+STREAMS = Kind("list", (), _parse_stream, LIST.gather)
 FLAGS = (
-    Flag("attach", "a", kind=LIST, help="Attach to STDIN, STDOUT or STDERR"),
+    Flag("attach", "a", kind=STREAMS, help="Attach to STDIN, STDOUT or STDERR"),
     Flag("cap-add", kind=LIST, help="Add Linux capabilities"),
     Flag("cap-drop", kind=LIST, help="Drop Linux capabilities"),
     Flag("cidfile", help="Write the container ID to the file"),
@@ -64,13 +76,17 @@ FLAGS = (
 _SECURITY = ("no-new-privileges", "seccomp", "systempaths", "apparmor", "label")
 
 
+_TMPFS_VALUES = ("gid", "mode", "mpol", "nr_blocks", "nr_inodes", "size", "uid")
+_TMPFS_WORDS = (
+    "async", "atime", "defaults", "dev", "diratime", "dirsync", "exec", "mand", "noatime", "nodev",
+    "nodiratime", "noexec", "nomand", "norelatime", "nostrictatime", "nosuid", "private", "relatime",
+    "remount", "ro", "rprivate", "rw", "strictatime", "suid", "sync", "tmpcopyup", "notmpcopyup",
+)  # fmt: skip
+
+
 def create(arguments: Arguments, context: Context, *, attached: bool = True) -> ContainerRecord:
     """Make the container that the words ask for, its image pulled first where it is missing."""
     request = request_of(arguments, context, attached=attached)
-    if request.cidfile and os.path.exists(request.cidfile):
-        raise Invalid(
-            f"container ID file found, make sure the other container isn't running or delete {request.cidfile}"
-        )
     networks = tuple(endpoint.network for endpoint in request.networks.endpoints)
     shared = tuple(f"container:{name}" for name in isolating.joined_containers(arguments))
     context.enter_namespace(networks=(*networks, *shared))
@@ -82,12 +98,33 @@ def create(arguments: Arguments, context: Context, *, attached: bool = True) -> 
         )
     if policy == "always":
         _pull(arguments, context, request.image)
-    record = _create(arguments, context, request, may_pull=policy == "missing")
+    with _cidfile(request.cidfile) as note:
+        record = _create(arguments, context, request, may_pull=policy == "missing")
+        note(record.id)
     networking.warn(record, context)
-    if request.cidfile:
-        with open(request.cidfile, "w", encoding="ascii") as file:
-            file.write(record.id)
     return record
+
+
+@contextmanager
+def _cidfile(path: str) -> Iterator[Callable[[str], object]]:
+    """Make the file for the container's ID, there when anything else may fail, and gone if it does."""
+    if not path:
+        yield len
+        return
+    try:
+        file = open(path, "x", encoding="ascii")  # noqa: SIM115 - closed below
+    except FileExistsError:
+        raise Invalid(
+            "container ID file found, make sure the other container isn't running or delete " + path
+        ) from None
+    except OSError as error:
+        raise Invalid(f"failed to create the container ID file: {path}: {error.strerror}") from None
+    try:
+        with file:
+            yield file.write
+    except BaseException:
+        os.unlink(path)
+        raise
 
 
 def _create(
@@ -173,6 +210,7 @@ def request_of(arguments: Arguments, context: Context, *, attached: bool) -> Cre
         cgroup_parent=arguments.text("cgroup-parent"),
         annotations=arguments.pairs("annotation"),
         runtime=arguments.text("runtime"),
+        platform=arguments.text("platform"),
         cidfile=arguments.text("cidfile"),
         limits=limits_of(arguments),
         ulimits=tuple(Ulimit.parse(text) for text in arguments.texts("ulimit")),
@@ -206,6 +244,13 @@ def _tmpfs(texts: tuple[str, ...]) -> dict[str, str]:
         path, _, options = text.partition(":")
         if not path.startswith("/"):
             raise Invalid(f"invalid tmpfs {text!r}: the path must be absolute")
+        for word in options.split(",") if options else ():
+            name, equals, value = word.partition("=")
+            if name not in (_TMPFS_VALUES if equals else _TMPFS_WORDS) or (equals and not value):
+                raise Invalid(
+                    f'Invalid tmpfs option "{word}"',
+                    hint="size=64m, mode=1777, uid=, gid=, nr_inodes=, exec, suid, dev, ro",
+                )
         rows[os.path.normpath(path)] = options
     return rows
 
@@ -234,29 +279,39 @@ def read_env_files(paths: tuple[str, ...], environ: object) -> list[str]:
     """Read files of `NAME=value` lines; `#` begins a comment line. Raises: Invalid."""
     rows: list[str] = []
     for path in paths:
-        try:
-            with open(path, encoding="utf-8-sig") as file:
-                lines = [line.rstrip("\r\n").lstrip() for line in file]
-        except (OSError, UnicodeDecodeError) as error:
-            raise Invalid(f"invalid env file ({path}): {error}") from error
-        kept = [line for line in lines if line and not line.startswith("#")]
-        for line in kept:
-            name = line.partition("=")[0]
-            if any(c.isspace() for c in name):
-                raise Invalid(f"invalid env file ({path}): variable '{name}' contains whitespaces")
-        rows += with_values(tuple(kept), environ)
+        rows += with_values(tuple(_file_rows(path, "env")), environ)
     return rows
+
+
+def _file_rows(path: str, kind: str) -> list[str]:
+    """Read the lines of an env or a label file: values as they stand, quotes and spaces too."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            text = file.read()
+    except OSError as error:
+        raise Invalid(
+            f"invalid {kind} file ({path}): open {path}: {(error.strerror or '').lower()}"
+        ) from None
+    except UnicodeDecodeError as error:
+        at = error.object.count(b"\n", 0, error.start) + 1
+        raise Invalid(
+            f"invalid {kind} file ({path}): env file {path} contains invalid utf8 bytes at line {at}"
+        ) from None
+    lines = [line.removesuffix("\r").lstrip() for line in text.split("\n")]
+    kept = [line for line in lines if line and not line.startswith("#")]
+    for line in kept:
+        name = line.partition("=")[0]
+        if not name:
+            raise Invalid(f"invalid {kind} file ({path}): no variable name on line '{line}'")
+        if any(c.isspace() for c in name):
+            raise Invalid(f"invalid {kind} file ({path}): variable '{name}' contains whitespaces")
+    return kept
 
 
 def _labels(arguments: Arguments) -> dict[str, str]:
     rows = list(arguments.texts("label"))
     for path in arguments.texts("label-file"):
-        try:
-            with open(path, encoding="utf-8") as file:
-                lines = [line.strip() for line in file]
-        except OSError as error:
-            raise Invalid(f"invalid label file ({path}): {error}") from error
-        rows = [line for line in lines if line and not line.startswith("#")] + rows
+        rows = _file_rows(path, "label") + rows
     pairs = (row.partition("=") for row in rows)
     return {name: value for name, _, value in pairs}
 

@@ -49,6 +49,9 @@ __all__ = [
 ]
 
 
+_SHORT = 3  # letters of a name, of which one wrong is a third
+
+
 class FlagInvalid(Invalid):
     """A flag is unknown, lacks its value or has one it cannot take. Exit code 125, as Docker's."""
 
@@ -303,5 +306,5 @@ def _nearest(name: str, known: Mapping[str, Flag]) -> str:
     from difflib import get_close_matches  # only when something is wrong already
 
     names = [key for key, flag in known.items() if not flag.hidden]
-    near = get_close_matches(name, names, n=1, cutoff=0.7)
+    near = get_close_matches(name, names, n=1, cutoff=0.7 if len(name) > _SHORT else 0.5)
     return f"did you mean --{near[0]}?" if near else ""

@@ -49,6 +49,8 @@ def create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
 
 def _create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
     image = engine.images.resolve(request.image)
+    if request.platform:
+        _check_platform(request, image)
     container = os.urandom(32).hex()
     config = config_document(request, image.config.settings, container)
     _refuse_reserved(request)
@@ -85,6 +87,19 @@ def _create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
     finally:
         os.close(lock)
     return record
+
+
+def _check_platform(request: CreateRequest, image: "LocalImage") -> None:
+    """See that the image here is for the platform asked for. Raises: ImageUnknown, PlatformInvalid."""
+    from lamina.engine.local import ImageUnknown
+    from lamina.spec.platform import Platform
+
+    if Platform.parse(request.platform).choose([image.config.platform]) is None:
+        raise ImageUnknown(
+            f"image with reference {request.image} was found but does not provide the specified "
+            f"platform ({request.platform})",
+            hint=f"`lamina pull --platform {request.platform} {request.image}`",
+        )
 
 
 def _keep_image(engine: "Engine", image: "LocalImage") -> None:

@@ -337,7 +337,7 @@ def check_name(name: str) -> str:
     if len(bare) < _SHORTEST or bare[0] not in _FIRST or bare.strip(_REST):
         raise NameInvalid(
             f"Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed",
-            hint="begin with a letter or digit; letters, digits, '_', '.' and '-' may follow",
+            hint="two letters at least, the first a letter or digit; digits, '_', '.' and '-' may follow",
         )
     return bare
 

@@ -81,6 +81,7 @@ class CreateRequest:
     cgroup_parent: str = ""
     annotations: Mapping[str, str] = field(default_factory=dict)
     runtime: str = ""
+    platform: str = ""
     cidfile: str = ""
     limits: Limits = field(default_factory=Limits)
     ulimits: tuple[Ulimit, ...] = ()

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from lamina.runtime import syscalls
+from lamina.runtime.executable import check
 from lamina.runtime.join import join
 from lamina.runtime.process import (
     Launch,
@@ -21,7 +22,6 @@ from lamina.runtime.process import (
     Stdio,
     become,
     confine,
-    missing_program,
     spawn,
     take_terminal,
 )
@@ -56,7 +56,7 @@ class Bubblewrap:
     def start(self, launch: Launch) -> Started:
         """Start the container's first process. Raises: StartFailed."""
         config = launch.config
-        _check_program(config)
+        check(config["root"]["path"], config["process"], config["mounts"])
         root = os.open(config["root"]["path"], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         status, status_write = os.pipe()
         keep = [status_write]
@@ -335,20 +335,3 @@ def _filter(config: Document) -> int:
     if not code:
         return -1
     return _in_memory("seccomp", code)
-
-
-def _check_program(config: Document) -> None:
-    """Find the program as the container will, to say Docker's words where it is missing.
-
-    What lies under a mount cannot be seen from here; then bubblewrap says it in its own words.
-    """
-    process = config["process"]
-    name = process["args"][0]
-    root = os.open(config["root"]["path"], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        problem = missing_program(root, name, process["env"], process["cwd"])
-    finally:
-        os.close(root)
-    bound = [m["destination"] for m in config["mounts"] if m["type"] == "bind"]
-    if problem and not any(name.startswith(target) for target in bound):
-        raise StartFailed.explain(problem, process["args"])

@@ -6,13 +6,13 @@ import termios
 import warnings
 
 from lamina.runtime import syscalls
+from lamina.runtime.executable import check
 from lamina.runtime.process import (
     Launch,
     StartFailed,
     Stdio,
     become,
     confine,
-    missing_program,
     take_terminal,
 )
 from lamina.spec.bundle import CAPABILITIES, DEFAULT_PATH
@@ -42,13 +42,7 @@ def join(init: int, launch: Launch, stdio: Stdio, terminal: int) -> int:
     Raises: StartFailed.
     """
     process = launch.config
-    root = os.open(f"/proc/{init}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        problem = missing_program(root, process["args"][0], process["env"], process["cwd"])
-    finally:
-        os.close(root)
-    if problem:
-        raise StartFailed.explain(problem, process["args"])
+    check(f"/proc/{init}/root", process)
     read, write = os.pipe()
     between = os.fork()
     if between:

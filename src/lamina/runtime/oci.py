@@ -4,6 +4,7 @@ import os
 from contextlib import suppress
 
 from lamina.runtime import cgroups, frames, syscalls
+from lamina.runtime.executable import check
 from lamina.runtime.process import (
     Launch,
     Started,
@@ -32,12 +33,16 @@ class OciRuntime:
 
     def start(self, launch: Launch) -> Started:
         """Create and start the container's first process. Raises: StartFailed."""
-        _write(f"{launch.folder}/config.json", encode(launch.config))
+        config = launch.config
+        check(config["root"]["path"], config["process"], config["mounts"])
+        _write(f"{launch.folder}/config.json", encode(config))
         arguments = ["run", "--detach", "--bundle", launch.folder]
         return self._run(launch, arguments, launch.config["process"]["args"], "init")
 
     def execute(self, launch: Launch) -> Started:
         """Start one more process in the running container. Raises: StartFailed."""
+        with open(f"{launch.folder.partition('/exec/')[0]}/init.pid", encoding="ascii") as file:
+            check(f"/proc/{file.read()}/root", launch.config)
         path = f"{launch.folder}/process.json"
         _write(path, encode(launch.config))
         arguments = ["exec", "--detach", "--process", path]

@@ -2,14 +2,11 @@
 
 import os
 import socket
-import stat
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from lamina.errors import Invalid, LaminaError
-from lamina.runtime import syscalls
-from lamina.spec.bundle import DEFAULT_PATH
 from lamina.spec.wire import Document, decode
 from lamina.values import NamedTuple
 
@@ -29,7 +26,6 @@ __all__ = [
     "confine",
     "exit_code",
     "last_error",
-    "missing_program",
     "reap",
     "receive_console",
     "score",
@@ -41,6 +37,15 @@ OURS: "Final" = 125
 NOT_STARTABLE: "Final" = 126
 NOT_FOUND: "Final" = 127
 _RLIMIT_LOCKS: "Final" = 10  # the one that Python has no name for
+_OURS_TO_SAY = {
+    "/proc/sys/": "this kernel has no such --sysctl, or not in a container",
+    "rlimit": "--ulimit beyond the hard limit that this machine allows you?",
+}
+_CODES = {
+    "no such file or directory": NOT_FOUND,
+    "permission denied": NOT_STARTABLE,
+    "is a directory": NOT_STARTABLE,
+}
 _BECOMING = ("setresgid", "setresuid", "setgroups", "setup user")
 
 
@@ -55,6 +60,9 @@ class StartFailed(LaminaError):
         """Give this failure with what the runtime's program itself said of it."""
         if not words or self.exit_code != OURS or words in self.message:
             return self  # what went wrong is said already, and shorter
+        _, tried, rest = words.partition("bwrap: execvp ")
+        if tried:
+            return self.explain(words, [rest.rpartition(": ")[0]])
         return StartFailed(f"{self.message}: {words}", hint=self.hint, exit_code=self.exit_code)
 
     @classmethod
@@ -83,20 +91,27 @@ class StartFailed(LaminaError):
                 hint="is the program in the image, and spelled right?",
                 exit_code=NOT_FOUND,
             )
+        if "invalid argument" in lower and any(word in lower for word in _BECOMING):
+            return cls.unmapped(text)
+        return cls._of_words(text, program)
+
+    @classmethod
+    def _of_words(cls, text: str, program: str) -> "StartFailed":
+        lower = text.lower()
         # crun names no program here, and calls a folder "not permitted"; runc puts its own steps first.
-        if "open executable: " in lower or f'exec: "{program}": permission denied'.lower() in lower:
+        denied = (f'exec: "{program}": permission denied', f"execvp {program}: permission denied")
+        if "open executable: " in lower or any(words.lower() in lower for words in denied):
             return cls(
                 f'exec: "{program}": permission denied',
                 hint="the program must be an executable file",
                 exit_code=NOT_STARTABLE,
             )
-        if "invalid argument" in lower and any(word in lower for word in _BECOMING):
-            return cls.unmapped(text)
-        if "no such file or directory" in lower:
-            return cls(text, exit_code=NOT_FOUND)
-        if "permission denied" in lower or "is a directory" in lower:
-            return cls(text, hint="the program must be executable", exit_code=NOT_STARTABLE)
-        return cls(text)
+        for word, hint in _OURS_TO_SAY.items():
+            if word in lower:
+                return cls(text, hint=hint)
+        code = next((code for word, code in _CODES.items() if word in lower), OURS)
+        hint = "the program must be executable" if code == NOT_STARTABLE else ""
+        return cls(text, hint=hint, exit_code=code)
 
 
 class Stdio(NamedTuple):
@@ -267,31 +282,3 @@ def take_terminal(fd: int) -> None:
 
     os.setsid()
     fcntl.ioctl(fd, termios.TIOCSCTTY, 0)
-
-
-def missing_program(root: int, name: str, env: list[str], cwd: str) -> str:
-    """Tell what is wrong with program `name` below `root`, or nothing."""
-    if "/" in name:
-        places = [name if name.startswith("/") else f"{cwd}/{name}"]
-    else:
-        path = next((row[5:] for row in env if row.startswith("PATH=")), DEFAULT_PATH)
-        places = [f"{folder}/{name}" for folder in path.split(":")]
-    problem = ""
-    for place in places:
-        try:
-            fd = syscalls.openat2(root, place, os.O_PATH)
-        except OSError:
-            continue
-        try:
-            mode = os.fstat(fd).st_mode
-        finally:
-            os.close(fd)
-        if stat.S_ISREG(mode) and mode & 0o111:
-            return ""
-        what = "is a directory" if stat.S_ISDIR(mode) else "permission denied"
-        problem = f'exec: "{name}": {what}'
-    if problem:
-        return problem
-    return f'exec: "{name}": ' + (
-        "no such file or directory" if "/" in name else "executable file not found in $PATH"
-    )

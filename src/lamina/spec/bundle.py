@@ -106,6 +106,7 @@ _MASKED = (
 _READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
 _NOTHING: Mapping[str, str] = {}
 _TTY_GROUP = 5
+_MOST_ID = (1 << 31) - 1
 _GROUPS = "/sys/fs/cgroup"
 _DEFAULT_SHM = 64 << 20
 
@@ -134,6 +135,7 @@ def resolve_user(text: str, passwd: str, group: str) -> Account:
     Raises: UserUnknown.
     """
     user, _, wanted = (text or "0").partition(":")
+    user = user or "0"
     rows = [row for line in passwd.splitlines() if len(row := line.split(":")) >= 7]  # noqa: PLR2004
     row = next((r for r in rows if r[0] == user), [])
     if not row and user.isdigit():
@@ -142,6 +144,11 @@ def resolve_user(text: str, passwd: str, group: str) -> Account:
         raise UserUnknown(
             f"unable to find user {user}: no matching entries in passwd file",
             hint="add the user to the image, or give a number: -u 1000",
+        )
+    numbers = [word for word in (user, wanted) if word.isdigit()]
+    if any(int(word) > _MOST_ID for word in numbers):
+        raise UserUnknown(
+            f"unable to find user {text}: uids and gids must be in range 0-{_MOST_ID}"
         )
     groups = [g for line in group.splitlines() if len(g := line.split(":")) >= 4]  # noqa: PLR2004
     gid = int(row[3] or 0)

@@ -28,12 +28,13 @@ def main(arguments: Arguments, context: Context) -> int:
     """Pass the streams through until the container ends, or the detach keys are typed."""
     from contextlib import suppress
 
-    from lamina.cli.attaching import follow, need_terminal, proxied
+    from lamina.cli.attaching import check_detach_keys, follow, need_terminal, proxied
     from lamina.errors import LaminaError
 
     containers = context.engine.containers
     record = containers.record(arguments.positional[0])
     stdin = not arguments.flag("no-stdin") and bool(record.config.get("OpenStdin"))
+    check_detach_keys(arguments.text("detach-keys"))
     need_terminal(context, terminal=record.terminal, stdin=stdin)
 
     def send(number: int) -> None:

@@ -33,7 +33,7 @@ COMMAND = Command(
 
 def main(arguments: Arguments, context: Context) -> int:
     """Start it, pass its streams through, end with its exit code."""
-    from lamina.cli.attaching import follow, need_terminal
+    from lamina.cli.attaching import check_detach_keys, follow, need_terminal
     from lamina.cli.creating import read_env_files, with_values
     from lamina.engine.requests import ExecRequest
 
@@ -42,6 +42,7 @@ def main(arguments: Arguments, context: Context) -> int:
     stdin = arguments.flag("interactive") and not detach
     terminal = arguments.flag("tty")
     if not detach:
+        check_detach_keys(arguments.text("detach-keys"))
         need_terminal(context, terminal=terminal, stdin=stdin)
     env = read_env_files(arguments.texts("env-file"), context.environ)
     env += with_values(arguments.texts("env"), context.environ)

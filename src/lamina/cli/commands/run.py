@@ -41,13 +41,14 @@ def main(arguments: Arguments, context: Context) -> int:
 
 
 def _run(arguments: Arguments, context: Context) -> int:
-    from lamina.cli.attaching import need_terminal, tell_warnings
+    from lamina.cli.attaching import check_detach_keys, need_terminal, tell_warnings
     from lamina.cli.creating import create
     from lamina.cli.flags import FlagInvalid
 
     detach = arguments.flag("detach")
     if detach and arguments.texts("attach"):
         raise FlagInvalid("conflicting options: cannot specify both --attach and --detach")
+    check_detach_keys(arguments.text("detach-keys"))
     if not detach:
         need_terminal(context, terminal=arguments.flag("tty"), stdin=arguments.flag("interactive"))
     record = create(arguments, context, attached=not detach)

@@ -64,13 +64,20 @@ def main(arguments: Arguments, context: Context) -> int:
 def _attached(arguments: Arguments, context: Context) -> int:
     from contextlib import suppress
 
-    from lamina.cli.attaching import follow, need_terminal, proxied, tell_warnings
+    from lamina.cli.attaching import (
+        check_detach_keys,
+        follow,
+        need_terminal,
+        proxied,
+        tell_warnings,
+    )
     from lamina.engine.execution import ContainerRunning
     from lamina.errors import LaminaError
 
     containers = context.engine.containers
     record = containers.record(arguments.positional[0])
     stdin = arguments.flag("interactive") and bool(record.config.get("OpenStdin"))
+    check_detach_keys(arguments.text("detach-keys"))
     need_terminal(context, terminal=record.terminal, stdin=stdin)
 
     def send(number: int) -> None:
