@@ -25,7 +25,11 @@ class Machine(Lamina):
     def sh(self, script: str) -> str:
         """Do something on the machine; give what it says."""
         return subprocess.run(
-            [*self._enter, "sh", "-ec", script], capture_output=True, text=True, check=True
+            [*self._enter, "sh", "-ec", script],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=self.environ,
         ).stdout
 
     def reaches_the_world(self, *words: str, address: str = WORLD) -> bool:

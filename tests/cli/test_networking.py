@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 import threading
 import urllib.request
@@ -377,3 +378,66 @@ def test_networks_are_listed_as_docker_lists_them(lamina: Lamina):
     inside = lamina("run", "--rm", "--network", "shown", "tiny", "ip", "route")
     assert "default" not in inside
     assert lamina("network", "rm", made[:12]) == f"{made[:12]}\n"
+
+
+def test_links_are_names_for_one_container_alone(lamina: Lamina):
+    lamina("network", "create", "linked")
+    lamina("run", "-d", "--name", "data", "--network", "linked", "tiny", "sleep", "1000")
+    near = ["run", "--rm", "--network", "linked"]
+    assert "Name:\tdb" in lamina(*near, "--link", "data:db", "tiny", "nslookup", "-type=a", "db")
+    assert lamina.attempt(*near, "tiny", "nslookup", "-type=a", "db").code != 0
+    refused = lamina.attempt("run", "--rm", "--link", "nobody:db", "tiny", "true")
+    assert "could not get container for nobody: No such container: nobody" in refused.err
+    lamina("stop", "-t", "0", "data")
+    if backend().kind == "bridge":
+        lamina("run", "-d", "--name", "plain", "tiny", "sleep", "1000")
+        address = lamina("inspect", "-f", "{{.NetworkSettings.IPAddress}}", "plain").strip()
+        words = ["run", "--rm", "--link", "plain:db", "tiny"]
+        assert f"{address}\tdb\n" in lamina(*words, "cat", "/etc/hosts")
+        lamina("stop", "-t", "0", "plain")
+        assert "Cannot link to a non running container: /plain AS" in lamina.attempt(*words).err
+        lamina("rm", "plain")
+    lamina("rm", "data")
+    lamina("network", "rm", "linked")
+
+
+def test_options_of_a_bridge_do_what_dockers_do(lamina: Lamina):
+    bridge = "com.docker.network.bridge"
+    options = [f"{bridge}.enable_icc=false", f"{bridge}.host_binding_ipv4=127.0.0.1"]
+    words = [word for option in options for word in ("-o", option)]
+    lamina("network", "create", *words, "-o", "com.docker.network.driver.mtu=1400", "strict")
+    lamina("run", "-d", "--name", "one", "-p", "80", "--network", "strict", "tiny", "sleep", "1000")
+    assert lamina("port", "one").startswith("80/tcp -> 127.0.0.1:")
+    assert lamina("port", "one").count("\n") == 1
+    address = lamina(
+        "inspect", "-f", "{{.NetworkSettings.Networks.strict.IPAddress}}", "one"
+    ).strip()
+    gateway = lamina(
+        "network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "strict"
+    ).strip()
+    script = f"ping -c1 -W1 {address}; ping -c1 -W5 {gateway}; ip link show eth0"
+    found = lamina("run", "--rm", "--network", "strict", "tiny", "sh", "-c", script)
+    assert "1 packets transmitted, 0 packets received" in found
+    assert "1 packets transmitted, 1 packets received" in found
+    assert "mtu 1400" in found
+    lamina("rm", "-f", "one")
+    lamina("network", "rm", "strict")
+
+
+@pytest.mark.root
+def test_a_namespace_that_somebody_else_made_is_joined_by_its_path(lamina: Lamina):
+    words = ["unshare", "-n", "sh", "-c", "echo; exec sleep 600"]
+    other = subprocess.Popen(words, stdout=subprocess.PIPE)
+    try:
+        assert other.stdout
+        other.stdout.readline()
+        path = f"/proc/{other.pid}/ns/net"
+        show = ("tiny", "readlink", "/proc/self/ns/net")
+        found = lamina("run", "--rm", "--network", f"ns:{path}", *show)
+        assert found.strip() == os.readlink(path)
+    finally:
+        other.kill()
+        other.communicate()
+    done = lamina.attempt("run", "--rm", "--network", "ns:/nowhere", "tiny", "true")
+    assert done.code == 125
+    assert "cannot find specified network namespace path: /nowhere" in done.err

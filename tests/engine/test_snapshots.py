@@ -9,6 +9,8 @@ from tests.images import tiny
 from lamina.engine.archives import ImportRequest
 from lamina.engine.engine import Engine
 from lamina.engine.names import NameTaken
+from lamina.engine.network_request import Endpoint, NetworkRequest
+from lamina.engine.ports import published
 from lamina.engine.requests import CreateRequest, VolumeMount
 
 pytestmark = pytest.mark.root
@@ -35,6 +37,25 @@ def test_forks_have_hostnames_and_anonymous_volumes_of_their_own(engine_with_box
     assert os.path.isdir(sources[1]["/own"])
     (three,) = containers.fork("box-1", 1, names=("third",))
     assert three.name == "third"
+
+
+def test_forks_leave_a_containers_ports_and_addresses_to_it(engine_with_box: Engine):
+    engine = engine_with_box
+    engine.networks.create("own", subnet="10.5.0.0/24")
+    wanted = NetworkRequest(
+        endpoints=(Endpoint("own", ("web",), ip="10.5.0.9", mac="02:42:00:00:00:09"),),
+        ports=published(("127.0.0.1:8080:80", "8000-8010:81", "82")),
+    )
+    engine.containers.create(CreateRequest("tiny", ("true",), name="web", networking=wanted))
+    (made,) = engine.containers.fork("web", 1)
+    assert made.host["PortBindings"] == {
+        "80/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}],
+        "81/tcp": [{"HostIp": "", "HostPort": "8000-8010"}],
+        "82/tcp": [{"HostIp": "", "HostPort": ""}],
+    }
+    (place,) = made.networks.values()
+    assert (place["aliases"], place["ip"], place["mac"]) == (["web"], "", "")
+    assert engine.containers.record("web").host["PortBindings"]["80/tcp"][0]["HostPort"] == "8080"
 
 
 def test_of_several_forks_none_stays_where_one_cannot_be(engine_with_box: Engine):

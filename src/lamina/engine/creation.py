@@ -145,6 +145,8 @@ def _networks(engine: "Engine", request: CreateRequest) -> "Document":
         mode = endpoint.network
         if mode.startswith("container:"):
             engine.containers.record(mode.partition(":")[2])
+        elif mode.partition(":")[0] == "pasta":
+            _refuse_pasta()
         elif not stands_alone(mode):
             network = engine.networks.get(mode)
             check_places(network, endpoint)
@@ -152,6 +154,16 @@ def _networks(engine: "Engine", request: CreateRequest) -> "Document":
                 _check_link(engine, other)
             found[network.id] = endpoint.to_json()
     return found
+
+
+def _refuse_pasta() -> None:
+    """Refuse pasta for root, whom it does not serve: it lets go of root's rights first. Raises: Invalid."""
+    from lamina.runtime import userns
+
+    if os.geteuid() == 0 and userns.rootless_uid() is None:
+        raise Invalid(
+            "pasta networking is only supported for rootless mode", hint="as root, use a bridge"
+        )
 
 
 def _check_link(engine: "Engine", other: str) -> None:

@@ -10,9 +10,19 @@ if TYPE_CHECKING:
     from lamina.engine.records import ContainerRecord
     from lamina.spec.wire import Document
 
-__all__ = ["FILES", "base_hosts", "names_of", "resolver_lines", "write_host_files"]
+__all__ = [
+    "FILES",
+    "base_hosts",
+    "names_of",
+    "needs_forwarder",
+    "resolver_lines",
+    "write_host_files",
+]
 
 FILES = ("hosts", "hostname", "resolv.conf")
+
+_RESOLV, _UPSTREAM = "/etc/resolv.conf", "/run/systemd/resolve/resolv.conf"
+_STUB = "127.0.0.53"
 
 _LOCAL = """127.0.0.1\tlocalhost
 ::1\tlocalhost ip6-localhost ip6-loopback
@@ -76,11 +86,10 @@ def _extra(record: "ContainerRecord") -> str:
 
 
 def resolver_lines(record: "ContainerRecord", *, resolver: bool) -> str:
-    """Give /etc/resolv.conf; with `resolver` without servers, as the network's own comes first."""
+    """Give /etc/resolv.conf for a network of its own; with `resolver` without servers, which come first."""
     host = record.host
-    machine = [line.strip() for line in _read("/etc/resolv.conf").splitlines()]
-    servers = [f"nameserver {server}" for server in host.get("Dns") or ()]
-    servers = servers or [row for row in machine if row.startswith("nameserver")]
+    machine = [line.strip() for line in _read(_RESOLV).splitlines()]
+    servers = [f"nameserver {server}" for server in host.get("Dns") or _servers()[0]]
     search = [str(name) for name in host.get("DnsSearch") or ()]
     lines = [] if resolver else servers
     if search:
@@ -95,11 +104,35 @@ def resolver_lines(record: "ContainerRecord", *, resolver: bool) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
+def needs_forwarder(record: "ContainerRecord") -> bool:
+    """Tell whether only the machine itself reaches its name servers, as they are on its loopback."""
+    servers, left_out = _servers()
+    return not record.host.get("Dns") and not servers and left_out
+
+
+def _servers() -> tuple[list[str], bool]:
+    """List the machine's name servers that a container reaches; tell whether others were left out.
+
+    systemd-resolved, which is on the loopback, writes those that it asks into a file beside.
+    """
+    left_out = False
+    for path in (_RESOLV, _UPSTREAM):
+        rows = [line.split() for line in _read(path).splitlines()]
+        found = [row[1] for row in rows if len(row) > 1 and row[0] == "nameserver"]
+        reached = [server for server in found if not server.startswith("127.") and server != "::1"]
+        if reached:
+            return reached, left_out
+        left_out = left_out or bool(found)
+        if _STUB not in found:
+            break
+    return [], left_out
+
+
 def _resolv(record: "ContainerRecord") -> str:
     host = record.host
     if any(host.get(key) for key in ("Dns", "DnsSearch", "DnsOptions")):
         return resolver_lines(record, resolver=False)
-    return "" if host.get("NetworkMode") == "none" else _read("/etc/resolv.conf")
+    return "" if host.get("NetworkMode") == "none" else _read(_RESOLV)
 
 
 def _read(path: str) -> str:

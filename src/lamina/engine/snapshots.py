@@ -160,6 +160,8 @@ def _fork(engine: "Engine", record: "ContainerRecord", state: str, name: str) ->
             name=claimed,
             created=timestamp(now_ns()),
             config=_config(record, container),
+            host=_host(record),
+            networks={name: _endpoint(row) for name, row in record.networks.items()},
             mounts=tuple(_mount(engine, record, mount) for mount in record.mounts),
             folder=folder,
         )
@@ -179,6 +181,26 @@ def _config(record: "ContainerRecord", container: str) -> "Document":
     if record.config.get("Hostname") != record.id[:12]:
         return record.config
     return {**record.config, "Hostname": container[:12]}
+
+
+def _host(record: "ContainerRecord") -> "Document":
+    """Give the host's part; a port of the machine that the container has is another one's for a fork."""
+    bindings = record.host.get("PortBindings")
+    if not bindings:
+        return record.host
+    free = {
+        port: [
+            {**row, "HostPort": row["HostPort"] if "-" in row["HostPort"] else ""}
+            for row in rows or ()
+        ]
+        for port, rows in bindings.items()
+    }
+    return {**record.host, "PortBindings": free}
+
+
+def _endpoint(row: "Document") -> "Document":
+    """Give a place on a network, without the addresses that are the container's own."""
+    return {**row, "ip": "", "ip6": "", "mac": ""}
 
 
 def _mount(engine: "Engine", record: "ContainerRecord", mount: "Document") -> "Document":

@@ -1,9 +1,13 @@
 """From a container's record to what its shim does about the network."""
 
+import os
+
+from lamina.engine.hostfiles import needs_forwarder
 from lamina.engine.network_request import is_tunnel
 from lamina.engine.ports import to_bind
 from lamina.errors import Invalid
 from lamina.spec.wire import Document
+from lamina.values import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,12 +48,16 @@ def wiring(engine: "Engine", record: "ContainerRecord", run_folder: str) -> tupl
     if mode in ("host", "none"):
         return mode, {}
     if mode == "path":
-        return str(record.host["NetworkMode"]).removeprefix(_PATH), {}
+        path = str(record.host["NetworkMode"]).removeprefix(_PATH)
+        if not os.path.exists(path):
+            raise Invalid(f"cannot find specified network namespace path: {path}")
+        return f"{run_folder}/netns", {"mode": mode, "path": path}
     order: Document = {"mode": mode, "container_name": record.name}
     if mode == "container":
         order["socket"] = _other_socket(engine, record)
         return f"{run_folder}/netns", order
     host, config = record.host, record.config
+    extra = host.get("ExtraHosts") or ()
     also = sorted(config.get("ExposedPorts") or {}) if host.get("PublishAllPorts") else ()
     links = []
     address = ""
@@ -60,12 +68,15 @@ def wiring(engine: "Engine", record: "ContainerRecord", run_folder: str) -> tupl
             address = address or network.binding
     order["ports"] = to_bind(host.get("PortBindings") or {}, also, address=address)
     order["links"] = links
-    order |= _files(record, resolver=any(link["resolver"] for link in links))
+    record = replace(record, host={**host, "ExtraHosts": [*_linked(engine, record), *extra]})
+    asks = needs_forwarder(record)
+    order |= _files(record, resolver=any(link["resolver"] or asks for link in links))
     if mode == "tunnel":
         rows = host.get("ExtraHosts") or ()
         # The machine's loopback is shown only to who asks for it.
         order["shows_host"] = any(str(row).endswith("host-gateway") for row in rows)
         wanted = str(host.get("NetworkMode"))
+        order["forwards"] = asks
         order["tunnel"] = wanted if is_tunnel(wanted) else engine.settings.tunnel
     return f"{run_folder}/netns", order
 
@@ -82,6 +93,7 @@ def link_order(
         "ip6": endpoint.get("ip6") or "",
         "mac": endpoint.get("mac") or "",
         "links": dict(endpoint.get("links") or {}),
+        "asks": needs_forwarder(record),
         "dns": list(record.host.get("Dns") or ()),
     }
 
@@ -98,6 +110,28 @@ def _other_socket(engine: "Engine", record: "ContainerRecord") -> str:
             hint=f"`lamina start {other.name}` first",
         )
     return shim_socket(engine, other)
+
+
+def _linked(engine: "Engine", record: "ContainerRecord") -> list[str]:
+    """Give the lines of /etc/hosts that stand for `--link` on the default network, which has no names.
+
+    Raises: Invalid (a container of them does not run).
+    """
+    rows = []
+    for name, endpoint in record.networks.items():
+        network = engine.networks.get(name)
+        for alias, other in (endpoint.get("links") or {}).items() if network.built_in else ():
+            found = engine.containers.record(other)
+            state = engine.containers.state(found.id)
+            places = (state.network or {}).get("Networks") or {}
+            if not state.is_running or network.name not in places:
+                raise Invalid(
+                    f"Cannot link to a non running container: /{found.name} AS /{record.name}/{alias}",
+                    hint=f"`lamina start {found.name}` first",
+                )
+            address = places[network.name]["IPAddress"]
+            rows += [f"{known}:{address}" for known in dict.fromkeys((alias, found.name))]
+    return rows
 
 
 def _files(record: "ContainerRecord", *, resolver: bool) -> Document:

@@ -19,7 +19,8 @@ COMMAND = Command(
     description=(
         "Make N (1) containers with the files and settings of CONTAINER, created and not started. "
         "They share what is there, and each writes for itself. A container that runs is paused "
-        "while what it has written is copied."
+        "while what it has written is copied. Ports of the machine, addresses and anonymous volumes "
+        "that CONTAINER has are its own: forks get others (`lamina port` tells)."
     ),
     flags=(
         Flag(

@@ -260,8 +260,7 @@ class Keeper:
             self._uplink.open(pools, self._bridge)
         if not network.get("icc", True):
             self._apart = keep_apart(self._namespace, _BRIDGE)
-        if network["resolver"]:
-            self._serve_names()
+        self._serve_names()
 
     def _take_subnets(self) -> None:
         """Settle which subnets the network has. Raises: AlreadyExists."""
@@ -276,6 +275,7 @@ class Keeper:
             raise _overlapping(pools.six.subnet)
 
     def _serve_names(self) -> None:
+        """Answer for the network's names, for the machine's servers where containers cannot."""
         inner = datagrams(self._namespace, (self._pools.four.gateway, DNS_PORT))
         resolver = Resolver(self, inner, outside=not self.network["internal"])
         for fd, reader in resolver.readers().items():
@@ -422,6 +422,8 @@ class Keeper:
 
         The container with the address `asker` may have a name of its own for another.
         """
+        if not self.network["resolver"]:
+            return ()
         bare = name.removesuffix(f".{self.network['name'].lower()}")
         linked = next((m.links for m in self.members.values() if m.place.four == asker), {})
         wanted = {name, bare, linked.get(bare, bare)}
@@ -436,7 +438,7 @@ class Keeper:
     def called(self, address: str) -> str:
         """Give the name of the container with `address`, or nothing."""
         for member in self.members.values():
-            if address in member.place:
+            if address in member.place and self.network["resolver"]:
                 return f"{member.names[0]}.{self.network['name']}"
         return ""
 

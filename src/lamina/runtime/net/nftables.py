@@ -168,9 +168,9 @@ class Table:
         self._owned = True
         self._socket = _socket() if fd < 0 else socket.socket(fileno=fd)
 
-    def fileno(self) -> int:
-        """Give the descriptor of the socket that the rules belong to."""
-        return self._socket.fileno()
+    def detach(self) -> int:
+        """Let go of the socket that the rules belong to; give its descriptor."""
+        return self._socket.detach()
 
     def install(self, *, translate: Sequence[Rule] = (), forward: Sequence[Rule] = ()) -> None:
         """Put rules in place at once: `translate` on what goes out, `forward` on what passes.

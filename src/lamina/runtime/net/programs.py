@@ -4,15 +4,18 @@ import os
 import signal
 from collections.abc import Sequence
 
+from lamina.runtime.net.addresses import number
+from lamina.runtime.net.addresses import text as address_text
 from lamina.runtime.process import Stdio, spawn
 from lamina.runtime.programs import which
 
-__all__ = ["PROGRAMS", "pasta", "slirp", "tunnel", "tunnel_problem", "tunnel_program"]
+__all__ = ["PROGRAMS", "forwarder", "pasta", "slirp", "tunnel", "tunnel_problem", "tunnel_program"]
 
 PROGRAMS = ("pasta", "slirp4netns")
 """What carries a plain user's packets, the first one that is there."""
 
 _TUN = "/dev/net/tun"
+_PASTA_DNS, _SLIRP_SUBNET = "169.254.1.1", "10.0.2.0/24"
 _SLIRP_VALUES = {
     "cidr": "--cidr",
     "outbound_addr": "--outbound-addr",
@@ -45,6 +48,19 @@ def tunnel_problem(wanted: str = "") -> str:
     return ""
 
 
+def forwarder(program: str) -> str:
+    """Give the address inside at which `program` asks the machine's name server."""
+    name, _, text = program.partition(":")
+    if name == "pasta":
+        return _PASTA_DNS
+    ranges = [word.partition("=")[2] for word in text.split(",") if word.startswith("cidr=")]
+    subnet = ranges[-1] if ranges else _SLIRP_SUBNET
+    try:
+        return address_text(number(subnet.partition("/")[0]) + 3)  # slirp4netns(1)
+    except OSError:
+        return ""  # it will say so itself
+
+
 def tunnel(program: str, namespace: str, *, host: bool = False, interface: str = "") -> str:
     """Start `program` (`tunnel_program`) for the namespace at a path; give what went wrong.
 
@@ -58,7 +74,7 @@ def tunnel(program: str, namespace: str, *, host: bool = False, interface: str =
         options = ["-I", interface, *options]
     if not host:
         options.append("--no-map-gw")
-    return pasta(namespace, *options)
+    return pasta(namespace, "--dns-forward", _PASTA_DNS, *options)
 
 
 def pasta(namespace: str, *options: str) -> str:
@@ -136,4 +152,6 @@ def _last_words(name: str, log: int) -> str:
     os.lseek(log, 0, os.SEEK_SET)
     said = os.read(log, 4096).decode("utf-8", "replace")
     lines = [row for row in said.splitlines() if row and "syslog" not in row]
-    return f"{name}: {lines[-1] if lines else 'failed'}"
+    named = [row for row in lines if "unrecognized" in row or "invalid" in row.lower()]
+    words = (named or lines or ["failed"])[-1].removeprefix(f"{name}: ")
+    return f"{name}: {words.removeprefix(which(name) + ': ')}"

@@ -187,7 +187,7 @@ def _table_in(
     def work() -> tuple[str, tuple[int, ...]]:
         table = Table(name)
         table.install(translate=translate or (), forward=forward or ())
-        return "", (table.fileno(),)
+        return "", (table.detach(),)
 
     _, (fd,) = within(namespace, work)
     return Table(name, fd)

@@ -9,7 +9,7 @@ from lamina.runtime import frames, syscalls
 from lamina.runtime.net import forward, keeper
 from lamina.runtime.net.namespaces import links_of, new_namespace, within
 from lamina.runtime.net.netlink import Netlink
-from lamina.runtime.net.programs import tunnel, tunnel_program
+from lamina.runtime.net.programs import forwarder, tunnel, tunnel_program
 from lamina.runtime.process import StartFailed
 from lamina.spec.wire import Document, decode, encode
 
@@ -91,12 +91,16 @@ class Wires:
         self._netlink: Netlink | None = None
         self._main_address = ""
         self._main_address6 = ""
+        self._forwarder = ""
 
     def begin(self) -> None:
         """Ask for the cables; keepers are started here, outside of our PID namespace."""
         links = self.order.get("links") or ()
+        path = self.order.get("path")
         first = 1 if self.order.get("mode") == "tunnel" else 0  # its eth0 is the tunnel
         try:
+            if path:  # may be of /proc, and ours will be another
+                self.namespace = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             for number, link in enumerate(links):
                 self._links.append(_Link(link, keeper.hold(link), f"eth{number + first}"))
             if links:
@@ -117,6 +121,9 @@ class Wires:
             raise StartFailed(self._problem.message, hint=self._problem.hint) from self._problem
         mode = self.order.get("mode", "")
         if mode in ("", "host", "none"):
+            return {}
+        if mode == "path":
+            self._show_namespace()
             return {}
         if mode == "container":
             self.namespace = self._borrowed()
@@ -268,6 +275,7 @@ class Wires:
         path = f"{self.run_folder}/netns"
         program = tunnel_program(self.order.get("tunnel", ""))
         host = bool(self.order.get("shows_host"))
+        self._forwarder = forwarder(program)
         if problem := tunnel(program, path, host=host, interface="eth0"):
             raise StartFailed(f"cannot set up the container's network: {problem}")
         found = within(self.namespace, _own_addresses)[0]
@@ -291,8 +299,10 @@ class Wires:
             lines = [
                 f"nameserver {link.facts['gateway']}\n"
                 for link in self._links
-                if link.order["resolver"]
+                if link.order["resolver"] or link.order["asks"]
             ][:1]
+            if not lines and self.order.get("forwards"):
+                lines = [f"nameserver {self._forwarder}\n"]
             self._write("resolv.conf", "".join(lines) + resolv)
 
     def _write(self, name: str, text: str) -> None:
