@@ -5,6 +5,7 @@ import http.client
 import os
 import re
 import selectors
+import signal
 import socket
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Self
 
-__all__ = ["HubServer", "RegistryServer", "Relay"]
+__all__ = ["Balancer", "HubServer", "RegistryServer", "Relay"]
 
 _PATIENCE_S = 100.0
 
@@ -93,11 +94,11 @@ class _Server(ABC):
             names = {name.lower(): value for name, value in answer.getheaders()}
             return answer.status, names, answer.read()
 
-    def stop(self) -> None:
-        """End the process; nothing of it stays."""
+    def stop(self, number: int = signal.SIGTERM) -> None:
+        """End the process, by SIGKILL where it must not know; nothing of it stays."""
         if self._process is None:
             return
-        self._process.terminate()
+        self._process.send_signal(number)
         try:
             self._process.wait(100)
         except subprocess.TimeoutExpired:
@@ -109,11 +110,15 @@ class _Server(ABC):
 
 
 class HubServer(_Server):
-    """`lamina hub serve` with its data below `folder`."""
+    """`lamina hub serve` with its data below `folder`; `options` are more of its words."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        super().__init__(folder)
+        self._options = options
 
     def command(self) -> tuple[list[str], dict[str, str]]:
         data = str(self.folder / "data")
-        serve = ["hub", "serve", "--address", "127.0.0.1:0", "--root", data]
+        serve = ["hub", "serve", "--address", "127.0.0.1:0", "--root", data, *self._options]
         return [sys.executable, "-m", "lamina", *serve], {"PYTHONUNBUFFERED": "1"}
 
     def register(self, name: str, password: str) -> None:
@@ -157,6 +162,72 @@ def _read_port(stream: IO[bytes]) -> tuple[str, str]:
             if found and found[1] != b"0":
                 return said.decode(errors="replace"), found[1].decode()
     return said.decode(errors="replace"), ""
+
+
+class Balancer:
+    """A loopback port that gives each new connection to one of `addresses` that takes it.
+
+    `in_turn` it is the next one, else the first.
+    """
+
+    def __init__(self, addresses: list[str], *, in_turn: bool = True) -> None:
+        self._targets = addresses
+        self._in_turn = in_turn
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"127.0.0.1:{self._listener.getsockname()[1]}"
+        self._threads: list[threading.Thread] = []
+        self._sockets: list[socket.socket] = []
+        self.given: list[str] = []
+
+    def __enter__(self) -> Self:
+        self._spawn(self._accept)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one in [self._listener, *self._sockets]:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(100)
+        for one in [self._listener, *self._sockets]:
+            one.close()
+
+    def _spawn(self, function: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=function, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                self._sockets.append(near)
+                far = self._connect()
+                if far is None:
+                    near.shutdown(socket.SHUT_RDWR)
+                    continue
+                self._sockets.append(far)
+                self._spawn(self._forward, near, far)
+                self._spawn(self._forward, far, near)
+
+    def _connect(self) -> socket.socket | None:
+        for address in self._targets:
+            host, _, port = address.rpartition(":")
+            with contextlib.suppress(OSError):
+                connected = socket.create_connection((host, int(port)))
+                self.given.append(address)
+                if self._in_turn:
+                    self._targets = [one for one in self._targets if one != address] + [address]
+                return connected
+        return None
+
+    def _forward(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while piece := source.recv(65536):
+                sink.sendall(piece)
+        for one in (source, sink):  # a connection that broke on one side is broken on the other
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_WR if one is sink else socket.SHUT_RD)
 
 
 class Relay:

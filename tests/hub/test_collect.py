@@ -8,6 +8,7 @@ from tests.hub.clients import INDEX, MANIFEST, PASSWORD, Client, digest, documen
 from tests.hub.repositories import find
 
 from lamina.hub import Hub
+from lamina.spec.digest import Digest
 
 _LONG_S = 200.0
 
@@ -181,3 +182,43 @@ def age_links(hub, seconds: float) -> None:
             connection.execute("UPDATE links SET loose_at = loose_at - ?", (seconds,)).rowcount
         )
     )
+
+
+def test_a_power_cut_after_the_row_and_before_the_rename_is_mended_by_the_sweep(
+    hub, alice, monkeypatch
+):
+    services = hub.services
+    monkeypatch.setattr(services.storage, "shelve", lambda digest, place: None)
+    named = alice.push_blob("alice/cut", b"still among the uploads")
+    monkeypatch.undo()
+    assert list(services.storage.strays(age_s=0)) != []
+    assert alice.get(f"/v2/alice/cut/blobs/{named}").body == b"still among the uploads"
+    hub.collect(grace_s=3600, upload_grace_s=0)
+    assert list(services.storage.strays(age_s=0)) == []
+    assert alice.get(f"/v2/alice/cut/blobs/{named}").body == b"still among the uploads"
+
+
+def test_a_sweep_that_died_between_rows_and_bytes_is_finished_by_the_next(hub, alice, monkeypatch):
+    named = alice.push_blob("alice/a", b"swept by halves")
+    alice.request("DELETE", f"/v2/alice/a/blobs/{named}")
+
+    def die(leftovers: list[tuple[Digest, str]]) -> None:
+        raise OSError("on purpose")
+
+    monkeypatch.setattr(hub.services.storage, "drop", die)
+    with pytest.raises(OSError, match="on purpose"):
+        hub.collect()
+    monkeypatch.undo()
+    assert files(hub) == {named}
+    hub.collect()
+    assert files(hub) == set()
+
+
+def test_processes_take_turns_at_sweeping(hub, alice):
+    collector = hub.services.collector
+    pushed = []
+    for name in ("one", "two"):
+        pushed.append(alice.push_blob("alice/a", name.encode()))
+        alice.request("DELETE", f"/v2/alice/a/blobs/{pushed[-1]}")
+        collector.sweep_in_turn(every_s=1000, grace_s=0, upload_grace_s=1000)
+    assert files(hub) == {pushed[1]}  # the second was in nobody's turn

@@ -1,7 +1,10 @@
 """Password checks and their throttle."""
 
+from collections.abc import Iterator
+
 import pytest
 
+from lamina.hub.databases.sqlite import SqliteDatabase
 from lamina.hub.errors import TooManyAttempts
 from lamina.hub.passwords import Passwords, Throttle
 
@@ -23,19 +26,58 @@ def test_only_checked_passwords_are_known():
     assert passwords.is_known(stored, "the one")
 
 
-def test_an_address_that_tries_many_names_waits_too():
-    throttle = Throttle(lambda: 0.0, window_s=60, per_account=5, per_address=10)
+class Time:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def database(tmp_path) -> Iterator[SqliteDatabase]:
+    database = SqliteDatabase(str(tmp_path / "hub.db"))
+    yield database
+    database.close()
+
+
+def throttle(database: SqliteDatabase, time: Time, per_account: int = 2) -> Throttle:
+    return Throttle(database, time, window_s=60, per_account=per_account, per_address=10)
+
+
+def test_an_address_that_tries_many_names_waits_too(database):
+    door = throttle(database, Time())
     for number in range(10):
-        throttle.admit(f"name{number}", "here")
-        throttle.failed(f"name{number}", "here")
+        door.admit(f"name{number}", "here")
+        door.failed(f"name{number}", "here")
     with pytest.raises(TooManyAttempts):
-        throttle.admit("another", "here")
-    throttle.admit("another", "there")
+        door.admit("another", "here")
+    door.admit("another", "there")
 
 
-def test_a_success_forgets_the_failures_of_that_name():
-    throttle = Throttle(lambda: 0.0, window_s=60, per_account=2, per_address=10)
-    throttle.failed("alice", "here")
-    throttle.succeeded("alice", "here")
-    throttle.failed("alice", "here")
-    throttle.admit("alice", "here")
+def test_a_success_forgets_the_failures_of_that_name(database):
+    door = throttle(database, Time())
+    door.failed("alice", "here")
+    door.succeeded("alice", "here")
+    door.failed("alice", "here")
+    door.admit("alice", "here")
+
+
+def test_who_waited_until_the_oldest_failure_left_the_window_may_try_again(database):
+    time = Time()
+    door = throttle(database, time)
+    door.failed("alice", "here")
+    time.now += 20
+    door.failed("alice", "here")
+    with pytest.raises(TooManyAttempts) as refused:
+        door.admit("alice", "here")
+    assert refused.value.retry_after_s == 41
+    time.now += 41
+    door.admit("alice", "here")
+
+
+def test_another_process_and_a_restart_know_of_failures(database):
+    time = Time()
+    for _ in range(2):
+        throttle(database, time).failed("alice", "here")
+    with pytest.raises(TooManyAttempts):
+        throttle(database, time).admit("alice", "here")

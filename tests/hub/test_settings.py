@@ -28,3 +28,38 @@ def test_addresses_are_host_and_port():
     for address in ("localhost", "localhost:", "localhost:http", "localhost:70000"):
         with pytest.raises(Invalid):
             read({}, address=address)
+
+
+def test_database_and_storage_come_from_words_the_environment_or_a_file(tmp_path):
+    settings = read({"LAMINA_HUB_DATABASE": "postgresql://h/a", "LAMINA_HUB_STORAGE": "s3://b"})
+    assert (settings.database, settings.storage) == ("postgresql://h/a", "s3://b")
+    assert read(
+        {"LAMINA_HUB_DATABASE": "postgresql://h/a"}, database="postgres://h/b"
+    ).database == ("postgres://h/b")
+    (tmp_path / "secret").write_text("postgresql://hub:hunter2@h/c\n")
+    settings = read({"LAMINA_HUB_DATABASE_FILE": str(tmp_path / "secret")})
+    assert settings.database == "postgresql://hub:hunter2@h/c"
+
+
+def test_what_is_printed_of_a_database_has_no_password():
+    settings = read(
+        {}, database="postgresql://hub:hunter2@h:5/c?password=hunter2", storage="s3://b/x"
+    )
+    assert settings.places == "images in s3://b/x, accounts in postgresql://h:5/c"
+    assert "hunter2" not in repr(settings) + settings.places
+    assert read({}, storage="s3://b").places == "images in s3://b, accounts in /data/lamina/hub"
+    assert read({}).places == "images in /data/lamina/hub"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LAMINA_HUB_DATABASE", "mysql://hub:hunter2@h/c"),
+        ("LAMINA_HUB_DATABASE_FILE", "/no/such/file"),
+        ("LAMINA_HUB_STORAGE", "/srv/images"),
+    ],
+)
+def test_what_is_neither_is_refused_without_printing_it(name, value):
+    with pytest.raises(Invalid) as refused:
+        read({name: value})
+    assert "hunter2" not in str(refused.value) + refused.value.hint

@@ -28,6 +28,7 @@ class Accounts:
         self._clock = clock
         self._passwords = Passwords(clock)
         self._throttle = Throttle(
+            database,
             clock,
             window_s=settings.failure_window_s,
             per_account=settings.account_failures,

@@ -59,7 +59,11 @@ async def _sweep(services: Services) -> None:
     settings = services.settings
 
     def work() -> None:
-        services.collector.sweep(grace_s=settings.grace_s, upload_grace_s=settings.upload_grace_s)
+        services.collector.sweep_in_turn(
+            every_s=settings.sweep_every_s,
+            grace_s=settings.grace_s,
+            upload_grace_s=settings.upload_grace_s,
+        )
 
     while True:
         await asyncio.sleep(settings.sweep_every_s)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from lamina.hub.database import Connection, Database
 from lamina.hub.storage.protocol import Storage
-from lamina.hub.tables import accounts, blobs, manifests
+from lamina.hub.tables import accounts, blobs, manifests, turns
 from lamina.spec.digest import Digest
 
 __all__ = ["Collected", "Collector"]
@@ -66,6 +66,16 @@ class Collector:
         self._database.write(lambda connection: accounts.expire(connection, now=now))
         return total
 
+    def sweep_in_turn(self, *, every_s: float, grace_s: float, upload_grace_s: float) -> None:
+        """Sweep, unless another process did so less than about `every_s` ago."""
+        now = self._clock()
+        # a little less: everyone's next look comes `every_s` after this one
+        until = now + 0.9 * every_s
+        if self._database.write(
+            lambda connection: turns.take_turn(connection, "sweep", now=now, until=until)
+        ):
+            self.sweep(grace_s=grace_s, upload_grace_s=upload_grace_s)
+
     def _sweep_manifests(self, before: float) -> Collected:
         def work(connection: Connection) -> int:
             rows = manifests.doomed(connection, before=before, limit=_BATCH)
@@ -100,18 +110,18 @@ class Collector:
 
     def _sweep_leftovers(self, before: float) -> bool:
         """Drop bytes whose rows went; tell whether there were any."""
-        rows = self._database.read(
-            lambda connection: connection.execute(
-                "SELECT place, digest FROM leftovers WHERE since <= ? LIMIT ?", (before, _BATCH)
-            ).fetchall()
+        rows = self._database.write(
+            lambda connection: blobs.claim_leftovers(connection, before=before, limit=_BATCH),
+            alone=False,
         )
-        for place, digest in rows:
-            self._storage.drop(digest, place)
+        self._storage.drop([(Digest(digest), place) for digest, place in rows if digest])
+        for digest, place in rows:
+            if not digest:
+                self._storage.drop_upload(place)
         if rows:
             self._database.write(
                 lambda connection: connection.executemany(
-                    "DELETE FROM leftovers WHERE place = ? AND digest = ?",
-                    [(row[0], row[1]) for row in rows],
+                    "DELETE FROM leftovers WHERE digest = ? AND place = ?", rows
                 ),
                 alone=False,
             )
@@ -151,4 +161,4 @@ class Collector:
         if digest:
             self._storage.shelve(Digest(digest), upload)
         elif not is_upload:
-            self._storage.drop("", upload)
+            self._storage.drop_upload(upload)

@@ -25,6 +25,7 @@ __all__ = [
     "ManifestUnknown",
     "NameTaken",
     "NameUnknown",
+    "ObjectMissing",
     "PageInvalid",
     "PushDenied",
     "RangeDisagrees",
@@ -94,6 +95,10 @@ class PageInvalid(Invalid):
 
 class NameUnknown(NotFound):
     """No such repository, or none this caller may know of."""
+
+
+class ObjectMissing(NotFound):
+    """The storage has no object under that key."""
 
 
 class BlobUnknown(NotFound):

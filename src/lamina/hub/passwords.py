@@ -8,10 +8,12 @@ import hashlib
 import hmac
 import secrets
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable
 
+from lamina.hub.database import Connection, Database
 from lamina.hub.errors import TooManyAttempts
+from lamina.hub.tables import turns
 
 __all__ = ["Passwords", "Throttle"]
 
@@ -71,42 +73,56 @@ class Passwords:
 
 
 class Throttle:
-    """Counts wrong passwords in a sliding window, per name and address, and per address."""
+    """Counts wrong passwords in a sliding window, per name and address, and per address.
+
+    The count is in the database: the same for every process of a hub, and after a restart.
+    """
 
     def __init__(
-        self, clock: Callable[[], float], *, window_s: float, per_account: int, per_address: int
+        self,
+        database: Database,
+        clock: Callable[[], float],
+        *,
+        window_s: float,
+        per_account: int,
+        per_address: int,
     ) -> None:
+        self._database = database
         self._clock = clock
         self._window_s = window_s
         self._limits = (per_account, per_address)
-        self._failures: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
-        self._guard = threading.Lock()
 
     def admit(self, name: str, address: str) -> None:
         """Let an attempt pass. Raises: TooManyAttempts."""
-        now = self._clock()
-        with self._guard:
-            for key, limit in self._keys(name, address):
-                times = self._failures.get(key)
-                while times and times[0] <= now - self._window_s:
-                    times.popleft()
-                if times and len(times) >= limit:
-                    raise TooManyAttempts(int(times[0] + self._window_s - now) + 1)
+        per_account, per_address = self._limits
+
+        def work(connection: Connection) -> float:
+            return max(
+                turns.free_at(connection, each, address, limit=limit, window_s=self._window_s)
+                for each, limit in ((name, per_account), (None, per_address))
+            )
+
+        wait_s = self._database.read(work) - self._clock()
+        if wait_s > 0:
+            raise TooManyAttempts(int(wait_s) + 1)
 
     def failed(self, name: str, address: str) -> None:
         """Note a wrong password."""
         now = self._clock()
-        with self._guard:
-            for key, limit in self._keys(name, address):
-                self._failures.setdefault(key, deque(maxlen=limit)).append(now)
-                self._failures.move_to_end(key)
-            while len(self._failures) > _REMEMBERED:
-                self._failures.popitem(last=False)
+        self._database.write(
+            lambda connection: turns.add_failure(
+                connection, name, address, now=now, window_s=self._window_s
+            ),
+            alone=False,
+        )
 
     def succeeded(self, name: str, address: str) -> None:
-        """Forget the failures of that name from that address."""
-        with self._guard:
-            self._failures.pop((name, address), None)
-
-    def _keys(self, name: str, address: str) -> tuple[tuple[tuple[str, str], int], ...]:
-        return (((name, address), self._limits[0]), (("", address), self._limits[1]))
+        """Forget the failures of that name from that address, if there are any."""
+        if self._database.read(
+            lambda connection: turns.free_at(
+                connection, name, address, limit=1, window_s=self._window_s
+            )
+        ):
+            self._database.write(
+                lambda connection: turns.forget_failures(connection, name, address), alone=False
+            )

@@ -52,7 +52,7 @@ class Services:
                 accounts.secret(connection, "form key", fresh_form_key),
             )
         )
-        storage = DiskStorage(settings.root)
+        storage = _open_storage(settings, database, clock)
         threads = Threads()
         transfers = Transfers(storage, threads)
         return cls(
@@ -85,6 +85,20 @@ def open_accounts(
     return Accounts(database, settings, clock=clock), database
 
 
+def _open_storage(settings: HubSettings, database: Database, clock: Callable[[], float]) -> Storage:
+    if settings.storage:
+        from lamina.hub.storage.address import S3Address
+        from lamina.hub.storage.bucket import Bucket
+        from lamina.hub.storage.s3 import S3Storage
+
+        return S3Storage(Bucket(S3Address.parse(settings.storage)), database, clock=clock)
+    return DiskStorage(settings.root)
+
+
 def _open_database(settings: HubSettings) -> Database:
+    if settings.database:
+        from lamina.hub.databases.postgres import PostgresDatabase
+
+        return PostgresDatabase(settings.database)
     os.makedirs(settings.root, mode=0o700, exist_ok=True)
     return SqliteDatabase(os.path.join(settings.root, "hub.db"))

@@ -2,14 +2,17 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from lamina.errors import Invalid
+from lamina.hub.storage.address import S3Address
 from lamina.settings import HUB_ADDRESS, Settings
 
 __all__ = ["HubSettings"]
 
 _LAST_PORT = 65535
+_POSTGRES = ("postgresql://", "postgres://")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +24,10 @@ class HubSettings:
     """
 
     root: str
+    database: str = field(default="", repr=False)
+    """`postgresql://…`; empty: SQLite below `root`. It may hold a password and is never printed."""
+    storage: str = ""
+    """`s3://BUCKET…`, as `S3Address` reads it; empty: folders below `root`."""
     host: str = HUB_ADDRESS[0]
     port: int = HUB_ADDRESS[1]
     public_url: str = ""
@@ -45,18 +52,62 @@ class HubSettings:
 
     @classmethod
     def from_environment(
-        cls, environ: Mapping[str, str] | None = None, *, address: str = "", root: str = ""
+        cls,
+        environ: Mapping[str, str] | None = None,
+        *,
+        address: str = "",
+        root: str = "",
+        database: str = "",
+        storage: str = "",
     ) -> "HubSettings":
-        """Read LAMINA_HUB_ROOT and LAMINA_HUB_URL; `address` and `root` win over the environment.
+        """Read LAMINA_HUB_ROOT, _URL, _DATABASE and _STORAGE; arguments win over the environment.
 
-        Raises: Invalid (an address that is not HOST:PORT).
+        LAMINA_HUB_DATABASE_FILE names a file that holds the database's address with its password.
+        Raises: Invalid (an address that cannot be read).
         """
         env = os.environ if environ is None else environ
         base = Settings.from_environment(env)
         folder = root or env.get("LAMINA_HUB_ROOT") or os.path.join(base.root, "hub")
         host, port = _split(address) if address else HUB_ADDRESS
         url = env.get("LAMINA_HUB_URL", "").rstrip("/")
-        return cls(root=os.path.abspath(folder), host=host, port=port, public_url=url)
+        database = database or env.get("LAMINA_HUB_DATABASE", "") or _from_file(env)
+        if database and not database.startswith(_POSTGRES):
+            raise Invalid(
+                "the database's address cannot be read",
+                hint="write it as postgresql://USER@HOST/DATABASE, or leave it out for SQLite",
+            )
+        storage = storage or env.get("LAMINA_HUB_STORAGE", "")
+        if storage:
+            S3Address.parse(storage)
+        return cls(
+            root=os.path.abspath(folder),
+            database=database,
+            storage=storage,
+            host=host,
+            port=port,
+            public_url=url,
+        )
+
+    @property
+    def places(self) -> str:
+        """Say where images and accounts are, without a password: `images in /srv/hub`."""
+        images = str(S3Address.parse(self.storage)) if self.storage else self.root
+        if not self.database:
+            return f"images in {images}" + (f", accounts in {self.root}" if self.storage else "")
+        parts = urlsplit(self.database)
+        host = parts.netloc.rpartition("@")[2]
+        return f"images in {images}, accounts in postgresql://{host}{parts.path}"
+
+
+def _from_file(env: Mapping[str, str]) -> str:
+    path = env.get("LAMINA_HUB_DATABASE_FILE", "")
+    if not path:
+        return ""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read().strip()
+    except OSError as error:
+        raise Invalid(f"LAMINA_HUB_DATABASE_FILE: {path}: {error.strerror}") from error
 
 
 def _split(address: str) -> tuple[str, int]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 
 from aiohttp import StreamReader
 
-from lamina.hub.errors import UploadTaken
+from lamina.hub.errors import RangeDisagrees, UploadTaken
 from lamina.hub.storage.protocol import Incoming, Storage
 from lamina.hub.threads import Threads
 
@@ -42,14 +42,15 @@ class Transfers:
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await asyncio.wait([running])
 
-    async def receive(self, upload: str, body: StreamReader) -> int:
+    async def receive(self, upload: str, body: StreamReader, *, first: int | None = None) -> int:
         """Append a request's whole body to an upload; give the offset after it.
 
-        When the client goes away in the middle, what arrived is kept.
-        Raises: UploadUnknown, UploadTaken, OSError (disk full, connection lost).
+        When the client goes away in the middle, what arrived is kept. `first` is where the body
+        must begin, if its sender said so: another process may have moved the upload's end.
+        Raises: UploadUnknown, UploadTaken, RangeDisagrees, OSError (disk full, connection lost).
         """
         await self.settle(upload)
-        task = asyncio.get_running_loop().create_task(self._receive(upload, body))
+        task = asyncio.get_running_loop().create_task(self._receive(upload, body, first))
         self._running[upload] = task
         self._arrived[upload] = 0
         try:
@@ -64,9 +65,11 @@ class Transfers:
             if self._running.get(upload) is task:
                 del self._running[upload], self._arrived[upload]
 
-    async def _receive(self, upload: str, body: StreamReader) -> int:
+    async def _receive(self, upload: str, body: StreamReader, first: int | None) -> int:
         incoming = await self._threads.call(self._storage.resume, upload)
         try:
+            if first not in (None, incoming.offset):
+                raise RangeDisagrees(incoming.offset)
             async with contextlib.aclosing(self._batches(upload, body)) as batches:
                 await self._write_all(incoming, batches)
         finally:

@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import BinaryIO
 
 from lamina.hub.access import Caller, require
 from lamina.hub.database import Connection, Database
@@ -21,11 +20,11 @@ __all__ = ["Blob", "Uploads"]
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A blob open for reading; whoever got it closes `file`."""
+    """A blob that its caller may read, and where the storage has it."""
 
     digest: Digest
     size: int
-    file: BinaryIO
+    place: str
 
 
 class Uploads:
@@ -67,8 +66,8 @@ class Uploads:
             self._database.read(work)
         return found.size
 
-    def open(self, caller: Caller, name: str, digest: Digest) -> Blob:
-        """Open a blob. Raises: what `visible` does, BlobUnknown."""
+    def blob(self, caller: Caller, name: str, digest: Digest) -> Blob:
+        """Give a blob for reading. Raises: what `visible` does, BlobUnknown."""
 
         def work(connection: Connection) -> Linked:
             found = blobs.find(connection, visible(connection, caller, name).id, digest)
@@ -77,7 +76,7 @@ class Uploads:
             return found
 
         found = self._database.read(work)
-        return Blob(digest, found.size, self._storage.open(digest, found.place))
+        return Blob(digest, found.size, found.place)
 
     def begin(self, caller: Caller, name: str) -> str:
         """Begin an upload; give its id. The repository is made if need be.
@@ -109,10 +108,17 @@ class Uploads:
         self._database.read(
             lambda connection: require(caller, name, repositories.find(connection, name), "push")
         )
-        kept = self._storage.take(str(uuid.uuid4()), digest, data)
-        now = self._clock()
+        upload, now = str(uuid.uuid4()), self._clock()
+        is_noted = not self._storage.finds_strays
+        if is_noted:
+            self._database.write(
+                lambda connection: blobs.keep_leftover(connection, "", upload, now=now), alone=False
+            )
+        kept = self._storage.take(upload, digest, data)
 
         def work(connection: Connection) -> None:
+            if is_noted:
+                blobs.save_leftover(connection, upload)
             repository = repositories.ensure(connection, name, now=now)
             blobs.add(connection, repository.id, digest, kept, now=now)
 
@@ -185,10 +191,16 @@ class Uploads:
     def cancel(self, upload: Upload) -> None:
         """Drop an upload."""
         self._forget(upload)
-        self._storage.drop("", upload.id)
+        self._storage.drop_upload(upload.id)
 
     def _forget(self, upload: Upload) -> None:
-        self._database.write(lambda connection: blobs.remove_upload(connection, upload.id))
+        now = self._clock()
+
+        def work(connection: Connection) -> None:
+            if blobs.remove_upload(connection, upload.id):
+                blobs.keep_leftover(connection, "", upload.id, now=now)
+
+        self._database.write(work)
 
 
 def _visible_to_pusher(connection: Connection, caller: Caller, name: str) -> Repository:

@@ -9,7 +9,7 @@ from tests.hub.clients import digest
 
 from lamina.hub.errors import BlobUnknown, DigestDisagrees, UploadTaken, UploadUnknown
 from lamina.hub.storage.disk import DiskStorage
-from lamina.hub.storage.protocol import Kept
+from lamina.hub.tables.blobs import Kept
 from lamina.spec.digest import Digest
 
 
@@ -37,7 +37,7 @@ def test_pieces_become_a_blob_that_is_read_before_and_after_it_is_shelved(storag
         storage.shelve(named, "a")
     with pytest.raises(UploadUnknown):
         storage.received("a")
-    storage.drop(named, "a")
+    storage.drop([(named, "a")])
     with pytest.raises(BlobUnknown):
         storage.open(named, "a")
 
@@ -68,7 +68,7 @@ def test_a_blob_of_a_hub_before_places_lies_where_its_digest_says(tmp_path):
     storage = DiskStorage(str(tmp_path))
     with storage.open(named, "") as file:
         assert file.read() == b"old"
-    storage.drop(named, "")
+    storage.drop([(named, "")])
     with pytest.raises(BlobUnknown):
         storage.open(named, "")
 
@@ -97,8 +97,8 @@ def test_unknown_things_are_said_to_be_unknown_and_gone_ones_may_go_again(storag
         storage.open(Digest(digest(b"never")), "never")
     with pytest.raises(UploadUnknown):
         storage.commit("never", Digest(digest(b"never")))
-    storage.drop(Digest(digest(b"never")), "never")
-    storage.drop("", "never")
+    storage.drop([(Digest(digest(b"never")), "never")])
+    storage.drop_upload("never")
 
 
 @given(st.lists(st.lists(st.binary(max_size=50), max_size=4), min_size=1, max_size=5))
@@ -109,4 +109,4 @@ def test_any_batches_give_the_digest_of_the_whole(storage, batches):
             write(storage, "p", *pieces)
     whole = b"".join(b"".join(pieces) for pieces in batches)
     assert storage.commit("p", Digest(digest(whole, "sha512"))).size == len(whole)
-    storage.drop("", "p")
+    storage.drop_upload("p")

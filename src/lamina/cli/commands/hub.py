@@ -1,4 +1,4 @@
-"""`lamina hub serve|register|user`: run a registry with accounts and pages, and look after it."""
+"""`lamina hub serve|doctor|register|user`: run a registry with accounts and pages, and look after it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,18 @@ if TYPE_CHECKING:
     from lamina.hub.accounts import Accounts
     from lamina.hub.settings import HubSettings
 
-__all__ = ["COMMANDS", "register", "serve", "user"]
+__all__ = ["COMMANDS", "doctor", "register", "serve", "user"]
 
 _ROOT = Flag("root", value="DIR", help="Folder of the hub's database and images")
+_DATABASE = Flag(
+    "database", value="URL", help="PostgreSQL in place of the folder's SQLite: postgresql://..."
+)
+_STORAGE = Flag(
+    "storage", value="URL", help="S3 in place of the folder: s3://BUCKET/PREFIX?endpoint=URL"
+)
 _STDIN = Flag("password-stdin", kind=BOOL, help="Take the password from stdin")
 _TIMEOUT_S = 30
+_SCALE = ("psycopg", "psycopg_pool", "botocore")
 _ANSWER_LIMIT = 1024 * 1024
 
 SERVE = Command(
@@ -28,7 +35,16 @@ SERVE = Command(
     flags=(
         Flag("address", value="HOST:PORT", help="Where to listen (default 127.0.0.1:5000)"),
         _ROOT,
+        _DATABASE,
+        _STORAGE,
     ),
+    arity=(0, 0),
+)
+DOCTOR = Command(
+    name="hub doctor",
+    usage="lamina hub doctor [OPTIONS]",
+    summary="Check a hub's database and storage, and say what is wrong",
+    flags=(_ROOT, _DATABASE, _STORAGE),
     arity=(0, 0),
 )
 REGISTER = Command(
@@ -45,25 +61,53 @@ USER = Command(
     name="hub user",
     usage="lamina hub user [OPTIONS] ls | passwd NAME",
     summary="List the accounts of this machine's hub, or set a password",
-    flags=(_ROOT, _STDIN),
+    flags=(_ROOT, _DATABASE, _STDIN),
     arity=(1, 2),
 )
 
 
 def serve(arguments: Arguments, context: Context) -> int:
     """Serve until Ctrl-C or SIGTERM; one line says where."""
-    settings = _settings(context, address=arguments.text("address"), root=arguments.text("root"))
+    settings = _settings(
+        context,
+        address=arguments.text("address"),
+        root=arguments.text("root"),
+        database=arguments.text("database"),
+        storage=arguments.text("storage"),
+    )
 
     def ready(url: str) -> None:
-        context.print(f"Hub ready at {url} (images in {settings.root}, stop with Ctrl-C)")
+        context.print(f"Hub ready at {url} ({settings.places}, stop with Ctrl-C)")
         context.out.flush()
 
     try:
         from lamina.hub.running import serve as run
+
+        run(settings, ready=ready)
     except ModuleNotFoundError as error:
         raise _needs_extra(error) from error
-    run(settings, ready=ready)
     return 0
+
+
+def doctor(arguments: Arguments, context: Context) -> int:
+    """Look at database and storage as the hub would use them; 1 where something is wrong."""
+    settings = _settings(
+        context,
+        root=arguments.text("root"),
+        database=arguments.text("database"),
+        storage=arguments.text("storage"),
+    )
+    try:
+        from lamina.hub.doctor import examine
+
+        findings = examine(settings)
+    except ModuleNotFoundError as error:
+        raise _needs_extra(error) from error
+    for finding in findings:
+        context.print(f"{finding.sign:<7}{finding.subject}: {finding.text}")
+        if finding.hint:
+            context.print(f"       {finding.hint}")
+    return 0 if all(finding.is_good for finding in findings) else 1
 
 
 def register(arguments: Arguments, context: Context) -> int:
@@ -85,7 +129,7 @@ def register(arguments: Arguments, context: Context) -> int:
 def user(arguments: Arguments, context: Context) -> int:
     """Look after the accounts under a hub's folder, whether or not the hub is running."""
     verb, *names = arguments.positional
-    settings = _settings(context, root=arguments.text("root"))
+    settings = _settings(context, root=arguments.text("root"), database=arguments.text("database"))
     if verb == "ls" and not names:
         return _with_accounts(settings, lambda accounts: _list(accounts, context))
     if verb == "passwd" and names:
@@ -120,28 +164,31 @@ def _set_password(accounts: Accounts, name: str, password: str) -> int:
 def _with_accounts(settings: HubSettings, work: Callable[[Accounts], int]) -> int:
     import os
 
-    if not os.path.exists(os.path.join(settings.root, "hub.db")):
+    if not settings.database and not os.path.exists(os.path.join(settings.root, "hub.db")):
         raise Invalid(f"no hub was ever served from {settings.root}", hint="name it with --root")
     try:
         from lamina.hub.services import open_accounts
+
+        accounts, database = open_accounts(settings)
     except ModuleNotFoundError as error:
         raise _needs_extra(error) from error
-    accounts, database = open_accounts(settings)
     try:
         return work(accounts)
     finally:
         database.close()
 
 
-def _settings(context: Context, *, root: str = "", address: str = "") -> HubSettings:
+def _settings(context: Context, **given: str) -> HubSettings:
     from lamina.hub.settings import HubSettings
 
-    return HubSettings.from_environment(context.environ, address=address, root=root)
+    return HubSettings.from_environment(context.environ, **given)
 
 
 def _needs_extra(error: ModuleNotFoundError) -> LaminaError:
+    extra = "scale" if error.name in _SCALE else "hub"
     return Unsupported(
-        f"the hub needs the package {error.name!r}", hint="install it with: pip install lamina[hub]"
+        f"the hub needs the package {error.name!r}",
+        hint=f"install it with: pip install 'lamina[{extra}]'",
     )
 
 
@@ -187,6 +234,7 @@ def _post(url: str, document: dict[str, str]) -> tuple[dict[str, object], int]:
 
 COMMANDS = {
     "serve": (SERVE, serve),
+    "doctor": (DOCTOR, doctor),
     "register": (REGISTER, register),
     "user": (USER, user),
 }

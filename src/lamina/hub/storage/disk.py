@@ -11,14 +11,13 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO
 
 from lamina.hub.errors import BlobUnknown, DigestDisagrees, UploadTaken, UploadUnknown
-from lamina.hub.storage.protocol import Kept
+from lamina.hub.storage.hashes import Hashes
+from lamina.hub.tables.blobs import Kept
 from lamina.spec.digest import Digest
 
 if TYPE_CHECKING:
@@ -26,18 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DiskStorage"]
 
-_REMEMBERED = 4096
 _PIECE = 1024 * 1024
-
-
-class _Hash(Protocol):
-    """What hashlib gives; its own type has no public name."""
-
-    def update(self, data: bytes, /) -> None:
-        """Take in the next bytes."""
-
-    def hexdigest(self) -> str:
-        """Give the digest of everything so far."""
 
 
 class _DiskIncoming:
@@ -47,7 +35,7 @@ class _DiskIncoming:
         self._storage = storage
         self._upload = upload
         self._fd = fd
-        self._hash = storage.recall(upload, offset)
+        self._hash = storage.hashes.recall(upload, offset)
         self.offset = offset
 
     def write(self, pieces: Sequence[bytes]) -> None:
@@ -65,19 +53,20 @@ class _DiskIncoming:
         """Close the file and leave the hash for the next request."""
         os.close(self._fd)
         if self._hash is not None:
-            self._storage.remember(self._upload, self.offset, self._hash)
+            self._storage.hashes.remember(self._upload, self.offset, self._hash)
 
 
 class DiskStorage:
     """Storage under one folder. Safe for many threads; one upload is written by one at a time."""
+
+    finds_strays = True
 
     def __init__(self, root: str) -> None:
         self._uploads = os.path.join(root, "uploads")
         self._blobs = os.path.join(root, "blobs")
         for folder in (self._uploads, self._blobs):
             os.makedirs(folder, mode=0o700, exist_ok=True)
-        self._hashes: OrderedDict[str, tuple[int, _Hash]] = OrderedDict()
-        self._guard = threading.Lock()
+        self.hashes = Hashes()
 
     def begin(self, upload: str) -> None:
         """Make an empty upload."""
@@ -113,7 +102,7 @@ class DiskStorage:
             size = os.fstat(fd).st_size
             found = self._hexdigest(upload, fd, size, digest.algorithm)
             if found != digest.hex:
-                self.drop("", upload)
+                self.drop_upload(upload)
                 raise DigestDisagrees(
                     f"the bytes sent are {digest.algorithm}:{found}, not {digest}",
                     hint="they were damaged on the way; send them again",
@@ -122,7 +111,7 @@ class DiskStorage:
         finally:
             os.close(fd)
         _sync_folder(self._uploads)
-        self._forget(upload)
+        self.hashes.forget(upload)
         return Kept(upload, size)
 
     def take(self, upload: str, digest: Digest, data: bytes) -> Kept:
@@ -160,38 +149,27 @@ class DiskStorage:
                 return open(path, "rb", buffering=0)
         raise BlobUnknown(f"blob {digest} is not here")
 
-    def drop(self, digest: str, place: str) -> None:
-        """Drop bytes wherever they lie; unknown is fine."""
-        paths = [self._blob(Digest(digest), place)] if digest else []
-        if place:
-            self._forget(place)
-            paths.append(self._upload(place))
-        for path in paths:
+    def link(self, digest: Digest, place: str) -> str:  # noqa: ARG002 - nobody else has these bytes
+        """Give nothing: blobs go through the hub, by `sendfile`."""
+        return ""
+
+    def drop(self, leftovers: Sequence[tuple[Digest, str]]) -> None:
+        """Drop blobs wherever they lie; unknown is fine."""
+        for digest, place in leftovers:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
+                os.unlink(self._blob(digest, place))
+            if place:
+                self.drop_upload(place)
 
-    def recall(self, upload: str, offset: int) -> _Hash | None:
-        """Give the hash of the first `offset` bytes if it is known; the caller owns it now."""
-        with self._guard:
-            known = self._hashes.pop(upload, None)
-        if known is not None and known[0] == offset:
-            return known[1]
-        return hashlib.sha256() if offset == 0 else None
-
-    def remember(self, upload: str, offset: int, value: _Hash) -> None:
-        """Keep the hash of an upload's first `offset` bytes for the next request."""
-        with self._guard:
-            self._hashes[upload] = (offset, value)
-            while len(self._hashes) > _REMEMBERED:
-                self._hashes.popitem(last=False)
-
-    def _forget(self, upload: str) -> None:
-        with self._guard:
-            self._hashes.pop(upload, None)
+    def drop_upload(self, upload: str) -> None:
+        """Drop an upload; unknown is fine."""
+        self.hashes.forget(upload)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._upload(upload))
 
     def _hexdigest(self, upload: str, fd: int, size: int, algorithm: str) -> str:
         if algorithm == "sha256":
-            known = self.recall(upload, size)
+            known = self.hashes.recall(upload, size)
             if known is not None:
                 return known.hexdigest()
         value = hashlib.new(algorithm)

@@ -6,20 +6,12 @@ never meet a push that brings the same blob anew. Every call may block.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
+from lamina.hub.tables.blobs import Kept
 from lamina.spec.digest import Digest
 
-__all__ = ["Incoming", "Keeping", "Kept", "Receiving", "Storage"]
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """Verified bytes, durable, that the caller's row makes a blob."""
-
-    place: str
-    size: int
+__all__ = ["Incoming", "Keeping", "Receiving", "Storage"]
 
 
 class Incoming(Protocol):
@@ -38,6 +30,10 @@ class Incoming(Protocol):
 
 class Receiving(Protocol):
     """Uploads on their way to become blobs."""
+
+    @property
+    def finds_strays(self) -> bool:
+        """Tell whether `strays` finds bytes without a row; else a note must be written before."""
 
     def begin(self, upload: str) -> None:
         """Make an empty upload."""
@@ -73,8 +69,14 @@ class Keeping(Protocol):
     def open(self, digest: Digest, place: str) -> BinaryIO:
         """Open a blob for reading. Raises: BlobUnknown."""
 
-    def drop(self, digest: str, place: str) -> None:
-        """Drop bytes, with an empty `digest` an upload's; unknown is fine."""
+    def link(self, digest: Digest, place: str) -> str:
+        """Give a URL by which anyone may fetch the blob for a while; empty: only through us."""
+
+    def drop(self, leftovers: "Sequence[tuple[Digest, str]]") -> None:
+        """Drop blobs that no row names, each by digest and place; unknown is fine."""
+
+    def drop_upload(self, upload: str) -> None:
+        """Drop what lies about of an upload and is no blob's; unknown is fine."""
 
 
 class Storage(Receiving, Keeping, Protocol):

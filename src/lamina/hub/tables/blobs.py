@@ -4,14 +4,15 @@ from dataclasses import dataclass
 
 from lamina.hub.database import Connection
 from lamina.hub.errors import BlobUnknown, ContentReferenced, UploadUnknown
-from lamina.hub.storage.protocol import Kept
 from lamina.spec.digest import Digest
 
 __all__ = [
+    "Kept",
     "Linked",
     "Upload",
     "add",
     "add_upload",
+    "claim_leftovers",
     "find",
     "find_source",
     "finish_upload",
@@ -20,11 +21,22 @@ __all__ = [
     "place",
     "release",
     "remove_upload",
+    "save_leftover",
     "touch_link",
     "touch_upload",
     "unlink",
     "upload",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Verified bytes, durable, that the caller's row makes a blob."""
+
+    place: str
+    size: int
+    has_rest: bool = False
+    """More of the upload lies about: whoever writes the row notes it as a leftover."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +176,8 @@ def finish_upload(
     if not remove_upload(connection, done.id):
         raise UploadUnknown("the upload is not known here", hint="begin again")
     add(connection, done.repository_id, digest, kept, now=now)
+    if kept.has_rest:
+        keep_leftover(connection, "", done.id, now=now)
 
 
 def add(
@@ -197,6 +211,30 @@ def keep_leftover(connection: Connection, digest: str, place: str, *, now: float
         "INSERT INTO leftovers (place, digest, since) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
         (place, digest, now),
     )
+
+
+def save_leftover(connection: Connection, upload_id: str) -> None:
+    """Take back the note about bytes that a row is to name now.
+
+    Raises: UploadUnknown (a sweep was quicker, and drops them).
+    """
+    saved = connection.execute(
+        "DELETE FROM leftovers WHERE place = ? AND digest = '' AND is_claimed = 0", (upload_id,)
+    )
+    if not saved.rowcount:
+        raise UploadUnknown("the upload took too long and was given up", hint="send it again")
+
+
+def claim_leftovers(
+    connection: Connection, *, before: float, limit: int
+) -> tuple[tuple[str, str], ...]:
+    """Give (digest, place) of leftovers to drop now; from here on no row can come to name them."""
+    rows = connection.execute(
+        "UPDATE leftovers SET is_claimed = 1 WHERE (place, digest) IN"
+        " (SELECT place, digest FROM leftovers WHERE since <= ? LIMIT ?) RETURNING digest, place",
+        (before, limit),
+    ).fetchall()
+    return tuple((row[0], row[1]) for row in rows)
 
 
 def remove_upload(connection: Connection, upload_id: str) -> bool:

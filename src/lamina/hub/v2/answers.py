@@ -71,6 +71,7 @@ _TABLE: dict[type[BaseException], tuple[int, str]] = {
     Unavailable: (503, "UNAVAILABLE"),
     Unsupported: (405, "UNSUPPORTED"),
 }
+_RETRY_AFTER_S = "5"
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -111,6 +112,8 @@ def error_response(request: web.Request, error: Exception) -> web.Response:
         )
     if isinstance(error, TooManyAttempts):
         response.headers["Retry-After"] = str(error.retry_after_s)
+    elif status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["Retry-After"] = _RETRY_AFTER_S
     return response
 
 

@@ -1,8 +1,10 @@
 """Blobs over HTTP: whole or in part, straight from the file to the socket."""
 
 import asyncio
+import io
 import re
 from http import HTTPStatus
+from typing import BinaryIO
 
 from aiohttp import web
 
@@ -15,6 +17,7 @@ __all__ = ["delete_blob", "get_blob", "head_blob", "wanted_range"]
 
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 _TYPE = "application/octet-stream"
+_PIECE = 256 * 1024
 _FOREVER = "private, max-age=31536000, immutable"
 
 
@@ -69,13 +72,14 @@ async def get_blob(
     """Send a blob, or the part asked for; never compressed: its digest is of these bytes."""
     services = request.app[SERVICES]
     digest = Digest.parse(reference)
-    blob = await services.threads.call(services.uploads.open, caller, name, digest)
-    try:
-        if _is_known(request, digest):
-            return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=_headers(digest))
-        return await _send(request, blob)
-    finally:
-        blob.file.close()
+    blob = await services.threads.call(services.uploads.blob, caller, name, digest)
+    if _is_known(request, digest):
+        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=_headers(digest))
+    link = services.storage.link(digest, blob.place)
+    if link:  # the client repeats its Range there
+        headers = {"Location": link, "Docker-Content-Digest": digest, "Cache-Control": "no-store"}
+        return web.Response(status=HTTPStatus.TEMPORARY_REDIRECT, headers=headers)
+    return await _send(request, blob)
 
 
 async def _send(request: web.Request, blob: Blob) -> web.StreamResponse:
@@ -95,14 +99,44 @@ async def _send(request: web.Request, blob: Blob) -> web.StreamResponse:
         headers["Content-Range"] = f"bytes {first}-{first + length - 1}/{blob.size}"
     response = web.StreamResponse(status=status, headers=headers)
     response.content_length = length
+    services = request.app[SERVICES]
+    file = await services.threads.call(services.storage.open, blob.digest, blob.place)
+    try:
+        if isinstance(file, io.FileIO):
+            await _send_file(request, response, file, first, length)
+        else:
+            await _relay(request, response, file, first, length)
+    finally:
+        file.close()
+    return response
+
+
+async def _send_file(
+    request: web.Request, response: web.StreamResponse, file: io.FileIO, first: int, length: int
+) -> None:
+    """Have the kernel send a part of a file."""
     await response.prepare(request)
     if length:
         transport = request.transport
         if transport is None:
             raise ConnectionResetError("the client has gone")
-        await asyncio.get_running_loop().sendfile(transport, blob.file, first, length)
+        await asyncio.get_running_loop().sendfile(transport, file, first, length)
     await response.write_eof()
-    return response
+
+
+async def _relay(
+    request: web.Request, response: web.StreamResponse, file: BinaryIO, first: int, length: int
+) -> None:
+    """Send what a distant storage has, piece by piece; the first piece comes before the status."""
+    call = request.app[SERVICES].threads.call
+    await call(file.seek, first)
+    piece = await call(file.read, min(length, _PIECE))
+    await response.prepare(request)
+    while piece:
+        await response.write(piece)
+        length -= len(piece)
+        piece = await call(file.read, min(length, _PIECE)) if length else b""
+    await response.write_eof()
 
 
 async def delete_blob(

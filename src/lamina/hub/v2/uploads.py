@@ -144,4 +144,6 @@ async def _check_range(request: web.Request, name: str, upload: Upload) -> web.R
 
 
 async def _receive(request: web.Request, upload: Upload) -> int:
-    return await request.app[SERVICES].transfers.receive(upload.id, request.content)
+    match = _CONTENT_RANGE.fullmatch(request.headers.get("Content-Range", "").strip())
+    first = int(match[1]) if match else None
+    return await request.app[SERVICES].transfers.receive(upload.id, request.content, first=first)

@@ -1,0 +1,255 @@
+"""PostgreSQL behind the two verbs, for hubs of many processes.
+
+Readers see one state (REPEATABLE READ); writers are SERIALIZABLE, so that whoever wrote a use case
+may think of one writer, as SQLite has. What the server cannot put in an order it refuses, and the work
+is run again. Lost connections are made anew: after a restart of the server the work under way is
+repeated, unless the answer to its COMMIT was lost, which only its caller can judge.
+"""
+
+import functools
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import errors
+from psycopg.adapt import Dumper
+from psycopg.pq import TransactionStatus
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
+
+from lamina.errors import Invalid, Unavailable
+from lamina.hub.database import Cursor
+from lamina.hub.databases.schema import pending
+
+__all__ = ["PostgresDatabase", "connect", "translate"]
+
+T = TypeVar("T")
+_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+# Predicate locks of a scan are on the whole table: every two writers of small tables would conflict.
+_WRITE = "BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL enable_seqscan = off"
+_WRITE_LOOSELY = "BEGIN ISOLATION LEVEL READ COMMITTED"
+_CONNECTIONS = 16
+_CONNECT_S = 5
+_PATIENCE_S = 5.0
+"""How long a request may wait for a server that restarts, or for its turn among writers."""
+_MIGRATION_LOCK = 0x1A314A
+_SETTINGS = (
+    "SET statement_timeout = '30s'",
+    "SET lock_timeout = '10s'",
+    "SET idle_in_transaction_session_timeout = '60s'",
+)
+_GONE = (
+    errors.AdminShutdown,
+    errors.CrashShutdown,
+    errors.CannotConnectNow,
+    errors.IdleInTransactionSessionTimeout,
+)
+_AGAIN = (errors.SerializationFailure, errors.DeadlockDetected)
+
+
+class _Flag(Dumper):
+    """Python's bool as an untyped 1 or 0, which both flags and conditions take."""
+
+    def dump(self, obj: bool) -> bytes:
+        return b"1" if obj else b"0"
+
+
+class _Connection:
+    """One transaction's hand: SQL with `?` on a psycopg connection."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: "psycopg.Connection[Any]") -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor:
+        cursor = self._connection.cursor(binary=True)
+        return cursor.execute(translate(sql), parameters)
+
+    def executemany(self, sql: str, rows: Sequence[Sequence[Any]], /) -> object:
+        with self._connection.cursor(binary=True) as cursor:
+            cursor.executemany(translate(sql), rows)
+        return None
+
+
+@functools.lru_cache(4096)
+def translate(sql: str) -> bytes:
+    """Give SQL with `?` as psycopg wants it, `%s`; what stands in quotes stays as it is."""
+    pieces = sql.replace("%", "%%").split("'")
+    pieces[::2] = [piece.replace("?", "%s") for piece in pieces[::2]]
+    return "'".join(pieces).encode()
+
+
+def connect(url: str) -> "psycopg.Connection[Any]":
+    """Connect once, outside any pool; the caller closes. Raises: Invalid, Unavailable."""
+    if (
+        urlsplit(url).netloc.count("@") > 1
+    ):  # libpq would take a part of it for the host, and say it
+        raise Invalid("the password in the database's address has an @", hint="write it as %40")
+    try:
+        connection = psycopg.connect(url, autocommit=True, connect_timeout=_CONNECT_S)
+    except psycopg.OperationalError as error:
+        raise _unreachable(error) from error
+    except psycopg.ProgrammingError as error:
+        raise Invalid(
+            "the database's address cannot be read",
+            hint="write it as postgresql://USER@HOST/DATABASE",
+        ) from error
+    return connection
+
+
+class PostgresDatabase:
+    """One PostgreSQL database. Usable from any thread; `close` waits for nothing but itself."""
+
+    def __init__(
+        self, url: str, *, connections: int = _CONNECTIONS, patience_s: float = _PATIENCE_S
+    ) -> None:
+        """Open it and bring its schema up to date. Raises: Unavailable, Invalid, Corrupt."""
+        self._patience_s = patience_s
+        # It tells each failed attempt; whoever waits for a connection is told, too, and says so.
+        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+        with connect(url) as connection:
+            _migrate(connection)
+        self._pool: ConnectionPool[psycopg.Connection[Any]] = ConnectionPool(
+            url,
+            kwargs={
+                "autocommit": True,
+                "connect_timeout": _CONNECT_S,
+                "keepalives_idle": 30,
+                "application_name": "lamina-hub",
+            },
+            min_size=1,
+            max_size=connections,
+            configure=_configure,
+            reconnect_timeout=2.0,  # then whoever waits next tries anew, without a grown delay
+            open=True,
+        )
+
+    def read(self, work: Callable[[_Connection], T]) -> T:
+        """Give `work(connection)`, all of it seeing one state. Raises: Unavailable, Invalid."""
+        return self._run(_READ, work)
+
+    def write(self, work: Callable[[_Connection], T], *, alone: bool = True) -> T:
+        """Give `work(connection)` once it is durable. Raises: Unavailable, Invalid."""
+        return self._run(_WRITE if alone else _WRITE_LOOSELY, work)
+
+    def close(self) -> None:
+        """Close every connection; a second time is fine."""
+        self._pool.close()
+
+    def _run(self, begin: str, work: Callable[[_Connection], T]) -> T:
+        until = time.monotonic() + self._patience_s
+        turn = 0
+        while True:
+            try:
+                with self._connection(until) as connection:
+                    return _transact(connection, begin, work)
+            except _AGAIN as error:
+                if time.monotonic() > until:
+                    raise Unavailable(
+                        "too many others write the same rows of the hub's database",
+                        hint="try again",
+                    ) from error
+                turn += 1
+                time.sleep(random.uniform(0, min(0.1, 0.001 * 2**turn)))  # noqa: S311 - only spreads
+            except _Lost as error:
+                self._pool.check()  # those that died with it
+                if error.is_in_doubt or time.monotonic() > until:
+                    raise _unreachable(error.__cause__) from error
+
+    @contextmanager
+    def _connection(self, until: float) -> "Iterator[psycopg.Connection[Any]]":
+        try:
+            connection = self._pool.getconn(timeout=max(0.1, until - time.monotonic()))
+        except PoolClosed as error:
+            raise Unavailable("the hub is stopping") from error
+        except PoolTimeout as error:
+            raise _unreachable(error) from error
+        try:
+            yield connection
+        finally:
+            self._pool.putconn(connection)
+
+
+class _Lost(Exception):
+    """The connection broke; in doubt: while the server committed."""
+
+    def __init__(self, *, is_in_doubt: bool) -> None:
+        super().__init__(is_in_doubt)
+        self.is_in_doubt = is_in_doubt
+
+
+def _transact(
+    connection: "psycopg.Connection[Any]", begin: str, work: Callable[[_Connection], T]
+) -> T:
+    """Run one transaction; whatever work raises undoes it. Raises: _Lost, Invalid, Unavailable."""
+    is_committing = False
+    try:
+        connection.execute(begin)
+        try:
+            result = work(_Connection(connection))
+        except BaseException:
+            if not connection.broken:
+                connection.execute("ROLLBACK")
+            raise
+        is_committing = begin != _READ
+        connection.execute("COMMIT")
+    except _AGAIN:
+        _undo(connection)
+        raise
+    except psycopg.DataError as error:
+        raise Invalid(
+            "a text cannot be kept: it has a NUL in it, or a number is too large"
+        ) from error
+    except psycopg.Error as error:
+        if connection.broken or isinstance(error, _GONE):
+            connection.close()
+            raise _Lost(is_in_doubt=is_committing) from error
+        _undo(connection)
+        if isinstance(error, psycopg.OperationalError):  # full, read-only, cancelled by a timeout
+            raise Unavailable(f"the hub's database refused: {_first_line(error)}") from error
+        raise
+    return result
+
+
+def _undo(connection: "psycopg.Connection[Any]") -> None:
+    if not connection.broken and connection.info.transaction_status != TransactionStatus.IDLE:
+        connection.execute("ROLLBACK")
+
+
+def _configure(connection: "psycopg.Connection[Any]") -> None:
+    connection.adapters.register_dumper(bool, _Flag)
+    connection.execute(";".join(_SETTINGS))
+
+
+def _migrate(connection: "psycopg.Connection[Any]") -> None:
+    """Bring the schema up to date, one process at a time. Raises: Corrupt, Invalid."""
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise Invalid(
+            f"the database keeps texts as {encoding}",
+            hint="make one with: createdb -E UTF8 -T template0",
+        )
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
+        connection.execute("CREATE TABLE IF NOT EXISTS schema_steps (number BIGINT PRIMARY KEY)")
+        row = connection.execute("SELECT coalesce(max(number), 0) FROM schema_steps").fetchone()
+        assert row is not None  # noqa: S101 - an aggregate has a row
+        for step in pending(int(row[0])):
+            connection.execute(step.postgres.encode())
+            connection.execute("INSERT INTO schema_steps VALUES (%s)", (step.number,))
+
+
+def _unreachable(error: BaseException | None) -> Unavailable:
+    return Unavailable(
+        f"the hub's database cannot be reached: {_first_line(error)}",
+        hint="is it running? `lamina hub doctor` says more",
+    )
+
+
+def _first_line(error: BaseException | None) -> str:
+    return str(error).strip().partition("\n")[0] if error else "the connection broke"
