@@ -94,6 +94,9 @@ def _quick_decode(raw: bytes | str) -> object:
 
 
 def _quick_encode(value: object) -> str:
+    if _QUICK and isinstance(value, str):  # each line of a container's log
+        text: str = _json.encode_basestring(value)
+        return text
     if not _QUICK or not isinstance(value, dict):
         import json
 
