@@ -33,6 +33,10 @@ def engine(tmp_path):
         ({"label": ["tier=2"]}, []),
         ({"type": ["volume"]}, ["create"]),
         ({"volume": ["data"]}, ["create"]),
+        ({"network": ["mine"]}, []),
+        ({"daemon": ["x"]}, []),
+        ({"event": ["health_status: healthy"]}, ["health_status: healthy"]),
+        ({"event": ["health_status: unhealthy"]}, []),
         ({"scope": ["swarm"]}, []),
     ],
 )

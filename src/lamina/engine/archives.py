@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from lamina.engine.clock import now_text
+from lamina.engine.journal import note_image
 from lamina.engine.naming import keep_image, name_image
 from lamina.errors import Corrupt, Invalid
 from lamina.events import Event, LayerProgress, Listener, Notice, Phase
@@ -110,6 +111,8 @@ def save(
             with engine.store.blobs.open(digest) as blob:
                 writer.add(entry, chunks(blob, CHUNK))
         writer.close()
+    for image, _ in images:
+        note_image(engine, str(image.id), "save")
 
 
 def _names_to_save(engine: "Engine", name: str) -> tuple[str, ...]:

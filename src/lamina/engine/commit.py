@@ -76,6 +76,8 @@ def commit(
     it and what may be regretted of that; with `strict` regrets make no image.
     Raises: CommitRefused, NotFound (container), ReferenceInvalid, ChangeInvalid, Unavailable (disk).
     """
+    from lamina.engine.journal import note_container, note_image
+
     reference = Reference.parse(name) if name else None
     record = engine.containers.record(container)
     settings = apply_changes(_settings_of(record), changes)
@@ -110,6 +112,11 @@ def commit(
         else:
             command = f"commit {record.name} {reference.familiar}"
             name_image(engine, str(reference), manifest, config, command=command, parent=parent)
+    shown = reference.familiar if reference else ""
+    if reference is not None:
+        note_image(engine, str(config.digest), "tag", name=shown)
+    facts = {"comment": message, "imageID": str(config.digest), "imageRef": shown}
+    note_container(engine, record, "commit", **facts)
     if told is not None and report is not None:
         told(report)
     return config.digest

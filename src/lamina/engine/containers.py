@@ -61,6 +61,11 @@ class Containers:
 
         return rootless_uid() is not None or os.geteuid() != 0
 
+    def _note(self, record: ContainerRecord, action: str) -> None:
+        from lamina.engine.journal import note_container
+
+        note_container(self._engine, record, action)
+
     def _privilege(self) -> None:
         """Be root, if only of a user namespace. Raises: NamespaceRefused."""
         from lamina.runtime.userns import enter
@@ -155,12 +160,15 @@ class Containers:
 
     def stop(self, name: str, *, timeout_s: int | None = None, signal: str = "") -> None:
         """Ask it to end, kill it after `timeout_s` (10, or as created; -1 waits for ever)."""
-        execution.stop(self._engine, self.record(name), timeout_s, signal)
+        record = self.record(name)
+        if execution.stop(self._engine, record, timeout_s, signal):
+            self._note(record, "stop")
 
     def restart(self, name: str, *, timeout_s: int | None = None, signal: str = "") -> None:
         """Stop and start again."""
         self.stop(name, timeout_s=timeout_s, signal=signal)
         self.start(name).close()
+        self._note(self.record(name), "restart")
 
     def kill(self, name: str, signal: str = "KILL") -> None:
         """Send a signal to the first process. Raises: ContainerNotRunning, Invalid."""
@@ -178,7 +186,9 @@ class Containers:
                 "You cannot attach to a paused container, unpause it first",
                 hint=f"`lamina unpause {name}`",
             )
-        return execution.attach(self._engine, record, stdin=stdin)
+        attachment = execution.attach(self._engine, record, stdin=stdin)
+        self._note(record, "attach")
+        return attachment
 
     def exec(self, name: str, request: "ExecRequest") -> "Attachment":
         """Start one more process; give a connection to it. Raises: StartFailed."""
@@ -215,7 +225,9 @@ class Containers:
         """Give titles and rows of `ps` for everything inside. See `engine.processes`."""
         from lamina.engine.processes import top
 
-        return top(self._engine, name, options)
+        found = top(self._engine, name, options)
+        self._note(self.record(name), "top")
+        return found
 
     def logs(
         self, name: str, *, tail: int = -1, since: str = "", until: str = "", follow: bool = False
@@ -302,6 +314,8 @@ class Containers:
 
         Give their IDs and the bytes freed. One that is started or removed meanwhile is left. What killed processes left of others goes, too.
         """
+        from lamina.engine.journal import note_prune
+
         self._privilege()
         removal.sweep(self._engine)
         removed = []
@@ -316,6 +330,7 @@ class Containers:
                 continue
             removed.append(record.id)
             freed += size
+        note_prune(self._engine, "container", freed)
         return tuple(removed), freed
 
     def list(
@@ -462,7 +477,10 @@ class Containers:
         from lamina.engine.archive import copy_out
 
         self._privilege()
-        return copy_out(self._engine, self.record(name), path, write)
+        record = self.record(name)
+        found = copy_out(self._engine, record, path, write)
+        self._note(record, "archive-path")
+        return found
 
     def copy_in(
         self, name: str, path: str, stream: "BinaryIO", *, keep_owner: bool = False
@@ -471,11 +489,15 @@ class Containers:
         from lamina.engine.archive import copy_in
 
         self._privilege()
-        copy_in(self._engine, self.record(name), path, stream, keep_owner=keep_owner)
+        record = self.record(name)
+        copy_in(self._engine, record, path, stream, keep_owner=keep_owner)
+        self._note(record, "extract-to-dir")
 
     def export(self, name: str, write: Callable[[bytes], object]) -> None:
         """Write the container's whole file system as a tar."""
         from lamina.engine.archive import export
 
         self._privilege()
-        export(self._engine, self.record(name), write)
+        record = self.record(name)
+        export(self._engine, record, write)
+        self._note(record, "export")

@@ -111,6 +111,7 @@ def start(
             journal={
                 "path": f"{engine.settings.root}/{FILE}",
                 "attributes": attributes_of(record),
+                "volumes": _volumes(record),
             },
         )
         attachment = Shims(split=engine.expendable).start(order, lock)
@@ -168,6 +169,20 @@ def _doomed(engine: "Engine", record: ContainerRecord) -> tuple[str, ...]:
     snapshot = f"{engine.settings.root}/snapshots/active/{record.id}"
     name = engine.containers.register.path(record.name)
     return (*volumes, f"{record.folder}/{RECORD}", snapshot, record.folder, name)
+
+
+def _volumes(record: ContainerRecord) -> "list[Document]":
+    """List the volumes that the container mounts, for its shim to note."""
+    return [
+        {
+            "name": mount["Name"],
+            "destination": mount["Destination"],
+            "writable": mount["RW"],
+            "doomed": bool(record.host.get("AutoRemove") and mount.get("Anonymous")),
+        }
+        for mount in record.mounts
+        if mount["Type"] == "volume"
+    ]
 
 
 def _process(record: ContainerRecord) -> ProcessSettings:
@@ -432,10 +447,13 @@ def _settled(engine: "Engine", record: ContainerRecord) -> int:
 
 def stop(
     engine: "Engine", record: ContainerRecord, timeout_s: int | None = None, signal: str = ""
-) -> None:
-    """Ask the first process to end, and kill it when it has not after `timeout_s` (-1: never)."""
+) -> bool:
+    """Ask the first process to end, and kill it when it has not after `timeout_s` (-1: never).
+
+    Tell whether it ran.
+    """
     if not engine.containers.state(record.id).is_running:
-        return
+        return False
     chosen = signal or record.config.get("StopSignal") or "TERM"
     patience = record.config.get("StopTimeout", _STOP_S) if timeout_s is None else timeout_s
     with suppress(ContainerNotRunning, ContainerUnknown):
@@ -444,6 +462,7 @@ def stop(
         send(engine, record, "signal", number=signal_number(chosen), final=True)
         if wait(engine, record, None if patience < 0 else float(patience)) is None:
             end(engine, record)
+    return True
 
 
 def end(engine: "Engine", record: ContainerRecord) -> None:

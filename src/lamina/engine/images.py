@@ -194,7 +194,10 @@ class Images:
             return (pull(engine, name, platform=platform, unpack=unpack, listener=listener),)
 
         engine = self._engine
-        return with_room(engine, attempt)
+        outcomes = with_room(engine, attempt)
+        for row in outcomes:
+            self._note(row.reference.familiar, "pull", name=row.reference.familiar_name)
+        return outcomes
 
     def copy(
         self,
@@ -251,7 +254,7 @@ class Images:
         """Send `name` to its registry; every local tag of it with `all_tags`. See `engine.push`."""
         from lamina.engine.push import push
 
-        return push(
+        outcomes = push(
             self._engine,
             name,
             all_tags=all_tags,
@@ -259,6 +262,9 @@ class Images:
             force=force,
             listener=listener,
         )
+        for row in outcomes:
+            self._note(row.reference.familiar, "push", name=row.reference.familiar_name)
+        return outcomes
 
     def regrets(self, name: str) -> "tuple[Regret, ...]":
         """Tell what is likely not meant to leave this machine, of layers that were made here.
@@ -329,6 +335,7 @@ class Images:
                 command=f"tag {source} {reference.familiar}",
                 parent=image.parent,
             )
+        self._note(str(image.id), "tag", name=reference.familiar)
         return reference
 
     def remove(
@@ -415,14 +422,26 @@ class Images:
         from lamina.engine.room import with_room
 
         engine = self._engine
-        return with_room(engine, lambda: load(engine, stream, listener=listener), again=False)
+        loaded = with_room(engine, lambda: load(engine, stream, listener=listener), again=False)
+        for row in loaded:
+            self._note(str(row.id), "load", name=next(iter(row.names), ""))
+        return loaded
 
     def import_(self, stream: "BinaryIO", request: "ImportRequest") -> Digest:
         """Make a one-layer image from a tar of a root file system; give its ID."""
         from lamina.engine.archives import import_
         from lamina.engine.room import with_room
 
-        return with_room(self._engine, lambda: import_(self._engine, stream, request), again=False)
+        image = with_room(self._engine, lambda: import_(self._engine, stream, request), again=False)
+        if request.name:
+            self._note(str(image), "tag", name=Reference.parse(request.name).familiar)
+        self._note(str(image), "import")
+        return image
+
+    def _note(self, ident: str, action: str, *, name: str = "") -> None:
+        from lamina.engine.journal import note_image
+
+        note_image(self._engine, ident, action, name=name)
 
     def chain_of(self, image: LocalImage) -> str:
         """Name the whole pile of an image, or `` when it has no layer."""

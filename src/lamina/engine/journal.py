@@ -1,4 +1,4 @@
-"""Events of one engine: noted, and given to who asks."""
+"""Events of one engine: noted, and given to who asks. Kinds, actions and attributes are Docker's."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -11,9 +11,19 @@ if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.engine.records import ContainerRecord
 
-__all__ = ["FILTERS", "attributes_of", "events", "note_container", "note_volume"]
+__all__ = [
+    "FILTERS",
+    "attributes_of",
+    "events",
+    "note_container",
+    "note_image",
+    "note_network",
+    "note_prune",
+    "note_volume",
+]
 
-FILTERS = ("container", "event", "image", "label", "scope", "type", "volume")
+_KINDS = ("config", "daemon", "network", "node", "plugin", "secret", "service", "volume")
+FILTERS = tuple(sorted(("container", "event", "image", "label", "scope", "type", *_KINDS)))
 
 
 def attributes_of(record: "ContainerRecord") -> dict[str, str]:
@@ -24,15 +34,40 @@ def attributes_of(record: "ContainerRecord") -> dict[str, str]:
 
 def note_container(engine: "Engine", record: "ContainerRecord", action: str, **more: str) -> None:
     """Note what was done with a container."""
-    path = f"{engine.settings.root}/{journal.FILE}"
-    journal.note(path, "container", action, record.id, {**attributes_of(record), **more})
+    _note(engine, "container", action, record.id, {**attributes_of(record), **more})
 
 
 def note_volume(engine: "Engine", name: str, action: str) -> None:
     """Note what was done with a volume."""
-    journal.note(
-        f"{engine.settings.root}/{journal.FILE}", "volume", action, name, {"driver": "local"}
-    )
+    _note(engine, "volume", action, name, {"driver": "local"})
+
+
+def note_network(engine: "Engine", ident: str, action: str, **more: str) -> None:
+    """Note what was done with a network; `more` has its `name`, and the `container` if it is about one."""
+    _note(engine, "network", action, ident, {"type": "bridge", **more})
+
+
+def note_image(
+    engine: "Engine",
+    ident: str,
+    action: str,
+    *,
+    name: str = "",
+    labels: Mapping[str, str] | None = None,
+) -> None:
+    """Note what was done with an image: `ident` is its ID or, where a registry took part, its name."""
+    _note(engine, "image", action, ident, {**(labels or {}), "name": name or ident})
+
+
+def note_prune(engine: "Engine", kind: str, freed: int) -> None:
+    """Note that what nobody used was removed, and the bytes that were freed."""
+    _note(engine, kind, "prune", "", {"reclaimed": str(freed)})
+
+
+def _note(
+    engine: "Engine", kind: str, action: str, ident: str, attributes: Mapping[str, str]
+) -> None:
+    journal.note(f"{engine.settings.root}/{journal.FILE}", kind, action, ident, attributes)
 
 
 def events(
@@ -67,16 +102,31 @@ def _fits(event: Document, wanted: Mapping[str, Sequence[str]]) -> bool:
         "container": lambda text: (
             kind == "container" and (ident.startswith(text) or attributes.get("name") == text)
         ),
-        "event": lambda text: str(event["Action"]).partition(":")[0] == text.partition(":")[0],
-        "image": lambda text: (
-            text in (attributes.get("image"), str(attributes.get("image")).partition(":")[0])
-        ),
+        "event": lambda text: text in (event["Action"], str(event["Action"]).partition(":")[0]),
+        "image": lambda text: _is_of_image(kind, ident, attributes, text),
         "label": lambda text: _labelled(attributes, text),
         "scope": lambda text: text == event["scope"],
         "type": lambda text: text == kind,
-        "volume": lambda text: kind == "volume" and ident == text,
     }
+    for other in _KINDS:
+        tests[other] = lambda text, other=other: (  # type: ignore[misc]
+            kind == other and (ident.startswith(text) or attributes.get("name") == text)
+        )
     return all(any(tests[name](text) for text in texts) for name, texts in wanted.items())
+
+
+def _is_of_image(kind: str, ident: str, attributes: Mapping[str, str], text: str) -> bool:
+    """Tell whether an event is about an image, or a container on it; with its tag or without."""
+    name = str(attributes.get("name" if kind == "image" else "image"))
+    known = [name, _untagged(name)]
+    if kind == "image":
+        known += [ident, _untagged(ident), ident.removeprefix("sha256:")[:12]]
+    return text in known
+
+
+def _untagged(name: str) -> str:
+    path, colon, tag = name.rpartition(":")
+    return path if colon and "/" not in tag else name
 
 
 def _labelled(attributes: Mapping[str, str], wanted: str) -> bool:

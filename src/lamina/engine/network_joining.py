@@ -1,5 +1,6 @@
 """Putting a container on one more network and taking it off, while it runs or not."""
 
+from lamina.engine.journal import note_network
 from lamina.engine.network_request import Endpoint, NetworkRequest
 from lamina.errors import Denied, Invalid
 from lamina.values import replace
@@ -52,6 +53,7 @@ def connect(engine: "Engine", endpoint: Endpoint, container: str) -> None:
         finally:
             engine.networks.release()
     engine.containers.files.save(joined)
+    note_network(engine, network.id, "connect", name=network.name, container=record.id)
 
 
 def disconnect(engine: "Engine", name: str, container: str, *, force: bool = False) -> None:
@@ -73,6 +75,7 @@ def disconnect(engine: "Engine", name: str, container: str, *, force: bool = Fal
     if engine.containers.is_running(record.id):
         send(engine, record, "disconnect", network=network.id)
     engine.containers.files.save(_without(record, network.id))
+    note_network(engine, network.id, "disconnect", name=network.name, container=record.id)
 
 
 def _without(record: "ContainerRecord", network: str) -> "ContainerRecord":

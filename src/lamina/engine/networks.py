@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
+from lamina.engine.journal import note_network, note_prune
 from lamina.errors import AlreadyExists, InUse, Invalid, LaminaError, NotFound
 from lamina.spec.wire import Document, decode, encode
 from lamina.values import dataclass, field
@@ -128,6 +129,7 @@ class Networks:
                 **chosen,
             )
             self._save(network)
+        note_network(self._engine, network.id, "create", name=name)
         return network
 
     def list(self) -> tuple[Network, ...]:
@@ -169,6 +171,7 @@ class Networks:
                 )
             with suppress(FileNotFoundError):
                 os.unlink(f"{self._folder}/{network.id}.json")
+        note_network(self._engine, network.id, "destroy", name=network.name)
         return network
 
     def prune(self, accepts: "Callable[[Network], bool]" = lambda _: True) -> tuple[str, ...]:
@@ -181,6 +184,7 @@ class Networks:
             with suppress(NetworkInUse, NetworkUnknown):
                 self.remove(network.id)
                 removed.append(network.name)
+        note_prune(self._engine, "network", 0)
         return tuple(removed)
 
     def members(self, network: Network) -> tuple[Document, ...]:

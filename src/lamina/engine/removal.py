@@ -32,7 +32,7 @@ def remove(engine: "Engine", record: "ContainerRecord", *, volumes: bool) -> Non
 
     Raises: ContainerInUse (somebody is busy with it).
     """
-    from lamina.engine.journal import note_container
+    from lamina.engine.journal import note_container, note_volume
     from lamina.stream.files import remove_tree
 
     containers = engine.containers
@@ -51,6 +51,9 @@ def remove(engine: "Engine", record: "ContainerRecord", *, volumes: bool) -> Non
             os.unlink(f"{record.folder}/{RECORD}")
         _put_away(engine, record.id)
         note_container(engine, record, "destroy")
+        for mount in record.mounts if volumes else ():
+            if mount.get("Anonymous"):
+                note_volume(engine, mount["Name"], "destroy")
     finally:
         os.close(lock)
 

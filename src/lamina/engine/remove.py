@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from lamina.engine import undo
+from lamina.engine.journal import note_image, note_prune
 from lamina.engine.local import ImageInUse, ImageUnknown, LocalImage, Removed
 from lamina.engine.naming import IMAGE_ID
 from lamina.engine.room import collect
@@ -46,6 +47,29 @@ def remove(
         raise
     except LaminaError as error:
         return _remove_unread(engine, name_or_id, error, force=force, now=now, occasion=occasion)
+    removed = _remove(engine, image, name_or_id, force=force, now=now, occasion=occasion)
+    _tell(engine, removed, str(image.id))
+    return removed
+
+
+def _tell(engine: "Engine", removed: "Sequence[Removed]", image_id: str) -> None:
+    """Note in the journal what was taken away of one image."""
+    for row in removed:
+        if row.untagged:
+            note_image(engine, image_id, "untag", name=row.untagged)
+        elif row.deleted == image_id:  # the others are layers
+            note_image(engine, image_id, "delete")
+
+
+def _remove(
+    engine: "Engine",
+    image: LocalImage,
+    name_or_id: str,
+    *,
+    force: bool,
+    now: bool,
+    occasion: "Occasion | None",
+) -> tuple[Removed, ...]:
     rows = engine.images.find(name_or_id)
     by_name = bool(rows[0].name) and _is_name_of(name_or_id, rows[0].name)
     users = [c for c in engine.containers.records() if c.image_id == image.id]
@@ -102,7 +126,9 @@ def _remove_unread(
     if now:
         engine.store.names.forget(_targets(rows))
     collect(engine)
-    return tuple(Removed(untagged=Reference.parse(name).familiar) for name in names)
+    removed = tuple(Removed(untagged=Reference.parse(name).familiar) for name in names)
+    _tell(engine, removed, next((str(known) for known in ids if known), name_or_id))
+    return removed
 
 
 def prune(
@@ -121,6 +147,7 @@ def prune(
     used = {record.image_id for record in engine.containers.records()}
     gone: list[Named] = []
     removed: list[Removed] = []
+    going: list[tuple[list[Removed], str]] = []
     names: list[str] = []
     untagged: set[Digest] = set()
     for summary in engine.images.list():
@@ -134,13 +161,19 @@ def prune(
         gone += rows
         leaving = (*summary.names, *summary.digests)
         names += leaving
-        removed += [Removed(untagged=Reference.parse(name).familiar) for name in leaving]
-        removed.append(Removed(deleted=str(summary.id)))
+        lost = [Removed(untagged=Reference.parse(name).familiar) for name in leaving]
+        lost.append(Removed(deleted=str(summary.id)))
+        going.append((lost, str(summary.id)))
+        removed += lost
     why = None if now else occasion or undo.occasion("image prune")
     if removed:
         engine.store.names.take(names, untagged, occasion=why)
         _keep_used(engine, gone)
-    return tuple(removed), collect(engine, now=now)
+    for lost, image_id in going:
+        _tell(engine, lost, image_id)
+    freed = collect(engine, now=now)
+    note_prune(engine, "image", freed)
+    return tuple(removed), freed
 
 
 def _keep_used(engine: "Engine", gone: "Sequence[Named]", ids: "Collection[Digest]" = ()) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from lamina.engine.clock import rfc3339
-from lamina.engine.journal import note_volume
+from lamina.engine.journal import note_prune, note_volume
 from lamina.engine.volumes import METADATA, check_name, volume_folder
 from lamina.errors import InUse, LaminaError, NotFound, Unsupported
 from lamina.spec.wire import Document, decode
@@ -91,10 +91,7 @@ class Volumes:
         check_options(options or {})
         enter()
         with self.held():
-            new = not os.path.isdir(f"{self._folder}/{name}")
             volume_folder(self._engine, name, labels=marks, options=options or {})
-        if new:
-            note_volume(self._engine, name, "create")
         return self.get(name)
 
     def get(self, name: str) -> Volume:
@@ -180,6 +177,7 @@ class Volumes:
                 self._drop(volume.name)
                 removed.append(volume.name)
                 freed += size
+        note_prune(self._engine, "volume", freed)
         return tuple(removed), freed
 
     def _drop(self, name: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from lamina.engine.clock import now_text
+from lamina.engine.journal import note_volume
 from lamina.errors import Invalid
 from lamina.spec.wire import encode
 
@@ -75,6 +76,8 @@ def volume_folder(
         except OSError:  # another process made the volume meanwhile
             if not os.path.isdir(data):
                 raise
+            return data
+    note_volume(engine, name, "create")
     return data
 
 

@@ -34,9 +34,14 @@ def serve_exec(shim: "Shim", request: Document, client: Client) -> None:
     client = Client(socket.socket(fileno=own))
     folder = f"{shim.run_folder}/exec/{request['id']}"
     served = _Exec(shim, request, folder)
+    words = " ".join(served.settings.args)
+    shim.diary.note(f"exec_create: {words}", execID=request["id"])
+    shim.diary.note(f"exec_start: {words}", execID=request["id"])
     try:
         started, pipes, listener = served.start()
     except (LaminaError, OSError) as error:
+        failed = getattr(error, "exit_code", OURS)
+        shim.diary.note("exec_die", execID=request["id"], exitCode=str(failed))
         _refuse(client, error)
         remove_tree(folder)
         return
@@ -48,6 +53,7 @@ def serve_exec(shim: "Shim", request: Document, client: Client) -> None:
     relay.run(pipes, started)
     code = reap(started.watched)
     served.record(exit_code=code)
+    shim.diary.note("exec_die", execID=request["id"], exitCode=str(code))
     served.tidy()
     relay.listener.close()
     relay.finish(frame(Stream.EXITED, encode({"exit_code": code})))

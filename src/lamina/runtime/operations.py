@@ -84,7 +84,7 @@ def _signal(shim: "Shim", request: Document, _client: Client) -> Answer:
         os.kill(shim.pid(), number)
     except ProcessLookupError as error:
         raise Invalid(ENDED) from error
-    shim.note("kill", signal=str(int(number)))
+    shim.diary.note("kill", signal=str(int(number)))
     return {}, ()
 
 
@@ -111,7 +111,7 @@ def _set_frozen(shim: "Shim", *, frozen: bool) -> None:
         cgroups.signal_all(_inside(shim), number)
     shim.paused = frozen
     shim.record(paused=frozen)
-    shim.note("pause" if frozen else "unpause")
+    shim.diary.note("pause" if frozen else "unpause")
 
 
 def _inside(shim: "Shim") -> list[int]:

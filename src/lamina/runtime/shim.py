@@ -16,6 +16,7 @@ from contextlib import suppress
 
 from lamina.errors import Invalid, LaminaError
 from lamina.runtime import cgroups, frames, sharing, syscalls, userns
+from lamina.runtime.diary import Diary
 from lamina.runtime.frames import Stream, frame
 from lamina.runtime.keeping import Keeper
 from lamina.runtime.log import LogWriter, timestamp
@@ -35,7 +36,6 @@ from lamina.spec.bundle import (
 )
 from lamina.spec.mount import Mount
 from lamina.spec.wire import Document, decode, encode
-from lamina.stream import journal
 from lamina.stream.files import remove_tree
 
 TYPE_CHECKING = False
@@ -144,6 +144,7 @@ class Shim:
         self.relay: Relay | None = None
         self._listener: socket.socket | None = None
         self.keeper = Keeper(request["restart"])
+        self.diary = Diary(request["journal"], self.id)
 
     def run(self) -> None:
         """Start the process, serve it until it ends, clean up, and only then tell."""
@@ -189,8 +190,8 @@ class Shim:
         facts: Document = {}
         oom = self.group.out_of_memory()
         if oom:
-            self.note("oom")
-        self.note("die", exitCode=str(code))
+            self.diary.note("oom")
+        self.diary.note_end(self.state.get("network") or {}, code)
         if relay.health:
             facts["health"] = relay.health.end()
         self.record(
@@ -291,7 +292,7 @@ class Shim:
             stopped=False,
             **({"health": relay.health.document} if relay.health else {}),
         )
-        self.note("start")
+        self.diary.note_start(self.state.get("network") or {})
         return relay, pipes, started
 
     def _greet(self, relay: Relay) -> None:
@@ -306,7 +307,7 @@ class Shim:
     def _note_health(self, document: Document, changed: bool) -> None:
         self.record(health=document)
         if changed:
-            self.note(f"health_status: {document['Status']}")
+            self.diary.note(f"health_status: {document['Status']}")
 
     def _health(self) -> "Health | None":
         order = self.request["health"]
@@ -394,13 +395,6 @@ class Shim:
                 file.write(encode(self.state))
             os.replace(f"{path}.new", path)
 
-    def note(self, action: str, **more: str) -> None:
-        """Note an event in the journal."""
-        order = self.request["journal"]
-        if order:
-            attributes = {**order["attributes"], **more}
-            journal.note(order["path"], "container", action, self.id, attributes)
-
     def host_pid(self, pid: int) -> int:
         """Give the number that the rest of the machine knows process `pid` by."""
         try:
@@ -445,7 +439,7 @@ class Shim:
             syscalls.umount(f"{self.run_folder}/rootfs", syscalls.MNT_DETACH)
         _remove(self.run_folder)
         if remove:
-            self.note("destroy")
+            self.diary.note_removal()
         for path in self.request["doomed"] if remove else ():
             if os.path.islink(path) or os.path.isfile(path):
                 with suppress(OSError):

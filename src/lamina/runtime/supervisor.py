@@ -36,7 +36,7 @@ class Order:
     `starter_types` lets the starter's connection write to standard input.
     `restart` is Docker's RestartPolicy. `health`, where there are checks, is their `config` (Docker's
     Healthcheck), their `process` and `timeout_s`.
-    `journal` is where events are noted (`path`) and what goes with each (`attributes`); may be empty.
+    `journal` is what a `Diary` needs to note events; may be empty.
     `doomed` lists files, folders and links to remove at the end, in this order (`--rm`).
     `joined` maps `pid` and `ipc` to the sockets of shims whose containers' namespaces are entered.
     `network` is what `net.wires` reads; empty where the container has nothing of its own.

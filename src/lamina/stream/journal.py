@@ -1,4 +1,4 @@
-"""The journal of events: what happened to containers and volumes, one JSON object per line.
+"""The journal of events: what happened to containers, images and so on, one JSON object per line.
 
 There is no daemon to ask, so who does something notes it: one write to a file opened for appending,
 which the kernel keeps whole. A journal over a mebibyte becomes `<path>.old`, so two files are all there
@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from fcntl import LOCK_EX, LOCK_NB, LOCK_SH, flock
 
 from lamina.errors import LaminaError
 from lamina.spec.wire import Document, decode, encode
@@ -36,15 +37,40 @@ def note(path: str, kind: str, action: str, ident: str, attributes: Mapping[str,
             "timeNano": now,
         }
     )
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
     with suppress(OSError):
-        fd = os.open(path, flags, 0o600)
+        fd = _open(path)
         try:
             os.write(fd, line + b"\n")
-            full = os.fstat(fd).st_size > _LARGE
+            if os.fstat(fd).st_size > _LARGE:
+                _set_aside(fd, path)
         finally:
             os.close(fd)
-        if full:  # of two who see this at once the second renames a file of a few lines
+
+
+def _open(path: str) -> int:
+    """Open the journal for one line; while we have it nobody sets it aside."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    while True:
+        fd = os.open(path, flags, 0o600)
+        try:
+            flock(fd, LOCK_SH)
+            if not _moved(fd, path):
+                return fd
+        except BaseException:
+            os.close(fd)
+            raise
+        os.close(fd)
+
+
+def _set_aside(fd: int, path: str) -> None:
+    """Rename a full journal, unless others write in it: then the last of them will, or the next.
+
+    Only who has it alone does, and only this very file: or a second one would put a file of a few
+    lines in the place of the full one.
+    """
+    with suppress(BlockingIOError):
+        flock(fd, LOCK_EX | LOCK_NB)
+        if not _moved(fd, path):
             os.replace(path, f"{path}.old")
 
 

@@ -1,4 +1,4 @@
-"""`lamina events`: what happens to containers and volumes, as it happens."""
+"""`lamina events`: what happens to containers, images, volumes and networks, as it happens."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["COMMAND", "main"]
 COMMAND = Command(
     name="events",
     usage="lamina events [OPTIONS]",
-    summary="Get real time events of containers and volumes",
+    summary="Get real time events of containers, images, volumes and networks",
     flags=(
         Flag("filter", "f", kind=FILTER, help="Filter output based on conditions provided"),
         Flag("format", help=FORMAT_DOCUMENT.help),
@@ -68,11 +68,41 @@ def _writer(form: str) -> Callable[[Document], str]:
     from lamina.cli.template_functions import to_json
 
     if form == "json":
-        return to_json
-    from lamina.cli.template import Template
+        return lambda event: to_json({**_older(event), **event})
+    from lamina.cli.template import Template, TemplateInvalid
 
-    template = Template(form)
-    return lambda event: template.render(event, strict=True)
+    try:
+        template = Template(form)
+    except TemplateInvalid as error:
+        raise TemplateInvalid(error.message, hint=error.hint) from None  # docker's 1, not 64
+    return lambda event: template.render(_fields(event), strict=True)
+
+
+def _older(event: Document) -> Document:
+    """Give the fields that Docker keeps for older programs, which have no kinds of events."""
+    kind, actor = event["Type"], event["Actor"]
+    if kind not in ("container", "image"):
+        return {}
+    fields = {"status": event["Action"], "id": actor["ID"]}
+    if kind == "container":
+        fields["from"] = actor["Attributes"].get("image", "")
+    return fields
+
+
+def _fields(event: Document) -> Document:
+    """Give an event as templates see it, by the names that its fields have in Go."""
+    older = {"status": "", "id": "", "from": "", **_older(event)}
+    return {
+        "Status": older["status"],
+        "ID": older["id"],
+        "From": older["from"],
+        "Type": event["Type"],
+        "Action": event["Action"],
+        "Actor": event["Actor"],
+        "Scope": event["scope"],
+        "Time": event["time"],
+        "TimeNano": event["timeNano"],
+    }
 
 
 def _line(event: Document) -> str:
