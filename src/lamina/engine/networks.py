@@ -129,7 +129,7 @@ class Networks:
                 **chosen,
             )
             self._save(network)
-        note_network(self._engine, network.id, "create", name=name)
+        note_network(self._engine, network.id, "create", name=name, type=network.driver)
         return network
 
     def list(self) -> tuple[Network, ...]:
@@ -171,7 +171,7 @@ class Networks:
                 )
             with suppress(FileNotFoundError):
                 os.unlink(f"{self._folder}/{network.id}.json")
-        note_network(self._engine, network.id, "destroy", name=network.name)
+        note_network(self._engine, network.id, "destroy", name=network.name, type=network.driver)
         return network
 
     def prune(self, accepts: "Callable[[Network], bool]" = lambda _: True) -> tuple[str, ...]:
