@@ -95,9 +95,12 @@ class Container:
         """Let its processes go on. Raises: ContainerNotRunning, InUse."""
         self._containers.unpause(self.id)
 
-    def wait(self) -> int:
-        """Wait until it does not run; give its exit code."""
-        return self._containers.wait(self.id)
+    def wait(self, *, condition: str = "not-running") -> int:
+        """Wait until it does not run; give its exit code.
+
+        `next-exit` waits for the end of what runs or starts next, `removed` until it is gone.
+        """
+        return self._containers.wait(self.id, condition=condition)
 
     def remove(self, *, force: bool = False, volumes: bool = True) -> None:
         """Remove it, with its anonymous volumes unless told otherwise; `force` kills it first."""

@@ -174,9 +174,14 @@ class Containers:
         """Send a signal to the first process. Raises: ContainerNotRunning, Invalid."""
         execution.kill(self._engine, self.record(name), signal)
 
-    def wait(self, name: str) -> int:
-        """Wait until it does not run; give its exit code."""
-        return execution.wait(self._engine, self.record(name)) or 0
+    def wait(self, name: str, *, condition: str = "not-running") -> int:
+        """Wait until it does not run, or for `next-exit` or `removed`; give its exit code.
+
+        See `engine.waiting`.
+        """
+        from lamina.engine.waiting import wait_for
+
+        return wait_for(self._engine, self.record(name), condition)
 
     def attach(self, name: str, *, stdin: bool = True) -> "Attachment":
         """Connect to the first process's streams. Raises: ContainerNotRunning, InUse (paused)."""
@@ -255,35 +260,9 @@ class Containers:
 
     def rename(self, name: str, new: str) -> None:
         """Give it another name. Raises: NameTaken, NameInvalid."""
-        from lamina.engine.journal import note_container
-        from lamina.errors import Invalid
-        from lamina.values import replace
+        from lamina.engine.renaming import rename
 
-        bare = new.removeprefix("/")
-        if self.record(name).name != bare and self.register.holder(bare):
-            removal.sweep(self._engine)
-        with self.register.renaming():
-            record = self.record(name)  # as other renamings and removals left it
-            if bare == record.name:
-                if self.register.holder(name) == record.id and name != record.name:
-                    self.register.free(
-                        name, record.id
-                    )  # a renaming was cut short just before its end
-                    return
-                raise Invalid("Renaming a container with the same name as its current name")
-            claimed = self.register.claim(new or " ", record.id)
-            try:
-                self.files.save(replace(record, name=claimed))
-            except BaseException as error:
-                self.register.free(claimed, record.id)
-                if isinstance(
-                    error, FileNotFoundError
-                ):  # it ended just now, and was made with --rm
-                    raise unknown(name) from error
-                raise
-            self.register.free(record.name, record.id)
-        note_container(self._engine, replace(record, name=claimed), "rename", oldName=record.name)
-        self._engine.networks.rename_member(tuple(record.networks), record.id, claimed)
+        rename(self._engine, name, new)
 
     def remove(self, name: str, *, force: bool = False, volumes: bool = False) -> ContainerRecord:
         """Remove it with its writable layer; `force` kills it first; `volumes`: anonymous ones too.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from lamina.engine.isolation import has_own_cgroups, joined_socket, place_of
-from lamina.engine.journal import attributes_of
+from lamina.engine.journal import diary_order
 from lamina.engine.limits import Device, device_binds, device_rules
 from lamina.engine.log_options import log_order
 from lamina.engine.names import ContainerUnknown, unknown
@@ -23,7 +23,6 @@ from lamina.spec.bundle import (
     environment,
 )
 from lamina.spec.limits import Limits
-from lamina.stream.journal import FILE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -108,11 +107,7 @@ def start(
                 for kind in ("PID", "IPC")
                 if (path := joined_socket(engine, record, kind))
             },
-            journal={
-                "path": f"{engine.settings.root}/{FILE}",
-                "attributes": attributes_of(record),
-                "volumes": _volumes(record),
-            },
+            journal=diary_order(engine, record),
         )
         attachment = Shims(split=engine.expendable).start(order, lock)
     finally:
@@ -169,20 +164,6 @@ def _doomed(engine: "Engine", record: ContainerRecord) -> tuple[str, ...]:
     snapshot = f"{engine.settings.root}/snapshots/active/{record.id}"
     name = engine.containers.register.path(record.name)
     return (*volumes, f"{record.folder}/{RECORD}", snapshot, record.folder, name)
-
-
-def _volumes(record: ContainerRecord) -> "list[Document]":
-    """List the volumes that the container mounts, for its shim to note."""
-    return [
-        {
-            "name": mount["Name"],
-            "destination": mount["Destination"],
-            "writable": mount["RW"],
-            "doomed": bool(record.host.get("AutoRemove") and mount.get("Anonymous")),
-        }
-        for mount in record.mounts
-        if mount["Type"] == "volume"
-    ]
 
 
 def _process(record: ContainerRecord) -> ProcessSettings:

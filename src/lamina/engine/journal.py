@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 __all__ = [
     "FILTERS",
     "attributes_of",
+    "diary_order",
     "events",
+    "last_exit_code",
     "note_container",
     "note_image",
     "note_network",
@@ -30,6 +32,24 @@ def attributes_of(record: "ContainerRecord") -> dict[str, str]:
     """Give what goes with each event of a container: image, name and its labels."""
     labels = {str(key): str(value) for key, value in (record.config.get("Labels") or {}).items()}
     return {**labels, "image": record.image_name, "name": record.name}
+
+
+def diary_order(engine: "Engine", record: "ContainerRecord") -> Document:
+    """Give what a container's shim needs to note events, see `runtime.diary`."""
+    return {
+        "path": f"{engine.settings.root}/{journal.FILE}",
+        "attributes": attributes_of(record),
+        "volumes": [
+            {
+                "name": mount["Name"],
+                "destination": mount["Destination"],
+                "writable": mount["RW"],
+                "doomed": bool(record.host.get("AutoRemove") and mount.get("Anonymous")),
+            }
+            for mount in record.mounts
+            if mount["Type"] == "volume"
+        ],
+    }
 
 
 def note_container(engine: "Engine", record: "ContainerRecord", action: str, **more: str) -> None:
@@ -93,6 +113,15 @@ def events(
             return
         if (since_ns is None or moment >= since_ns) and _fits(event, wanted):
             yield event
+
+
+def last_exit_code(engine: "Engine", container: str) -> int | None:
+    """Give the exit code that the journal has of a container's last end; None where it has none."""
+    wanted = {"container": (container,), "event": ("die",)}
+    code = None
+    for event in events(engine, filters=wanted, since_ns=0):
+        code = int(event["Actor"]["Attributes"]["exitCode"])
+    return code
 
 
 def _fits(event: Document, wanted: Mapping[str, Sequence[str]]) -> bool:

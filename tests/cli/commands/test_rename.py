@@ -18,3 +18,7 @@ def test_a_container_answers_to_its_new_name_alone(lamina: Lamina):
     assert lamina.attempt("rename", "old", "x").code == 1
     assert "Invalid container name" in lamina.attempt("rename", "new", "a b").err
     lamina("rm", "new")
+
+
+def test_an_empty_name_is_refused_in_dockers_words(lamina: Lamina):
+    assert "Neither old nor new names may be empty" in lamina.attempt("rename", "x", "").err

@@ -1,8 +1,10 @@
+import os
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 from tests.commands import Lamina
-from tests.containers import world
+from tests.containers import eventually, world
 
 
 @pytest.fixture(scope="module")
@@ -17,3 +19,35 @@ def test_waiting_prints_each_exit_code(lamina: Lamina):
     assert lamina("wait", "w3", "w4") == "3\n4\n"
     assert lamina("wait", "w3") == "3\n"
     lamina("rm", "w3", "w4")
+
+
+def test_each_is_waited_for_and_what_is_not_there_is_told(lamina: Lamina):
+    lamina("create", "--name", "never", "tiny", "true")
+    outcome = lamina.attempt("wait", "never", "nosuch", "never")
+    assert (outcome.code, outcome.out) == (1, "0\n0\n")
+    assert "No such container: nosuch" in outcome.err
+    lamina("rm", "never")
+
+
+def is_connected(pid: int) -> bool:
+    links = [f"/proc/{pid}/fd/{name}" for name in os.listdir(f"/proc/{pid}/fd")]
+    return any(os.path.islink(link) and "socket:" in os.readlink(link) for link in links)
+
+
+def test_the_code_of_one_that_removes_itself_is_told(lamina: Lamina):
+    script = "trap 'exit 9' TERM; while :; do sleep 0.05; done"
+    lamina("run", "-d", "--rm", "--name", "brief", "tiny", "sh", "-c", script)
+    line = lamina.argv("wait", "--condition", "removed", "brief")
+    waiting = subprocess.Popen(line, env=lamina.environ, stdout=subprocess.PIPE)
+    assert eventually(lambda: is_connected(waiting.pid))
+    lamina("kill", "-s", "TERM", "brief")
+    assert waiting.communicate()[0] == b"9\n"
+    assert lamina("ps", "-aqf", "name=brief") == ""
+
+
+def test_a_condition_nobody_knows_is_refused(lamina: Lamina):
+    lamina("create", "--name", "odd", "tiny", "true")
+    wrong = lamina.attempt("wait", "--condition", "odd", "odd")
+    assert wrong.code == 1
+    assert 'invalid condition: "odd"' in wrong.err
+    lamina("rm", "odd")
