@@ -1,15 +1,10 @@
-import os
-
 import pytest
 
 from lamina.engine.limits import (
-    Device,
     LimitInvalid,
     Ulimit,
     check_limits,
     check_score,
-    device_binds,
-    device_rules,
     discarded,
 )
 from lamina.spec.limits import Limits
@@ -83,44 +78,3 @@ def test_limits_that_cannot_be_kept_are_named(monkeypatch):
         "Your kernel does not support memory limit"
     ]
     assert discarded(Limits()) == ()
-
-
-@pytest.mark.parametrize(
-    ("text", "device"),
-    [
-        ("/dev/null", Device("/dev/null", "/dev/null")),
-        ("/dev/null:r", Device("/dev/null", "/dev/null", "r")),
-        ("/dev/null:/dev/x", Device("/dev/null", "/dev/x")),
-        ("/dev/null:/dev/x:rw", Device("/dev/null", "/dev/x", "rw")),
-    ],
-)
-def test_devices_are_read(text, device):
-    assert Device.parse(text) == device
-    assert Device.from_json(device.to_json()) == device
-
-
-@pytest.mark.parametrize("text", ["null", "/dev/null:x", "/a:/b:rwx", "/a:/b:/c:r"])
-def test_bad_devices_are_refused(text):
-    with pytest.raises(LimitInvalid, match="invalid device specification"):
-        Device.parse(text)
-
-
-def test_a_device_is_bound_and_allowed():
-    device = Device("/dev/null", "/dev/nothing", "rw")
-    assert device_rules([device]) == ("c 1:3 rw",)
-    (bind,) = device_binds([device])
-    assert (bind["source"], bind["destination"]) == ("/dev/null", "/dev/nothing")
-
-
-def test_a_folder_stands_for_the_devices_in_it(tmp_path):
-    (tmp_path / "in").mkdir()
-    os.symlink("/dev/null", tmp_path / "in/n")
-    os.symlink("/dev/zero", tmp_path / "z")
-    (tmp_path / "plain").write_text("")
-    assert device_rules([Device(str(tmp_path), "/dev/d")]) == ("c 1:3 rwm", "c 1:5 rwm")
-
-
-@pytest.mark.parametrize("path", ["/dev/none/such", __file__])
-def test_what_is_no_device_is_named(path):
-    with pytest.raises(LimitInvalid, match=f'adding custom device "{path}"'):
-        device_binds([Device(path, "/dev/x")])

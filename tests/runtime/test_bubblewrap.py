@@ -16,7 +16,14 @@ def lamina(tmp_path_factory) -> Iterator[Lamina]:
 
 
 def test_a_program_that_is_missing_is_said_before_bubblewrap_runs(tmp_path):
-    config = runtime_config(Bundle(), ProcessSettings(("x",)), Account(), rootfs=str(tmp_path))
+    config = runtime_config(
+        Bundle(),
+        ProcessSettings(("x",)),
+        Account(),
+        rootfs=str(tmp_path),
+        machine="x86_64",
+        kernel="6.1",
+    )
     launch = Launch("c", str(tmp_path), config, Stdio(), lambda: None, terminal=False)
     with pytest.raises(StartFailed, match=r"executable file not found in \$PATH"):
         Bubblewrap("/nosuch").start(launch)

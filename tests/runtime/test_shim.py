@@ -10,8 +10,6 @@ import pytest
 from tests.commands import Lamina
 from tests.containers import eventually, world
 
-from lamina.runtime.shim import look_up
-
 
 @pytest.fixture(scope="module")
 def lamina(tmp_path_factory) -> Iterator[Lamina]:
@@ -94,16 +92,6 @@ def test_a_shim_in_the_way_of_nobody_is_gone_with_its_container(lamina: Lamina):
     eventually(lambda: not is_alive(shim))
     assert "Exited (137)" in lamina("ps", "-a")
     lamina("rm", "short")
-
-
-def test_users_are_looked_up_without_leaving_the_root(tmp_path):
-    (tmp_path / "etc").mkdir()
-    (tmp_path / "etc" / "passwd").symlink_to("/etc/own")
-    (tmp_path / "etc" / "own").write_text("me:x:5:6::/home/me:/bin/sh\n")
-    root = os.open(tmp_path, os.O_PATH)
-    account = look_up(root, "me")
-    os.close(root)
-    assert (account.uid, account.gid, account.home) == (5, 6, "/home/me")
 
 
 def test_the_process_that_watches_a_container_tells_no_secrets_and_keeps_no_files(lamina: Lamina):

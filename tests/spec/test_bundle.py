@@ -23,6 +23,7 @@ GROUP = "root:x:0:\nwww:x:33:\naudio:x:29:www,root\nvideo:x:44:www\n"
 
 def config(bundle: Bundle, **facts: object) -> dict[str, Any]:
     process = ProcessSettings(("true",))
+    facts = {"machine": "x86_64", "kernel": "6.1.0", **facts}
     return runtime_config(bundle, process, Account(), rootfs="/r", **facts)  # type: ignore[arg-type]
 
 
@@ -100,7 +101,7 @@ def test_the_defaults_are_masked_paths_and_namespaces_of_its_own():
     assert kinds == {"mount", "uts", "pid", "ipc", "network"}
     assert "/proc/kcore" in linux["maskedPaths"]
     assert "/proc/sys" in linux["readonlyPaths"]
-    assert linux["seccomp"]["defaultAction"] == "SCMP_ACT_ALLOW"
+    assert linux["seccomp"]["defaultAction"] == "SCMP_ACT_ERRNO"
     assert linux["resources"]["devices"] == [{"allow": False, "access": "rwm"}]
 
 
@@ -108,6 +109,13 @@ def test_a_privileged_container_sees_everything():
     linux = config(Bundle(privileged=True))["linux"]
     assert linux["maskedPaths"] == [] == linux["readonlyPaths"]
     assert "seccomp" not in linux
+
+
+def test_a_filter_of_ones_own_holds_even_a_privileged_container():
+    bundle = Bundle(privileged=True, seccomp='{"defaultAction": "SCMP_ACT_LOG"}')
+    assert config(bundle)["linux"]["seccomp"]["defaultAction"] == "SCMP_ACT_LOG"
+    assert "seccomp" not in config(Bundle(seccomp="unconfined"))["linux"]
+    assert "seccomp" not in config(Bundle(seccomp="{}"))["linux"]
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,6 @@ FLAGS = (
     *refused.TRUST,
     *keeping_flags.FLAGS,
 )
-_SECURITY = ("no-new-privileges", "seccomp", "systempaths", "apparmor", "label")
 
 
 _TMPFS_VALUES = ("gid", "mode", "mpol", "nr_blocks", "nr_inodes", "size", "uid")
@@ -157,7 +156,9 @@ def _pull(arguments: Arguments, context: Context, image: str) -> None:
 
 def request_of(arguments: Arguments, context: Context, *, attached: bool) -> CreateRequest:
     """Read the flags. Raises: FlagInvalid and the errors of `engine.requests`."""
-    from lamina.engine.limits import Device, Ulimit
+    from lamina.engine.confinement import with_profiles
+    from lamina.engine.devices import Device
+    from lamina.engine.limits import Ulimit
     from lamina.engine.requests import CreateRequest, VolumeMount
 
     refused.refuse(arguments, refused.CREATE)
@@ -168,7 +169,6 @@ def request_of(arguments: Arguments, context: Context, *, attached: bool) -> Cre
         entrypoint = (arguments.text("entrypoint"),)
     mounts = [VolumeMount.parse_volume(text) for text in arguments.texts("volume")]
     mounts += [VolumeMount.parse_mount(text) for text in arguments.texts("mount")]
-    _check_security(arguments.texts("security-opt"))
     timeout = arguments.number("stop-timeout") if arguments.changed("stop-timeout") else None
     return CreateRequest(
         image=image,
@@ -193,7 +193,7 @@ def request_of(arguments: Arguments, context: Context, *, attached: bool) -> Cre
         cap_add=_words(arguments.texts("cap-add")),
         cap_drop=_words(arguments.texts("cap-drop")),
         privileged=arguments.flag("privileged"),
-        security=arguments.texts("security-opt"),
+        security=with_profiles(arguments.texts("security-opt")),
         init=arguments.flag("init"),
         auto_remove=arguments.flag("rm"),
         stop_signal=arguments.text("stop-signal"),
@@ -215,6 +215,8 @@ def request_of(arguments: Arguments, context: Context, *, attached: bool) -> Cre
         limits=limits_of(arguments),
         ulimits=tuple(Ulimit.parse(text) for text in arguments.texts("ulimit")),
         devices=tuple(Device.parse(text) for text in arguments.texts("device")),
+        device_rules=arguments.texts("device-cgroup-rule"),
+        group_add=arguments.texts("group-add"),
         oom_score_adj=arguments.number("oom-score-adj"),
         restart=keeping_flags.policy_of(arguments),
         health=keeping_flags.health_of(arguments),
@@ -223,19 +225,6 @@ def request_of(arguments: Arguments, context: Context, *, attached: bool) -> Cre
 
 def _words(texts: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(word for text in texts for word in text.split(",") if word)
-
-
-def _check_security(options: tuple[str, ...]) -> None:
-    for option in options:
-        name = option.replace("=", ":").partition(":")[0]
-        if name not in _SECURITY:
-            raise Invalid(f'invalid --security-opt: "{option}"')
-        value = option.replace("=", ":").partition(":")[2]
-        if name == "seccomp" and value not in ("unconfined", "builtin"):
-            raise Invalid(
-                f'invalid --security-opt: "{option}"',
-                hint="profiles of one's own are not supported: use unconfined or builtin",
-            )
 
 
 def _tmpfs(texts: tuple[str, ...]) -> dict[str, str]:

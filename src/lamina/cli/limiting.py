@@ -56,6 +56,8 @@ CREATE_FLAGS = (
         help="Tune container memory swappiness (0 to 100)",
     ),
     Flag("oom-kill-disable", kind=BOOL, help="Disable OOM Killer"),
+    Flag("device-cgroup-rule", kind=LIST, help="Add a rule to the cgroup allowed devices list"),
+    Flag("group-add", kind=LIST, help="Add additional groups to join"),
     Flag("oom-score-adj", kind=INT, help="Tune host's OOM preferences (-1000 to 1000)"),
     Flag("ulimit", kind=LIST, help="Ulimit options"),
 )

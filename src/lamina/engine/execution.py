@@ -5,9 +5,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from lamina.engine.confinement import Confinement
+from lamina.engine.devices import Device, device_binds, device_rules, host_devices
 from lamina.engine.isolation import has_own_cgroups, joined_socket, place_of
 from lamina.engine.journal import diary_order
-from lamina.engine.limits import Device, device_binds, device_rules
 from lamina.engine.log_options import log_order
 from lamina.engine.names import ContainerUnknown, unknown
 from lamina.engine.records import RECORD, ContainerRecord, ContainerState
@@ -176,6 +177,7 @@ def _process(record: ContainerRecord) -> ProcessSettings:
         env=_env(record, ()),
         cwd=config.get("WorkingDir") or "/",
         user=config.get("User") or "",
+        groups=tuple(host.get("GroupAdd") or ()),
         terminal=record.terminal,
         capabilities=_capabilities(host),
         no_new_privileges=_has_no_new_privileges(host),
@@ -220,18 +222,14 @@ def _capabilities(host: "Document", *, privileged: bool = False) -> tuple[str, .
 
 
 def _has_no_new_privileges(host: "Document") -> bool:
-    options = host.get("SecurityOpt") or ()
-    return any(
-        o in ("no-new-privileges", "no-new-privileges:true", "no-new-privileges=true")
-        for o in options
-    )
+    return Confinement.parse(host.get("SecurityOpt") or ()).no_new_privileges
 
 
 def _bundle(engine: "Engine", record: ContainerRecord, network: str) -> Bundle:
     from lamina.engine.hostfiles import write_host_files
 
     host = record.host
-    security = [str(option).replace(":", "=") for option in host.get("SecurityOpt") or ()]
+    held = Confinement.parse(host.get("SecurityOpt") or ())
     binds = [*write_host_files(record), *(_bind(mount) for mount in record.mounts)]
     if host.get("Init"):
         binds.append(_file_bind(_init_program(), "/sbin/docker-init", read_only=True))
@@ -241,6 +239,9 @@ def _bundle(engine: "Engine", record: ContainerRecord, network: str) -> Bundle:
 
         limits = limits.named(device_number)
     devices = [Device.from_json(row) for row in host.get("Devices") or ()]
+    if host.get("Privileged"):
+        taken = {device.target for device in devices}
+        devices += [device for device in host_devices() if device.target not in taken]
     binds += device_binds(devices)
     parent = str(host.get("CgroupParent") or "")
     return Bundle(
@@ -248,8 +249,10 @@ def _bundle(engine: "Engine", record: ContainerRecord, network: str) -> Bundle:
         network=network,
         read_only=bool(host.get("ReadonlyRootfs")),
         privileged=bool(host.get("Privileged")),
-        seccomp="seccomp=unconfined" not in security,
-        masked="systempaths=unconfined" not in security,
+        seccomp=held.seccomp,
+        apparmor=held.apparmor,
+        masked=held.masked,
+        readonly_paths=held.read_only,
         shm_size=int(host.get("ShmSize") or 64 << 20),
         cgroup=""
         if engine.containers.rootless
@@ -264,7 +267,7 @@ def _bundle(engine: "Engine", record: ContainerRecord, network: str) -> Bundle:
         tmpfs=host.get("Tmpfs") or {},
         sysctl=host.get("Sysctls") or {},
         limits=limits,
-        device_rules=device_rules(devices),
+        device_rules=(*device_rules(devices), *(host.get("DeviceCgroupRules") or ())),
     )
 
 
@@ -313,7 +316,8 @@ def _bind(mount: "Document") -> "Document":
         "destination": mount["Destination"],
         "type": "bind",
         "source": source,
-        "options": [how, spread, "rw" if mount["RW"] else "ro"],
+        # As Docker since 25: what is mounted below a read-only folder is read-only as well.
+        "options": [how, spread, "rw" if mount["RW"] else "ro" if how == "bind" else "rro"],
     }
 
 
@@ -353,6 +357,7 @@ def execute(engine: "Engine", record: ContainerRecord, request: ExecRequest) -> 
         env=_env(record, request.env, terminal=request.terminal),
         cwd=request.workdir or record.config.get("WorkingDir") or "/",
         user=request.user or record.config.get("User") or "",
+        groups=() if request.user else tuple(record.host.get("GroupAdd") or ()),
         terminal=request.terminal,
         capabilities=CAPABILITIES if request.privileged else _capabilities(record.host),
         no_new_privileges=_has_no_new_privileges(record.host),

@@ -1,8 +1,7 @@
-"""Limits and devices as people write them: read, checked in Docker's words, warned of."""
+"""Limits as people write them: read, checked in Docker's words, warned of."""
 
 import os
-import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 
 from lamina.errors import Invalid
@@ -11,13 +10,10 @@ from lamina.spec.wire import Document
 from lamina.values import NamedTuple
 
 __all__ = [
-    "Device",
     "LimitInvalid",
     "Ulimit",
     "check_limits",
     "check_score",
-    "device_binds",
-    "device_rules",
     "discarded",
 ]
 
@@ -199,90 +195,3 @@ def _weighs() -> bool:
             if "[bfq]" in file.read():
                 return True
     return False
-
-
-class Device(NamedTuple):
-    """One `--device`: a path here, a path inside, and what may be done (`r`, `w`, `m`)."""
-
-    source: str
-    target: str
-    access: str = "rwm"
-
-    @classmethod
-    def parse(cls, text: str) -> "Device":
-        """Read `/dev/here[:/dev/inside][:rwm]`. Raises: LimitInvalid."""
-        parts = text.split(":")
-        access = "rwm"
-        if len(parts) > 1 and parts[-1] and not set(parts[-1]) - set("rwm"):
-            access = parts.pop()
-        if not 1 <= len(parts) <= 2 or not all(part.startswith("/") for part in parts):  # noqa: PLR2004
-            raise LimitInvalid(
-                f"invalid device specification: {text}",
-                hint="--device /dev/here[:/dev/inside][:rwm]",
-            )
-        return cls(parts[0], parts[-1], access)
-
-    def nodes(self) -> "Iterator[tuple[str, str, os.stat_result]]":
-        """Give (path here, path inside, what it is) of each device; a folder stands for its own.
-
-        Raises: LimitInvalid (no such device).
-        """
-        try:
-            info = os.stat(self.source)
-        except OSError as error:
-            raise self._missing(error.strerror or str(error)) from error
-        if stat.S_ISDIR(info.st_mode):
-            for name in sorted(os.listdir(self.source)):
-                below = Device(f"{self.source}/{name}", f"{self.target}/{name}", self.access)
-                inner = os.stat(below.source)
-                if stat.S_ISDIR(inner.st_mode) or _kind(inner):
-                    yield from below.nodes()
-        elif _kind(info):
-            yield self.source, self.target, info
-        else:
-            raise self._missing("not a device node")
-
-    def _missing(self, why: str) -> LimitInvalid:
-        return LimitInvalid(
-            f'error gathering device information while adding custom device "{self.source}": {why}'
-        )
-
-    def to_json(self) -> Document:
-        """Give it as Docker's HostConfig has it."""
-        return {
-            "PathOnHost": self.source,
-            "PathInContainer": self.target,
-            "CgroupPermissions": self.access,
-        }
-
-    @classmethod
-    def from_json(cls, row: Document) -> "Device":
-        """Read what `to_json` gave."""
-        return cls(row["PathOnHost"], row["PathInContainer"], row["CgroupPermissions"])
-
-
-def _kind(info: os.stat_result) -> str:
-    return "c" if stat.S_ISCHR(info.st_mode) else "b" if stat.S_ISBLK(info.st_mode) else ""
-
-
-def device_binds(devices: Sequence[Device]) -> list[Document]:
-    """Give the mounts that show `devices` inside: bound, which a plain user may do as well."""
-    return [
-        {
-            "destination": target,
-            "type": "bind",
-            "source": source,
-            "options": ["bind", "rprivate", "nosuid", "noexec", "dev"],
-        }
-        for device in devices
-        for source, target, _ in device.nodes()
-    ]
-
-
-def device_rules(devices: Sequence[Device]) -> tuple[str, ...]:
-    """Give what the devices controller must allow for them: `c 10:229 rwm`."""
-    return tuple(
-        f"{_kind(info)} {os.major(info.st_rdev)}:{os.minor(info.st_rdev)} {device.access}"
-        for device in devices
-        for _, _, info in device.nodes()
-    )

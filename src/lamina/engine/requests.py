@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
+from lamina.engine.confinement import Confinement
+from lamina.engine.devices import Device, check_rule
 from lamina.engine.isolation import check_isolation
-from lamina.engine.limits import Device, Ulimit, check_limits, check_score
+from lamina.engine.limits import Ulimit, check_limits, check_score
 from lamina.engine.log_options import check_log_options
 from lamina.engine.network_request import Endpoint, NetworkRequest
 from lamina.engine.restarting import HealthRequest, RestartPolicy
 from lamina.engine.volume_mounts import MountInvalid, VolumeMount
 from lamina.errors import Invalid
-from lamina.spec.bundle import capabilities
+from lamina.spec.bundle import KEEP_GROUPS, capabilities
 from lamina.spec.limits import Limits
 from lamina.spec.wire import Document
 from lamina.values import dataclass, field, replace
@@ -86,6 +88,8 @@ class CreateRequest:
     limits: Limits = field(default_factory=Limits)
     ulimits: tuple[Ulimit, ...] = ()
     devices: tuple[Device, ...] = ()
+    device_rules: tuple[str, ...] = ()
+    group_add: tuple[str, ...] = ()
     oom_score_adj: int = 0
     restart: RestartPolicy = field(default_factory=RestartPolicy)
     health: HealthRequest = field(default_factory=HealthRequest)
@@ -100,6 +104,7 @@ class CreateRequest:
     def check(self) -> None:
         """Refuse what cannot be. Raises: Invalid and its kin."""
         capabilities(self.cap_add, self.cap_drop)
+        Confinement.parse(self.security)
         check_limits(self.limits)
         check_score(self.oom_score_adj)
         check_isolation(self)
@@ -112,6 +117,12 @@ class CreateRequest:
             raise Invalid("can't create 'AutoRemove' container with restart policy")
         for device in self.devices:
             tuple(device.nodes())
+        for rule in self.device_rules:
+            check_rule(rule)
+        if KEEP_GROUPS in self.group_add and len(self.group_add) > 1:
+            raise Invalid(
+                "the '--group-add keep-groups' option is not allowed with any other --group-add options"
+            )
         self.networks.check()
         for row in self.extra_hosts:
             host, colon, address = row.replace("=", ":", 1).partition(":")
@@ -201,6 +212,7 @@ def _merge_env(image: Sequence[str], wanted: Sequence[str]) -> list[str]:
 
 def host_document(request: CreateRequest) -> Document:
     """Give Docker's HostConfig for the request."""
+    held = Confinement.parse(request.security)
     binds = [
         f"{m.source}:{m.target}" + (":ro" if m.read_only else "")
         for m in request.mounts
@@ -228,6 +240,8 @@ def host_document(request: CreateRequest) -> Document:
         "Privileged": request.privileged,
         "ReadonlyRootfs": request.read_only,
         "SecurityOpt": list(request.security) or None,
+        "MaskedPaths": list(held.masked) if not request.privileged else None,
+        "ReadonlyPaths": list(held.read_only) if not request.privileged else None,
         "Tmpfs": dict(request.tmpfs),
         "ShmSize": request.shm_size or _SHM,
         "Sysctls": dict(request.sysctl),
@@ -235,5 +249,7 @@ def host_document(request: CreateRequest) -> Document:
         **request.limits.to_host(),
         "OomScoreAdj": request.oom_score_adj,
         "Ulimits": [ulimit.to_json() for ulimit in request.ulimits] or None,
+        "GroupAdd": list(request.group_add) or None,
+        "DeviceCgroupRules": list(request.device_rules) or None,
         "Devices": [device.to_json() for device in request.devices] or None,
     }

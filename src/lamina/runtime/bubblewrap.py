@@ -14,7 +14,7 @@ from contextlib import suppress
 
 from lamina.runtime import syscalls
 from lamina.runtime.executable import check
-from lamina.runtime.join import join
+from lamina.runtime.join import FILTER, join
 from lamina.runtime.process import (
     Launch,
     Started,
@@ -22,10 +22,12 @@ from lamina.runtime.process import (
     Stdio,
     become,
     confine,
+    set_groups,
     spawn,
     take_terminal,
 )
-from lamina.spec.seccomp import program
+from lamina.spec.bundle import KEEPING
+from lamina.spec.filter_program import compile_filter
 from lamina.spec.wire import Document
 
 __all__ = ["Bubblewrap"]
@@ -73,10 +75,12 @@ class Bubblewrap:
                 words += ["--hostname", config.get("hostname") or "container"]
             near = _sources(config)
             words += _identity_words(config["process"]["user"])
-            words += ["--bind", near.get(config["root"]["path"], config["root"]["path"]), "/"]
+            # Device files work only where a rule lets some be opened: else not even /dev/null's kin.
+            bind = "--dev-bind" if _has_device_rules(config) else "--bind"
+            words += [bind, near.get(config["root"]["path"], config["root"]["path"]), "/"]
             words += _mounts(config, near)
             words += _identity(config["process"])
-            filter_fd = _filter(config)
+            filter_fd = _filter(config, launch.folder)
             if filter_fd >= 0:
                 words += ["--seccomp", str(filter_fd)]
                 keep.append(filter_fd)
@@ -174,6 +178,10 @@ def _before(launch: Launch, slave: int, near: dict[str, str]) -> Callable[[], No
         confine(launch.config["process"])
         if user["uid"] != 0:
             become(user["uid"], user["gid"], user["additionalGids"])
+        elif KEEPING not in launch.config.get(
+            "annotations", {}
+        ):  # else the starter's own groups are wanted
+            set_groups(user["additionalGids"])
 
     return before
 
@@ -306,7 +314,8 @@ def _mount(mount: Document) -> list[str]:
     if target in own and kind in ("proc", "tmpfs", "mqueue"):
         return [own[target], target]
     if kind == "sysfs":
-        return ["--ro-bind" if "ro" in options else "--bind", "/sys", target]
+        words = ["--ro-bind" if "ro" in options else "--bind", "/sys", target]
+        return words if "rw" in options else [*words, *_covers(target)]
     if kind == "tmpfs":
         words = []
         values = dict(option.split("=", 1) for option in options if "=" in option)
@@ -317,7 +326,29 @@ def _mount(mount: Document) -> list[str]:
         return [*words, "--tmpfs", target]
     if "dev" in options:
         return ["--dev-bind", mount["source"], target]
-    return ["--ro-bind" if "ro" in options else "--bind", mount["source"], target]
+    return ["--ro-bind" if {"ro", "rro"} & set(options) else "--bind", mount["source"], target]
+
+
+def _covers(target: str) -> list[str]:
+    """Cover what this machine has mounted below /sys, which a new sysfs would not show.
+
+    Control groups, debugfs, tracing, firmware variables: bound along, and root could read them.
+    """
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as table:
+        points = sorted({line.split(" ", 5)[4] for line in table})
+    words: list[str] = []
+    covered = "\0"
+    for point in points:
+        if point.startswith("/sys/") and not point.startswith(f"{covered}/"):
+            covered = point
+            place = f"{target}{point.removeprefix('/sys')}"
+            words += ["--tmpfs", place, "--remount-ro", place]
+    return words
+
+
+def _has_device_rules(config: Document) -> bool:
+    rules = config["linux"].get("resources", {}).get("devices", ())
+    return any(rule["allow"] for rule in rules)
 
 
 def _bytes(text: str) -> int:
@@ -327,11 +358,15 @@ def _bytes(text: str) -> int:
     return int(digits) << unit if digits.isdigit() else 0
 
 
-def _filter(config: Document) -> int:
-    """Give a descriptor with the compiled system call filter, or -1 for none."""
-    if "seccomp" not in config["linux"]:
+def _filter(config: Document, folder: str) -> int:
+    """Give a descriptor with the compiled system call filter, or -1 for none.
+
+    It is kept in `folder` too: whoever executes something in the container later is held by it as well.
+    """
+    seccomp = config["linux"].get("seccomp")
+    if seccomp is None:
         return -1
-    code = program(config["process"]["capabilities"]["bounding"], os.uname().machine)
-    if not code:
-        return -1
+    code = compile_filter(seccomp, os.uname().machine)
+    with open(f"{folder}/{FILTER}", "wb") as file:
+        file.write(code)
     return _in_memory("seccomp", code)

@@ -19,6 +19,7 @@ from lamina.spec.limits import Limits, legacy_files, unified_files
 from lamina.values import NamedTuple
 
 __all__ = [
+    "DEVICES",
     "Cgroup",
     "LimitRefused",
     "create",
@@ -37,12 +38,12 @@ _LEGACY_NAMES = {"io": "blkio"}
 _PARENT = f"/{_FOLDER}"
 _GROUPS = "groups"
 _MEMORY = "memory.limit_in_bytes"
-# What Docker lets a container's devices be: null, zero, full, random, urandom, tty, console, ptmx,
-# pts, and making (not opening) any node.
-_DEVICES = (
+DEVICES = (
     "c *:* m", "b *:* m", "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm",
-    "c 5:0 rwm", "c 5:1 rwm", "c 5:2 rwm", "c 136:* rwm", "c 10:200 rwm",
+    "c 5:0 rwm", "c 5:1 rwm", "c 5:2 rwm", "c 136:* rwm",
 )  # fmt: skip
+"""What a container may do with devices: null, zero, full, random, urandom, tty, console, ptmx and pts
+as Docker's, and make (not open) any node."""
 
 
 def layout() -> str:
@@ -360,7 +361,7 @@ def create(
             file.writelines(f"{folder}\n" for folder in dict.fromkeys((*places.values(), *made)))
     folders = [places[name] for name in ("freezer", "devices") if name in bases]
     if "devices" not in bases:  # the unified layout confines devices by programs only
-        group = _make(folders, confined=False)
+        group = _programmed(_make(folders, confined=False), devices, privileged=privileged)
     else:
         group = _confined(_make(folders, confined=True), folders, devices, privileged=privileged)
     if limits.controllers:
@@ -381,10 +382,23 @@ def _confined(
         return group
     with suppress(OSError):
         _write(f"{folders[-1]}/devices.deny", "a")
-        for rule in (*_DEVICES, *devices):
+        for rule in (*DEVICES, *devices):
             _write(f"{folders[-1]}/devices.allow", rule)
         return group
     return group._replace(confined=False)
+
+
+def _programmed(group: Cgroup, devices: Sequence[str], *, privileged: bool) -> Cgroup:
+    if not group.folders or privileged or layout() != "unified":
+        return group
+    from lamina.runtime.device_program import attach
+
+    with suppress(
+        OSError, KeyError
+    ):  # not root of the machine: its devices are out of reach anyway
+        attach(group.folders[0], (*DEVICES, *devices))
+        return group._replace(confined=True)
+    return group
 
 
 def _make(folders: Sequence[str], *, confined: bool) -> Cgroup:

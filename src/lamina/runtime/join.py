@@ -13,14 +13,18 @@ from lamina.runtime.process import (
     Stdio,
     become,
     confine,
+    set_groups,
     take_terminal,
 )
 from lamina.spec.bundle import CAPABILITIES, DEFAULT_PATH
-from lamina.spec.seccomp import program
 from lamina.spec.wire import Document
 
-__all__ = ["join"]
+__all__ = ["FILTER", "join"]
 
+FILTER = "seccomp.bpf"
+"""The container's compiled system call filter, in its run folder; there is none if it has none."""
+
+_DESCRIPTORS = 1 << 20
 # Loaded before the namespaces change: afterwards this machine's files are out of reach.
 _NEEDED = (fcntl, termios, warnings)  # the last by os.execvpe
 
@@ -43,6 +47,7 @@ def join(init: int, launch: Launch, stdio: Stdio, terminal: int) -> int:
     """
     process = launch.config
     check(f"/proc/{init}/root", process)
+    code = _filter(launch.folder.partition("/exec/")[0])
     read, write = os.pipe()
     between = os.fork()
     if between:
@@ -57,15 +62,24 @@ def join(init: int, launch: Launch, stdio: Stdio, terminal: int) -> int:
     try:
         launch.enter()
         confine(process)
+        syscalls.forbid_dumps()  # processes inside must not look into it before it is one of theirs
         _enter(init)
         if pid := os.fork():
             os.write(write, f"{pid}\n".encode())
             os._exit(0)
-        _become_process(process, stdio, terminal)
+        _become_process(process, stdio, terminal, code, write)
     except BaseException as error:  # noqa: BLE001 - a forked child must never return
         os.write(write, f"\n{error}".encode()[:4000])
     finally:
         os._exit(127)
+
+
+def _filter(folder: str) -> bytes:
+    try:
+        with open(f"{folder}/{FILTER}", "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
 
 
 def _child() -> int:
@@ -85,13 +99,18 @@ def _enter(init: int) -> None:
         syscalls.setns(fd, flag)
 
 
-def _become_process(process: Document, stdio: Stdio, terminal: int) -> None:
+def _become_process(
+    process: Document, stdio: Stdio, terminal: int, code: bytes, report: int
+) -> None:
     if terminal >= 0:
         take_terminal(terminal)
     else:
         os.setsid()
     for target, fd in enumerate((stdio.stdin, stdio.stdout, stdio.stderr)):
         os.dup2(fd if fd >= 0 else os.open("/dev/null", os.O_RDWR), target)
+    # All else first: WORKDIR may name a descriptor of ours, which leads outside (CVE-2024-21626).
+    os.closerange(3, report)
+    os.closerange(report + 1, _DESCRIPTORS)
     try:
         os.chdir(process["cwd"])
     except OSError as error:
@@ -103,10 +122,11 @@ def _become_process(process: Document, stdio: Stdio, terminal: int) -> None:
     user = process["user"]
     if user["uid"] != os.geteuid() or user["gid"] != os.getegid():
         become(user["uid"], user["gid"], user["additionalGids"])
+    else:
+        set_groups(user["additionalGids"])
     mask = sum(1 << CAPABILITIES.index(name) for name in process["capabilities"]["effective"])
     syscalls.set_capabilities(mask, mask, 0)
     syscalls.forbid_new_privileges()
-    code = program(process["capabilities"]["bounding"], os.uname().machine)
     if code:
         syscalls.install_filter(code)
     env = dict(row.split("=", 1) for row in process["env"])

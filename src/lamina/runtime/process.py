@@ -29,6 +29,7 @@ __all__ = [
     "reap",
     "receive_console",
     "score",
+    "set_groups",
     "spawn",
     "take_terminal",
 ]
@@ -245,13 +246,18 @@ def reap(pid: int) -> int:
 
 def become(uid: int, gid: int, groups: list[int]) -> None:
     """Become another user for good."""
-    with suppress(PermissionError):  # a single-ID map denies setgroups
-        os.setgroups(groups)
+    set_groups(groups)
     try:
         os.setresgid(gid, gid, gid)
         os.setresuid(uid, uid, uid)
     except OSError as error:
         raise OSError(f"setresgid to {uid}:{gid}: {error.strerror}") from None
+
+
+def set_groups(groups: list[int]) -> None:
+    """Leave the groups of whoever started this for those of the container's user."""
+    with suppress(PermissionError):  # a single-ID map denies setgroups
+        os.setgroups(groups)
 
 
 def confine(process: Document) -> None:

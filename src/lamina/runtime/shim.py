@@ -16,6 +16,7 @@ from contextlib import suppress
 
 from lamina.errors import Invalid, LaminaError
 from lamina.runtime import cgroups, frames, sharing, syscalls, userns
+from lamina.runtime.accounts import look_up
 from lamina.runtime.diary import Diary
 from lamina.runtime.frames import Stream, frame
 from lamina.runtime.keeping import Keeper
@@ -27,10 +28,8 @@ from lamina.runtime.relay import Client, Pipes, Relay
 from lamina.runtime.runtime import Runtime, make
 from lamina.spec.bundle import (
     CAPABILITIES,
-    Account,
     Bundle,
     ProcessSettings,
-    resolve_user,
     runtime_config,
     runtime_process,
 )
@@ -46,7 +45,7 @@ if TYPE_CHECKING:
     from lamina.runtime.health import Health
     from lamina.runtime.net.wires import Wires
 
-__all__ = ["ATTACH_FD", "LOCK_FD", "REQUEST_FD", "Shim", "look_up", "main"]
+__all__ = ["ATTACH_FD", "LOCK_FD", "REQUEST_FD", "Shim", "main"]
 
 REQUEST_FD: "Final" = 200
 ATTACH_FD: "Final" = 201
@@ -242,7 +241,7 @@ class Shim:
         )
         root = os.open(rootfs, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            account = look_up(root, self.settings.user)
+            account = look_up(root, self.settings)
         finally:
             os.close(root)
         config = runtime_config(
@@ -250,6 +249,8 @@ class Shim:
             self._trusted(self.settings),
             account,
             rootfs=rootfs,
+            machine=os.uname().machine,
+            kernel=os.uname().release,
             known_groups=userns.mapped(),
             rootless=userns.rootless_uid() is not None,
             groups=self.group.shown(),
@@ -467,28 +468,11 @@ class Shim:
         with suppress(OSError):
             os.close(LOCK_FD)
 
-    def account_of(self, user: str) -> Account:
-        """Look `user` up in the running container."""
+    def exec_process(self, settings: ProcessSettings) -> Document:
+        """Give the runtime-spec `process` of one exec, its user looked up in what runs."""
         root = self.root()
         try:
-            return look_up(root, user)
+            account = look_up(root, settings)
         finally:
             os.close(root)
-
-    def exec_process(self, settings: ProcessSettings) -> Document:
-        """Give the runtime-spec `process` of one exec."""
-        return runtime_process(self._trusted(settings), self.account_of(settings.user))
-
-
-def look_up(root: int, user: str) -> Account:
-    """Find `user` in the /etc/passwd and /etc/group below `root`. Raises: UserUnknown."""
-    return resolve_user(user, _text(root, "etc/passwd"), _text(root, "etc/group"))
-
-
-def _text(root: int, path: str) -> str:
-    try:
-        fd = syscalls.openat2(root, path, os.O_RDONLY | os.O_NONBLOCK)
-    except OSError:
-        return ""
-    with os.fdopen(fd, "rb") as file:
-        return file.read(1 << 20).decode("utf-8", "replace")
+        return runtime_process(self._trusted(settings), account)

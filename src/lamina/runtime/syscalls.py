@@ -6,6 +6,7 @@ architecture (424 and above); older ones that have no libc wrapper are listed pe
 
 import ctypes
 import os
+import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,9 +31,11 @@ __all__ = [
     "MS_REC",
     "MS_REMOUNT",
     "MS_SLAVE",
+    "attach_device_program",
     "become_subreaper",
     "drop_bounding",
     "exchange",
+    "forbid_dumps",
     "forbid_new_privileges",
     "fsconfig_create",
     "fsconfig_flag",
@@ -41,12 +44,14 @@ __all__ = [
     "fsopen",
     "install_filter",
     "keep_capabilities",
+    "load_device_program",
     "mount",
     "move_mount",
     "name_process",
     "open_tree",
     "openat2",
     "own_capabilities",
+    "private_folder",
     "set_capabilities",
     "setns",
     "umount",
@@ -79,6 +84,9 @@ _FSOPEN: "Final" = 430
 _FSCONFIG: "Final" = 431
 _FSMOUNT: "Final" = 432
 _OPENAT2: "Final" = 437
+_BPF: "Final" = {"x86_64": 321, "aarch64": 280}
+_BPF_LOAD, _BPF_ATTACH = 5, 8
+_CGROUP_DEVICE_PROGRAM, _CGROUP_DEVICE_ATTACH, _ALLOW_MULTI = 15, 6, 2
 _CAPSET: "Final" = {"x86_64": 126, "aarch64": 91}
 
 _FSCONFIG_SET_FLAG, _FSCONFIG_SET_STRING, _FSCONFIG_CREATE = 0, 1, 6
@@ -86,7 +94,7 @@ _AT_FDCWD: "Final" = -100
 _RENAMEAT2: "Final" = {"x86_64": 316, "aarch64": 276}
 _RENAME_EXCHANGE: "Final" = 2
 
-_PR_SET_NAME, _PR_SET_KEEPCAPS, _PR_CAPBSET_DROP = 15, 8, 24
+_PR_SET_DUMPABLE, _PR_SET_NAME, _PR_SET_KEEPCAPS, _PR_CAPBSET_DROP = 4, 15, 8, 24
 _PR_SET_SECCOMP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 22, 36, 38
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -150,6 +158,20 @@ def fsmount(fd: int, attributes: int = 0) -> int:
     return _check(_libc.syscall(_FSMOUNT, fd, 1, attributes), "fsmount")
 
 
+def private_folder() -> int:
+    """Give a descriptor of an empty folder that is nowhere in the tree of files, and ends with it.
+
+    Whoever inherits it cannot climb out: a container's WORKDIR may be /proc/self/fd/N, which some
+    runtimes enter before they close what they hold (CVE-2024-21626).
+    """
+    made = fsopen("tmpfs")
+    try:
+        fsconfig_create(made)
+        return fsmount(made)
+    finally:
+        os.close(made)
+
+
 def move_mount(fd: int, target: str) -> None:
     """Attach a detached mount at `target`."""
     result = _libc.syscall(_MOVE_MOUNT, fd, b"", _AT_FDCWD, os.fsencode(target), 4)
@@ -209,6 +231,11 @@ def forbid_new_privileges() -> None:
     _prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1))
 
 
+def forbid_dumps() -> None:
+    """Let no one look at this process until it executes something: not into its descriptors either."""
+    _prctl(_PR_SET_DUMPABLE, ctypes.c_ulong(0))
+
+
 def keep_capabilities() -> None:
     """Keep the permitted set across the change of user that follows."""
     _prctl(_PR_SET_KEEPCAPS, ctypes.c_ulong(1))
@@ -246,3 +273,23 @@ def set_capabilities(effective: int, permitted: int, inheritable: int) -> None:
     for shift in (0, 32):
         words += [(mask >> shift) & 0xFFFFFFFF for mask in (effective, permitted, inheritable)]
     _check(_libc.syscall(number, header, (ctypes.c_uint32 * 6)(*words)), "capset")
+
+
+def _bpf(command: int, attributes: bytes) -> int:
+    number = _BPF[os.uname().machine]
+    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    return _check(_libc.syscall(number, command, buffer, len(attributes)), "bpf")
+
+
+def load_device_program(code: bytes) -> int:
+    """Have the kernel check an eBPF program for a control group's devices; give its descriptor."""
+    rows = ctypes.create_string_buffer(code, len(code))
+    licence = ctypes.create_string_buffer(b"Apache-2.0")
+    places = (ctypes.addressof(rows), ctypes.addressof(licence))
+    return _bpf(_BPF_LOAD, struct.pack("<IIQQ", _CGROUP_DEVICE_PROGRAM, len(code) // 8, *places))
+
+
+def attach_device_program(group: int, program: int) -> None:
+    """Attach it to a group of the unified hierarchy, beside those that are there already."""
+    values = (group, program, _CGROUP_DEVICE_ATTACH, _ALLOW_MULTI)
+    _bpf(_BPF_ATTACH, struct.pack("<4I", *values))

@@ -16,6 +16,10 @@ __all__ = [
     "CAPABILITIES",
     "DEFAULT_CAPABILITIES",
     "DEFAULT_PATH",
+    "KEEPING",
+    "KEEP_GROUPS",
+    "MASKED",
+    "READ_ONLY",
     "Account",
     "Bundle",
     "CapabilityUnknown",
@@ -98,12 +102,18 @@ DEFAULT_CAPABILITIES = tuple(
     ]
 )
 
-_MASKED = (
+MASKED = (
     "/proc/asound", "/proc/acpi", "/proc/interrupts", "/proc/kcore", "/proc/keys",
     "/proc/latency_stats", "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug",
     "/proc/scsi", "/sys/firmware", "/sys/devices/virtual/powercap",
 )  # fmt: skip
-_READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+"""What a container cannot look into."""
+READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+"""What a container cannot write to."""
+KEEP_GROUPS = "keep-groups"
+"""Among added groups: whoever starts the container lets it have the groups that they have."""
+KEEPING = "run.oci.keep_original_groups"
+"""The annotation that says so: crun's."""
 _NOTHING: Mapping[str, str] = {}
 _TTY_GROUP = 5
 _MOST_ID = (1 << 31) - 1
@@ -128,10 +138,11 @@ class Account(NamedTuple):
     home: str = "/"
 
 
-def resolve_user(text: str, passwd: str, group: str) -> Account:
+def resolve_user(text: str, passwd: str, group: str, added: Sequence[str] = ()) -> Account:
     """Look up `user`, `uid`, `user:group` in the container's own /etc/passwd and /etc/group.
 
-    An unknown number is taken as it is; an unknown name is an error, in Docker's words.
+    An unknown number is taken as it is; an unknown name is an error, in Docker's words. `added` are
+    groups, by name or number, that the process is a member of as well.
     Raises: UserUnknown.
     """
     user, _, wanted = (text or "0").partition(":")
@@ -154,15 +165,23 @@ def resolve_user(text: str, passwd: str, group: str) -> Account:
     gid = int(row[3] or 0)
     extra: tuple[int, ...] = ()
     if wanted:
-        found = next((g for g in groups if g[0] == wanted), None)
-        if found is None and not wanted.isdigit():
-            raise UserUnknown(f"unable to find group {wanted}: no matching entries in group file")
-        gid = int(found[2] if found else wanted)
+        gid = _group_number(wanted, groups)
     else:
         extra = tuple(
             sorted({int(g[2]) for g in groups if row[0] in g[3].split(",") and g[2].isdigit()})
         )
-    return Account(int(row[2]), gid, extra, row[5] or "/")
+    more = (_group_number(name, groups) for name in added if name != KEEP_GROUPS)
+    return Account(int(row[2]), gid, tuple(dict.fromkeys((*extra, *more))), row[5] or "/")
+
+
+def _group_number(wanted: str, groups: Sequence[Sequence[str]]) -> int:
+    found = next((g[2] for g in groups if g[0] == wanted and g[2].isdigit()), wanted)
+    if not (found.isascii() and found.isdigit() and int(found) < 1 << 31):
+        raise UserUnknown(
+            f"unable to find group {wanted}: no matching entries in group file",
+            hint="add the group to the image, or give a number",
+        )
+    return int(found)
 
 
 def capabilities(
@@ -210,7 +229,7 @@ def environment(
 
 
 class ProcessSettings(NamedTuple):
-    """One process to start, first or exec. `user` is as a person writes it, not looked up yet.
+    """One process to start, first or exec. `user` and `groups` are as people write them.
 
     `rlimits` are (name as `--ulimit` has it, soft, hard), -1 for no end.
     """
@@ -219,6 +238,7 @@ class ProcessSettings(NamedTuple):
     env: tuple[str, ...] = ()
     cwd: str = "/"
     user: str = ""
+    groups: tuple[str, ...] = ()
     terminal: bool = False
     capabilities: tuple[str, ...] = DEFAULT_CAPABILITIES
     no_new_privileges: bool = False
@@ -233,6 +253,7 @@ class ProcessSettings(NamedTuple):
             env=tuple(document["env"]),
             cwd=document["cwd"],
             user=document["user"],
+            groups=tuple(document["groups"]),
             terminal=document["terminal"],
             capabilities=tuple(document["capabilities"]),
             no_new_privileges=document["no_new_privileges"],
@@ -253,13 +274,14 @@ class Bundle(NamedTuple):
     for no /dev/shm. `own_cgroups` gives it a cgroup namespace. `binds` are finished
     runtime-spec mounts, in order. `tmpfs` maps a path to its mount options. `device_rules` are what
     may be opened beyond Docker's devices, as the devices controller writes it: `c 10:229 rwm`.
+    `seccomp` is empty for the default filter, `unconfined`, or the JSON of a profile.
     """
 
     hostname: str = ""
     network: str = "none"
     read_only: bool = False
     privileged: bool = False
-    seccomp: bool = True
+    seccomp: str = ""
     init: bool = False
     shm_size: int = _DEFAULT_SHM
     cgroup: str = ""
@@ -269,7 +291,9 @@ class Bundle(NamedTuple):
     ipc: str = ""
     uts: str = ""
     annotations: Mapping[str, str] = _NOTHING
-    masked: bool = True
+    masked: tuple[str, ...] = MASKED
+    readonly_paths: tuple[str, ...] = READ_ONLY
+    apparmor: str = ""
     binds: tuple[Document, ...] = ()
     tmpfs: Mapping[str, str] = _NOTHING
     sysctl: Mapping[str, str] = _NOTHING
@@ -280,9 +304,9 @@ class Bundle(NamedTuple):
     def from_json(cls, document: Document) -> "Bundle":
         """Read what `to_json` gave."""
         values = {name: document[name] for name in cls._fields}
-        values["binds"] = tuple(values["binds"])
+        for name in ("binds", "device_rules", "masked", "readonly_paths"):
+            values[name] = tuple(values[name])
         values["limits"] = Limits.from_json(values["limits"])
-        values["device_rules"] = tuple(values["device_rules"])
         return cls(**values)
 
     def to_json(self) -> Document:
@@ -332,18 +356,25 @@ def runtime_config(
     account: Account,
     *,
     rootfs: str,
+    machine: str,
+    kernel: str,
     known_groups: int = 1 << 32,
     rootless: bool = False,
     groups: Sequence[tuple[str, str]] = (),
 ) -> Document:
     """Give the whole `config.json`. `known_groups` is how many group IDs the namespace maps.
 
-    `groups` are the container's own control groups: the folder here, and where it is shown.
+    `groups` are the container's own control groups: the folder here, and where it is shown. `machine`
+    and `kernel` are what `uname -m` and `uname -r` say. Raises: ProfileInvalid.
     """
+    annotations = {
+        **bundle.annotations,
+        **({KEEPING: "1"} if KEEP_GROUPS in process.groups else {}),
+    }
     linux: Document = {
         "namespaces": list(_namespaces(bundle)),
-        "maskedPaths": [] if bundle.privileged or not bundle.masked else list(_MASKED),
-        "readonlyPaths": [] if bundle.privileged or not bundle.masked else list(_READ_ONLY),
+        "maskedPaths": [] if bundle.privileged else list(bundle.masked),
+        "readonlyPaths": [] if bundle.privileged else list(bundle.readonly_paths),
     }
     if bundle.cgroup:
         linux["cgroupsPath"] = bundle.cgroup
@@ -351,8 +382,8 @@ def runtime_config(
         linux["rootfsPropagation"] = "rslave"  # else there is nothing that a bind could follow
     if bundle.sysctl:
         linux["sysctl"] = dict(bundle.sysctl)
-    if bundle.seccomp and not bundle.privileged:
-        linux["seccomp"] = profile(process.capabilities)
+    if seccomp := _seccomp(bundle, process.capabilities, machine=machine, kernel=kernel):
+        linux["seccomp"] = seccomp
     if not rootless:
         rules: list[Document] = [{"allow": bundle.privileged, "access": "rwm"}]
         rules += [_device_rule(text) for text in bundle.device_rules]
@@ -360,9 +391,12 @@ def runtime_config(
     return {
         "ociVersion": "1.0.2",
         **({} if bundle.uts == "host" else {"hostname": bundle.hostname}),
-        **({"annotations": dict(bundle.annotations)} if bundle.annotations else {}),
+        **({"annotations": annotations} if annotations else {}),
         "root": {"path": rootfs, "readonly": bundle.read_only},
-        "process": runtime_process(process, account),
+        "process": {
+            **runtime_process(process, account),
+            **({"apparmorProfile": bundle.apparmor} if bundle.apparmor else {}),
+        },
         "mounts": _mounts(bundle, known_groups=known_groups, rootless=rootless, groups=groups),
         "linux": linux,
     }
@@ -378,6 +412,19 @@ def _namespaces(bundle: Bundle) -> Iterator[Document]:
             yield {"type": kind}
     if bundle.own_cgroups:
         yield {"type": "cgroup"}
+
+
+def _seccomp(
+    bundle: Bundle, capabilities: Sequence[str], *, machine: str, kernel: str
+) -> Document | None:
+    """Give the filter; a privileged container has none but one that was asked for."""
+    if bundle.seccomp == "unconfined" or (bundle.privileged and not bundle.seccomp):
+        return None
+    if not bundle.seccomp:
+        return profile(capabilities, machine)
+    from lamina.spec.seccomp_file import read_profile, resolve
+
+    return resolve(read_profile(bundle.seccomp), capabilities, machine=machine, kernel=kernel)
 
 
 def _device_rule(text: str) -> Document:
@@ -403,7 +450,9 @@ def _mounts(
     access = "rw" if bundle.privileged else "ro"
     if bundle.network == "host" and rootless:
         # A new sysfs belongs to the network namespace's owner: the host's can only be bound.
-        sysfs = _mount("/sys", "bind", "/sys", "rbind", "nosuid", "noexec", "nodev", access)
+        # Its own mounts, /sys/fs/cgroup among them, would stay writable with a plain `ro`.
+        every = "rw" if bundle.privileged else "rro"
+        sysfs = _mount("/sys", "bind", "/sys", "rbind", "nosuid", "noexec", "nodev", every)
     else:
         sysfs = _mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", access)
     shm = f"size={bundle.shm_size}"
