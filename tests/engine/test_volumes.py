@@ -11,7 +11,7 @@ from lamina.engine.volumes import volume_folder
 PIECES = (
     Piece("data/", directory=True, mode=0o700, uid=99, gid=98),
     Piece("data/deep/", directory=True),
-    Piece("data/deep/f", b"body", 0o640, uid=7),
+    Piece("data/deep/f", b"body", 0o640, uid=7, xattrs=(("user.kind", "deep"),)),
     Piece("data/s", link="deep/f"),
     Piece("file", b"x"),
 )
@@ -25,6 +25,7 @@ def test_a_volume_takes_owner_mode_and_files_from_the_image_once(engine: Engine)
     assert (os.stat(data).st_uid, os.stat(data).st_mode & 0o777) == (99, 0o711)
     assert os.stat(os.path.dirname(data)).st_mode & 0o777 == 0o700  # none but root may enter
     assert os.stat(f"{data}/deep/f").st_uid == 7
+    assert os.getxattr(f"{data}/deep/f", "user.kind") == b"deep"
     assert os.readlink(f"{data}/s") == "deep/f"
     os.unlink(f"{data}/s")
     assert volume_folder(engine, "v", pile=pile, target="/data") == data

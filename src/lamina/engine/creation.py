@@ -7,7 +7,6 @@ from lamina.engine.clock import now_ns
 from lamina.engine.isolation import with_ids
 from lamina.engine.journal import note_container
 from lamina.engine.names import check_name
-from lamina.engine.network_addresses import check_places
 from lamina.engine.network_request import Endpoint, stands_alone
 from lamina.engine.records import ContainerRecord, hold
 from lamina.engine.requests import (
@@ -149,7 +148,10 @@ def _networks(engine: "Engine", request: CreateRequest) -> "Document":
             _refuse_pasta()
         elif not stands_alone(mode):
             network = engine.networks.get(mode)
-            check_places(network, endpoint)
+            if endpoint.ip or endpoint.ip6:
+                from lamina.engine.network_addresses import check_places
+
+                check_places(network, endpoint)
             for other in endpoint.links.values():
                 _check_link(engine, other)
             found[network.id] = endpoint.to_json()
@@ -192,12 +194,18 @@ def _mounts(
     """Give the mounts as `inspect` shows them, volumes made where they are missing."""
     wanted = list(request.mounts)
     taken = {mount.target for mount in wanted} | set(request.tmpfs)
+    others: list[Document] = []
+    if request.volumes_from:
+        from lamina.engine.inherited import inherited
+
+        others += inherited(engine, request.volumes_from, taken)
+        taken |= {mount["Destination"] for mount in others}
     wanted += [
         VolumeMount("volume", "", target)
         for target in config.get("Volumes") or {}
         if target not in taken and target.startswith("/") and target != "/"
     ]
-    return tuple(_mount(engine, pile, mount) for mount in wanted)
+    return (*(_mount(engine, pile, mount) for mount in wanted), *others)
 
 
 def _mount(engine: "Engine", pile: "Sequence[Digest]", mount: VolumeMount) -> "Document":

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from lamina.engine.names import unknown
 from lamina.engine.records import RECORD, hold
 from lamina.errors import InUse, LaminaError
+from lamina.spec.mount import SHARED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def remove(engine: "Engine", record: "ContainerRecord", *, volumes: bool) -> Non
         raise ContainerInUse(f"container {record.name} is busy") from error
     try:
         for mount in record.mounts if volumes else ():  # while the record tells of them
-            if mount.get("Anonymous"):
+            if mount.get("Anonymous") and not os.path.exists(f"{mount['Folder']}/{SHARED}"):
                 remove_tree(mount["Folder"])
         # Under the lock of names: a renaming that goes on meanwhile would write the record again.
         with suppress(FileNotFoundError), containers.register.renaming():

@@ -58,6 +58,7 @@ class CreateRequest:
     stdin_once: bool = True
     mounts: tuple[VolumeMount, ...] = ()
     tmpfs: Mapping[str, str] = field(default_factory=dict)
+    volumes_from: tuple[str, ...] = ()
     read_only: bool = False
     network: str = "default"
     networking: NetworkRequest = NetworkRequest()
@@ -243,6 +244,7 @@ def host_document(request: CreateRequest) -> Document:
         "MaskedPaths": list(held.masked) if not request.privileged else None,
         "ReadonlyPaths": list(held.read_only) if not request.privileged else None,
         "Tmpfs": dict(request.tmpfs),
+        "VolumesFrom": list(request.volumes_from) or None,
         "ShmSize": request.shm_size or _SHM,
         "Sysctls": dict(request.sysctl),
         "Init": request.init,

@@ -119,5 +119,8 @@ def _copy(tree: "Tree", node: "Node", path: bytes) -> None:
 def _attributes(path: str, node: "Node") -> None:
     with suppress(PermissionError):
         os.chown(path, node.uid, node.gid)
+    for name, value in node.xattrs:
+        with suppress(OSError):  # security.* as a plain user, or a file system without any
+            os.setxattr(path, name, value)
     os.chmod(path, node.mode)
     os.utime(path, ns=(node.mtime_ns, node.mtime_ns))

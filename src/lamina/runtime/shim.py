@@ -33,7 +33,7 @@ from lamina.spec.bundle import (
     runtime_config,
     runtime_process,
 )
-from lamina.spec.mount import Mount
+from lamina.spec.mount import SHARED, Mount
 from lamina.spec.wire import Document, decode, encode
 from lamina.stream.files import remove_tree
 
@@ -445,7 +445,7 @@ class Shim:
             if os.path.islink(path) or os.path.isfile(path):
                 with suppress(OSError):
                     os.unlink(path)
-            else:
+            elif not os.path.exists(f"{path}/{SHARED}"):
                 _remove(path)
 
     def pid(self) -> int:

@@ -2,7 +2,10 @@
 
 from lamina.values import NamedTuple
 
-__all__ = ["Mount"]
+__all__ = ["SHARED", "Mount"]
+
+SHARED = "shared"
+"""The file in an anonymous volume's folder that says that it is no longer one container's alone."""
 
 
 class Mount(NamedTuple):

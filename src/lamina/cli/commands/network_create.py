@@ -73,7 +73,7 @@ def _refuse(arguments: Arguments) -> None:
 
     for name in _SWARM:
         if arguments.changed(name) and arguments.text(name) != "false":
-            raise Unsupported(f"--{name} is not supported: it is for clusters of machines")
+            raise Unsupported(f"--{name} is not supported: it is for networks of a swarm")
     if arguments.text("scope") not in ("", "local"):
         raise Unsupported(f"--scope {arguments.text('scope')} is not supported: networks are local")
     if arguments.text("ipam-driver") != "default":
