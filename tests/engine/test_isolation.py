@@ -6,7 +6,7 @@ from tests.containers import RUNTIMES, world
 from lamina.engine.isolation import ModeInvalid, check_isolation, has_own_cgroups, place_of
 from lamina.engine.network_request import Endpoint, NetworkRequest
 from lamina.engine.requests import CreateRequest
-from lamina.runtime.cgroups import layout
+from lamina.runtime.hierarchies import layout
 
 JOINED = NetworkRequest(endpoints=(Endpoint("container:x"),))
 

@@ -71,9 +71,10 @@ def test_good_limits_pass():
 
 
 def test_limits_that_cannot_be_kept_are_named(monkeypatch):
-    from lamina.runtime import cgroups
+    from lamina.runtime import hierarchies
 
-    monkeypatch.setattr(cgroups, "_bases", dict)
+    monkeypatch.setattr(hierarchies, "bases", dict)
+    monkeypatch.setattr(hierarchies, "layout", lambda: "hybrid")
     assert [text.partition(" capab")[0] for text in discarded(Limits(memory=64 * MB))] == [
         "Your kernel does not support memory limit"
     ]

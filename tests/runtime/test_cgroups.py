@@ -5,12 +5,8 @@ import subprocess
 import pytest
 from tests.containers import eventually
 
-from lamina.runtime import cgroups
+from lamina.runtime import cgroups, hierarchies, scope
 from lamina.spec.limits import Limits
-
-
-def test_the_layout_is_one_of_four():
-    assert cgroups.layout() in ("unified", "hybrid", "legacy", "none")
 
 
 def test_no_group_cannot_be_frozen_and_is_removed_at_once():
@@ -56,23 +52,6 @@ def test_a_group_keeps_the_hosts_disks_shut():
         group.remove()
 
 
-@pytest.fixture
-def unified(tmp_path, monkeypatch):
-    """A cgroup2 hierarchy of plain files, in which this process is at /ours/leaf."""
-    root = tmp_path / "cgroup"
-    for folder in (root, root / "ours", root / "ours/leaf"):
-        folder.mkdir()
-        (folder / "cgroup.controllers").write_text("memory pids\n")
-        (folder / "cgroup.subtree_control").write_text("")
-        (folder / "cgroup.procs").write_text("")
-    (root / "ours/leaf/cgroup.procs").write_text("1\n")
-    own = tmp_path / "self"
-    own.write_text("0::/ours/leaf\n")
-    monkeypatch.setattr(cgroups, "_ROOT", str(root))
-    monkeypatch.setattr(cgroups, "_OWN", str(own))
-    return root
-
-
 def _ready(folder, *names):
     os.makedirs(folder)
     for name in ("cgroup.procs", *names):
@@ -89,17 +68,6 @@ def test_in_the_unified_layout_limits_are_files_of_one_folder(unified):
     assert (unified / "lamina/box/memory.max").read_text() == str(7 << 20)
     assert (unified / "lamina/box/pids.max").read_text() == "5"
     assert (unified / "cgroup.subtree_control").read_text().startswith("+pids")
-
-
-def test_a_group_that_was_handed_over_is_found_above_ones_own(unified, monkeypatch):
-    may = f"{unified}/ours"
-    access = os.access
-    monkeypatch.setattr(
-        os, "access", lambda path, mode: str(path).startswith(may) and access(path, mode)
-    )
-    assert cgroups._bases()["memory"] == may
-    (unified / "ours/cgroup.procs").write_text("1\n")  # holds processes: its children get no limits
-    assert cgroups._bases() == {}
 
 
 def test_without_a_group_nothing_can_be_limited_and_that_is_said(unified, monkeypatch):
@@ -139,9 +107,16 @@ def test_memory_may_grow_beyond_the_old_limit_with_swap_and_shrink_again():
     assert not any(map(os.path.exists, group.folders))
 
 
-def test_memory_is_counted_without_cached_files(unified):
-    _ready(unified / "lamina/box", "memory.current", "memory.stat")
-    assert cgroups.memory_used("none") is None
-    (unified / "lamina/box/memory.current").write_text("1000\n")
-    (unified / "lamina/box/memory.stat").write_text("anon 600\ninactive_file 300\n")
-    assert cgroups.memory_used("box") == 700
+def test_where_systemd_can_be_asked_what_it_was_given_can_be_limited(unified, monkeypatch):
+    monkeypatch.setattr(hierarchies, "_base", lambda _root, _own: "")
+    monkeypatch.setattr(scope, "manager", lambda uid: str(unified) if uid == 7 else "")
+    assert cgroups.limitable(("memory", "cpuset"), 7) == {"memory"}
+    assert cgroups.limitable(("memory",), 8) == frozenset()
+    monkeypatch.delenv("LAMINA_ROOTLESS_UID", raising=False)
+    asked: list[object] = []
+    monkeypatch.setattr(scope, "enter", lambda *words: asked.append(words))
+    assert not cgroups.take_scope("box", Limits(pids=5), [1]), "root needs none"
+    monkeypatch.setenv("LAMINA_ROOTLESS_UID", "7")
+    assert not cgroups.take_scope("box", Limits(), [1]), "nothing is asked for"
+    assert cgroups.take_scope("box", Limits(pids=5), [1])
+    assert asked == [("lamina-box.scope", 7, [1])]

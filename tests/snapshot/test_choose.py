@@ -57,6 +57,7 @@ def layer_options(probe, **options):
         (replace(BEST, may_mount=False), "copied", "CAP_SYS_ADMIN"),
         (replace(BEST, disk_type="overlay"), "copied", "lies on overlay"),
         (replace(NO_OVERLAY, in_namespace=True), "copied", "no overlayfs"),
+        (replace(BEST, in_namespace=True, kernel=(5, 10)), "copied", r"5\.10 .*\(5\.11 does"),
     ],
 )
 def test_the_best_driver_that_works_is_chosen_and_says_why(probe, name, reason):

@@ -114,13 +114,10 @@ def _at_creation(arguments: Arguments, limits: Limits) -> Limits:
 
 def warn(context: Context, limits: Limits) -> None:
     """Say which limits cannot be kept here: never silently."""
-    from lamina.engine.limits import discarded
+    from lamina.engine.limits import discarded, reason
 
     words = discarded(limits)
     for text in words:
         context.say(f"WARNING: {text}")
     if words:
-        context.say(
-            "hint: as root, or in a session with a group of its own: "
-            "`systemd-run --user --scope -p Delegate=yes …`"
-        )
+        context.say(f"hint: {reason()}; `lamina info` says what is kept")

@@ -138,7 +138,7 @@ def place_of(mode: "str | None") -> str:
 
 def has_own_cgroups(host: "Document") -> bool:
     """Tell whether the container gets a cgroup namespace: by default where Docker's do."""
-    from lamina.runtime.cgroups import layout
+    from lamina.runtime.hierarchies import layout
 
     mode = host.get("CgroupnsMode") or ("private" if layout() == "unified" else "host")
     return mode == "private" and not (host.get("Privileged") and not host.get("CgroupnsMode"))

@@ -15,6 +15,7 @@ __all__ = [
     "check_limits",
     "check_score",
     "discarded",
+    "reason",
 ]
 
 _LEAST_MEMORY = 6 << 20
@@ -154,10 +155,12 @@ def check_score(score: int) -> None:
 
 def discarded(limits: Limits) -> tuple[str, ...]:
     """Say, in Docker's words, which limits cannot be kept here; nothing where all can."""
-    from lamina.runtime.cgroups import layout, limitable
+    from lamina.runtime.cgroups import limitable
+    from lamina.runtime.hierarchies import layout
+    from lamina.runtime.userns import outer_uid
 
     wanted = limits.controllers
-    kept = limitable(wanted) if wanted else frozenset()
+    kept = limitable(wanted, outer_uid()) if wanted else frozenset()
     found = [
         f"Your kernel does not support {_WORDS[name]} or the cgroup is not mounted or not yours. "
         "Limitation discarded."
@@ -195,3 +198,11 @@ def _weighs() -> bool:
             if "[bfq]" in file.read():
                 return True
     return False
+
+
+def reason() -> str:
+    """Say why limits cannot be kept here, and what would change that."""
+    from lamina.runtime.group_survey import survey
+    from lamina.runtime.userns import outer_uid
+
+    return survey(outer_uid()).reason or "the kernel did not let the group have it"

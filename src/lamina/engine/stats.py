@@ -44,12 +44,12 @@ def share(before: Sample, after: Sample) -> float:
 def sample(engine: "Engine", record: "ContainerRecord") -> Sample:
     """Look at one container; all is zero of one that does not run.
 
-    What a process used that ended unnoticed by its parent inside is not counted. Input and output of
-    other people's processes is not shown to a plain user.
+    Without a group of its own (`runtime.cgroups`) what a process used that ended unnoticed by its parent
+    inside is not counted. Input and output of other people's processes is not shown to a plain user.
     """
     from lamina.engine.execution import ContainerNotRunning
     from lamina.errors import Unavailable
-    from lamina.runtime.cgroups import memory_used
+    from lamina.runtime.group_usage import usage
 
     limit = int(record.host.get("Memory") or 0) or _total_memory()
     try:
@@ -69,11 +69,11 @@ def sample(engine: "Engine", record: "ContainerRecord") -> Sample:
             read += table.get("read_bytes", 0)
             written += table.get("write_bytes", 0)
     received, sent = _network(pids[0]) if pids else (0, 0)
-    grouped = memory_used(record.id, str(record.host.get("CgroupParent") or ""))
+    counted = usage(record.id, pids[0] if pids else 0)
     return Sample(
         threads=threads,
-        cpu_s=ticks / _TICKS,
-        memory=memory if grouped is None else grouped,
+        cpu_s=ticks / _TICKS if counted.cpu_s is None else counted.cpu_s,
+        memory=memory if counted.memory is None else counted.memory,
         limit=limit,
         read=read,
         written=written,

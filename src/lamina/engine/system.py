@@ -62,6 +62,7 @@ class System:
             "RuntimeReason": runtime.reason,
             "Network": network.kind if network.kind != "tunnel" else network.program,
             "NetworkReason": network.reason,
+            **self._groups(),
             "KernelVersion": uname.release,
             "OSType": "linux",
             "Architecture": uname.machine,
@@ -71,6 +72,25 @@ class System:
             "LaminaRunDir": engine.settings.run_root,
             "Rootless": engine.containers.rootless,
             "RegistryConfig": {"DefaultRegistry": "docker.io", **self._registries()},
+        }
+
+    def _groups(self) -> "Document":
+        """Say what control groups keep, in docker's words and one of ours."""
+        from lamina.runtime.group_survey import survey
+        from lamina.runtime.userns import outer_uid
+
+        found = survey(outer_uid())
+        return {
+            "CgroupDriver": found.driver,
+            "CgroupVersion": str(found.version or ""),
+            "CgroupReason": found.reason,
+            "LimitsKept": list(found.kept),
+            "MemoryLimit": "memory" in found.kept,
+            "CpuCfsPeriod": "cpu" in found.kept,
+            "CpuCfsQuota": "cpu" in found.kept,
+            "CPUShares": "cpu" in found.kept,
+            "CPUSet": "cpuset" in found.kept,
+            "PidsLimit": "pids" in found.kept,
         }
 
     def _quota(self) -> "Document":

@@ -2,12 +2,13 @@
 
 The groups are made here rather than by the OCI runtime, so that each runtime gives the same: crun
 is told to leave them alone (it refuses the hybrid layout otherwise), bubblewrap has none. A plain
-user's groups are made below the one that was handed to them (systemd's `Delegate=`). Where nothing
-can be written a container has no group: then pausing stops its processes by signal, limits cannot
-be given, and `limitable` says so beforehand. A process enters only the hierarchies that are needed:
-in the legacy ones each move costs milliseconds.
+user's groups are made below the one that was handed to them (systemd's `Delegate=`), or that systemd
+hands over when a limit is asked for (`scope`). Where nothing can be written a container has no group:
+then pausing stops its processes by signal, limits cannot be given, and `limitable` says so beforehand.
+A process enters only the hierarchies that are needed: in the legacy ones each move costs milliseconds.
 """
 
+import errno
 import os
 import signal
 import time
@@ -15,6 +16,8 @@ from collections.abc import Collection, Sequence
 from contextlib import suppress
 
 from lamina.errors import Unavailable
+from lamina.runtime import hierarchies, scope, userns
+from lamina.runtime.hierarchies import FOLDER, SCOPED, SCOPES, words
 from lamina.spec.limits import Limits, legacy_files, unified_files
 from lamina.values import NamedTuple
 
@@ -24,18 +27,12 @@ __all__ = [
     "LimitRefused",
     "create",
     "discard",
-    "layout",
     "limitable",
-    "memory_used",
     "signal_all",
+    "take_scope",
 ]
 
-_ROOT = "/sys/fs/cgroup"
-_FOLDER = "lamina"
-_OWN = "/proc/self/cgroup"
-_CONTROLLERS = ("memory", "cpu", "cpuset", "pids", "io")
-_LEGACY_NAMES = {"io": "blkio"}
-_PARENT = f"/{_FOLDER}"
+_PARENT = f"/{FOLDER}"
 _GROUPS = "groups"
 _MEMORY = "memory.limit_in_bytes"
 DEVICES = (
@@ -44,15 +41,6 @@ DEVICES = (
 )  # fmt: skip
 """What a container may do with devices: null, zero, full, random, urandom, tty, console, ptmx and pts
 as Docker's, and make (not open) any node."""
-
-
-def layout() -> str:
-    """Tell how control groups are mounted: `unified`, `hybrid`, `legacy` or `none`."""
-    if os.path.exists(f"{_ROOT}/cgroup.controllers"):
-        return "unified"
-    if os.path.exists(f"{_ROOT}/unified/cgroup.controllers"):
-        return "hybrid"
-    return "legacy" if os.path.isdir(f"{_ROOT}/devices") else "none"
 
 
 class LimitRefused(Unavailable):
@@ -73,11 +61,15 @@ class Cgroup(NamedTuple):
 
     def shown(self) -> tuple[tuple[str, str], ...]:
         """Give (folder here, where the container sees it) of each: /sys/fs/cgroup, or below that."""
-        if layout() == "unified":
-            return tuple((folder, _ROOT) for folder in self.folders[:1])
+        if hierarchies.layout() == "unified":
+            return tuple((folder, hierarchies.ROOT) for folder in self.folders[:1])
         # The unified hierarchy of the hybrid layout only freezes, and crun must not see it.
-        rows = [(folder, folder.split("/")[_ROOT.count("/") + 1]) for folder in self.folders]
-        return tuple((folder, f"{_ROOT}/{name}") for folder, name in rows if name != "unified")
+        rows = [
+            (folder, folder.split("/")[hierarchies.ROOT.count("/") + 1]) for folder in self.folders
+        ]
+        return tuple(
+            (folder, f"{hierarchies.ROOT}/{name}") for folder, name in rows if name != "unified"
+        )
 
     def enter(self) -> None:
         """Move this process into the group."""
@@ -139,7 +131,7 @@ class Cgroup(NamedTuple):
         Only controllers that the group was made with can be limited.
         """
         places = dict(self.places)
-        rows = (unified_files if layout() == "unified" else legacy_files)(limits)
+        rows = (unified_files if hierarchies.layout() == "unified" else legacy_files)(limits)
         for controller, name, text in rows:
             folder = places.get(controller, "")
             if not folder:
@@ -194,69 +186,38 @@ def _raised(folder: str, memory: str, both: str) -> bool:
     return True
 
 
-def _bases() -> dict[str, str]:
-    """Map each controller, and `freezer` and `devices`, to the folder to make groups in."""
-    roots = {
-        "unified": dict.fromkeys(("freezer", *_CONTROLLERS), _ROOT),
-        "hybrid": {"freezer": f"{_ROOT}/unified"},
-        "legacy": {"freezer": f"{_ROOT}/freezer"},
-    }.get(layout(), {})
-    for name in ("devices", *_CONTROLLERS) if roots and len(roots) == 1 else ():
-        roots[name] = f"{_ROOT}/{_LEGACY_NAMES.get(name, name)}"
-    own = _own_groups()
-    found = {}
-    for name, root in roots.items():
-        unified = root in (_ROOT, f"{_ROOT}/unified")
-        if base := _base(root, own.get("" if unified else _LEGACY_NAMES.get(name, name), "")):
-            found[name] = base
-    return found
+def limitable(controllers: Collection[str], uid: int | None = None) -> frozenset[str]:
+    """Tell which of `controllers` can limit a container that this process starts.
 
-
-def _own_groups() -> dict[str, str]:
-    """Read which group this process is in, by controller; the unified hierarchy's has no name."""
-    found = {}
-    with suppress(OSError), open(_OWN, encoding="utf-8", errors="surrogateescape") as file:
-        for line in file:
-            _, names, path = line.rstrip("\n").split(":", 2)
-            for name in names.split(","):
-                found[name] = path
-    return found
-
-
-def _base(root: str, own: str) -> str:
-    """Give the folder for groups: `root` for whoever may write there, else what was handed over.
-
-    In the unified hierarchy that is the highest writable group above this process's own that holds
-    no process itself: the kernel gives limits only to the children of such.
+    `uid` is the plain user's, whose systemd may hand over a group.
     """
-    if os.access(f"{root}/cgroup.procs", os.W_OK):
-        return root
-    found = ""
-    path = own.rstrip("/")
-    while path:
-        folder = f"{root}{path}"
-        if not os.access(f"{folder}/cgroup.procs", os.W_OK) or not os.access(folder, os.W_OK):
-            break
-        if not os.path.exists(f"{folder}/cgroup.subtree_control"):
-            return folder
-        with open(f"{folder}/cgroup.procs", encoding="ascii") as file:
-            if not file.read(1):
-                found = folder
-        path = path.rpartition("/")[0]
-    return found
+    if bases := hierarchies.bases():
+        return frozenset(
+            name for name in controllers if name in bases and _enabled(bases[name], name)
+        )
+    above = scope.manager(uid) if uid is not None and hierarchies.layout() == "unified" else ""
+    there = words(f"{above}/cgroup.controllers") if above else []
+    return frozenset(controllers).intersection(there)
 
 
-def limitable(controllers: Collection[str]) -> frozenset[str]:
-    """Tell which of `controllers` can limit a container that this process starts."""
-    bases = _bases()
-    if not bases:
-        return frozenset()
-    return frozenset(name for name in controllers if name in bases and _enabled(bases[name], name))
+def take_scope(container: str, limits: Limits, pids: Sequence[int]) -> bool:
+    """Have a plain user's systemd hand over a group where one is needed; tell whether it did.
+
+    `pids`, this process's first, are moved into it; children that are made later are in it too.
+    Raises: ScopeRefused.
+    """
+    uid = userns.rootless_uid()
+    if uid is None or not limits.controllers or hierarchies.layout() != "unified":
+        return False
+    if hierarchies.bases() or not scope.manager(uid):
+        return False
+    scope.enter(f"{SCOPES}{container}.scope", uid, pids)
+    return True
 
 
 def _enabled(base: str, controller: str, parent: str = "") -> bool:
     """Have the groups of containers get `controller`; False where that cannot be."""
-    if layout() != "unified":
+    if hierarchies.layout() != "unified":
         return os.path.isdir(base)
     try:
         parts = _parent(parent).strip("/").split("/")
@@ -265,9 +226,32 @@ def _enabled(base: str, controller: str, parent: str = "") -> bool:
             with open(f"{folder}/cgroup.subtree_control", encoding="ascii") as file:
                 if controller in file.read().split():
                     continue
-            _write(f"{folder}/cgroup.subtree_control", f"+{controller}")
+            try:
+                _write(f"{folder}/cgroup.subtree_control", f"+{controller}")
+            except OSError as error:
+                if error.errno != errno.EBUSY or not _vacate(folder):
+                    return False
+                _write(f"{folder}/cgroup.subtree_control", f"+{controller}")
     except OSError:
         return False
+    return True
+
+
+def _vacate(folder: str) -> bool:
+    """Move the processes of a group that is ours alone into one below it, so that it can give limits.
+
+    That is what systemd made for a container, and what a container that we run in sees as the root.
+    """
+    name = os.path.basename(folder)
+    if folder != hierarchies.ROOT and not (
+        name.startswith(SCOPES) and f"{name}/shim".endswith(SCOPED)
+    ):
+        return False
+    leaf = f"{folder}/{'init' if folder == hierarchies.ROOT else 'shim'}"
+    os.makedirs(leaf, exist_ok=True)
+    for pid in words(f"{folder}/cgroup.procs"):
+        with suppress(OSError):  # it ended, or is of another PID namespace
+            _write(f"{leaf}/cgroup.procs", pid)
     return True
 
 
@@ -278,7 +262,7 @@ def _parent(parent: str) -> str:
 
 def _more(container: str, controllers: Sequence[str], parent: str) -> tuple[tuple[str, str], ...]:
     """Make the folders of a container's group for `controllers`. Raises: LimitRefused."""
-    bases = _bases()
+    bases = hierarchies.bases()
     made = []
     for name in controllers:
         if name not in bases or not _enabled(bases[name], name, parent):
@@ -286,7 +270,7 @@ def _more(container: str, controllers: Sequence[str], parent: str) -> tuple[tupl
         folder = f"{bases[name]}{_parent(parent)}/{container}"
         try:
             os.makedirs(folder, exist_ok=True)
-            if name == "cpuset" and layout() != "unified":
+            if name == "cpuset" and hierarchies.layout() != "unified":
                 _inherit_sets(folder, bases[name])
         except OSError as error:
             raise LimitRefused(f"cannot make a group for {name}: {error.strerror}") from error
@@ -307,28 +291,14 @@ def _inherit_sets(folder: str, base: str) -> None:
             _write(f"{path}/{name}", text)
 
 
-def memory_used(container: str, parent: str = "") -> int | None:
-    """Give the bytes that a container's group holds, cached files that can go left out; else None."""
-    base = _bases().get("memory", "")
-    for used, inactive in (
-        ("memory.usage_in_bytes", "total_inactive_file"),
-        ("memory.current", "inactive_file"),
-    ):
-        folder = f"{base}{_parent(parent)}/{container}"
-        with suppress(OSError):
-            with open(f"{folder}/{used}", encoding="ascii") as file:
-                total = int(file.read())
-            with open(f"{folder}/memory.stat", encoding="ascii") as file:
-                rows = dict(line.split() for line in file)
-            return max(0, total - int(rows.get(inactive, 0)))
-    return None
-
-
 def discard(container: str, run_folder: str = "") -> None:
     """Remove what a shim that was killed left of its container's group, processes and all."""
-    folders = [f"{base}{_PARENT}/{container}" for base in _bases().values()]
+    folders = [f"{base}{_PARENT}/{container}" for base in hierarchies.bases().values()]
     with suppress(OSError):  # runc makes one in each hierarchy
-        folders += [f"{_ROOT}/{name}{_PARENT}/{container}" for name in os.listdir(_ROOT)]
+        folders += [
+            f"{hierarchies.ROOT}/{name}{_PARENT}/{container}"
+            for name in os.listdir(hierarchies.ROOT)
+        ]
     with suppress(OSError), open(f"{run_folder}/{_GROUPS}", encoding="utf-8") as file:
         folders += [line.rstrip("\n") for line in file]
     group = Cgroup(tuple(folder for folder in dict.fromkeys(folders) if os.path.isdir(folder)))
@@ -352,11 +322,11 @@ def create(
     writes the limits into the same group itself. A `parent` of its own (`/a/b`) is noted in
     `run_folder` for `discard`. Raises: LimitRefused.
     """
-    bases = _bases()
+    bases = hierarchies.bases()
     places = {name: f"{base}{_parent(parent)}/{container}" for name, base in bases.items()}
     if parent:
-        hierarchies = () if layout() == "unified" else os.listdir(_ROOT)
-        made = [f"{_ROOT}/{name}{_parent(parent)}/{container}" for name in hierarchies]
+        names = () if hierarchies.layout() == "unified" else os.listdir(hierarchies.ROOT)
+        made = [f"{hierarchies.ROOT}/{name}{_parent(parent)}/{container}" for name in names]
         with open(f"{run_folder}/{_GROUPS}", "w", encoding="utf-8") as file:
             file.writelines(f"{folder}\n" for folder in dict.fromkeys((*places.values(), *made)))
     folders = [places[name] for name in ("freezer", "devices") if name in bases]
@@ -389,7 +359,7 @@ def _confined(
 
 
 def _programmed(group: Cgroup, devices: Sequence[str], *, privileged: bool) -> Cgroup:
-    if not group.folders or privileged or layout() != "unified":
+    if not group.folders or privileged or hierarchies.layout() != "unified":
         return group
     from lamina.runtime.device_program import attach
 

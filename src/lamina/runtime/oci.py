@@ -3,7 +3,7 @@
 import os
 from contextlib import suppress
 
-from lamina.runtime import cgroups, frames, syscalls
+from lamina.runtime import frames, hierarchies, syscalls
 from lamina.runtime.executable import check
 from lamina.runtime.process import (
     Launch,
@@ -85,7 +85,7 @@ class OciRuntime:
 
         def before() -> None:
             launch.enter()
-            if self.name == "crun" and cgroups.layout() == "hybrid":
+            if self.name == "crun" and hierarchies.layout() == "hybrid":
                 # crun 1.x ends at the sight of the hybrid layout, even told to leave cgroups alone.
                 syscalls.unshare(syscalls.CLONE_NEWNS)
                 syscalls.mount("none", "/sys/fs/cgroup/unified", "tmpfs")

@@ -155,7 +155,9 @@ def _update(shim: "Shim", request: Document, _client: Client) -> Answer:
     """Change limits and restart policy of what runs; processes enter further groups as they are."""
     limits = Limits.from_json(request["limits"])
     if shim.started is not None:
-        shim.group = shim.group.extended(shim.id, limits, _inside(shim), shim.bundle.cgroup_parent)
+        inside = _inside(shim)
+        cgroups.take_scope(shim.id, limits, [shim.host_pid(n) for n in (os.getpid(), *inside)])
+        shim.group = shim.group.extended(shim.id, limits, inside, shim.bundle.cgroup_parent)
         shim.group.limit(limits)
     shim.bundle = shim.bundle._replace(limits=Limits.from_json(request["all_limits"]))
     shim.keeper.follow(request["restart"])

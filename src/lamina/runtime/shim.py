@@ -78,6 +78,7 @@ def main() -> None:
     host_proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     wires = _wires(request)
     try:
+        cgroups.take_scope(request["id"], Bundle.from_json(request["bundle"]).limits, [os.getpid()])
         if wires:
             wires.begin()
         layers.acquire([_mount(row) for row in request["layers"]])
@@ -269,12 +270,11 @@ class Shim:
         chosen = self.request["log"]
         log = LogWriter(f"{self.folder}/log", **chosen) if chosen else None
         assert self._listener is not None  # noqa: S101 - `_prepare` came before
-        once = self.request["stdin_once"]
         relay = Relay(
             self._listener,
             lambda asked, client: operate(self, asked, client),
             log=log,
-            stdin_once=once,
+            stdin_once=self.request["stdin_once"],
         )
         relay.clients = clients
         relay.health = self._health()

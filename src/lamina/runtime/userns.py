@@ -10,7 +10,16 @@ from collections.abc import Sequence
 
 from lamina.errors import Denied, Unavailable
 
-__all__ = ["NamespaceRefused", "enter", "join", "mapped", "ranges", "refusal_hint", "rootless_uid"]
+__all__ = [
+    "NamespaceRefused",
+    "enter",
+    "join",
+    "mapped",
+    "outer_uid",
+    "ranges",
+    "refusal_hint",
+    "rootless_uid",
+]
 
 _MARK = "LAMINA_ROOTLESS_UID"
 _SYSCTLS = (
@@ -25,6 +34,9 @@ _SYSCTLS = (
 )
 
 
+_WITHOUT = "pull, push, images, inspect, history, ls, cat, save, copy and the hub work"
+
+
 class NamespaceRefused(Denied):
     """This machine does not let a plain user have a user namespace."""
 
@@ -33,6 +45,12 @@ def rootless_uid(environ: "os._Environ[str] | dict[str, str] | None" = None) -> 
     """Give the outer user ID when this process runs in our user namespace, else None."""
     text = (os.environ if environ is None else environ).get(_MARK, "")
     return int(text) if text.isdigit() else None
+
+
+def outer_uid() -> int | None:
+    """Give the plain user's ID as the machine knows it, inside our namespace or not; None for root."""
+    inside = rootless_uid()
+    return inside if inside is not None or os.geteuid() == 0 else os.geteuid()
 
 
 def enter() -> bool:
@@ -63,7 +81,12 @@ def enter() -> bool:
     helper.map()
     os.setresgid(0, 0, 0)
     os.setresuid(0, 0, 0)
-    syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_SLAVE)
+    try:
+        syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_SLAVE)
+    except OSError as error:  # AppArmor lets the namespace be made, and takes what it is for
+        raise NamespaceRefused(
+            f"this machine refuses mounts in user namespaces: {error.strerror}", hint=refusal_hint()
+        ) from error
     os.environ[_MARK] = str(uid)
     return True
 
@@ -96,8 +119,11 @@ def refusal_hint() -> str:
         except OSError:
             continue
         if value == bad:
-            return f"`sysctl {name}` is {value}: root can allow it with `sysctl -w {name}={good}`"
-    return "run as root; pull, images, inspect, history and push work without them"
+            return (
+                f"`sysctl {name}` is {value}: root can allow it with `sysctl -w {name}={good}`. "
+                f"{_WITHOUT} without"
+            )
+    return f"run as root; {_WITHOUT} without"
 
 
 class _MapWriter:

@@ -23,6 +23,7 @@ _FILE_BACKED = (6, 12)
 _DIRECT = (6, 13)
 _LOOP_CONTROL = "/dev/loop-control"
 _METACOPY = (4, 19)
+_IN_NAMESPACES = (5, 11)
 _SYS_ADMIN = 1 << 21
 _NO_FILES = ("tmpfs", "ramfs")  # EROFS reads a file by its pages on a disk: there are none
 _NO_UPPER = ("overlay", "fuse.fuse-overlayfs", "nfs", "nfs4", "9p", "vfat", "ecryptfs")
@@ -144,6 +145,8 @@ def _against(settings: "Settings", probe: Probe, *, by_loop: bool) -> dict[str, 
         overlay = "the kernel has no overlayfs"
     elif probe.root_user and not probe.may_mount:
         overlay = "this process may not mount (no CAP_SYS_ADMIN)"
+    elif (probe.in_namespace or not probe.root_user) and probe.kernel < _IN_NAMESPACES:
+        overlay = f"kernel {_dotted(probe.kernel)} mounts overlayfs for real root only (5.11 does in user namespaces)"
     elif probe.disk_type in _NO_UPPER:
         overlay = f"the root folder lies on {probe.disk_type}, which overlayfs cannot write to"
     sealed = overlay
@@ -156,7 +159,7 @@ def _against(settings: "Settings", probe: Probe, *, by_loop: bool) -> dict[str, 
 
 def _against_erofs(settings: "Settings", probe: Probe, *, by_loop: bool) -> str:
     """Say why real root cannot mount sealed layers here; nothing where it can."""
-    kernel = f"kernel {probe.kernel[0]}.{probe.kernel[1]}"
+    kernel = f"kernel {_dotted(probe.kernel)}"
     if settings.erofs == "none":
         return "the storage option erofs=none says not to"
     if "erofs" not in probe.file_systems:
@@ -191,6 +194,10 @@ def _no_loop() -> str:
 def _is_whole(uid_map: str) -> bool:
     """Tell whether every user of the machine has a place: no user namespace, or one that is as good."""
     return not uid_map or uid_map.split() == ["0", "0", "4294967295"]
+
+
+def _dotted(version: tuple[int, int]) -> str:
+    return f"{version[0]}.{version[1]}"
 
 
 def _version(release: str) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import pytest
 from tests.commands import Lamina
 from tests.images import tiny
 
-from lamina.runtime import cgroups
+from lamina.runtime import hierarchies
 
 
 def test_without_flags_there_is_nothing_to_do(lamina: Lamina):
@@ -20,7 +20,7 @@ def test_limits_of_what_runs_change_at_once_and_stats_shows_them(lamina: Lamina)
     lamina("import", "-", "tiny", stdin=tiny())
     box = lamina("run", "-d", "--pids-limit=50", "tiny", "sleep", "1000").strip()
     assert lamina("update", "-m=64m", "--pids-limit=3", "--restart=always", box) == f"{box}\n"
-    folder = cgroups._bases()["pids"]
+    folder = hierarchies.bases()["pids"]
     with open(f"{folder}/lamina/{box}/pids.max", encoding="ascii") as file:
         assert file.read() == "3\n"
     form = "{{.HostConfig.Memory}} {{.HostConfig.PidsLimit}} {{.HostConfig.RestartPolicy.Name}}"

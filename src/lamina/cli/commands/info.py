@@ -65,6 +65,8 @@ def main(arguments: Arguments, context: Context) -> int:
                 context.print(
                     f"{title}: {str(value).lower() if isinstance(value, bool) else value}"
                 )
+            if key == "NetworkReason":
+                context.print("\n".join(_groups(document)))
             if key == "MetadataChanges":
                 context.print("\n".join(_storage(document)))
             if key == "Rootless" and "Quota" in document:
@@ -75,6 +77,16 @@ def main(arguments: Arguments, context: Context) -> int:
         for line in _registries(document["RegistryConfig"]):
             context.print(line)
     return 0
+
+
+def _groups(document: Document) -> list[str]:
+    """Write who makes control groups, and which limits they keep."""
+    lines = [f"Cgroup Driver: {document['CgroupDriver']}"]
+    if document["CgroupVersion"]:
+        lines.append(f"Cgroup Version: {document['CgroupVersion']}")
+    kept = ", ".join(document["LimitsKept"]) or "none"
+    reason = document["CgroupReason"]
+    return [*lines, f" Limits Kept: {kept}{f' ({reason})' if reason else ''}"]
 
 
 def _storage(document: Document) -> list[str]:
