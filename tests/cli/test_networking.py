@@ -240,21 +240,6 @@ def test_a_killed_shim_leaves_nothing_of_its_network(lamina: Lamina):
     lamina("rm", "-f", "lost")
 
 
-def test_a_killed_keeper_takes_the_network_along_and_the_next_start_brings_it_back(lamina: Lamina):
-    lamina("network", "create", "shaky")
-    lamina("run", "-d", "--name", "on", "--network", "shaky", "tiny", "sleep", "1000")
-    folder = f"{lamina.settings.run_root}/n/"
-    keepers = [process_listening_at(f"{folder}{name}/s") for name in os.listdir(folder)]
-    for keeper in keepers:
-        os.kill(keeper, signal.SIGKILL)
-    eventually(lambda: "eth0" not in lamina("exec", "on", "ls", "/sys/class/net"))
-    found = lamina("run", "--rm", "--network", "shaky", "tiny", "ls", "/sys/class/net")
-    assert "eth0" in found
-    lamina("rm", "-f", "on")
-    lamina("network", "rm", "shaky")
-    eventually(lambda: not leavings(lamina))
-
-
 def test_many_at_once_leave_nothing(lamina: Lamina):
     def one(_: int) -> str:
         return lamina(

@@ -17,6 +17,8 @@ SUITES = (
     "tests/contracts/test_oddities.py",
     "tests/contracts/test_any_changes.py",
     "tests/contracts/test_attacks.py",
+    "tests/contracts/test_frozen.py",
+    "tests/snapshot/test_frozen.py",
 )
 ENTER = """
 import os, sys

@@ -79,6 +79,7 @@ def start(
     Raises: StartFailed (its `exit_code` is Docker's), ContainerRunning, ContainerUnknown, Unavailable.
     """
     from lamina.runtime.supervisor import Order, Shims
+    from lamina.snapshot.collector import collector
 
     lock = _take(engine, record)
     try:
@@ -100,6 +101,7 @@ def start(
             starter_types=stdin,
             log=log_order(record),
             doomed=_doomed(engine, record),
+            sweep=collector(engine.settings.root) if record.host.get("AutoRemove") else {},
             network=wires,
             restart=record.host.get("RestartPolicy") or {},
             health=_health(record),

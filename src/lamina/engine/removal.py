@@ -100,6 +100,10 @@ def sweep(engine: "Engine") -> tuple[str, ...]:
             os.close(lock)
     if os.path.isdir(f"{engine.settings.root}/snapshots/frozen"):  # of `--rm` containers, too
         engine.snapshotter.frozen.collect()
+    if os.path.isdir(networks := f"{engine.settings.run_root}/n"):
+        from lamina.runtime.net.keeper import sweep as sweep_networks
+
+        sweep_networks(networks)
     engine.containers.register.free_stale(lambda container: _name_of(engine, container))
     return tuple(swept)
 

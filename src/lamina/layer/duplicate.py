@@ -4,6 +4,7 @@ Where the file system shares blocks (btrfs, XFS) contents are shared, not copied
 """
 
 import errno
+import fcntl
 import os
 import stat
 from contextlib import suppress
@@ -14,6 +15,7 @@ __all__ = ["duplicate"]
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _WRITE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_FICLONE = 0x40049409
 _AT_ONCE = 64 * 1024 * 1024
 
 
@@ -127,8 +129,16 @@ def _set_times(name: bytes, found: os.stat_result, directory: int) -> None:
 
 
 def _copy_content(source: int, target: int, size: int) -> None:
-    """Copy where there are data; the rest are holes again."""
-    os.ftruncate(target, size)
+    """Share all of it in one call where the file system can, else copy where there are data.
+
+    The rest are holes again.
+    """
+    try:
+        fcntl.ioctl(target, _FICLONE, source)
+    except OSError:  # it cannot, or only for some files (ext4, tmpfs; XFS without reflink)
+        os.ftruncate(target, size)
+    else:
+        return
     at = 0
     while at < size:
         try:

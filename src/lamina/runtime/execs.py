@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from lamina.errors import LaminaError
 from lamina.runtime import frames, syscalls
+from lamina.runtime.deputies import note_process
 from lamina.runtime.frames import Stream, frame
 from lamina.runtime.log import timestamp
 from lamina.runtime.process import OURS, Launch, Started, StartFailed, reap
@@ -95,6 +96,7 @@ class _Exec:
             self.settings.terminal,
         )
         self.started = self.shim.runtime.execute(launch)
+        note_process(self.folder, self.started.watched)
         pipes.started(self.started, stdin=stdin)
         self.record(exit_code=None)
         return self.started, pipes, listener

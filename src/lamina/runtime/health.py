@@ -8,10 +8,11 @@ import os
 import select
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import suppress
 
 from lamina.errors import LaminaError
+from lamina.runtime.deputies import note_process
 from lamina.runtime.log import timestamp
 from lamina.runtime.process import Launch, reap
 from lamina.runtime.relay import Pipes
@@ -23,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.runtime.shim import Shim
 
-__all__ = ["Health", "check"]
+__all__ = ["Health", "check", "check_folder"]
 
 _NS = 1_000_000_000
 _DEFAULTS = {"Interval": 30 * _NS, "Timeout": 30 * _NS, "StartInterval": 5 * _NS}
@@ -79,10 +80,10 @@ class Health:
         """Give how long from now nothing has to be done; None while a check is going on."""
         return None if self._fd >= 0 else max(0.0, self._due - self._clock())
 
-    def turn(self, ready: object) -> None:
+    def turn(self, ready: Container[int]) -> None:
         """Do what is due; `ready` holds the descriptors that can be read."""
         if self._fd >= 0:
-            if self._fd in ready:  # type: ignore[operator]
+            if self._fd in ready:
                 self._read()
         elif self._clock() >= self._due and self._held():
             self._due = self._clock() + self._pace()
@@ -130,9 +131,14 @@ class Health:
         return self.document
 
 
+def check_folder(shim: "Shim", pid: int) -> str:
+    """Give where the child `pid` of the shim keeps what its check needs."""
+    return f"{shim.run_folder}/exec/health-{pid}"
+
+
 def check(shim: "Shim", settings: ProcessSettings, timeout_s: float, write: int) -> None:
     """Be the child that makes one check: write its result as JSON to `write`."""
-    folder = f"{shim.run_folder}/exec/health-{os.getpid()}"
+    folder = check_folder(shim, os.getpid())
     try:
         code, output = _run(shim, settings, timeout_s, folder)
     except (LaminaError, OSError) as error:
@@ -149,6 +155,7 @@ def _run(shim: "Shim", settings: ProcessSettings, timeout_s: float, folder: str)
     started = shim.runtime.execute(
         Launch(shim.id, folder, process, pipes.theirs, shim.enter, terminal=False)
     )
+    note_process(folder, started.watched)
     pipes.started(started, stdin=False)
     deadline = time.monotonic() + timeout_s
     ended = os.pidfd_open(started.watched)

@@ -55,7 +55,7 @@ def collect(shim: "Shim") -> None:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
                 return
-            shim.execs.discard(pid)
+            shim.deputies.ended(pid, status)
             if shim.started and pid == shim.started.watched:
                 shim.ended[pid] = status
 
@@ -206,7 +206,7 @@ def _exec(shim: "Shim", request: Document, client: Client) -> Answer:
         return None
     pid = os.fork()
     if pid:
-        shim.execs.add(pid)
+        shim.deputies.add(pid, f"{shim.run_folder}/exec/{request['id']}")
         return None
     from lamina.runtime.execs import serve_exec
 

@@ -26,6 +26,7 @@ __all__ = [
     "confine",
     "exit_code",
     "last_error",
+    "outer_number",
     "reap",
     "receive_console",
     "score",
@@ -242,6 +243,26 @@ def reap(pid: int) -> int:
         except ChildProcessError:
             time.sleep(0.001)
     return OURS
+
+
+def outer_number(pid: int, proc: int) -> int:
+    """Give the number that process `pid` has in the PID namespace whose /proc is open as `proc`."""
+    try:
+        fd = os.pidfd_open(pid)
+    except ProcessLookupError:  # ended already, and reaped by bubblewrap
+        return 0
+    try:
+        path = f"self/fdinfo/{fd}"
+        info = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
+        with os.fdopen(info, encoding="ascii") as file:
+            for line in file:
+                if line.startswith("Pid:"):
+                    return int(line.split()[1])
+    except OSError:
+        pass
+    finally:
+        os.close(fd)
+    return pid
 
 
 def become(uid: int, gid: int, groups: list[int]) -> None:

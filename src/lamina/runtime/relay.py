@@ -16,12 +16,15 @@ from lamina.runtime.frames import Stream, frame, split_frames
 from lamina.runtime.log import LogWriter
 from lamina.runtime.process import Started, Stdio
 from lamina.spec.wire import Document, decode, encode
+from lamina.values import Protocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from lamina.runtime.health import Health
 
-__all__ = ["Answer", "Client", "Pipes", "Relay"]
+__all__ = ["Answer", "Attendant", "Client", "Pipes", "Relay"]
 
 _PIECE = 32 << 10
 _HIGH_WATER = 256 << 10
@@ -29,6 +32,20 @@ _REQUEST_LIMIT = 1 << 20
 
 Answer = tuple[Document, tuple[int, ...]] | None
 """What an operation answers, with descriptors to hand over; None when it took the client away."""
+
+
+class Attendant(Protocol):
+    """Somebody who has things to do in the loop, and never waits there."""
+
+    @property
+    def fds(self) -> tuple[int, ...]:
+        """The descriptors whose being readable is of interest."""
+
+    def wait_s(self) -> float | None:
+        """Give in how many seconds `turn` is wanted at the latest; None for never."""
+
+    def turn(self, ready: "Container[int]") -> None:
+        """Do what is due; `ready` holds the descriptors that can be read."""
 
 
 class Client:
@@ -137,6 +154,7 @@ class Relay:
         self._log = log
         self._stdin_once = stdin_once
         self.health: Health | None = None
+        self.attendants: tuple[Attendant, ...] = ()
         self._typed = bytearray()
         self._typed_end = False
 
@@ -161,8 +179,6 @@ class Relay:
                 if ended in ready:
                     break
                 self._serve(ready)
-                if self.health:
-                    self.health.turn(ready)
             self._drain()
         finally:
             os.close(ended)
@@ -211,20 +227,26 @@ class Relay:
         if self.pipes:
             self.pipes.close()
 
+    def _present(self) -> tuple[Attendant, ...]:
+        return (*self.attendants, self.health) if self.health else self.attendants
+
     def _wait(self, ended: int, limit_s: float | None = None) -> dict[int, int]:
         poller = select.poll()
         if ended >= 0:
             poller.register(ended, select.POLLIN)
-        if self.health:
-            limit_s = self.health.wait_s()
-            for fd in self.health.fds:
+        for attendant in self._present():
+            for fd in attendant.fds:
                 poller.register(fd, select.POLLIN)
+            spans = [span for span in (limit_s, attendant.wait_s()) if span is not None]
+            limit_s = min(spans, default=None)
         timeout = None if limit_s is None else int(limit_s * 1000) + 1
         poller.register(self.listener, select.POLLIN)
         full = False
         for fd, client in self.clients.items():
             full = full or len(client.outbox) > _HIGH_WATER
-            flags = 0 if len(self._typed) > _HIGH_WATER else select.POLLIN
+            # Only who types waits for the reader: others have things to ask, to stop it perhaps.
+            types = Stream.STDIN in client.streams
+            flags = 0 if types and len(self._typed) > _HIGH_WATER else select.POLLIN
             poller.register(fd, flags | (select.POLLOUT if client.outbox else 0))
         if self.pipes is None:
             return dict(poller.poll(timeout))
@@ -254,6 +276,8 @@ class Relay:
                 self._read_client(client)
             if client.gone:
                 self._forget(fd)
+        for attendant in self._present():
+            attendant.turn(ready)
 
     def _read_output(self, pipes: Pipes, fd: int) -> bool:
         """Pass on one piece; False when there is none, now or ever."""

@@ -137,7 +137,7 @@ def end_rest(shim: "Shim") -> None:
     """Kill what the first process of a container with a shared PID namespace left behind."""
     shim.group.kill()
     if not shim.group.folders:
-        rest = tuple(pid for pid in _below(os.getpid()) if pid not in shim.execs)
+        rest = tuple(pid for pid in _below(os.getpid()) if pid not in shim.deputies)
         cgroups.signal_all(rest, signal.SIGKILL)
 
 

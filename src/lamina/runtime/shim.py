@@ -17,13 +17,24 @@ from contextlib import suppress
 from lamina.errors import Invalid, LaminaError
 from lamina.runtime import cgroups, frames, sharing, syscalls, userns
 from lamina.runtime.accounts import look_up
+from lamina.runtime.deputies import Deputies
 from lamina.runtime.diary import Diary
 from lamina.runtime.frames import Stream, frame
 from lamina.runtime.keeping import Keeper
 from lamina.runtime.log import LogWriter, timestamp
 from lamina.runtime.mounts import SharedLayers, perform
 from lamina.runtime.operations import ENDED, collect, operate, refuse
-from lamina.runtime.process import OURS, Launch, Started, StartFailed, exit_code, reap
+from lamina.runtime.process import (
+    OURS,
+    Launch,
+    Started,
+    StartFailed,
+    Stdio,
+    exit_code,
+    outer_number,
+    reap,
+    spawn,
+)  # fmt: skip
 from lamina.runtime.relay import Client, Pipes, Relay
 from lamina.runtime.runtime import Runtime, make
 from lamina.spec.bundle import (
@@ -44,6 +55,7 @@ if TYPE_CHECKING:
 
     from lamina.runtime.health import Health
     from lamina.runtime.net.wires import Wires
+    from lamina.runtime.relay import Attendant
 
 __all__ = ["ATTACH_FD", "LOCK_FD", "REQUEST_FD", "Shim", "main"]
 
@@ -51,7 +63,6 @@ REQUEST_FD: "Final" = 200
 ATTACH_FD: "Final" = 201
 LOCK_FD: "Final" = 202
 
-_EXEC_GRACE_S = 2.0
 _ALL_STREAMS = frozenset(Stream)
 
 
@@ -140,8 +151,9 @@ class Shim:
         self._starter = starter
         self._host_proc = host_proc
         self.ended: dict[int, int] = {}
-        self.execs: set[int] = set()
+        self.deputies = Deputies()
         self.relay: Relay | None = None
+        self.attendants: tuple[Attendant, ...] = (self.deputies,)
         self._listener: socket.socket | None = None
         self.keeper = Keeper(request["restart"])
         self.diary = Diary(request["journal"], self.id)
@@ -162,7 +174,7 @@ class Shim:
             relay.run(pipes, started)
             code = self._reap(started.watched)
             self._note_end(code, relay)
-            self._wait_for_execs()
+            self.deputies.wait()
             if not self.keeper.again(code):
                 break
             again = self._again(relay, code, time.monotonic() - since)
@@ -226,6 +238,10 @@ class Shim:
         for row in self.request["mounts"]:
             perform(_mount(row))
         self.record(network=self.wires.finish() if self.wires else {})
+        if self.wires:
+            from lamina.runtime.net.mending import Mending
+
+            self.attendants += (Mending(self.wires, self._note_network),)
         self._listener = frames.listen(f"{self.run_folder}/s")
 
     def _start(self, clients: dict[int, Client]) -> tuple[Relay, Pipes, Started]:
@@ -278,6 +294,7 @@ class Shim:
         )
         relay.clients = clients
         relay.health = self._health()
+        relay.attendants = self.attendants
         self.relay = relay
         self.record(
             status="running",
@@ -305,6 +322,10 @@ class Shim:
         told = {"pid": self.state["pid"], "warnings": notes}
         self._starter.send(frame(Stream.STARTED, encode(told)))
 
+    def _note_network(self) -> None:
+        assert self.wires is not None  # noqa: S101 - it is they who tell
+        self.record(network=self.wires.document())
+
     def _note_health(self, document: Document, changed: bool) -> None:
         self.record(health=document)
         if changed:
@@ -314,7 +335,7 @@ class Shim:
         order = self.request["health"]
         if not order:
             return None
-        from lamina.runtime.health import Health, check
+        from lamina.runtime.health import Health, check, check_folder
 
         settings = ProcessSettings.from_json(order["process"])
         timeout_s = order["timeout_s"]
@@ -325,7 +346,7 @@ class Shim:
             if pid := os.fork():
                 os.close(write)
                 os.set_blocking(read, False)
-                self.execs.add(pid)
+                self.deputies.add(pid, check_folder(self, pid))
                 return read
             try:
                 syscalls.become_subreaper()
@@ -398,38 +419,11 @@ class Shim:
 
     def host_pid(self, pid: int) -> int:
         """Give the number that the rest of the machine knows process `pid` by."""
-        try:
-            fd = os.pidfd_open(pid)
-        except ProcessLookupError:  # ended already, and reaped by bubblewrap
-            return 0
-        try:
-            path = f"self/fdinfo/{fd}"
-            info = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._host_proc)
-            with os.fdopen(info, encoding="ascii") as file:
-                for line in file:
-                    if line.startswith("Pid:"):
-                        return int(line.split()[1])
-        except OSError:
-            pass
-        finally:
-            os.close(fd)
-        return pid
+        return outer_number(pid, self._host_proc)
 
     def _reap(self, watched: int) -> int:
         known = self.ended.get(watched)
         return reap(watched) if known is None else exit_code(known)
-
-    def _wait_for_execs(self) -> None:
-        """Let execs tell their own ends: they die with this namespace."""
-        deadline = time.monotonic() + _EXEC_GRACE_S
-        while self.execs and time.monotonic() < deadline:
-            for pid in list(self.execs):
-                with suppress(ChildProcessError):
-                    if os.waitpid(pid, os.WNOHANG)[0] == 0:
-                        continue
-                self.execs.discard(pid)
-            if self.execs:
-                time.sleep(0.005)
 
     def _clean(self, *, remove: bool) -> None:
         self.runtime.delete(self.id, self.run_folder)
@@ -447,6 +441,10 @@ class Shim:
                     os.unlink(path)
             elif not os.path.exists(f"{path}/{SHARED}"):
                 _remove(path)
+        sweep = self.request["sweep"]
+        if remove and sweep and os.path.isdir(sweep["where"]):
+            with suppress(LaminaError, OSError):  # else the next command that removes does it
+                os.waitpid(spawn(sweep["words"], Stdio()), 0)
 
     def pid(self) -> int:
         """Give the first process's ID as this namespace numbers it. Raises: Invalid (none runs)."""
@@ -465,6 +463,7 @@ class Shim:
         """Close what belongs to the first process's streams: a forked exec must not hold it."""
         if self.relay:
             self.relay.release()
+        self.deputies.release()
         with suppress(OSError):
             os.close(LOCK_FD)
 

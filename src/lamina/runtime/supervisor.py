@@ -39,6 +39,7 @@ class Order:
     `journal` is what a `Diary` needs to note events; may be empty.
     `doomed` lists files, folders and links to remove at the end, in this order (`--rm`).
     `joined` maps `pid` and `ipc` to the sockets of shims whose containers' namespaces are entered.
+    `sweep` tells which program sweeps up after the removal (`words`), if there is a folder `where`.
     `network` is what `net.wires` reads; empty where the container has nothing of its own.
     """
 
@@ -55,6 +56,7 @@ class Order:
     starter_types: bool = True
     log: Document = field(default_factory=lambda: {"max_size": 0})
     doomed: Sequence[str] = ()
+    sweep: Document = field(default_factory=dict)
     network: Document = field(default_factory=dict)
     restart: Document = field(default_factory=dict)
     health: Document = field(default_factory=dict)
@@ -79,6 +81,7 @@ class Order:
             "starter_types": self.starter_types,
             "log": self.log,
             "doomed": list(self.doomed),
+            "sweep": self.sweep,
             "network": self.network,
             "restart": self.restart,
             "health": self.health,

@@ -1,7 +1,8 @@
 """Published ports: sockets of the machine, and what comes to them carried into the container.
 
-The sockets are bound before the container starts, so that a port in use is told at once, and they
-belong to a child of the shim: nothing is left of them when either ends.
+The sockets are bound before the container starts, so that a port in use is told at once. The shim
+keeps them, a child of it carries: one that was killed is replaced, and who connects meanwhile waits.
+Nothing is left of them when the shim ends.
 """
 
 import errno
@@ -15,6 +16,7 @@ from contextlib import suppress
 from lamina.errors import Unavailable
 from lamina.runtime import syscalls
 from lamina.spec.wire import Document
+from lamina.stream.files import allow_open_files
 
 __all__ = ["Listening", "PortTaken", "bind", "serve"]
 
@@ -22,6 +24,8 @@ _PIECE = 64 << 10
 _HIGH_WATER = 256 << 10
 _BACKLOG = 512
 _IDLE_S = 90.0
+_REST_S = 0.1
+_FILES = 1 << 16
 _ANY = ("0.0.0.0", "::")  # noqa: S104 - Docker's default for published ports
 _RESET = struct.pack("ii", 1, 0)
 
@@ -118,11 +122,9 @@ def _listener(address: str, port: int, protocol: str) -> socket.socket:
 
 
 def serve(bound: list[Listening], namespace: int, address: str) -> int:
-    """Start the child that carries; give its pid. Ours are closed; the container's is entered."""
+    """Start the child that carries; give its pid. It enters the container's network."""
     child = os.fork()
     if child:
-        for listening in bound:
-            listening.sock.close()
         return child
     try:
         kept = {listening.sock.fileno() for listening in bound} | {namespace}
@@ -134,6 +136,7 @@ def serve(bound: list[Listening], namespace: int, address: str) -> int:
             if fd not in kept:
                 os.open(os.devnull, os.O_RDWR)
         syscalls.name_process("lamina-ports")
+        allow_open_files(_FILES)  # two a connection
         syscalls.setns(namespace, syscalls.CLONE_NEWNET)
         _Carrier(bound, address).run()
     finally:
@@ -224,13 +227,32 @@ class _Carrier:
         self._flows: dict[tuple[int, tuple[object, ...]], socket.socket] = {}
         self._back: dict[int, tuple[Listening, tuple[object, ...]]] = {}
         self._seen: dict[int, float] = {}
+        self._resting = False
+        self._listen()
+
+    def _listen(self) -> None:
         for fd in self._listening:
             self._poll.register(fd, select.POLLIN)
+        self._resting = False
+
+    def _rest(self) -> None:
+        """Take nobody new for a moment: there is no room for one more, and those here go on."""
+        for fd in self._listening:
+            with suppress(KeyError):
+                self._poll.unregister(fd)
+        self._resting = True
 
     def run(self) -> None:
         """Carry until the process is ended."""
+        began = 0.0
         while True:
-            for fd, _ in self._poll.poll(_IDLE_S * 1000 if self._flows else None):
+            if self._resting:
+                began = began or time.monotonic()
+                if time.monotonic() - began >= _REST_S:
+                    began = 0.0
+                    self._listen()
+            timeout_s = _REST_S if self._resting else _IDLE_S if self._flows else None
+            for fd, _ in self._poll.poll(None if timeout_s is None else timeout_s * 1000):
                 if row := self._listening.get(fd):
                     (self._accept if row.protocol == "tcp" else self._inwards)(row)
                 elif fd in self._pairs:
@@ -240,22 +262,31 @@ class _Carrier:
             self._forget()
 
     def _accept(self, row: Listening) -> None:
-        with suppress(BlockingIOError, ConnectionError):
-            outer, _ = row.sock.accept()
-            outer.settimeout(0)
-            outer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:  # first: without room for both the connection stays in the queue
             inner = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-            inner.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            pair = _Pair(outer, inner)
-            try:
-                with suppress(BlockingIOError):
-                    inner.connect((self._address, row.inner))
-            except OSError:
-                pair.close(reset=True)
-                return
+        except OSError:
+            self._rest()
+            return
+        try:
+            outer, _ = row.sock.accept()
+        except OSError as error:
+            inner.close()
+            if not isinstance(error, (BlockingIOError, ConnectionError)):
+                self._rest()
+            return
+        pair = _Pair(outer, inner)
+        try:
             for sock in (outer, inner):
-                self._pairs[sock.fileno()] = (pair, sock)
-                self._poll.register(sock.fileno(), pair.events(sock))
+                sock.settimeout(0)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            with suppress(BlockingIOError):
+                inner.connect((self._address, row.inner))
+        except OSError:
+            pair.close(reset=True)
+            return
+        for sock in (outer, inner):
+            self._pairs[sock.fileno()] = (pair, sock)
+            self._poll.register(sock.fileno(), pair.events(sock))
 
     def _carry(self, pair: _Pair, _sock: socket.socket) -> None:
         fds = (pair.outer.fileno(), pair.inner.fileno())

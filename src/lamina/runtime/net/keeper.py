@@ -4,10 +4,11 @@ A network is a network namespace with a bridge in it, a way out, and a resolver 
 keeper is a fork of the first shim that needs the network. Each member's shim holds a connection to
 it, so the kernel counts: when the last shim is gone, however it went, the keeper ends, and when the
 keeper is gone, however it went, so are the namespace, the bridge, every cable and the rules of the
-way out. Nothing of a network is written down anywhere but in the keeper's memory.
+way out. Only the keeper's memory has all that; where one is killed, members start another (`mending`).
 
 Protocol: a line of JSON each way. `join` brings the container's namespace as a descriptor; the
-connection it came on is the membership. `hold` keeps the network alive without being a member.
+connection it came on is the membership. `hold` keeps the network alive without being a member;
+`end` comes from a shim that goes and takes the keeper, its child, along: the others start the next.
 """
 
 import fcntl
@@ -28,6 +29,7 @@ from lamina.runtime.net.netlink import Netlink
 from lamina.runtime.net.pools import Place, Pools
 from lamina.runtime.net.resolver import DNS_PORT, Resolver
 from lamina.runtime.net.uplink import Uplink, keep_apart
+from lamina.runtime.split import retitle
 from lamina.spec.wire import Document, decode, encode
 from lamina.values import NamedTuple
 
@@ -35,11 +37,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.runtime.net.nftables import Table
 
-__all__ = ["Keeper", "hold", "members", "tell", "user_namespace"]
+__all__ = ["Keeper", "hold", "members", "sweep", "tell", "user_namespace"]
 
 _LINE = 64 << 10
 _PATIENCE_S = 30.0
 _BRIDGE = "br0"
+_TICK_MS = 20
 
 
 class _Member(NamedTuple):
@@ -85,6 +88,29 @@ def _sweep(folder: str) -> None:
     os.unlink(f"{folder}/lock")
     with suppress(OSError):  # somebody came, and the folder is theirs now
         os.rmdir(folder)
+
+
+def sweep(above: str) -> None:
+    """Remove what killed keepers left of networks whose folders are in `above`."""
+    with suppress(FileNotFoundError):
+        for name in os.listdir(above):
+            folder = f"{above}/{name}"
+            with suppress(OSError):
+                lock = os.open(f"{folder}/lock", os.O_RDWR | os.O_CLOEXEC)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    if _same(lock, f"{folder}/lock") and not _answers(folder):
+                        _sweep(folder)
+                finally:
+                    os.close(lock)
+
+
+def _answers(folder: str) -> bool:
+    try:
+        frames.connect(f"{folder}/s").close()
+    except OSError:
+        return False
+    return True
 
 
 def _same(fd: int, path: str) -> bool:
@@ -169,6 +195,7 @@ def _become_keeper(network: Document, first: socket.socket, write: int) -> None:
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE):
             signal.signal(number, signal.SIG_IGN)
         syscalls.name_process("lamina-net")
+        retitle("lamina-net", network["name"])  # a command's words may hold secrets
         keeper = Keeper(network, first)
     except OSError as error:
         os.write(write, str(error).encode())
@@ -204,6 +231,10 @@ def _overlapping(subnet: str) -> AlreadyExists:
     )
 
 
+def _mac_of(address: str) -> str:
+    return "02:42:" + socket.inet_aton(address).hex(":")
+
+
 class Keeper:
     """The loop of one network; it stays in the machine's namespace and holds the network's."""
 
@@ -220,6 +251,7 @@ class Keeper:
         self._bridge = 0
         self._uplink: Uplink | None = None
         self._apart: Table | None = None
+        self._ending = False
         self._listener = frames.listen(f"{network['folder']}/s")
         self._watch(self._listener.fileno(), self._accept)
         self._watch(first.fileno(), lambda: self._serve(first))
@@ -233,10 +265,12 @@ class Keeper:
         except OSError as error:
             self._failure = Unavailable(f"cannot bring up network {self.network['name']}: {error}")
         while True:
-            for fd, _ in self._poll.poll(None if self.members or self._holds else 20):
+            wanted = (self.members or self._holds) and not self._ending
+            for fd, _ in self._poll.poll(None if wanted else _TICK_MS):
                 if reader := self._readers.get(fd):
                     reader()
-            if not self.members and not self._holds and self._may_end():
+            alone = not self.members and not self._holds
+            if (alone or self._ending) and self._may_end():
                 return
 
     def _open(self) -> None:
@@ -254,10 +288,14 @@ class Keeper:
         if not network["internal"]:
             self._uplink = Uplink(self._links, self._namespace, network)
         self._take_subnets()
+        # Left alone, a bridge takes the lowest address of what is plugged in: with each newcomer it might
+        # change, and members would talk to the old one for as long as they remember it.
+        self._links.set_mac(self._bridge, _mac_of(pools.four.gateway))
         for pool in pools.all:
             self._links.add_address(self._bridge, pool.gateway, pool.prefix)
         if self._uplink is not None:
             self._uplink.open(pools, self._bridge)
+            self._look_after(self._uplink)
         if not network.get("icc", True):
             self._apart = keep_apart(self._namespace, _BRIDGE)
         self._serve_names()
@@ -280,6 +318,20 @@ class Keeper:
         resolver = Resolver(self, inner, outside=not self.network["internal"])
         for fd, reader in resolver.readers().items():
             self._watch(fd, reader)
+
+    def _look_after(self, uplink: Uplink) -> None:
+        """Watch the program that carries what leaves, if there is one; replace it when it ends."""
+        if uplink.fd < 0:
+            return
+
+        def mend() -> None:
+            fd = uplink.fd
+            self._poll.unregister(fd)
+            del self._readers[fd]
+            uplink.mend()
+            self._look_after(uplink)
+
+        self._watch(uplink.fd, mend)
 
     def _watch(self, fd: int, reader: Callable[[], None]) -> None:
         self._readers[fd] = reader
@@ -359,6 +411,9 @@ class Keeper:
         if op == "hold":
             self._holds[sock.fileno()] = sock
             return {}
+        if op == "end":
+            self._ending = True
+            return {}
         if op == "join":
             return self._join(request, sock, fds[0])
         if op == "rename":
@@ -393,9 +448,7 @@ class Keeper:
         if self._failure:
             raise self._failure
         place = self._pools.take(str(request.get("ip") or ""), str(request.get("ip6") or ""))
-        mac = str(request.get("mac") or "") or "02:42:" + ":".join(
-            f"{byte:02x}" for byte in socket.inet_aton(place.four)
-        )
+        mac = str(request.get("mac") or "") or _mac_of(place.four)
         try:
             index = self._links.add_veth(
                 f"v{sock.fileno()}-{request['container'][:8]}",

@@ -100,6 +100,11 @@ class Netlink:
         """Give an interface, which must be down, another name."""
         self._ask(_NEWLINK, _LINK.pack(0, 0, index, 0, 0) + _name(name))
 
+    def set_mac(self, index: int, mac: str) -> None:
+        """Give an interface another hardware address, which a bridge then keeps."""
+        raw = bytes.fromhex(mac.replace(":", ""))
+        self._ask(_NEWLINK, _LINK.pack(0, 0, index, 0, 0) + _attribute(_IFLA_ADDRESS, raw))
+
     def remove(self, index: int) -> None:
         """Take an interface away; its peer goes with it."""
         self._ask(_DELLINK, _LINK.pack(0, 0, index, 0, 0))

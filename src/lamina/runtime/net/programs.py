@@ -3,13 +3,23 @@
 import os
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 
 from lamina.runtime.net.addresses import number
 from lamina.runtime.net.addresses import text as address_text
 from lamina.runtime.process import Stdio, spawn
 from lamina.runtime.programs import which
 
-__all__ = ["PROGRAMS", "forwarder", "pasta", "slirp", "tunnel", "tunnel_problem", "tunnel_program"]
+__all__ = [
+    "PROGRAMS",
+    "forwarder",
+    "own_children",
+    "pasta",
+    "slirp",
+    "tunnel",
+    "tunnel_problem",
+    "tunnel_program",
+]
 
 PROGRAMS = ("pasta", "slirp4netns")
 """What carries a plain user's packets, the first one that is there."""
@@ -128,6 +138,23 @@ def _slirp_options(options: Sequence[str], *, host: bool) -> list[str]:
     if values.pop("allow_host_loopback") != "true":
         found.append("--disable-host-loopback")
     return found + [f"{_SLIRP_VALUES[key]}={value}" for key, value in values.items()]
+
+
+def own_children() -> set[int]:
+    """Give this process's children, as its own PID namespace numbers them."""
+    level = len(_numbers("self"))  # /proc may be that of a namespace further out
+    with open("/proc/thread-self/children", encoding="ascii") as file:
+        words = file.read().split()
+    return {rows[level - 1] for word in words if len(rows := _numbers(word)) >= level}
+
+
+def _numbers(pid: str) -> list[int]:
+    """Give the IDs of a process from the namespace of /proc inwards; none when it is gone."""
+    with suppress(OSError), open(f"/proc/{pid}/status", encoding="utf-8") as file:
+        for line in file:
+            if line.startswith("NSpid:"):
+                return [int(word) for word in line.split()[1:]]
+    return []
 
 
 def _hear_pipes() -> None:

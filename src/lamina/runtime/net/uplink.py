@@ -18,7 +18,7 @@ from lamina.runtime.net.namespaces import set_here, within
 from lamina.runtime.net.netlink import Netlink
 from lamina.runtime.net.nftables import Rule, Table, arrives, drop, leaves, masquerade
 from lamina.runtime.net.pools import Pools
-from lamina.runtime.net.programs import tunnel, tunnel_problem, tunnel_program
+from lamina.runtime.net.programs import own_children, tunnel, tunnel_problem, tunnel_program
 from lamina.spec.wire import Document
 
 __all__ = ["Uplink", "keep_apart"]
@@ -48,6 +48,21 @@ class Uplink:
         self._outer = 0
         self._firewall: Firewall | None = None
         self._table: Table | None = None
+        self._program = -1
+        self._path = ""
+
+    @property
+    def fd(self) -> int:
+        """What becomes readable when the program behind the way out ends; -1 where there is none."""
+        return self._program
+
+    def mend(self) -> None:
+        """Start that program anew: it was killed."""
+        os.close(self._program)
+        self._program = -1
+        with suppress(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+        self.note = self._carry()
 
     def route(self, pool: Pool) -> bool:
         """Take the subnet for this network on the machine; tell whether it was free."""
@@ -155,8 +170,8 @@ class Uplink:
         self.note = tunnel_problem(wanted)
         if self.note:
             return
-        path = self._show_namespace()
-        self.note = tunnel(tunnel_program(wanted), path)
+        self._path = self._show_namespace()
+        self.note = self._carry()
         if self.note:
             return
         rule = (*leaves("br0", other=True), *masquerade())
@@ -164,6 +179,14 @@ class Uplink:
             self._table = _table_in(self._namespace, "lamina", translate=[rule])
         except OSError as error:
             self.note = f"no way out: nftables: {error.strerror or error}"
+
+    def _carry(self) -> str:
+        """Start the program that carries, whose end a descriptor tells; give what went wrong."""
+        before = own_children()
+        problem = tunnel(tunnel_program(self._network.get("tunnel", "")), self._path)
+        for pid in sorted(own_children() - before)[-1:]:
+            self._program = os.pidfd_open(pid)
+        return problem
 
 
 def keep_apart(namespace: int, bridge: str) -> Table:

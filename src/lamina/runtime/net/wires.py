@@ -1,24 +1,30 @@
 """What a shim does about its container's network: namespace, cables, files, ports."""
 
 import os
+import signal
 import socket
 from contextlib import suppress
 
 from lamina.errors import Invalid, LaminaError, Unavailable
 from lamina.runtime import frames, syscalls
 from lamina.runtime.net import forward, keeper
+from lamina.runtime.net.mending import relieve
 from lamina.runtime.net.namespaces import links_of, new_namespace, within
 from lamina.runtime.net.netlink import Netlink
-from lamina.runtime.net.programs import forwarder, tunnel, tunnel_program
+from lamina.runtime.net.programs import forwarder, own_children, tunnel, tunnel_program
 from lamina.runtime.process import StartFailed
 from lamina.spec.wire import Document, decode, encode
 
-__all__ = ["Wires"]
+__all__ = ["KeeperGone", "Link", "Wires"]
 
 _PATIENCE_S = 60.0
 
 
-class _Link:
+class KeeperGone(StartFailed):
+    """A network's keeper ended before it answered."""
+
+
+class Link:
     """A container's place on one network; the connection is the membership."""
 
     def __init__(self, order: Document, sock: socket.socket, interface: str) -> None:
@@ -27,8 +33,8 @@ class _Link:
         self.interface = interface
         self.facts: Document = {}
 
-    def ask(self, container: str, namespace: int) -> None:
-        """Ask for a cable; the answer is read later."""
+    def ask(self, container: str, namespace: int, *, as_before: bool = False) -> None:
+        """Ask for a cable, with the address of the last one if need be; `hear` reads the answer."""
         order = self.order
         request = {
             "op": "join", "container": container, "name": order["container_name"],
@@ -36,8 +42,20 @@ class _Link:
             "mac": order["mac"], "dns": order["dns"], "links": order["links"],
             "interface": self.interface,
         }  # fmt: skip
+        if as_before:
+            six = self.facts.get("address6", "")
+            request |= {"ip": self.facts["address"], "ip6": six, "mac": self.facts["mac"]}
         self.sock.settimeout(_PATIENCE_S)
         socket.send_fds(self.sock, [encode(request) + b"\n"], [namespace])
+
+    def is_gone(self) -> bool:
+        """Tell whether the keeper hung up: it was killed, and the network with it."""
+        try:
+            return not self.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def hear(self) -> None:
         """Read the answer. Raises: StartFailed."""
@@ -46,14 +64,17 @@ class _Link:
             while not data.endswith(b"\n"):
                 piece = self.sock.recv(65536)
                 if not piece:
-                    raise StartFailed(f"network {self.order['name']} went away")
+                    raise KeeperGone(f"network {self.order['name']} went away")
                 data += piece
+        except ConnectionError as error:
+            raise KeeperGone(f"network {self.order['name']} went away") from error
         except OSError as error:
             raise StartFailed(f"network {self.order['name']} does not answer: {error}") from error
-        self.facts = decode(data, what="keeper's answer")
-        if "error" in self.facts:
-            words = f"failed to set up container networking: {self.facts['error']}"
-            raise StartFailed(words, hint=str(self.facts.get("hint", "")))
+        facts = decode(data, what="keeper's answer")
+        if "error" in facts:
+            words = f"failed to set up container networking: {facts['error']}"
+            raise StartFailed(words, hint=str(facts.get("hint", "")))
+        self.facts = facts
 
     def document(self) -> Document:
         """Give the endpoint as Docker's inspect shows it."""
@@ -86,7 +107,10 @@ class Wires:
         self.run_folder: str = shim_request["run_folder"]
         self.namespace = -1
         self.ports: Document = {}
-        self._links: list[_Link] = []
+        self.carrier = 0
+        self.tunnel = 0
+        self._bound: list[forward.Listening] = []
+        self.links: list[Link] = []
         self._problem: LaminaError | None = None
         self._netlink: Netlink | None = None
         self._main_address = ""
@@ -102,11 +126,12 @@ class Wires:
             if path:  # may be of /proc, and ours will be another
                 self.namespace = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             for number, link in enumerate(links):
-                self._links.append(_Link(link, keeper.hold(link), f"eth{number + first}"))
+                self.links.append(Link(link, keeper.hold(link), f"eth{number + first}"))
             if links:
                 self._begin_namespace()
-            for joined in self._links:
-                joined.ask(self.container, self.namespace)
+            for joined in self.links:
+                with suppress(ConnectionError):  # `hear` finds that, too
+                    joined.ask(self.container, self.namespace)
         except LaminaError as error:
             self._problem = error
         except OSError as error:
@@ -129,28 +154,81 @@ class Wires:
             self.namespace = self._borrowed()
         elif self.namespace < 0:
             self._begin_namespace()
-        bound = self._bind()
-        for link in self._links:
-            link.hear()
+        self._bound = self._bind()
+        for link in self.links:
+            try:
+                link.hear()
+            except KeeperGone:  # it was just killed, or went with the container that had it
+                link.sock = keeper.hold(link.order)
+                link.ask(self.container, self.namespace)
+                link.hear()
             self._plug(link)
         self._show_namespace()
         if mode == "tunnel":
-            self._tunnel()
+            self._dig()
         self._write_files()
-        if bound:
-            self._main_address = self._main_address or "127.0.0.1"
-            forward.serve(bound, self.namespace, self._main_address)
+        self._main_address = self._main_address or "127.0.0.1" * bool(self._bound)
+        self.restore()
         return self.document()
+
+    def is_whole(self) -> bool:
+        """Tell whether the processes that carry packets are there, as far as we know."""
+        return bool(self.carrier or not self._bound) and bool(
+            self.tunnel or self.order.get("mode") != "tunnel"
+        )
+
+    def restore(self) -> None:
+        """Start the processes that are not there. Raises: StartFailed, OSError."""
+        if self.order.get("mode") == "tunnel" and not self.tunnel:
+            self._dig()
+        if self._bound and not self.carrier:
+            self.carrier = forward.serve(self._bound, self.namespace, self._main_address)
+
+    def rejoin(self, link: Link) -> None:
+        """Join a network again whose keeper was killed, at the same address if that is free.
+
+        Raises: StartFailed, Unavailable, OSError.
+        """
+        if self._netlink:
+            with suppress(OSError):  # ours of the old cable goes by itself, but later
+                self._netlink.remove(self._netlink.index(link.interface))
+        before = link.facts["address"]
+        link.sock.close()
+        order = link.order
+        if order["subnet"] != link.facts["subnet"]:  # it had to take another
+            same = {"subnet": link.facts["subnet"], "gateway": link.facts["gateway"]}
+            order = {**order, **same, "ip_range": "", "reserved": []}
+        link.sock = keeper.hold(order)
+        link.ask(self.container, self.namespace, as_before=True)
+        try:
+            link.hear()
+        except StartFailed:
+            link.ask(self.container, self.namespace)
+            link.hear()
+        if self._main_address == before:
+            self._main_address = self._main_address6 = ""
+        self._plug(link)
+        if link.facts["address"] == before:
+            return
+        self._write_files()
+        if self.carrier:
+            os.kill(self.carrier, signal.SIGKILL)  # it connects to where we were; another comes
+
+    def complain(self, error: Exception) -> None:
+        """Leave word of what could not be mended yet where a person can find it."""
+        text = getattr(error, "message", "") or str(error)
+        with suppress(OSError), open(f"{self.folder}/shim.log", "a", encoding="utf-8") as file:
+            file.write(f"the network cannot be restored, another attempt follows: {text}\n")
 
     def document(self) -> Document:
         """Give what is known of the network, for `state.json`."""
-        networks = {link.order["name"]: link.document() for link in self._links}
+        networks = {link.order["name"]: link.document() for link in self.links}
         return {
             "Networks": networks,
             "Ports": self.ports,
             "Address": self._main_address,
             "Address6": self._main_address6,
-            "Notes": [note for link in self._links if (note := link.facts.get("note"))],
+            "Notes": [note for link in self.links if (note := link.facts.get("note"))],
         }
 
     def connect(self, link: Document) -> Document:
@@ -159,15 +237,15 @@ class Wires:
             raise Invalid(
                 "container sharing network namespace with another container or host cannot be connected to any other network"
             )
-        taken = {known.interface for known in self._links}
+        taken = {known.interface for known in self.links}
         first = 1 if self.order.get("mode") == "tunnel" else 0
         names = (f"eth{number}" for number in range(first, len(taken) + 2))
         interface = next(name for name in names if name not in taken)
-        joined = _Link(link, frames.connect(f"{link['folder']}/s"), interface)
+        joined = Link(link, frames.connect(f"{link['folder']}/s"), interface)
         try:
             joined.ask(self.container, self.namespace)
             joined.hear()
-            self._links.append(joined)
+            self.links.append(joined)
             self._plug(joined)
         except BaseException:
             joined.sock.close()
@@ -176,15 +254,23 @@ class Wires:
 
     def disconnect(self, network: str) -> Document:
         """Leave a network. Raises: Invalid (it is not on it)."""
-        for link in self._links:
+        for link in self.links:
             if link.order["id"] == network:
-                self._links.remove(link)
+                self.links.remove(link)
                 link.sock.close()
                 return self.document()
         raise Invalid(f"container {self.container} is not connected to the network")
 
     def close(self) -> None:
-        """Take back what the run folder shows; the rest ends with us."""
+        """Take back what the machine sees of it, ports first; the rest ends with us."""
+        if self.carrier:
+            with suppress(OSError):
+                os.kill(self.carrier, signal.SIGKILL)
+                os.waitpid(self.carrier, 0)
+        for listening in self._bound:
+            listening.sock.close()
+        for link in self.links:
+            relieve(link.sock)
         with suppress(OSError):
             syscalls.umount(f"{self.run_folder}/netns", syscalls.MNT_DETACH)
 
@@ -246,7 +332,7 @@ class Wires:
                     return True
         return False
 
-    def _plug(self, link: _Link) -> None:
+    def _plug(self, link: Link) -> None:
         """Set up our end of a cable."""
         facts = link.facts
         links = self._netlink or Netlink(links_of(self.namespace))
@@ -270,20 +356,22 @@ class Wires:
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         syscalls.mount(f"/proc/self/fd/{self.namespace}", path, "", syscalls.MS_BIND)
 
-    def _tunnel(self) -> None:
+    def _dig(self) -> None:
         """Let pasta or slirp4netns carry a plain user's packets. Raises: StartFailed."""
         path = f"{self.run_folder}/netns"
+        before = own_children()
         program = tunnel_program(self.order.get("tunnel", ""))
         host = bool(self.order.get("shows_host"))
         self._forwarder = forwarder(program)
         if problem := tunnel(program, path, host=host, interface="eth0"):
             raise StartFailed(f"cannot set up the container's network: {problem}")
+        self.tunnel = max(own_children() - before, default=0)
         found = within(self.namespace, _own_addresses)[0]
         self._main_address, self._main_address6 = found.split(",")
 
     def _write_files(self) -> None:
         """Write /etc/hosts and /etc/resolv.conf, which name what is known only now."""
-        host = next((link.facts["host"] for link in self._links if link.facts["host"]), "")
+        host = next((link.facts["host"] for link in self.links if link.facts["host"]), "")
         if not host and self.order.get("mode") == "tunnel":
             host = within(self.namespace, _gateway)[0]
         hosts = self.order.get("hosts")
@@ -298,7 +386,7 @@ class Wires:
         if resolv is not None:
             lines = [
                 f"nameserver {link.facts['gateway']}\n"
-                for link in self._links
+                for link in self.links
                 if link.order["resolver"] or link.order["asks"]
             ][:1]
             if not lines and self.order.get("forwards"):

@@ -1,0 +1,100 @@
+"""The forks of a shim that each serve one exec or make one health check.
+
+One that is killed leaves the process that it had started: nobody would read what that writes or note
+its end, so it is ended, too. A deputy writes the process's ID into its folder for that.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Container
+from contextlib import suppress
+
+__all__ = ["Deputies", "note_process"]
+
+_FILE = "process"
+
+_GRACE_S = 2.0
+
+
+def note_process(folder: str, pid: int) -> None:
+    """Say in a deputy's folder which process it has started."""
+    with open(f"{folder}/{_FILE}", "w", encoding="ascii") as file:
+        file.write(str(pid))
+
+
+class Deputies:
+    """Those of one shim, each with its folder. An attendant of the shim's loop."""
+
+    def __init__(self) -> None:
+        self._folders: dict[int, str] = {}
+        self._ends: dict[int, int] = {}  # pid: pidfd
+
+    def __len__(self) -> int:
+        """Give how many there are."""
+        return len(self._folders)
+
+    def __contains__(self, pid: int) -> bool:
+        """Tell whether a process is one of them."""
+        return pid in self._folders
+
+    def add(self, pid: int, folder: str) -> None:
+        """Look after a child that has just been made."""
+        self._folders[pid] = folder
+        self._ends[pid] = os.pidfd_open(pid)
+
+    @property
+    def fds(self) -> tuple[int, ...]:
+        """What becomes readable at their ends."""
+        return tuple(self._ends.values())
+
+    def wait_s(self) -> float | None:
+        """Wait for nothing else."""
+        return None
+
+    def turn(self, ready: Container[int]) -> None:
+        """Reap those that have ended."""
+        for pid, fd in list(self._ends.items()):
+            if fd in ready:
+                with suppress(ChildProcessError):
+                    self.ended(*os.waitpid(pid, os.WNOHANG))
+
+    def ended(self, pid: int, status: int) -> None:
+        """Note that a child was reaped, which may be another; end what a killed one leaves."""
+        folder = self._folders.pop(pid, "")
+        if not folder:
+            return
+        os.close(self._ends.pop(pid))
+        if status:
+            _end(folder)
+
+    def wait(self) -> None:
+        """Let them tell their own ends, for a moment: they die with this namespace."""
+        deadline = time.monotonic() + _GRACE_S
+        while self._folders and time.monotonic() < deadline:
+            for pid in list(self._folders):
+                try:
+                    done, status = os.waitpid(pid, os.WNOHANG)
+                except ChildProcessError:
+                    done, status = pid, 0
+                if done:
+                    self.ended(pid, status)
+            if self._folders:
+                time.sleep(0.005)
+
+    def release(self) -> None:
+        """Close what a fork of the shim must not hold."""
+        for fd in self._ends.values():
+            os.close(fd)
+        self._folders, self._ends = {}, {}
+
+
+def _end(folder: str) -> None:
+    """Kill the process whose ID is in `folder`, if it is there: it has become a child of ours."""
+    with suppress(OSError, ValueError):
+        with open(f"{folder}/{_FILE}", encoding="ascii") as file:
+            pid = int(file.read())
+        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+            parent = int(file.read().rpartition(")")[2].split()[1])
+        if parent == os.getpid():  # else the number is another's by now
+            os.kill(pid, signal.SIGKILL)
