@@ -54,8 +54,8 @@ def test_a_report_says_what_is_in_the_image_and_what_is_not(lamina: Lamina, box:
         "a private key: /srv/deploy.pem",
         "a private key of ssh: /home/app/.ssh/id_ed25519",
         "a token of GitHub: /srv/settings.ini",
-        "a package cache of apt: 1 files, 5kB",
-        "a package cache of pip: 1 files, 7kB",
+        "a package cache of apt: 1 file, 5kB",
+        "a package cache of pip: 1 file, 7kB",
         "the environment variable DB_PASSWORD looks like a secret, and is part of the image",
         'the image\'s CMD becomes ["true"], with which the container was started',
     ]
@@ -89,7 +89,7 @@ def test_a_push_warns_of_layers_made_here_alone(lamina: Lamina, box: str):
     done = lamina.attempt("push", "127.0.0.1:1/made:1")
     assert done.code == 1
     assert "WARNING: a private key: /srv/deploy.pem" in done.err
-    assert "WARNING: a package cache of apt: 1 files, 5kB" in done.err
+    assert "WARNING: a package cache of apt: 1 file, 5kB" in done.err
     done = lamina.attempt("push", "-q", "127.0.0.1:1/made:1")
     assert "WARNING" not in done.err
 
@@ -105,3 +105,20 @@ def test_files_that_are_there_for_their_owner_alone_and_holes_are_told(lamina: L
     assert warnings[0].startswith("whole again for their owner, mode or time alone: 1 files, ")
     assert warnings[0].endswith(": /bin/busybox")
     assert warnings[1] == "a sparse file: /sparse takes 0B here and 50MB elsewhere"
+
+
+def test_one_hint_stands_for_all_that_it_is_for_and_long_commands_are_cut():
+    import io
+
+    from lamina.cli.capturing import warn
+    from lamina.cli.context import Context
+    from lamina.engine.regrets import Regret
+
+    err = io.StringIO()
+    rows = (Regret("a", "same"), Regret("b", "same"), Regret("c" * 1000, "other"), Regret("d"))
+    warn(Context(out=io.StringIO(), err=err), rows)
+    lines = err.getvalue().splitlines()
+    assert lines[:3] == ["WARNING: a", "WARNING: b", "hint: same"]
+    assert len(lines[3]) < 600
+    assert lines[4:] == ["hint: other", "WARNING: d"]
+    warn(Context(out=io.StringIO(), err=err), ())

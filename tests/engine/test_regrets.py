@@ -2,7 +2,7 @@
 
 import pytest
 
-from lamina.engine.regrets import Regrets, in_environment
+from lamina.engine.regrets import _HOST_KEY, Regrets, in_environment
 
 KEY = b"-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n"
 
@@ -73,3 +73,48 @@ def test_many_paths_are_shortened():
         regrets.file(b"home/%d/.netrc" % number, 10)
     (row,) = regrets.found()
     assert row.text.endswith("/home/4/.netrc and 3 more")
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "what"),
+    [
+        ("app/.env", b"DB_PASSWORD=hunter22\n", "a password in settings: /app/.env"),
+        ("etc/pip.conf", b"url = https://bot:s3cr3tly@host/", "a password in an address: /etc/pip.conf"),
+        ("app/.env.example", b"DB_PASSWORD=hunter22\n", ""),
+        ("app/.env", b"DB_PASSWORD=\nTOKEN=''\n", ""),
+        ("etc/x.conf", b"url = https://user:password@host/ https://x:${PW}@host/ https://h:80/a@b", ""),
+        ("etc/ssl/private/ssl-cert-snakeoil.key", KEY, ""),
+    ],
+)  # fmt: skip
+def test_passwords_in_settings_are_told_from_placeholders(path: str, data: bytes, what: str):
+    regrets = Regrets()
+    regrets.content(path.encode(), data)
+    assert [row.text for row in regrets.found()] == ([what] if what else [])
+
+
+def test_memory_dumps_and_keys_are_known_by_their_place_and_told_once():
+    regrets = Regrets()
+    for path, size in (
+        (b"srv/core", 1 << 20),
+        (b"srv/core.77", 1 << 20),
+        (b"srv/core.py", 1 << 20),
+        (b"srv/core", 100),
+        (b"home/me/.gnupg/private-keys-v1.d/A.key", 100),
+        (b"etc/ssh/ssh_host_rsa_key", 100),
+        (b"home/me/.aws/credentials", 100),
+        (b"srv/app/__pycache__/a.pyc", 100_000),
+        (b"usr/lib/python3/dist-packages/a/__pycache__/a.pyc", 100_000),
+    ):
+        regrets.file(path, size)
+    regrets.content(b"home/me/.aws/credentials", b"id = AKIA" + b"A" * 16)
+    regrets.content(b"etc/ssh/ssh_host_rsa_key", KEY)
+    assert [row.text for row in regrets.found()] == [
+        "a private key of GnuPG: /home/me/.gnupg/private-keys-v1.d/A.key",
+        f"{_HOST_KEY}: /etc/ssh/ssh_host_rsa_key",
+        "keys of AWS: /root/.aws/credentials",
+        "a package cache of Python (bytecode): 1 file, 100kB",
+        "a memory dump of a program that crashed: /srv/core, 1.049MB",
+        "a memory dump of a program that crashed: /srv/core.77, 1.049MB",
+    ]
+    assert regrets.is_telling(b"home/me/.gnupg/private-keys-v1.d")
+    assert not regrets.is_telling(b"home/me/.gnupg")

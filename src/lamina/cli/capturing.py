@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["tell", "warn"]
 
 _FOLDERS = 5
+_LONGEST = 500
 
 
 def tell(context: Context, captured: Captured) -> None:
@@ -31,7 +32,7 @@ def tell(context: Context, captured: Captured) -> None:
         f"captured: {captured.files} file{plural}, {size}{gone}{f' ({where})' if where else ''}"
     )
     for line in captured.settings:
-        context.say(f"settings: {line}")
+        context.say(f"settings: {_short(line)}")
     if captured.left_out:
         context.say(f"not captured: {', '.join(captured.left_out)}")
     warn(context, captured.regrets)
@@ -39,7 +40,15 @@ def tell(context: Context, captured: Captured) -> None:
 
 def warn(context: Context, regrets: Iterable[Regret]) -> None:
     """Warn on stderr of what may be regretted."""
-    for regret in regrets:
-        context.say(f"WARNING: {regret.text}")
-        if regret.hint:
-            context.say(f"hint: {regret.hint}")
+    rows = list(regrets)
+    hints = [*(regret.hint for regret in rows[1:]), ""]
+    for regret, following in zip(rows, hints, strict=False):  # one more where there are none
+        context.say(f"WARNING: {_short(regret.text)}")
+        if regret.hint != following:
+            context.say(f"hint: {_short(regret.hint)}")
+
+
+def _short(text: str) -> str:
+    """Leave out the middle of what fills the screen: a command may be a whole script."""
+    half = _LONGEST // 2
+    return text if len(text) <= _LONGEST else f"{text[:half]} … {text[-half:]}"

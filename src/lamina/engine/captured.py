@@ -1,6 +1,6 @@
 """What a commit put into the image and what it did not, as a value; and what may be regretted of it."""
 
-from lamina.engine.regrets import TELLING_NAMES, Regret, Regrets, in_environment
+from lamina.engine.regrets import DUMP, TELLING_NAMES, Regret, Regrets, in_environment
 from lamina.layer.entry import Kind
 from lamina.layer.whiteout import PREFIX
 from lamina.values import dataclass
@@ -62,7 +62,7 @@ class Capture:
         self._removed = 0
         self._folder: bytes | None = None
         self._sums = [0, 0]
-        self._is_cache = False
+        self._is_telling = False
 
     def take(self, entries: "Sequence[Entry]") -> None:
         """Take note of entries that were just written."""
@@ -78,14 +78,14 @@ class Capture:
             sums = self._sums
             sums[0] += 1
             sums[1] += entry.size
-            if self._is_cache or name in TELLING_NAMES:
+            if self._is_telling or name in TELLING_NAMES or name[:5] == DUMP:
                 self.regrets.file(entry.path, entry.size)
 
     def _enter(self, folder: bytes) -> None:
         """Look at a folder once for all its files."""
         self._folder = folder
         self._sums = self._folders.setdefault(folder.partition(b"/")[0], [0, 0])
-        self._is_cache = self.regrets.is_cache(folder)
+        self._is_telling = self.regrets.is_telling(folder)
 
     def report(
         self,

@@ -65,11 +65,12 @@ def commit(
     listener: "Listener | None" = None,
     told: "OnCaptured | None" = None,
     strict: bool = False,
+    volumes: bool = False,
 ) -> Digest:
     """Write the container's changes as one new layer on its image's; give the new image's ID.
 
-    A running container is paused meanwhile unless `pause` is off. Volumes and the files that
-    the runtime put there (hosts, resolv.conf) are not part of it. Costs one pass over what changed.
+    A running container is paused meanwhile unless `pause` is off. The files that the runtime put
+    there (hosts, resolv.conf) are not part of it, and volumes are with `volumes` alone. Costs one pass over what changed.
     What no layer can hold (sockets) is left out, and `listener` hears of it. Under
     SOURCE_DATE_EPOCH no time is later than that and nothing tells of the container, so that the
     same changes give the same image ID. `told` gets, when the image is there, a report of what is in
@@ -91,10 +92,12 @@ def commit(
                 engine.containers.paused(record.id) if pause else nullcontext(),
             ):
                 capture = _capture(told, strict=strict)
-                written = _write(engine, record, intake, listener, capture)
+                written = _write(engine, record, intake, listener, capture, volumes=volumes)
             report = None
             if capture is not None:
-                report = capture.report(record, base.settings, settings, chosen=changes)
+                report = capture.report(
+                    record, base.settings, settings, volumes=volumes, chosen=changes
+                )
                 if strict and report.regrets:
                     raise CommitRefused(report)
             layer = intake.finish() if written else None
@@ -187,9 +190,14 @@ def _write(
     intake: Intake,
     listener: "Listener | None",
     capture: "Capture | None",
+    *,
+    volumes: bool,
 ) -> bool:
     """Write what changed as a layer; tell whether there was anything."""
-    exclude = engine.containers.excluded_paths(record)
+    from lamina.engine.captured_volumes import with_volumes
+    from lamina.engine.points import excluded_paths
+
+    exclude = excluded_paths(engine, record, volumes=volumes)
     known: list[Entry] = []
 
     def take(data: bytes) -> None:
@@ -200,7 +208,10 @@ def _write(
 
     with (
         engine.layers.opened(record.diff_ids) as parents,
-        engine.snapshotter.changed(record.id) as changed,
+        engine.snapshotter.changed(record.id) as written,
+        with_volumes(engine, record, written, parents)
+        if volumes
+        else nullcontext(written) as changed,
     ):
         stats = write_layer(
             changed.paths,

@@ -170,6 +170,7 @@ class Container:
         pause: bool = True,
         told: "OnCaptured | None" = None,
         strict: bool = False,
+        volumes: bool = False,
     ) -> "Digest":
         """Make an image of its changes; give the image's ID. See `Engine.commit`."""
         return self._engine.commit(
@@ -181,6 +182,7 @@ class Container:
             pause=pause,
             told=told,
             strict=strict,
+            volumes=volumes,
         )
 
     def snapshot(self, name: str = "") -> "ContainerSnapshot":

@@ -190,11 +190,13 @@ class Engine:
         listener: "Listener | None" = None,
         told: "OnCaptured | None" = None,
         strict: bool = False,
+        volumes: bool = False,
     ) -> "Digest":
         """Write a container's changes as one new layer; give the new image's ID.
 
         `compression` packs the layer's blob (gzip at level 1 when None). See `lamina.engine.commit`.
-        `told` gets a report of it; `strict` makes no image of what people regret.
+        `told` gets a report of it; `strict` makes no image of what people regret; `volumes` takes
+        along what the container's volumes hold.
         Raises: NotFound, ReferenceInvalid, ChangeInvalid, CommitRefused.
         """
         from lamina.engine.commit import commit
@@ -214,5 +216,6 @@ class Engine:
                 listener=listener,
                 told=told,
                 strict=strict,
+                volumes=volumes,
             ),
         )

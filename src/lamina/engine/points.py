@@ -12,23 +12,32 @@ if TYPE_CHECKING:
     from lamina.layer.upper import Upper
     from lamina.layer.view import Tree
 
-__all__ = ["changes", "excluded_paths"]
+__all__ = ["changes", "excluded_paths", "followed"]
 
 _FIXED = (b"proc", b"sys", b"dev", b"etc/hosts", b"etc/hostname", b"etc/resolv.conf")
 
 
-def excluded_paths(engine: "Engine", record: "ContainerRecord") -> frozenset[bytes]:
-    """Give the mount points that the image does not have, and folders made only to hold them."""
+def excluded_paths(
+    engine: "Engine", record: "ContainerRecord", *, volumes: bool = False
+) -> frozenset[bytes]:
+    """Give the mount points that the image does not have, and folders made only to hold them.
+
+    With `volumes` those of volumes are not among them: what they hold is wanted.
+    """
     from lamina.layer.uppers import opened
     from lamina.layer.view import Tree
 
-    targets = [mount["Destination"].strip("/").encode() for mount in record.mounts]
+    targets = [
+        mount["Destination"].strip("/").encode()
+        for mount in record.mounts
+        if not (volumes and mount["Type"] == "volume")
+    ]
     targets += [path.strip("/").encode() for path in record.host.get("Tmpfs") or ()]
     targets += [*_FIXED, *([b"sbin/docker-init"] if record.host.get("Init") else [])]
     layers = engine.layers.pile(record.diff_ids)
     try:
         tree = Tree.of(layers)
-        resolved = [_followed(tree, target) for target in targets]
+        resolved = [followed(tree, target) for target in targets]
         points = {target for target in resolved if target and tree.lookup(target) is None}
         holders = {above for point in points for above in _above(point)} - points
         made = [folder for folder in holders if tree.lookup(folder) is None]
@@ -46,7 +55,7 @@ def excluded_paths(engine: "Engine", record: "ContainerRecord") -> frozenset[byt
     return frozenset(points)
 
 
-def _followed(tree: "Tree", target: bytes) -> bytes:
+def followed(tree: "Tree", target: bytes) -> bytes:
     """Give where `target` leads when the image has a symlink there: the runtime follows it."""
     node = tree.lookup(target)
     if node is None or node.kind is not Kind.SYMLINK:

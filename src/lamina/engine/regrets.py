@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 
     from lamina.layer.sealed import SealedLayer
 
-__all__ = ["LOOKED", "TELLING_NAMES", "Regret", "Regrets", "in_environment", "of_layer"]
+__all__ = ["DUMP", "LOOKED", "TELLING_NAMES", "Regret", "Regrets", "in_environment", "of_layer"]
 
 LOOKED = 64 * 1024
 """Bytes of the largest file that is looked into; keys and settings are smaller."""
 
 _SHOWN = 5
+_BYTECODE = "Python (bytecode)"
 _CACHES: "tuple[tuple[bytes, str, str], ...]" = (
     (b"/var/cache/apt/", "apt", "`apt-get clean` before the commit"),
     (b"/var/lib/apt/lists/", "apt", "`rm -rf /var/lib/apt/lists/*` before the commit"),
@@ -28,6 +29,7 @@ _CACHES: "tuple[tuple[bytes, str, str], ...]" = (
     (b"/var/cache/yum/", "yum", "`yum clean all` before the commit"),
     (b"/var/cache/zypp/", "zypper", "`zypper clean --all` before the commit"),
     (b"/var/cache/pacman/pkg/", "pacman", "`pacman -Scc` before the commit"),
+    (b"/__pycache__/", _BYTECODE, "run Python with PYTHONDONTWRITEBYTECODE=1, or remove them"),
     (b"/.cache/pip/", "pip", "`pip install --no-cache-dir`"),
     (b"/.cache/uv/", "uv", "`uv cache clean` before the commit"),
     (b"/.npm/_cacache/", "npm", "`npm cache clean --force` before the commit"),
@@ -45,12 +47,15 @@ _PACKAGED = (
     b"/usr/include/", b"/usr/src/", b"/lib/", b"/var/lib/dpkg/", b"/.cargo/registry/",
     b"/go/pkg/mod/",
 )  # fmt: skip
+_HOST_KEY = "a private key of an ssh server, which all containers of the image would share"
 _NAMED = {
     b"id_rsa": "a private key of ssh", b"id_dsa": "a private key of ssh",
     b"id_ecdsa": "a private key of ssh", b"id_ed25519": "a private key of ssh",
     b".netrc": "passwords", b".git-credentials": "passwords of git", b".pgpass": "passwords",
     b".pypirc": "a token of PyPI", b".bash_history": "what was typed",
     b".ash_history": "what was typed", b".zsh_history": "what was typed",
+    b"ssh_host_rsa_key": _HOST_KEY, b"ssh_host_ecdsa_key": _HOST_KEY,
+    b"ssh_host_ed25519_key": _HOST_KEY, b"ssh_host_dsa_key": _HOST_KEY,
 }  # fmt: skip
 _PLACED = {
     b"/.docker/config.json": "logins to registries",
@@ -58,12 +63,23 @@ _PLACED = {
     b"/.kube/config": "access to a cluster",
     b"/.config/gh/hosts.yml": "a token of GitHub",
 }
+_INSIDE = {b"/.gnupg/private-keys-v1.d/": "a private key of GnuPG"}
+_PUBLIC_KEYS = frozenset((b"ssl-cert-snakeoil.key",))  # made by a package, trusted by nobody
+DUMP = b"core."
+"""How the name of a memory dump begins that has the process's number in it."""
+_DUMPS = b"core"
+_DUMPED = 64 * 1024
 # What must be there, quickly found, and the expression that then has to match.
 _CONTENT: "tuple[tuple[bytes, bytes, str], ...]" = (
     (
         b"PRIVATE KEY",
         rb"-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----\s+[\w+/=:]{8}",
         "a private key",
+    ),
+    (
+        b"://",
+        rb"://(?!user|USER|name|NAME|login|LOGIN)[\w.+-]+:(?![$<{%*]|pass|PASS|xxx|secret@|pw@)[^\s/@:\"']{4,}@[\w.-]",
+        "a password in an address",
     ),
     (b"AKIA", rb"\bAKIA[0-9A-Z]{16}\b", "an access key of AWS"),
     (b"gh", rb"\bgh[opsu]_[A-Za-z0-9]{36}\b", "a token of GitHub"),
@@ -86,7 +102,8 @@ _ENDINGS = frozenset(
     b"profile properties pypirc secret sh token toml txt yaml yml yarnrc zshrc".split()
 )
 _PLACE_NAMES = (b"config.json", b"credentials", b"config", b"hosts.yml")
-TELLING_NAMES = frozenset((*_NAMED, *_PLACE_NAMES))
+_EXAMPLES = (b"example", b"sample", b"template", b"dist", b"test")
+TELLING_NAMES = frozenset((*_NAMED, *_PLACE_NAMES, _DUMPS))
 """Names of files that `Regrets.file` has to see wherever they are; of others their folder tells all."""
 
 _HEX = b"0123456789abcdefABCDEF"
@@ -110,6 +127,8 @@ class Regrets:
         self._caches: dict[tuple[str, str], list[int]] = {}
         self._borrowed: list[tuple[int, str]] = []
         self._sparse: list[tuple[str, int, int]] = []
+        self._dumps: list[tuple[str, int]] = []
+        self._known: set[bytes] = set()
         self._folders: dict[bytes, tuple[tuple[str, str] | None, bool]] = {}
         self._folder = b""
         self._left = _PER_FOLDER
@@ -128,10 +147,17 @@ class Regrets:
             for place, what in _PLACED.items():
                 if (b"/" + path).endswith(place):
                     self._secret(what, path)
+        elif size >= _DUMPED and (name == _DUMPS or (name[:5] == DUMP and name[5:].isdigit())):
+            self._dumps.append((_shown(path), size))
+        elif size:
+            for place, what in _INSIDE.items():
+                if place in b"/" + path:
+                    self._secret(what, path)
 
-    def is_cache(self, folder: bytes) -> bool:
-        """Tell whether every file of a folder is waste, so that `file` has to see it."""
-        return (self._folders.get(folder) or self._judge(folder))[0] is not None
+    def is_telling(self, folder: bytes) -> bool:
+        """Tell whether `file` has to see every file of a folder: all of it is waste, or keys."""
+        cache, _ = self._folders.get(folder) or self._judge(folder)
+        return cache is not None or any(place in b"/" + folder + b"/" for place in _INSIDE)
 
     def content(self, path: bytes, data: bytes) -> None:
         """Look into a text of at most LOOKED bytes, if keys and tokens are put into its kind.
@@ -139,11 +165,7 @@ class Regrets:
         Of each folder the first hundred are looked into: more are what a program keeps.
         """
         head, _, name = path.rpartition(b"/")
-        _, dot, ending = name.rpartition(b".")
-        if dot:
-            if ending not in _ENDINGS and ending[:3] != b"env":
-                return
-        elif not name.strip(_HEX):  # a number or a digest: what a program keeps
+        if not _is_looked_into(name):
             return
         if head != self._folder:
             self._folder, self._left = head, _PER_FOLDER
@@ -158,6 +180,16 @@ class Regrets:
                 if re.search(expression, data):
                     self._secret(what, path)
                     return
+        if name[:4] == b".env" and not name.endswith(_EXAMPLES):
+            self._settings(path, data)
+
+    def _settings(self, path: bytes, data: bytes) -> None:
+        """Look for passwords in a file of settings for a program."""
+        for line in data.decode("utf-8", "replace").splitlines():
+            name, _, value = line.partition("=")
+            if value.strip("\"' ") and any(word in name.upper() for word in _TELLING):
+                self._secret("a password in settings", path)
+                return
 
     def borrowed(self, path: bytes, size: int) -> None:
         """Take note of a file of the image of which the owner or mode alone was changed."""
@@ -177,8 +209,19 @@ class Regrets:
             for what, paths in sorted(self._secrets.items())
         ]
         rows += [
-            Regret(f"a package cache of {tool}: {count} files, {_size(size)}", hint)
+            Regret(
+                f"a package cache of {tool}: {count} file{'' if count == 1 else 's'}, {_size(size)}",
+                hint,
+            )
             for (tool, hint), (count, size) in sorted(self._caches.items())
+            if tool != _BYTECODE or size >= _DUMPED
+        ]
+        rows += [
+            Regret(
+                f"a memory dump of a program that crashed: {path}, {_size(size)}",
+                "remove it: it holds what the program knew, keys and passwords too",
+            )
+            for path, size in self._dumps
         ]
         if self._borrowed:
             size = sum(row[0] for row in self._borrowed)
@@ -210,17 +253,30 @@ class Regrets:
             ),
             None,
         )
-        packaged = cache is not None or any(
+        packaged = any(
             path.startswith(place) if place[1:4] in (b"usr", b"lib", b"var") else place in path
             for place in _PACKAGED
         )
+        if packaged and cache is not None and cache[0] == _BYTECODE:
+            cache = None  # of packages that are installed, it makes them start quicker
+        packaged = packaged or cache is not None
         if len(self._folders) > 10_000:  # noqa: PLR2004 - folders, remembered
             self._folders.clear()
         self._folders[folder] = cache, packaged
         return cache, packaged
 
     def _secret(self, what: str, path: bytes) -> None:
-        self._secrets.setdefault(what, []).append(_shown(path))
+        if path not in self._known:  # once is enough, in the words that came first
+            self._known.add(path)
+            self._secrets.setdefault(what, []).append(_shown(path))
+
+
+def _is_looked_into(name: bytes) -> bool:
+    """Tell by its name whether a file may be one that people put keys into."""
+    _, dot, ending = name.rpartition(b".")
+    if dot:
+        return (ending in _ENDINGS or ending[:3] == b"env") and name not in _PUBLIC_KEYS
+    return bool(name.strip(_HEX))  # a number or a digest: what a program keeps
 
 
 def in_environment(variables: "Sequence[str]") -> "Iterator[Regret]":

@@ -37,6 +37,8 @@ COMMAND = Command(
             help="Level of gzip (1-9) or zstd (1-22); 1 is the fastest",
         ),
         Flag("compression", help="As --compression-format", hidden=True),
+        Flag("iidfile", help="Write the image ID to the file"),
+        Flag("include-volumes", kind=BOOL, help="Take along what the container's volumes hold"),
         Flag("message", "m", help="Commit message"),
         Flag("pause", "p", kind=BOOL, default=True, help="Pause container during commit"),
         Flag("quiet", "q", kind=BOOL, help="Do not say on stderr what is in the image"),
@@ -67,7 +69,11 @@ def main(arguments: Arguments, context: Context) -> int:
         listener=_on_stderr(context),
         told=None if arguments.flag("quiet") else partial(tell, context),
         strict=arguments.flag("strict"),
+        volumes=arguments.flag("include-volumes"),
     )
+    if arguments.text("iidfile"):
+        with open(arguments.text("iidfile"), "w", encoding="ascii") as file:
+            file.write(str(image_id))
     context.print(str(image_id))
     return 0
 
