@@ -111,7 +111,7 @@ def test_memory_dumps_and_keys_are_known_by_their_place_and_told_once():
     assert [row.text for row in regrets.found()] == [
         "a private key of GnuPG: /home/me/.gnupg/private-keys-v1.d/A.key",
         f"{_HOST_KEY}: /etc/ssh/ssh_host_rsa_key",
-        "keys of AWS: /root/.aws/credentials",
+        "keys of AWS: /home/me/.aws/credentials",
         "a package cache of Python (bytecode): 1 file, 100kB",
         "a memory dump of a program that crashed: /srv/core, 1.049MB",
         "a memory dump of a program that crashed: /srv/core.77, 1.049MB",

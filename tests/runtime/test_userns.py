@@ -1,5 +1,6 @@
 import os
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,17 @@ def test_a_user_without_subordinate_ids_becomes_root_of_one_id():
     assert as_user(54321, PROGRAM.format(source=SOURCE)).split() == [
         "True", "0", "54321", "1", "False",
     ]  # fmt: skip
+
+
+def test_a_program_with_threads_is_told_to_come_in_before_them(monkeypatch):
+    end = threading.Event()
+    thread = threading.Thread(target=end.wait)
+    thread.start()
+    try:
+        monkeypatch.setattr(os, "geteuid", lambda: 1000)
+        with pytest.raises(userns.NamespaceRefused, match=r"process with \d+ threads") as caught:
+            userns.enter()
+        assert "enter_namespace()" in caught.value.hint
+    finally:
+        end.set()
+        thread.join()

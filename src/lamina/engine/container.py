@@ -17,10 +17,13 @@ if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.engine.requests import CreateRequest
     from lamina.engine.snapshots import ContainerSnapshot
+    from lamina.engine.stats import Sample
+    from lamina.engine.streaming import RunningProcess
     from lamina.layer.diff import Change
     from lamina.runtime.attach import Attachment
     from lamina.runtime.log_reading import LogLine
     from lamina.spec.digest import Digest
+    from lamina.spec.wire import Document
 
 __all__ = ["Completed", "Container", "run"]
 
@@ -87,6 +90,31 @@ class Container:
         """Send a signal to its first process. Raises: ContainerNotRunning, Invalid."""
         self._containers.kill(self.id, signal)
 
+    def restart(self, *, timeout_s: int | None = None) -> None:
+        """Stop it and start it again."""
+        self._containers.restart(self.id, timeout_s=timeout_s)
+
+    def rename(self, name: str) -> None:
+        """Call it `name` from now on. Raises: NameTaken, NameInvalid."""
+        self._containers.rename(self.id, name)
+
+    def inspect(self) -> "Document":
+        """Give all that is known of it, as docker 28's `inspect` shapes it."""
+        return self._containers.inspect(self.id)
+
+    def stats(self, *, every_s: float = 1.0) -> "Iterator[Sample]":
+        """Give what it has used until now, again and again until it does not run.
+
+        `lamina.engine.stats.share` of two of them is the part of a processor used between.
+        """
+        import time
+
+        from lamina.engine.stats import sample
+
+        while self._containers.is_running(self.id):
+            yield sample(self._engine, self._containers.record(self.id))
+            time.sleep(every_s)
+
     def pause(self) -> None:
         """Hold its processes still. Raises: ContainerNotRunning, InUse."""
         self._containers.pause(self.id)
@@ -137,6 +165,37 @@ class Container:
         )
         with self._containers.exec(self.id, request) as attachment:
             return _complete(attachment, input)
+
+    def stream(
+        self,
+        command: Sequence[str],
+        *,
+        stdin: bool = False,
+        terminal: bool = False,
+        env: Mapping[str, str] | None = None,
+        workdir: str = "",
+        user: str = "",
+    ) -> "RunningProcess":
+        """Start one more process in it; give it, to be read while it runs.
+
+        With `stdin` it can be written to. Raises: StartFailed, ContainerNotRunning, InUse (paused).
+        """
+        from lamina.engine.requests import ExecRequest
+        from lamina.engine.streaming import RunningProcess
+
+        request = ExecRequest(
+            tuple(command),
+            _pairs(env),
+            workdir=workdir,
+            user=user,
+            stdin=stdin,
+            terminal=terminal,
+        )
+        return RunningProcess(self._containers.exec(self.id, request))
+
+    def export(self, target: "BinaryIO") -> None:
+        """Write its whole file system to `target` as a tar."""
+        self._containers.export(self.id, target.write)
 
     def put(self, path: str, stream: "BinaryIO | bytes", *, keep_owner: bool = False) -> None:
         """Unpack a tar into its folder at `path`. Raises: PathNotFound, Invalid."""

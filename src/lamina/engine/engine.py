@@ -61,6 +61,16 @@ class Engine:
         if client is not None:
             client.close()
 
+    def enter_namespace(self) -> None:
+        """Become root of a user namespace where one is a plain user, as containers and layers need.
+
+        Methods do so themselves; but the kernel lets only a process with one thread in. A program
+        with threads calls this first. Root stays root. Raises: NamespaceRefused.
+        """
+        from lamina.runtime.userns import enter
+
+        enter()
+
     def abort(self) -> None:
         """Cut open connections, so that transfers in other threads fail at once.
 

@@ -4,6 +4,8 @@ import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
     from lamina.engine.disk_use import DiskUse
     from lamina.engine.engine import Engine
     from lamina.spec.wire import Document
@@ -29,6 +31,28 @@ class System:
         Running ones are untouched; an interrupted one begins anew when it is repeated.
         """
         return self._engine.store.blobs.drop_partials(before=float("inf"))
+
+    def events(
+        self,
+        *,
+        filters: "Mapping[str, Sequence[str]] | None" = None,
+        since_s: float | None = None,
+        follow: bool = True,
+    ) -> "Iterator[Document]":
+        """Give what happens to containers and volumes, oldest first, as Docker writes events.
+
+        From now on, or from `since_s` (seconds since 1970); for ever, or with `follow=False` until
+        now. `filters` as `lamina events --filter` has them: `{"event": ["die"]}`.
+        Raises: Invalid (filters).
+        """
+        from lamina.engine.journal import events
+
+        return events(
+            self._engine,
+            filters=filters,
+            since_ns=None if since_s is None else int(since_s * 1e9),
+            follow=(lambda: True) if follow else None,
+        )
 
     def info(self) -> "Document":
         """Say which parts serve here, and why those."""

@@ -65,6 +65,12 @@ def enter() -> bool:
     from lamina.runtime import syscalls
     from lamina.runtime.programs import which
 
+    threads = len(os.listdir("/proc/self/task"))
+    if threads > 1:
+        raise NamespaceRefused(
+            f"a user namespace cannot be entered by a process with {threads} threads",
+            hint="call `Engine().enter_namespace()` before the first thread is started",
+        )
     uid, gid = os.getuid(), os.getgid()
     name = _user_name(uid)
     uids = ranges("/etc/subuid", name, uid)
