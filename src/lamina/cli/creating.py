@@ -71,6 +71,7 @@ FLAGS = (
     *isolating.FLAGS,
     *networking.FLAGS,
     *refused.CREATE,
+    *refused.DRIVER,
     *refused.TRUST,
     *keeping_flags.FLAGS,
 )
@@ -162,7 +163,7 @@ def request_of(arguments: Arguments, context: Context, *, attached: bool) -> Cre
     from lamina.engine.limits import Ulimit
     from lamina.engine.requests import CreateRequest, VolumeMount
 
-    refused.refuse(arguments, refused.CREATE)
+    refused.refuse(arguments, (*refused.CREATE, *refused.LINK_LOCAL))
     refused.check_defaults(arguments)
     image, *command = arguments.positional
     entrypoint = None

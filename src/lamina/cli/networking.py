@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lamina.cli import refused
 from lamina.cli.flags import BOOL, LIST, Flag, FlagInvalid
 
 TYPE_CHECKING = False
@@ -23,7 +24,7 @@ FLAGS = (
     Flag("ip", help="IPv4 address (e.g., 172.30.100.104)"),
     Flag("ip6", help="IPv6 address (e.g., 2001:db8::33)"),
     Flag("link", kind=LIST, help="Add link to another container"),
-    Flag("link-local-ip", kind=LIST, hidden=True),
+    *refused.LINK_LOCAL,
     Flag("mac-address", help="Container MAC address (e.g., 92:d0:c6:0a:29:33)"),
     Flag("net", kind=LIST, help="Connect a container to a network", hidden=True),
     Flag("net-alias", kind=LIST, hidden=True),

@@ -5,13 +5,24 @@ A flag that were taken and forgotten would be worse than one that does not exist
 
 from __future__ import annotations
 
-from lamina.cli.flags import BOOL, Flag, FlagInvalid
+from lamina.cli.flags import BOOL, LIST, Flag, FlagInvalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.cli.flags import Arguments
 
-__all__ = ["CREATE", "REASONS", "REMOVE", "START", "TRUST", "UPDATE", "check_defaults", "refuse"]
+__all__ = [
+    "CREATE",
+    "DRIVER",
+    "LINK_LOCAL",
+    "REASONS",
+    "REMOVE",
+    "START",
+    "TRUST",
+    "UPDATE",
+    "check_defaults",
+    "refuse",
+]
 
 _WINDOWS = "is for containers of Windows alone"
 _REAL_TIME = "needs a kernel with CONFIG_RT_GROUP_SCHED and time handed to the group above"
@@ -29,6 +40,10 @@ REASONS = {
     "cpu-percent": (_WINDOWS, "use --cpus: 1.5 is one and a half processors"),
     "cpu-rt-period": (_REAL_TIME, "use --cap-add sys_nice --ulimit rtprio=99"),
     "cpu-rt-runtime": (_REAL_TIME, "use --cap-add sys_nice --ulimit rtprio=99"),
+    "gpus": (
+        "leaves drivers to a daemon's plugins, and there is neither",
+        "--device /dev/dri or --device /dev/nvidia0, and -v for the driver's libraries",
+    ),
     "io-maxbandwidth": (_WINDOWS, "use --device-read-bps and --device-write-bps"),
     "io-maxiops": (_WINDOWS, "use --device-read-iops and --device-write-iops"),
     "kernel-memory": (
@@ -38,6 +53,10 @@ REASONS = {
     "link": (
         "removes a name that one container has for another, and no such names are kept",
         "`lamina network disconnect`",
+    ),
+    "link-local-ip": (
+        "gives an interface more addresses, which only Docker's network plugins use",
+        "--ip and --ip6 give a container its address",
     ),
     "storage-opt": (
         "bounds a container's writable layer by XFS project quotas, which are not supported",
@@ -60,6 +79,7 @@ CREATE = _flags(
     "cpu-percent",
     "cpu-rt-period",
     "cpu-rt-runtime",
+    "gpus",
     "io-maxbandwidth",
     "io-maxiops",
     "kernel-memory",
@@ -71,6 +91,8 @@ REMOVE = (Flag("link", "l", kind=BOOL, hidden=True),)
 START = _flags("checkpoint", "checkpoint-dir")
 TRUST = (Flag("disable-content-trust", kind=BOOL, default=True, hidden=True),)
 """Docker's default, `true`, is how it is here: signatures of Notary are not looked at."""
+LINK_LOCAL = (Flag("link-local-ip", kind=LIST, hidden=True),)
+DRIVER = (Flag("volume-driver", help="Volume driver for the container (local)", hidden=True),)
 
 
 def refuse(arguments: Arguments, flags: tuple[Flag, ...]) -> None:
@@ -87,6 +109,12 @@ def check_defaults(arguments: Arguments) -> None:
         raise FlagInvalid(
             "--disable-content-trust=false asks for signatures of Notary, which are not supported",
             hint="name the image by its digest: NAME@sha256:…",
+        )
+    if arguments.text("volume-driver") not in ("", "local"):
+        driver = arguments.text("volume-driver")
+        raise FlagInvalid(
+            f'Error looking up volume plugin {driver}: plugin "{driver}" not found',
+            hint="there are no volume drivers but local; mount it here and bind it with -v",
         )
     if arguments.changed("isolation") and arguments.text("isolation") not in ("", "default"):
         raise FlagInvalid(

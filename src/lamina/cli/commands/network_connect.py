@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lamina.cli import refused
 from lamina.cli.flags import LIST, Command, Flag
 
 TYPE_CHECKING = False
@@ -22,7 +23,7 @@ COMMAND = Command(
         Flag("ip", help='IPv4 address (e.g., "172.30.100.104")'),
         Flag("ip6", help='IPv6 address (e.g., "2001:db8::33")'),
         Flag("link", kind=LIST, help="Add link to another container"),
-        Flag("link-local-ip", kind=LIST, hidden=True),
+        *refused.LINK_LOCAL,
     ),
     arity=(2, 2),
 )
@@ -30,6 +31,7 @@ COMMAND = Command(
 
 def main(arguments: Arguments, context: Context) -> int:
     """Say nothing when it worked."""
+    refused.refuse(arguments, refused.LINK_LOCAL)
     from lamina.cli.networking import links_of
 
     network, container = arguments.positional
