@@ -31,9 +31,17 @@ def top(
             raise Unsupported("`ps` is not installed", hint="`apt install procps`")
         return _by_hand(sorted(pids, key=int))
     line = [program, *(options or _DEFAULT)]
-    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    # Chosen by number, so that `-o pid,comm` alone shows them, too; not every option goes with that.
+    done = subprocess.run(
+        [*line, f"-q{','.join(pids)}"], capture_output=True, text=True, check=False
+    )
     if done.returncode != 0:
-        raise Invalid(f"ps: {done.stderr.strip() or 'failed'}")
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        why = done.stderr.strip().partition("\n")[0]
+        raise Invalid(
+            f"ps: {why or 'failed'}", hint=f"`lamina top {name} -o pid,comm`, for example"
+        )
     lines = done.stdout.splitlines()
     titles = lines[0].split()
     if "PID" not in titles:

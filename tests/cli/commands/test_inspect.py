@@ -2,7 +2,10 @@
 
 import json
 
+import pytest
+from tests.commands import Lamina
 from tests.consoles import Console
+from tests.images import tiny
 
 
 def test_an_image_is_found_where_no_container_has_the_name(shelf: Console):
@@ -26,3 +29,20 @@ def test_an_unknown_kind_is_refused(shelf: Console):
     said = shelf.run("inspect", "--type=cat", "mysql")
     assert said.code == 1
     assert said.err.startswith('lamina: unknown type: "cat"')
+    assert 'must be one of "container", "image", "network", "volume"' in said.err
+
+
+def test_a_volume_is_found_too(lamina: Lamina):
+    lamina("volume", "create", "kept")
+    assert lamina("inspect", "-f", "{{.Name}} {{.Driver}}", "kept") == "kept local\n"
+    assert json.loads(lamina("inspect", "--type=volume", "kept"))[0]["Scope"] == "local"
+    assert lamina.attempt("inspect", "--type=network", "kept").code == 1
+
+
+@pytest.mark.root
+def test_sizes_are_those_of_the_layer_and_the_image(lamina: Lamina):
+    lamina("import", "-", "tiny", stdin=tiny())
+    lamina("create", "--name", "sized", "tiny", "true")
+    own, whole = lamina("inspect", "-s", "-f", "{{.SizeRw}} {{.SizeRootFs}}", "sized").split()
+    assert own == "0"
+    assert whole == lamina("image", "inspect", "-f", "{{.Size}}", "tiny").strip()

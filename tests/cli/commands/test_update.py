@@ -11,7 +11,7 @@ from lamina.runtime import hierarchies
 
 def test_without_flags_there_is_nothing_to_do(lamina: Lamina):
     told = lamina.attempt("update", "any")
-    assert told.code == 125
+    assert told.code == 1
     assert "you must provide one or more flags when using this command" in told.err
 
 

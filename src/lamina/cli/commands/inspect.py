@@ -1,4 +1,4 @@
-"""`lamina inspect`: all there is to know about containers and images, in docker's shapes."""
+"""`lamina inspect`: all there is to know about containers, images and so on, in docker's shapes."""
 
 from __future__ import annotations
 
@@ -18,28 +18,30 @@ __all__ = ["COMMAND", "container_lookup", "main"]
 COMMAND = Command(
     name="inspect",
     usage="lamina inspect [OPTIONS] NAME|ID [NAME|ID...]",
-    summary="Return low-level information on images and containers",
+    summary="Return low-level information on containers, images, networks and volumes",
     flags=(
         FORMAT_DOCUMENT,
         Flag("size", "s", kind=BOOL, help="Display total file sizes if the type is container"),
-        Flag("type", help="Only inspect objects of the given type (container, image or network)"),
+        Flag("type", help="Only inspect objects of the given type"),
     ),
     arity=(1, None),
 )
 
 
 def main(arguments: Arguments, context: Context) -> int:
-    """Look each name up among containers, images, networks; `--type` asks one of them only."""
+    """Look each name up among all kinds of things; `--type` asks one of them only."""
     from lamina.errors import Invalid
 
     lookups = {
         "container": container_lookup(context, size=arguments.flag("size")),
         "image": context.engine.images.inspect,
         "network": context.engine.networks.inspect,
+        "volume": lambda name: context.engine.volumes.get(name).to_json(),
     }
     wanted = arguments.text("type")
     if wanted and wanted not in lookups:
-        raise Invalid(f'unknown type: "{wanted}"', hint="use container, image or network")
+        kinds = ", ".join(f'"{kind}"' for kind in lookups)
+        raise Invalid(f'unknown type: "{wanted}": must be one of {kinds}')
     lookup = lookups[wanted] if wanted else lambda name: first_of(lookups, name)
     return inspect_all(context, arguments.positional, lookup, form=arguments.text("format"))
 
@@ -51,10 +53,11 @@ def container_lookup(context: Context, *, size: bool) -> Callable[[str], Mapping
         containers = context.engine.containers
         document: Mapping[str, object] = containers.inspect(name)
         if size:
-            used = next((u for u in containers.disk_use() if u.id == document["Id"]), None)
-            own = used.size if used is not None else 0
-            image = context.engine.images.resolve(str(document["Image"]))
-            document = {**document, "SizeRw": own, "SizeRootFs": own + image.size}
+            context.enter_namespace()
+            same = {"id": (f"^{document['Id']}$",)}
+            for row in containers.list(all=True, filters=same, size=True):
+                sizes = {"SizeRw": row.size, "SizeRootFs": row.size + row.image_size}
+                document = {**document, **sizes}
         return document
 
     return lookup

@@ -55,16 +55,19 @@ def main(arguments: Arguments, context: Context) -> int:
 
     engine = context.engine
     once = arguments.flag("no-stream")
-    before = {record.id: sample(engine, record) for record in _chosen(arguments, context)}
+    whole = arguments.flag("no-trunc")
+    chosen = _chosen(arguments, context)
+    before = {record.id: sample(engine, record) for _, record in chosen}
     pause = _FIRST_S
     while True:
         time.sleep(pause)
         rows = []
         after: dict[str, Sample] = {}
-        for record in _chosen(arguments, context):
+        for name, record in _still(arguments, context, chosen):
             after[record.id] = now = sample(engine, record)
-            whole = arguments.flag("no-trunc")
-            rows.append(_row(record, before.get(record.id, now), now, whole=whole))
+            rows.append(_row(name, record, before.get(record.id, now), now, whole=whole))
+        if arguments.positional and not rows:  # all of them are gone
+            return 0
         if not once and context.is_terminal:
             context.out.write("\033[H\033[J")
         show(context, Listing(_HEADERS, _COLUMNS), rows, arguments)
@@ -74,28 +77,45 @@ def main(arguments: Arguments, context: Context) -> int:
         before, pause = after, _EVERY_S
 
 
-def _chosen(arguments: Arguments, context: Context) -> list[ContainerRecord]:
-    """Give the containers that were named, else those that run. Raises: ContainerUnknown."""
+def _chosen(arguments: Arguments, context: Context) -> list[tuple[str, ContainerRecord]]:
+    """Give the containers that were named, as they were, else those that run by their IDs.
+
+    Raises: ContainerUnknown.
+    """
     containers = context.engine.containers
     if arguments.positional:
-        return [containers.record(name) for name in arguments.positional]
+        return [(name, containers.record(name)) for name in arguments.positional]
     found = []
     for summary in containers.list(all=arguments.flag("all")):
         with suppress(NotFound):  # it ended just now, and was made with --rm
-            found.append(containers.record(summary.id))
+            found.append(("", containers.record(summary.id)))
     return found
 
 
-def _row(record: ContainerRecord, before: Sample, now: Sample, *, whole: bool) -> Row:
+def _still(
+    arguments: Arguments, context: Context, chosen: list[tuple[str, ContainerRecord]]
+) -> list[tuple[str, ContainerRecord]]:
+    """Give those that run now, or those of the named ones that were not removed meanwhile."""
+    if not arguments.positional:
+        return _chosen(arguments, context)
+    found = []
+    for name, record in chosen:
+        with suppress(NotFound):
+            found.append((name, context.engine.containers.record(record.id)))
+    return found
+
+
+def _row(name: str, record: ContainerRecord, before: Sample, now: Sample, *, whole: bool) -> Row:
     from lamina.engine.stats import share
 
     runs = now.threads > 0
     part = now.memory / now.limit if now.limit else 0.0
     used = f"{human_size(now.memory, binary=True)} / {human_size(now.limit if runs else 0, binary=True)}"
+    ident = record.id if whole else record.id[:12]
     return Row(
         {
-            "Container": record.id if whole else record.id[:12],
-            "ID": record.id if whole else record.id[:12],
+            "Container": name or ident,
+            "ID": ident,
             "Name": record.name,
             "CPUPerc": f"{share(before, now) * 100:.2f}%",
             "MemUsage": used,

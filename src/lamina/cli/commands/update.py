@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from lamina.cli import refused
 from lamina.cli.each import for_each
-from lamina.cli.flags import Command, FlagInvalid
+from lamina.cli.flags import Command
 from lamina.cli.keeping_flags import RESTART
 from lamina.cli.limiting import LIMIT_FLAGS
+from lamina.errors import Invalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def main(arguments: Arguments, context: Context) -> int:
     from lamina.engine.restarting import RestartPolicy
 
     if not any(arguments.changed(flag.name) for flag in COMMAND.flags):
-        raise FlagInvalid("you must provide one or more flags when using this command")
+        raise Invalid("you must provide one or more flags when using this command")
     refused.refuse(arguments, refused.UPDATE)
     limits = limits_of(arguments)
     policy = None
