@@ -15,6 +15,7 @@ from lamina.engine.execution import ContainerNotRunning, ContainerRunning
 from lamina.engine.names import ContainerUnknown, NameTaken
 from lamina.engine.requests import CreateRequest, ExecRequest, MountInvalid, VolumeMount
 from lamina.errors import InUse, Invalid, Unsupported
+from lamina.runtime.attach import Attachment
 from lamina.runtime.process import StartFailed
 
 pytestmark = pytest.mark.root
@@ -186,6 +187,21 @@ def test_the_document_is_dockers(containers: Containers):
     assert len(rows) == 1
     with pytest.raises(Invalid, match="PID"):
         containers.top(name, ["-o", "comm"])
+
+
+def test_one_that_is_removed_just_after_its_restart_was_restarted(
+    containers: Containers, monkeypatch: pytest.MonkeyPatch
+):
+    sleeper(containers, name="again")
+    start = Containers.start
+
+    def brief(self: Containers, name: str, *, stdin: bool = False) -> Attachment:
+        attachment = start(self, name, stdin=stdin)
+        self.remove(name, force=True)
+        return attachment
+
+    monkeypatch.setattr(Containers, "start", brief)
+    containers.restart("again", timeout_s=0)
 
 
 def test_a_container_without_a_log_cannot_be_read(containers: Containers):

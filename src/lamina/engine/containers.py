@@ -166,9 +166,10 @@ class Containers:
 
     def restart(self, name: str, *, timeout_s: int | None = None, signal: str = "") -> None:
         """Stop and start again."""
+        record = self.record(name)
         self.stop(name, timeout_s=timeout_s, signal=signal)
         self.start(name).close()
-        self._note(self.record(name), "restart")
+        self._note(record, "restart")
 
     def kill(self, name: str, signal: str = "KILL") -> None:
         """Send a signal to the first process. Raises: ContainerNotRunning, Invalid."""
@@ -230,8 +231,9 @@ class Containers:
         """Give titles and rows of `ps` for everything inside. See `engine.processes`."""
         from lamina.engine.processes import top
 
+        record = self.record(name)
         found = top(self._engine, name, options)
-        self._note(self.record(name), "top")
+        self._note(record, "top")
         return found
 
     def logs(
