@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 from bench.engines import (
@@ -36,7 +37,7 @@ __all__ = [
 ]
 
 _TOOLS = (Lamina, Podman, Docker, Containerd, Umoci, Udocker, Charliecloud, Floor)
-_PLAIN = (Lamina, Podman, Udocker, Charliecloud, Floor)
+_PLAIN = {tool.name for tool in (Lamina, Podman, Udocker, Charliecloud, Floor)}
 type_of = {tool.name: tool for tool in _TOOLS}
 Figures = dict[str, Figure]
 _T = TypeVar("_T")
@@ -78,10 +79,17 @@ class Bench:
 
 
 @contextmanager
-def opened(times: int, only: str, place: str, *, plain: bool = True) -> Iterator[Bench]:
+def opened(
+    times: int,
+    only: str,
+    place: str,
+    *,
+    plain: bool = True,
+    kinds: Mapping[str, type[Engine]] = MappingProxyType({}),
+) -> Iterator[Bench]:
     """Make the disk, the registry and the tools' folders; put all of it away at the end.
 
-    Without `plain` no tool runs as a plain user, and none is made.
+    Without `plain` no tool runs as a plain user, and none is made. `kinds` are other ways to set up tools.
     """
     chosen = set(only.split(",")) if only else set(type_of)
     with ExitStack() as stack:
@@ -92,7 +100,7 @@ def opened(times: int, only: str, place: str, *, plain: bool = True) -> Iterator
         compile_lamina()
         bench = Bench(disk, address, times, {})
         user = PlainUser.settled(disk / "plain-python") if plain else None
-        for name, kind in type_of.items():
+        for name, kind in {**type_of, **kinds}.items():
             if name != "lamina" and name not in chosen:
                 continue
             folder = disk / name.replace("+", "-").replace("|", "-")
@@ -104,7 +112,7 @@ def opened(times: int, only: str, place: str, *, plain: bool = True) -> Iterator
                 continue
             bench.tools[name] = tool
             stack.callback(tool.stop)
-            if user and kind in _PLAIN:
+            if user and name in _PLAIN:
                 account = stack.enter_context(group(f"{folder.name}-plain"))
                 plain = kind(disk / f"u-{folder.name}", account, address, tls, user)
                 bench.plain[name] = plain

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-__all__ = ["Figure", "group", "join", "kill_all", "measure", "median"]
+__all__ = ["Figure", "group", "join", "kill_all", "measure", "median", "members"]
 
 _ACCOUNTS = Path("/sys/fs/cgroup/cpuacct")
 _KB = 1024
@@ -64,7 +64,7 @@ def group(name: str = "") -> Iterator[Path | None]:
 def kill_all(folder: Path, patience_s: float = 10) -> None:
     """End every process of a group, politely first. Only what was started in it is there."""
     deadline = time.monotonic() + patience_s
-    while pids := _members(folder):
+    while pids := members(folder):
         late = time.monotonic() > deadline
         for pid in pids:
             try:
@@ -90,9 +90,14 @@ def measure(
     *,
     stdin: str = os.devnull,
     timeout_s: float = 600,
+    to_the_end: bool = False,
 ) -> Figure:
-    """Run one command to its end. Raises: RuntimeError (it failed; its words are in the message)."""
+    """Run one command to its end. Raises: RuntimeError (it failed; its words are in the message).
+
+    With `to_the_end` the CPU counts until all that it left in the group has ended, too.
+    """
     before = _usage_s(account)
+    known = set(members(account)) if account and to_the_end else set()
     with open(stdin, "rb") as source:
         started = time.perf_counter()
         process = subprocess.Popen(
@@ -112,6 +117,8 @@ def measure(
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{' '.join(argv)}: {said.decode(errors='replace')[-2000:]}")
+    if account and to_the_end:
+        _wait_for_rest(account, known)
     own_s = usage.ru_utime + usage.ru_stime
     return Figure(
         wall_s,
@@ -119,6 +126,14 @@ def measure(
         max(watch.resident, usage.ru_maxrss * 1024),
         watch.anonymous,
     )
+
+
+def _wait_for_rest(account: Path, known: set[int], patience_s: float = 30) -> None:
+    deadline = time.monotonic() + patience_s
+    while set(members(account)) - known:
+        if time.monotonic() > deadline:
+            raise RuntimeError("what the command left behind does not end")
+        time.sleep(_EVERY_S)
 
 
 @contextmanager
@@ -156,7 +171,7 @@ class _Watch:
     def _look(self) -> None:
         while not self._over.wait(_EVERY_S):
             resident = anonymous = 0
-            for pid in [self.pid] if self.account is None else _members(self.account):
+            for pid in [self.pid] if self.account is None else members(self.account):
                 try:
                     with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
                         rows = dict(row.split(b":", 1) for row in file.read().splitlines()[1:])
@@ -169,7 +184,7 @@ class _Watch:
             self.anonymous = max(self.anonymous, anonymous * _KB)
 
 
-def _members(folder: Path) -> list[int]:
+def members(folder: Path) -> list[int]:
     """Give the processes of a group and of the groups inside it."""
     found: list[int] = []
     for top, _, _ in os.walk(folder):

@@ -7,7 +7,9 @@ import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from types import MappingProxyType
 
+from bench.engines import Engine
 from bench.layers_turns import Bench, opened
 from bench.results import machine, write_parts, write_section
 
@@ -25,11 +27,12 @@ def run(
     tools: str = "",
     notes: Sequence[str] = (),
     plain: bool = True,
+    kinds: Mapping[str, type[Engine]] = MappingProxyType({}),
 ) -> None:
     """Measure what the command line names of `rows`: by name, what measures it and which images.
 
     `tools` are the peers, all where it is empty; `notes` stand above the tables; `plain`: with a plain
-    user at hand. Exits with a message where something named does not exist, or without root.
+    user at hand; `kinds` are other ways to set up tools. Exits with a message where something named does not exist, or without root.
     """
     asked = _arguments(about, tools)
     if asked.list:
@@ -44,7 +47,9 @@ def run(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is put away
     lines: list[str] = []
     with ExitStack() as stack:
-        bench = stack.enter_context(opened(asked.times, asked.only, asked.place, plain=plain))
+        bench = stack.enter_context(
+            opened(asked.times, asked.only, asked.place, plain=plain, kinds=kinds)
+        )
         for name in wanted:
             step, images = rows[name]
             lines += _measured(bench, name, step, asked.images or images)
