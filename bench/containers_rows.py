@@ -72,7 +72,7 @@ def detach(bench: Bench, images: Sequence[str]) -> list[str]:
         tool.quietly(tool.run("rm", "-f", name))
         return figure
 
-    lines = _compared(bench, "`run -d`", tools, step, _HALF)
+    lines = _compared(bench, "`run -d`", tools, step, _NONE)
     _stop(tools)
     return ["### In the background", "", *lines]
 

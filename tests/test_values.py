@@ -192,6 +192,34 @@ class StandardTint(enum.StrEnum):
     BLUE = "blue"
 
 
+class Level(values.IntEnum):
+    LOW = 1
+    HIGH = 5
+
+
+class StandardLevel(enum.IntEnum):
+    LOW = 1
+    HIGH = 5
+
+
+def test_members_that_are_numbers_are_like_those_of_an_enum():
+    for kind in (Level, StandardLevel):
+        assert [member.name for member in kind] == ["LOW", "HIGH"]
+        assert kind(5) is kind.HIGH
+        assert kind.LOW == 1
+        assert kind.HIGH > kind.LOW
+        assert kind["LOW"] is kind.LOW
+        with pytest.raises(KeyError):
+            kind["__doc__"]
+        assert f"{kind.HIGH} {kind.HIGH!s}" == "5 5"
+        assert repr(kind.HIGH) == f"<{kind.__name__}.HIGH: 5>"
+        assert kind.HIGH.to_bytes(1, "big") == b"\5"
+        assert len({kind.LOW, 1, kind.HIGH}) == 2
+        assert pickle.loads(pickle.dumps(kind.HIGH)) is kind.HIGH
+        with pytest.raises(ValueError, match="2 is not a valid"):
+            kind(2)
+
+
 def test_members_are_like_those_of_an_enum():
     for kind in (Tint, StandardTint):
         assert [member.name for member in kind] == ["RED", "BLUE"]

@@ -1,6 +1,6 @@
 """What values are made of: the standard library's class makers, for a fraction of their price.
 
-`dataclass`, `field`, `replace`, `NamedTuple`, `Protocol`, `Enum` and `StrEnum` mean what they mean in
+`dataclass`, `field`, `replace`, `NamedTuple`, `Protocol`, `Enum`, `IntEnum` and `StrEnum` mean what they mean in
 `dataclasses`, `typing` and `enum`, and to a type checker they are those. At run time they are made
 here: importing the originals (with re, copy, inspect behind them) and letting them compile a dozen
 functions a class took half of what `lamina images` costs. Methods that depend on the fields are
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
-__all__ = ["Enum", "NamedTuple", "Protocol", "StrEnum", "dataclass", "field", "replace"]
+__all__ = ["Enum", "IntEnum", "NamedTuple", "Protocol", "StrEnum", "dataclass", "field", "replace"]
 
 
 class _Missing:
@@ -366,7 +366,8 @@ class _EnumMaker(type):
         made: Any = super().__new__(cls, name, bases, scope)
         made._members = {}
         for key, value in rows.items():
-            member = str.__new__(made, value) if issubclass(made, str) else object.__new__(made)
+            plain = next((kind for kind in (str, int) if issubclass(made, kind)), None)
+            member = plain.__new__(made, value) if plain else object.__new__(made)
             member.__dict__.update(name=key, value=value)
             made._members[value] = member
             setattr(made, key, member)
@@ -378,6 +379,13 @@ class _EnumMaker(type):
             return cls._members[value]
         except KeyError:
             raise ValueError(f"{value!r} is not a valid {cls.__name__}") from None
+
+    def __getitem__(cls, name: str) -> Any:
+        """Give the member of that name. Raises: KeyError."""
+        member = cls.__dict__[name]
+        if member not in cls._members.values():
+            raise KeyError(name)
+        return member
 
     def __iter__(cls) -> Iterator[Any]:
         return iter(cls._members.values())
@@ -402,6 +410,13 @@ class _Enum(metaclass=_EnumMaker):
         return f"{type(self).__name__}.{self.name}"
 
 
+class _IntEnum(_Enum, int):
+    """Members that are numbers too."""
+
+    __str__ = int.__repr__
+    __hash__ = int.__hash__
+
+
 class _StrEnum(_Enum, str):  # noqa: SLOT000 - a member keeps its name
     """Members that are texts too."""
 
@@ -411,9 +426,9 @@ class _StrEnum(_Enum, str):  # noqa: SLOT000 - a member keeps its name
 
 if TYPE_CHECKING:
     from dataclasses import dataclass, field, replace
-    from enum import Enum, StrEnum
+    from enum import Enum, IntEnum, StrEnum
     from typing import NamedTuple, Protocol
 else:
     dataclass, field, replace = _dataclass, _field, _replace
-    Enum, NamedTuple, StrEnum = _Enum, _NamedTuple, _StrEnum
+    Enum, IntEnum, NamedTuple, StrEnum = _Enum, _IntEnum, _NamedTuple, _StrEnum
     Protocol = object  # nobody asks at run time whether somebody fulfils one

@@ -16,6 +16,9 @@ HEAVY = {
 # What the standard library's own convenience costs: a third of a short command. See decision 1.
 DEAR = {"typing", "re", "enum", "dataclasses", "inspect", "json", "hashlib", "copy", "warnings"}
 
+# What the console script has stand-ins for, and what those would load. See `cli.light`.
+STOOD_IN = {"enum", "reprlib", "selectors", "keyword"}
+
 SAY_MODULES = """
 import sys
 from lamina.cli.main import main
@@ -25,6 +28,17 @@ except SystemExit as stop:
     code = stop.code
 print("\\0" + " ".join(sorted(sys.modules)))
 sys.exit(code)
+"""
+
+
+SAY_MODULES_OF_THE_SCRIPT = """
+import os, sys
+def leave(code):
+    print("\\0" + " ".join(sorted(sys.modules)), flush=True)
+    leave_at_once(code)
+leave_at_once, os._exit = os._exit, leave
+from lamina.cli.main import run
+run()
 """
 
 
@@ -83,6 +97,15 @@ def test_reading_an_image_loads_nothing_heavy_either(
     others = ("lamina.runtime", "lamina.remote", "lamina.image", "lamina.hub")
     assert not [name for name in loaded if name.startswith(tuple(f"{o}." for o in others))]
     assert "lamina.layer.seal" not in loaded
+
+
+@pytest.mark.parametrize("words", [["images"], ["ps"], ["--help"]])
+def test_the_script_loads_no_module_for_a_name_or_two(environ: dict[str, str], words: list[str]):
+    said = run(environ, "-S", "-c", SAY_MODULES_OF_THE_SCRIPT, *words)
+    loaded = set(said.partition("\0")[2].split())
+    assert "lamina.cli.light" in loaded
+    assert not loaded & (HEAVY | DEAR | STOOD_IN) - {"ssl", "ctypes"}  # stand-ins, too
+    assert "_ctypes" not in loaded
 
 
 def test_importing_lamina_loads_nothing_but_itself(environ: dict[str, str]):

@@ -1,4 +1,5 @@
 import io
+import os
 
 import pytest
 from tests.images import tiny
@@ -7,6 +8,7 @@ from lamina.engine.archives import ImportRequest
 from lamina.engine.creation import create
 from lamina.engine.engine import Engine
 from lamina.engine.local import ImageUnknown
+from lamina.engine.removal import sweep
 from lamina.engine.requests import CreateRequest, VolumeMount
 from lamina.errors import Invalid
 
@@ -44,3 +46,24 @@ def test_nothing_is_left_of_a_container_that_could_not_be_made(shelf: Engine, mo
         create(shelf, CreateRequest("tiny", mounts=(VolumeMount("volume", "-x", "/v"),)))
     assert shelf.containers.register.ids() == []
     assert list(shelf.snapshotter) == []
+
+
+def test_only_what_is_to_stay_waits_for_the_disk(shelf: Engine, monkeypatch):
+    create(shelf, CreateRequest("tiny", auto_remove=True))  # what the first one makes beside
+    waits: list[int] = []
+    monkeypatch.setattr(os, "fsync", waits.append)
+    passing = create(shelf, CreateRequest("tiny", auto_remove=True))
+    assert not waits
+    assert shelf.containers.record(passing.id) == passing
+    create(shelf, CreateRequest("tiny"))
+    assert waits
+
+
+def test_a_passing_container_that_a_power_cut_spoilt_was_never_there(shelf: Engine):
+    record = create(shelf, CreateRequest("tiny", auto_remove=True))
+    with open(f"{record.folder}/container.json", "r+b") as file:
+        file.truncate(0)  # its name was on the disk already, its bytes were not
+    assert [row.id for row in shelf.containers.list(all=True)] == []
+    assert sweep(shelf) == (record.id,)
+    assert list(shelf.snapshotter) == []
+    create(shelf, CreateRequest("tiny", name=record.name))

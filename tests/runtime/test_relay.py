@@ -10,7 +10,7 @@ from lamina.runtime.process import Started
 from lamina.runtime.relay import Client, Pipes, Relay
 
 
-def serve(tmp_path, program: str, *, operate=None, stdin: bool = True):
+def serve(tmp_path, program: str, *, operate=None, stdin: bool = True, at_rest=None):
     """Run `program` behind a relay; give our end of an attached connection and the thread."""
     ours, theirs = socket.socketpair()
     pipes = Pipes(terminal=False, stdin=stdin)
@@ -23,7 +23,11 @@ def serve(tmp_path, program: str, *, operate=None, stdin: bool = True):
     started = Started(child.pid, child.pid)
     pipes.started(started, stdin=stdin)
     relay = Relay(
-        listen(f"{tmp_path}/s"), operate, log=LogWriter(f"{tmp_path}/log"), stdin_once=True
+        listen(f"{tmp_path}/s"),
+        operate,
+        log=LogWriter(f"{tmp_path}/log"),
+        stdin_once=True,
+        at_rest=at_rest,
     )
     client = Client(theirs)
     client.attach(frozenset(Stream))
@@ -51,6 +55,23 @@ def collect(ours: socket.socket) -> dict[Stream, bytes]:
         for stream, payload in split_frames(buffer):
             got[stream] = got.get(stream, b"") + payload
     return got
+
+
+def test_what_can_wait_is_done_once_when_nothing_happens(tmp_path):
+    rests: list[str] = []
+    rested = threading.Event()
+
+    def rest() -> None:
+        rests.append("rest")
+        rested.set()
+
+    ours, thread = serve(tmp_path, "cat", at_rest=rest)
+    assert rested.wait(60)
+    ours.sendall(frame(Stream.STDIN, b"typed") + frame(Stream.STDIN, b""))
+    assert collect(ours)[Stream.STDOUT] == b"typed"
+    thread.join()
+    assert rests == ["rest"]
+    ours.close()
 
 
 def test_what_is_typed_comes_back_and_is_logged(tmp_path):

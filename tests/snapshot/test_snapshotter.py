@@ -97,6 +97,36 @@ def test_the_new_upper_directory_is_what_the_images_root_is(layers):
     assert os.stat(shots.stack("c2").upper).st_mtime == 5
 
 
+def facts(path: str) -> tuple[int, int, int, int]:
+    row = os.stat(path)
+    return row.st_mode, row.st_uid, row.st_gid, row.st_mtime_ns
+
+
+def test_the_images_root_is_looked_up_once_and_kept_as_a_note(layers, monkeypatch):
+    us = os.geteuid(), os.getegid()
+    root = Piece("./", directory=True, mode=0o2751, mtime=77, uid=us[0], gid=us[1])
+    pile = seal(layers, tar([root]))
+    first = snapshotter(layers).prepare("c1", pile)
+    monkeypatch.setattr(Layers, "open", None)  # the layer is not even opened any more
+    second = snapshotter(layers).prepare("c2", pile)
+    assert facts(second.upper) == facts(first.upper)
+    assert (facts(second.upper)[0] & 0o7777, facts(second.upper)[3]) == (0o2751, 77_000_000_000)
+
+
+def test_a_root_with_attributes_or_a_note_of_nonsense_is_looked_up_again(layers):
+    root = Piece("./", directory=True, mode=0o700, mtime=77, xattrs=(("user.word", "x"),))
+    pile = seal(layers, tar([root]))
+    for key in ("c1", "c2"):
+        stack = snapshotter(layers).prepare(key, pile)
+        assert os.getxattr(stack.upper, "user.word") == b"x"
+    plain = seal(layers, tar([Piece("./", directory=True, mode=0o711, mtime=5)]))
+    checks = Checks(f"{layers.root}/run")
+    for words in (b"", b"1 2 3", b"one two three four"):
+        checks._note(f"root-{plain[0].hex}", words)
+        stack = snapshotter(layers).prepare(f"n{len(words)}", plain)
+        assert facts(stack.upper)[0] & 0o7777 == 0o711
+
+
 def test_a_snapshotter_says_which_driver_and_why(layers):
     shots = snapshotter(layers)
     assert (shots.name, shots.reason) == ("sealed", "why")

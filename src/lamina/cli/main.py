@@ -23,12 +23,17 @@ __all__ = ["main", "run"]
 _DEBUG = "LAMINA_DEBUG"
 _FAILED = 1
 _FLAG_WRONG = 125
+_SELDOM = 20_000  # objects more than before
 
 
 def run() -> None:
     """Be the console script: run `main` on this process's words and end with its code."""
-    from lamina.cli.startup import postpone
+    from gc import set_threshold
 
+    from lamina.cli.startup import lighten, postpone
+
+    set_threshold(_SELDOM, 20, 20)  # looking for cycles takes 3 % of a short command
+    lighten()
     postpone("ssl")  # http.client imports it for addresses we may not have
     _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):

@@ -138,7 +138,8 @@ class Containers:
                 self._engine, record, runtime_of(self._engine, record), stdin=stdin
             )
         finally:
-            self._engine.networks.release()
+            if "networks" in self._engine.__dict__:  # or none was held
+                self._engine.networks.release()
 
     def update(self, name: str, limits: "Limits", policy: "RestartPolicy | None" = None) -> None:
         """Change the limits that `limits` names, and the restart policy. See `engine.updating`."""

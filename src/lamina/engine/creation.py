@@ -77,8 +77,10 @@ def _create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
             networks=networks,
             folder=folder,
         )
-        engine.snapshotter.prepare(container, record.diff_ids)
-        engine.containers.files.save(record)
+        # What ends with its process is not worth waiting for the disk: a power cut ends it, too.
+        durable = not request.auto_remove
+        engine.snapshotter.prepare(container, record.diff_ids, durable=durable)
+        engine.containers.files.save(record, durable=durable)
         _keep_image(engine, image)
     except BaseException:
         take_back(engine, container, folder, name)

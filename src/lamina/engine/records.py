@@ -131,11 +131,12 @@ class Records:
     def __init__(self, folder: str) -> None:
         self.folder = folder
 
-    def save(self, record: ContainerRecord) -> None:
-        """Write the record, whole or not at all."""
+    def save(self, record: ContainerRecord, *, durable: bool = True) -> None:
+        """Write the record, whole or not at all; not `durable`, a power cut may spoil it."""
         from lamina.stream.files import replace
 
-        replace(f"{self.folder}/{record.id}/{RECORD}", encode(record.to_json()), mode=0o600)
+        path = f"{self.folder}/{record.id}/{RECORD}"
+        replace(path, encode(record.to_json()), mode=0o600, durable=durable)
 
     def load(self, container: str) -> ContainerRecord | None:
         """Read one record; None when it is gone or was never finished."""

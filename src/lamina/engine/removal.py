@@ -114,7 +114,11 @@ def _name_of(engine: "Engine", container: str) -> str:
 
 
 def _is_whole(engine: "Engine", container: str) -> bool:
-    return os.path.exists(f"{engine.containers.register.folder}/{container}/{RECORD}")
+    """Tell whether there is a record; a power cut may leave an empty one of a `--rm` container."""
+    try:
+        return os.stat(f"{engine.containers.register.folder}/{container}/{RECORD}").st_size > 0
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _put_away(engine: "Engine", container: str) -> None:

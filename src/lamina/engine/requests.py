@@ -160,7 +160,7 @@ def signal_number(text: str) -> int:
         return int(word)
     base, plus, offset = word.partition("+")
     found = getattr(signal, f"SIG{base}", None)
-    if isinstance(found, signal.Signals) and (not plus or offset.isdigit()):
+    if isinstance(found, int) and not base.startswith("_") and (not plus or offset.isdigit()):
         return int(found) + int(offset or 0)
     raise Invalid(f"Invalid signal: {text}", hint="`kill -l` lists the names")
 

@@ -390,7 +390,7 @@ def _write(path: str, text: str) -> None:
         os.close(fd)
 
 
-def signal_all(pids: Sequence[int], number: signal.Signals) -> None:
+def signal_all(pids: Sequence[int], number: "signal.Signals") -> None:
     """Send a signal to each process that is still there."""
     for pid in pids:
         with suppress(ProcessLookupError):

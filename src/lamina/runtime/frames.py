@@ -8,9 +8,9 @@ endian), the payload, as Docker frames its streams.
 import os
 import socket
 import struct
-from enum import IntEnum
 
 from lamina.errors import Unavailable
+from lamina.values import IntEnum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

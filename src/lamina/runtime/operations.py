@@ -72,19 +72,19 @@ def _wait(_shim: "Shim", _request: Document, client: Client) -> Answer:
 
 
 def _signal(shim: "Shim", request: Document, _client: Client) -> Answer:
-    number = signal.Signals(int(request["number"]))
+    number = int(request["number"])
     if request.get("final"):
         shim.keeper.stopped = True
         shim.record(stopped=True)
         if shim.started is None:  # between two lives
             return {}, ()
-    if number is signal.SIGKILL and shim.paused:
+    if number == signal.SIGKILL and shim.paused:
         _set_frozen(shim, frozen=False)
     try:
         os.kill(shim.pid(), number)
     except ProcessLookupError as error:
         raise Invalid(ENDED) from error
-    shim.diary.note("kill", signal=str(int(number)))
+    shim.diary.note("kill", signal=str(number))
     return {}, ()
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Answer", "Attendant", "Client", "Pipes", "Relay"]
 
 _PIECE = 32 << 10
+_REST_MS = 200
 _HIGH_WATER = 256 << 10
 _REQUEST_LIMIT = 1 << 20
 
@@ -145,7 +146,9 @@ class Relay:
         *,
         log: LogWriter | None,
         stdin_once: bool,
+        at_rest: Callable[[], None] | None = None,
     ) -> None:
+        """`at_rest` is called once, when nothing has happened for a while."""
         self.listener = listener
         self.clients: dict[int, Client] = {}
         self.pipes: Pipes | None = None
@@ -153,6 +156,7 @@ class Relay:
         self._operate = operate
         self._log = log
         self._stdin_once = stdin_once
+        self._at_rest = at_rest
         self.health: Health | None = None
         self.attendants: tuple[Attendant, ...] = ()
         self._typed = bytearray()
@@ -255,6 +259,13 @@ class Relay:
             flags_of[self.pipes.input] = flags_of.get(self.pipes.input, 0) | select.POLLOUT
         for fd, flags in flags_of.items():
             poller.register(fd, flags)
+        if self._at_rest:
+            found = poller.poll(_REST_MS if timeout is None else min(timeout, _REST_MS))
+            if found:
+                return dict(found)
+            rest, self._at_rest = self._at_rest, None
+            rest()
+            return {}
         return dict(poller.poll(timeout))
 
     def _serve(self, ready: dict[int, int]) -> None:

@@ -67,7 +67,7 @@ _ALL_STREAMS = frozenset(Stream)
 
 
 def _load() -> None:
-    """Import now what is needed later: an upgrade may change the files under a running shim."""
+    """Import what is needed later: an upgrade may change the files under a shim that runs for long."""
     from lamina.runtime import console, execs, health, join
 
     del console, execs, health, join
@@ -82,7 +82,6 @@ def main() -> None:
     with os.fdopen(REQUEST_FD, "rb") as stream:
         request = decode(stream.read(), what="request")
     starter = Client(socket.socket(fileno=ATTACH_FD))
-    _load()
     os.setsid()
     layers = SharedLayers(request["run_root"])
     host_mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
@@ -291,6 +290,7 @@ class Shim:
             lambda asked, client: operate(self, asked, client),
             log=log,
             stdin_once=self.request["stdin_once"],
+            at_rest=_load,
         )
         relay.clients = clients
         relay.health = self._health()

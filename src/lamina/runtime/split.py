@@ -5,7 +5,6 @@ ours alone and has one thread; what it keeps open is closed, and its words in `p
 """
 
 import _thread
-import ctypes
 import gc
 import os
 import sys
@@ -69,4 +68,8 @@ def retitle(*words: str) -> None:
     if not start or room <= 0:  # hidden from us
         return
     text = b"".join(word.encode() + b"\0" for word in words)[: room - 1]
-    ctypes.memmove(start, text.ljust(room, b"\0"), room)
+    memory = os.open("/proc/self/mem", os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.pwrite(memory, text.ljust(room, b"\0"), start)
+    finally:
+        os.close(memory)

@@ -18,6 +18,7 @@ __all__ = ["Checks"]
 
 _BOOT_ID: "Final" = "/proc/sys/kernel/random/boot_id"
 _MANY: "Final" = 4096
+_FACTS: "Final" = 4
 _OPAQUE, _PLAIN = b" opaque", b" plain"
 
 
@@ -42,6 +43,21 @@ class Checks:
             self._note(path, found)
         self._known[path] = found
         return found.endswith(_OPAQUE)
+
+    def root(self, name: str) -> tuple[int, int, int, int] | None:
+        """Give mode, owner, group and time of the root directory of the pile `name`, where noted.
+
+        What a pile has is told by its digests, so such a note stays true.
+        """
+        words = self._noted(name).split()
+        if len(words) != _FACTS or not all(word.lstrip(b"-").isdigit() for word in words):
+            return None
+        mode, uid, gid, time_ns = map(int, words)
+        return mode, uid, gid, time_ns
+
+    def note_root(self, name: str, facts: tuple[int, int, int, int]) -> None:
+        """Note what `root` gives: a root without extended attributes."""
+        self._note(name, b"%d %d %d %d" % facts)
 
     def _mark(self, path: str) -> bytes:
         """Say what would be another if the file, or anything in it, were another."""

@@ -4,10 +4,7 @@ import os
 
 from lamina.errors import Invalid, Unsupported
 from lamina.snapshot.checks import Checks
-from lamina.snapshot.copied import CopiedDriver
-from lamina.snapshot.sealed import SealedDriver
 from lamina.snapshot.snapshotter import Snapshotter, Surroundings
-from lamina.snapshot.unpacked import UnpackedDriver
 from lamina.values import dataclass
 
 TYPE_CHECKING = False
@@ -117,11 +114,22 @@ def choose(settings: "Settings", layers: "Layers", probe: Probe | None = None) -
     reason, most = found.reason, settings.max_lowers
     rootless = probe.in_namespace or not probe.root_user
     checks = Checks(f"{settings.run_root}/checked")
-    drivers: dict[str, Driver] = {
-        "sealed": SealedDriver(layers, checks, reason, most),
-        "unpacked": UnpackedDriver(layers, checks, reason, rootless, not probe.one_owner, most),
-        "copied": CopiedDriver(layers, reason, rootless, not probe.one_owner),
-    }
+
+    def driver(name: str) -> "Driver":
+        if name == "sealed":
+            from lamina.snapshot.sealed import SealedDriver
+
+            return SealedDriver(layers, checks, reason, most)
+        if name == "unpacked":
+            from lamina.snapshot.unpacked import UnpackedDriver
+
+            return UnpackedDriver(layers, checks, reason, rootless, not probe.one_owner, most)
+        if name == "copied":
+            from lamina.snapshot.copied import CopiedDriver
+
+            return CopiedDriver(layers, reason, rootless, not probe.one_owner)
+        raise KeyError(name)
+
     surroundings = Surroundings(
         settings.run_root,
         userxattr=rootless,
@@ -130,7 +138,7 @@ def choose(settings: "Settings", layers: "Layers", probe: Probe | None = None) -
         by_loop=found.by_loop,
         metacopy=probe.kernel >= _METACOPY and not rootless,
     )
-    return Snapshotter(layers, surroundings, drivers[found.name], tuple(drivers.values()), checks)
+    return Snapshotter(layers, surroundings, driver(found.name), driver, checks)
 
 
 def _is_by_loop(settings: "Settings", probe: Probe) -> bool:

@@ -6,7 +6,7 @@ Nothing here mounts: a `Stack` says what lies on what, `mounts` what to do about
 import errno
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 
 from lamina.errors import AlreadyExists, Corrupt, Invalid, LaminaError, NotFound, Unavailable
@@ -118,14 +118,14 @@ class Snapshotter:
         layers: "Layers",
         surroundings: Surroundings,
         chosen: Driver,
-        drivers: Sequence[Driver] = (),
+        other: Callable[[str], Driver] | None = None,
         checks: "Checks | None" = None,
     ) -> None:
         self._layers = layers
         self._surroundings = surroundings
         self._chosen = chosen
         self._checks = checks or Checks(f"{surroundings.run_root}/checked")
-        self._drivers = {driver.name: driver for driver in (*drivers, chosen)}
+        self._other = other
         self._active = f"{layers.root}/snapshots/active"
         self.frozen = Frozen(layers)
         self._empty = tuple(f"{layers.root}/snapshots/{name}" for name in ("empty", "empty2"))
@@ -164,10 +164,10 @@ class Snapshotter:
         """
         self._chosen.ready(tuple(diff_ids))
 
-    def prepare(self, key: str, diff_ids: Sequence[Digest]) -> Stack:
+    def prepare(self, key: str, diff_ids: Sequence[Digest], *, durable: bool = True) -> Stack:
         """Make an empty writable layer named `key` on top of the pile; give the stack.
 
-        Appears whole or not at all. Raises: SnapshotExists, LayerUnknown, DiskFull.
+        Appears whole or not at all; not `durable`, a power cut may leave half of it. Raises: SnapshotExists, LayerUnknown, DiskFull.
         """
         path = self._path(key)
         if os.path.exists(path):
@@ -182,9 +182,9 @@ class Snapshotter:
             if self._chosen.fill(f"{place}/upper", pile):
                 os.mkdir(f"{place}/work", 0o700)
                 self._copy_root(f"{place}/upper", pile)
-            replace(f"{place}/snapshot.json", encode(record))
+            replace(f"{place}/snapshot.json", encode(record), durable=durable)
             try:
-                publish(place, path)
+                publish(place, path, durable=durable)
             except OSError as error:
                 if error.errno in _TAKEN:
                     raise SnapshotExists(f"a snapshot {key!r} exists already") from error
@@ -316,7 +316,7 @@ class Snapshotter:
         try:
             with open(f"{path}/snapshot.json", "rb") as file:
                 record = decode(file.read(), what=f"{path}/snapshot.json")
-            driver = self._drivers[record["driver"]]
+            driver = self._driver(record["driver"])
             pile = tuple(Digest.parse(text) for text in record["diff_ids"])
         except FileNotFoundError as error:
             raise SnapshotUnknown(f"there is no snapshot {key!r}") from error
@@ -326,6 +326,15 @@ class Snapshotter:
                 hint="remove the container with `lamina rm --force`",
             ) from error
         return path, driver, pile
+
+    def _driver(self, name: str) -> Driver:
+        """Give the driver that prepared a snapshot. Raises: KeyError."""
+        if name == self._chosen.name:
+            return self._chosen
+        if self._other is None:
+            raise KeyError(name)
+        other: Driver = self._other(name)
+        return other
 
     def _stack(self, path: str, lowers: tuple[Lower, ...]) -> Stack:
         work = f"{path}/work"
@@ -337,6 +346,12 @@ class Snapshotter:
 
     def _copy_root(self, upper: str, pile: Sequence[Digest]) -> None:
         """Give `upper` what the image's `/` has: overlayfs shows the topmost directory's own."""
+        if not pile:
+            return
+        name = f"root-{chain_id(pile).hex}"
+        noted = self._checks.root(name)
+        if noted and _dressed(upper, noted, owners=self._surroundings.owners):
+            return
         from lamina.layer.maker import dress
         from lamina.layer.view import Tree
 
@@ -347,10 +362,12 @@ class Snapshotter:
                 if not layers[0].implied_root:
                     break
             root = Tree.of(layers).lookup(b"")
-            if root is None:  # an image without layers
+            if root is None:
                 return
             where = self._surroundings
             dress(upper, root, owners=where.owners, privileged=not where.userxattr)
+            if not root.has_xattrs:
+                self._checks.note_root(name, (root.mode, root.uid, root.gid, root.mtime_ns))
 
     def _lower_mount(self, lower: Lower) -> Mount:
         name = os.path.basename(lower.path)[:_SHORT]
@@ -367,6 +384,21 @@ class Snapshotter:
                 os.mkdir(path, 0o755)
             except FileExistsError:
                 continue
+
+
+def _dressed(folder: str, facts: tuple[int, int, int, int], *, owners: bool) -> bool:
+    """Give a folder of ours mode, owner and time; False where the owner has no place here."""
+    mode, uid, gid, time_ns = facts
+    if (uid, gid) != ((os.geteuid(), os.getegid()) if owners else (0, 0)):
+        if not owners:
+            return False
+        try:
+            os.chown(folder, uid, gid)
+        except OSError:
+            return False
+    os.chmod(folder, mode)
+    os.utime(folder, ns=(time_ns, time_ns))
+    return True
 
 
 def _measure(changed: Changed) -> tuple[int, int]:

@@ -191,17 +191,24 @@ def together(*steps: Callable[[], object]) -> None:
         raise failures[0]
 
 
-def publish(temporary: str, path: str) -> None:
-    """Give a finished, fsynced file (or directory) its visible name, replacing a file there."""
+def publish(temporary: str, path: str, *, durable: bool = True) -> None:
+    """Give a finished, fsynced file (or directory) its visible name, replacing a file there.
+
+    Without `durable` a power cut may take it back.
+    """
     os.rename(temporary, path)
-    sync_directory(os.path.dirname(path))
+    if durable:
+        sync_directory(os.path.dirname(path))
 
 
-def replace(path: str, data: bytes, *, mode: int = 0o644, beside: str = "") -> None:
+def replace(
+    path: str, data: bytes, *, mode: int = 0o644, beside: str = "", durable: bool = True
+) -> None:
     """Make `path` hold exactly `data`, atomically and durably; a reader sees old or new.
 
     The bytes are first written to `beside`, whose writers a lock of the caller's keeps apart: what
     a killed one left is overwritten. Without it, to a new file `path.<random>~`.
+    Not `durable`: nobody waits for the disk, and after a power cut any of it may be missing.
     Raises: DiskFull, Denied; then `path` is as it was.
     """
     temporary = beside or f"{path}.{fresh_name()}~"
@@ -211,10 +218,11 @@ def replace(path: str, data: bytes, *, mode: int = 0o644, beside: str = "") -> N
         try:
             try:
                 write_all(fd, data)
-                os.fsync(fd)
+                if durable:
+                    os.fsync(fd)
             finally:
                 os.close(fd)
-            publish(temporary, path)
+            publish(temporary, path, durable=durable)
         except BaseException:
             _unlink_quietly(temporary)
             raise
