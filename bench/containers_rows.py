@@ -139,6 +139,7 @@ def memory(bench: Bench, images: Sequence[str]) -> list[str]:
     _stop(tools)
     ours = found["lamina"]
     said = [f"{name} {mb:.1f} MB" for name, mb in found.items()]
+    print(f"  {', '.join(said)}", flush=True)
     reached = ours <= min(_SHIM_MB, found.get("podman", 0.0) + _MORE_THAN_CONMON_MB)
     return [
         f"### Memory beside an idle container, {_IDLE} of them",

@@ -3,11 +3,15 @@ import pytest
 from lamina.runtime.oci import OciRuntime
 from lamina.runtime.process import Launch, StartFailed, Stdio
 
-CONFIG = {"process": {"args": ["x"]}}
-
 
 def launch(tmp_path, **facts) -> Launch:
-    values = {"config": CONFIG, "stdio": Stdio(), "enter": lambda: None, "terminal": False, **facts}
+    """Give a launch of a program that only the runtime can know: it lies below a mount of its own."""
+    config = {
+        "process": {"args": ["/later/x"], "cwd": "/", "env": []},
+        "root": {"path": str(tmp_path)},
+        "mounts": [{"destination": "/later", "type": "tmpfs", "source": "tmpfs"}],
+    }
+    values = {"config": config, "stdio": Stdio(), "enter": lambda: None, "terminal": False, **facts}
     return Launch("c", str(tmp_path), **values)
 
 

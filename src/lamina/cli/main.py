@@ -34,6 +34,9 @@ def run() -> None:
 
     set_threshold(_SELDOM, 20, 20)  # looking for cycles takes 3 % of a short command
     lighten()
+    from lamina.cli.code_cache import CodeCache
+
+    cache = CodeCache.install(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     postpone("ssl")  # http.client imports it for addresses we may not have
     _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
@@ -42,6 +45,7 @@ def run() -> None:
             utf8 = stream.encoding.lower() in ("utf-8", "utf8")
             stream.reconfigure(errors="surrogateescape" if utf8 else "backslashreplace")
     code = main(sys.argv[1:])
+    cache.keep()
     try:
         sys.stdout.flush()
         sys.stderr.flush()

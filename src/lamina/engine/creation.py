@@ -149,6 +149,8 @@ def _networks(engine: "Engine", request: CreateRequest) -> "Document":
         elif mode.partition(":")[0] == "pasta":
             _refuse_pasta()
         elif not stands_alone(mode):
+            from lamina.engine.network_addresses import check_places
+
             network = engine.networks.get(mode)
             if endpoint.ip or endpoint.ip6:
                 from lamina.engine.network_addresses import check_places

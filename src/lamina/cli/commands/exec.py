@@ -34,7 +34,6 @@ COMMAND = Command(
 def main(arguments: Arguments, context: Context) -> int:
     """Start it, pass its streams through, end with its exit code."""
     from lamina.cli.attaching import check_detach_keys, follow, need_terminal
-    from lamina.cli.creating import read_env_files, with_values
     from lamina.engine.requests import ExecRequest
 
     name, *command = arguments.positional
@@ -44,8 +43,12 @@ def main(arguments: Arguments, context: Context) -> int:
     if not detach:
         check_detach_keys(arguments.text("detach-keys"))
         need_terminal(context, terminal=terminal, stdin=stdin)
-    env = read_env_files(arguments.texts("env-file"), context.environ)
-    env += with_values(arguments.texts("env"), context.environ)
+    env: list[str] = []
+    if arguments.texts("env-file") or arguments.texts("env"):
+        from lamina.cli.creating import read_env_files, with_values  # with all that `run` needs
+
+        env += read_env_files(arguments.texts("env-file"), context.environ)
+        env += with_values(arguments.texts("env"), context.environ)
     request = ExecRequest(
         command=tuple(command),
         env=tuple(env),
