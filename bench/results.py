@@ -6,9 +6,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-__all__ = ["machine", "write_parts", "write_section"]
+__all__ = ["has_section", "machine", "write_parts", "write_section"]
 
 _FILE = Path(__file__).resolve().parent / "RESULTS.md"
+
+
+def has_section(title: str) -> bool:
+    """Tell whether there are results under that heading."""
+    return f"\n## {title}\n" in _FILE.read_text(encoding="utf-8")
 
 
 def write_section(title: str, lines: Sequence[str]) -> Path:

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from bench.engines import Engine
 from bench.layers_turns import Bench, opened
-from bench.results import machine, write_parts, write_section
+from bench.results import has_section, machine, write_parts, write_section
 
 __all__ = ["Row", "run"]
 
@@ -41,7 +41,7 @@ def run(
         return
     if os.geteuid():
         raise SystemExit("bench: needs root, for a loop-mounted disk, cold caches and daemons")
-    wanted = list(rows) if asked.row == "all" else [asked.row]
+    wanted = list(rows) if asked.row == "all" else asked.row.split(",")
     if unknown := set(wanted) - set(rows):
         raise SystemExit(f"bench: no row {', '.join(unknown)}; there are {', '.join(rows)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is put away
@@ -54,7 +54,7 @@ def run(
             step, images = rows[name]
             lines += _measured(bench, name, step, asked.images or images)
         head = _head(bench, asked.times, notes)
-    if asked.write and asked.row == "all":
+    if asked.write and (asked.row == "all" or not has_section(section)):
         print(f"written: {write_section(section, [*head, *lines])}")
     elif asked.write:
         again = [*lines[:2], f"Again: {head[0]}", "", *lines[2:]]
@@ -63,7 +63,7 @@ def run(
 
 def _arguments(about: str, tools: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=about)
-    parser.add_argument("row", nargs="?", default="all", help="one row, or all")
+    parser.add_argument("row", nargs="?", default="all", help="one row or several by comma, or all")
     parser.add_argument("images", nargs="*", help="only these images")
     parser.add_argument("--times", type=int, default=2, help="repetitions (default 2)")
     parser.add_argument(

@@ -305,9 +305,9 @@ def _load(path: str) -> Network | None:
 
 
 def _built_in(name: str, root: str) -> Network:
-    import hashlib
+    from lamina.spec.digest import Digest  # `hashlib` would load libcrypto
 
-    number = hashlib.sha256(f"{name} {root}".encode()).hexdigest()
+    number = Digest.of(f"{name} {root}".encode()).hex
     subnet = _BRIDGE_SUBNET if name == "bridge" else ""
     driver = "null" if name == "none" else name
     gateway = "172.17.0.1" if subnet else ""
