@@ -245,3 +245,7 @@ def test_the_abstract_collections_stay_where_they_are():
     code = "import collections.abc as first; import collections; print(collections.abc is first); "
     more = "collections.namedtuple; import collections.abc; import collections as real; print(real.abc is first, 'Counter' in vars(real))"
     assert run(LIGHTEN + code + more).split() == ["True"] * 3
+    early = "import collections; " + LIGHTEN  # as some systems' `site` does
+    assert (
+        run(early + "import collections.abc; print(collections.abc.Mapping.__name__)") == "Mapping"
+    )

@@ -73,7 +73,9 @@ def lighten() -> None:
         postpone(name, lambda names=names: names)  # type: ignore[misc]
     for name in ("ctypes", "socket"):
         postpone(name, lambda name=name: _of_kernel(name))  # type: ignore[misc]
-    sys.modules.setdefault("collections.abc", _collections_abc)  # what it is
+    # What it is. Where `collections` itself is loaded already (by `site`, say), nobody else would set this.
+    if sys.modules.setdefault("collections.abc", _collections_abc) is _collections_abc:
+        vars(sys.modules["collections"])["abc"] = _collections_abc
 
 
 def _of_kernel(name: str) -> Names:
