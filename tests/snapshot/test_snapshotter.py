@@ -103,7 +103,7 @@ def facts(path: str) -> tuple[int, int, int, int]:
 
 
 def test_the_images_root_is_looked_up_once_and_kept_as_a_note(layers, monkeypatch):
-    us = os.geteuid(), os.getegid()
+    us = (os.geteuid(), os.getegid()) if os.geteuid() == 0 else (0, 0)
     root = Piece("./", directory=True, mode=0o2751, mtime=77, uid=us[0], gid=us[1])
     pile = seal(layers, tar([root]))
     first = snapshotter(layers).prepare("c1", pile)

@@ -6,7 +6,6 @@ the content is kept: the container must start without the file.
 
 import os
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 
 from lamina.errors import Invalid, Unsupported
 from lamina.spec.bundle import MASKED, READ_ONLY
@@ -71,6 +70,8 @@ class Confinement(NamedTuple):
         patterns = ("*",) if value.upper() == "ALL" else _paths(value, option)
 
         def kept(paths: tuple[str, ...]) -> tuple[str, ...]:
+            from fnmatch import fnmatchcase  # with `re` and `enum`, which nobody else here wants
+
             return tuple(p for p in paths if not any(fnmatchcase(p, one) for one in patterns))
 
         return self._replace(masked=kept(self.masked), read_only=kept(self.read_only))
