@@ -22,7 +22,7 @@ _SIZE = {socket.AF_INET: 4, socket.AF_INET6: 16}
 _COLUMNS = 10
 
 
-def family_of(address: str) -> socket.AddressFamily:
+def family_of(address: str) -> "socket.AddressFamily":
     """Tell AF_INET6 from AF_INET by the look of an address or a subnet."""
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
@@ -32,7 +32,7 @@ def number(address: str) -> int:
     return int.from_bytes(socket.inet_pton(family_of(address), address), "big")
 
 
-def text(value: int, family: socket.AddressFamily = socket.AF_INET) -> str:
+def text(value: int, family: "socket.AddressFamily" = socket.AF_INET) -> str:
     """Write a number as an address."""
     return socket.inet_ntop(family, value.to_bytes(_SIZE[family], "big"))
 
