@@ -69,3 +69,17 @@ def test_a_user_finds_the_mounts_whoever_owns_the_way_to_them(lamina: Lamina, tm
 
 def test_a_working_folder_that_the_image_lacks_is_made(lamina: Lamina):
     assert lamina("run", "--rm", "-w", "/new/folder", "tiny", "pwd") == "/new/folder\n"
+
+
+def test_a_profile_that_it_cannot_give_is_refused_rather_than_forgotten(tmp_path):
+    config = runtime_config(
+        Bundle(apparmor="strict"),
+        ProcessSettings(("x",)),
+        Account(),
+        rootfs=str(tmp_path),
+        machine="x86_64",
+        kernel="6.1",
+    )
+    launch = Launch("c", str(tmp_path), config, Stdio(), lambda: None, terminal=False)
+    with pytest.raises(StartFailed, match="AppArmor"):
+        Bubblewrap("/bin/false").start(launch)

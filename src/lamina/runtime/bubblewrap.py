@@ -58,6 +58,11 @@ class Bubblewrap:
     def start(self, launch: Launch) -> Started:
         """Start the container's first process. Raises: StartFailed."""
         config = launch.config
+        if "apparmorProfile" in config["process"]:
+            raise StartFailed(
+                "bubblewrap cannot give a container an AppArmor profile",
+                hint="install crun or runc, or leave the profile out",
+            )
         check(config["root"]["path"], config["process"], config["mounts"])
         root = os.open(config["root"]["path"], os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         status, status_write = os.pipe()
