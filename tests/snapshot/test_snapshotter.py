@@ -28,9 +28,8 @@ def layers(tmp_path):
 def snapshotter(layers, **more):
     owners = os.geteuid() == 0
     surroundings = Surroundings("/run/l", owners=owners, **more)
-    return Snapshotter(
-        layers, surroundings, SealedDriver(layers, Checks(f"{layers.root}/run"), "why")
-    )
+    checks = Checks(f"{layers.root}/run")
+    return Snapshotter(layers, surroundings, SealedDriver(layers, checks, "why"), checks=checks)
 
 
 def test_sealed_layers_are_mounted_once_each_and_the_topmost_named_first(layers):
