@@ -8,7 +8,7 @@ WORKERS ?= 2
 BENCH ?= all
 TIMES ?= 2
 
-.PHONY: help demo test test-here test-plain lint bench soak fuzz clean setup
+.PHONY: help demo test test-here test-plain lint bench soak fuzz machines clean setup
 
 help:            ## Say what can be made
 	@grep -E '^[a-z-]+: .*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -44,6 +44,9 @@ soak: setup      ## Hours: all tests with a long version: properties, 1,000 kill
 
 fuzz: setup      ## Feed made-up tars and sealed files to the readers (SECONDS=600, SEED=, TARGET=)
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),600) $(if $(SEED),--seed $(SEED)) $(if $(TARGET),--target $(TARGET))
+
+machines: setup  ## Use lamina on other kernels and systems, in QEMU (MACHINES="bookworm trixie", ARGS=--tests)
+	@$(BIN)/python tools/machines/machines.py $(MACHINES) $(ARGS)
 
 clean:           ## Remove what the commands above made
 	@tools/clean.sh

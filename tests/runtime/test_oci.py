@@ -1,5 +1,11 @@
-import pytest
+import os
+import struct
+import subprocess
 
+import pytest
+from tests.containers import RUNTIMES, world
+
+from lamina.runtime import syscalls
 from lamina.runtime.oci import OciRuntime
 from lamina.runtime.process import Launch, StartFailed, Stdio
 
@@ -43,3 +49,28 @@ def test_a_runtime_that_never_sends_the_terminal_does_not_hold_us(tmp_path):
 def test_deleting_needs_no_program_to_be_there(tmp_path):
     OciRuntime("runc", "/nosuch").delete("c", str(tmp_path))
     OciRuntime("crun", "/nosuch").delete("c", str(tmp_path))
+
+
+def without_keyrings() -> None:
+    """Forbid add_key, request_key and keyctl, as the container would that this runs in."""
+    number = {"x86_64": 248, "aarch64": 217}[os.uname().machine]
+    lines = (
+        (0x20, 0, 0, 0),  # the call's number
+        (0x35, 0, 2, number),  # below the three
+        (0x35, 1, 0, number + 3),  # above
+        (0x06, 0, 0, 0x00050001),  # EPERM
+        (0x06, 0, 0, 0x7FFF0000),  # allowed
+    )
+    syscalls.install_filter(b"".join(struct.pack("=HBBI", *line) for line in lines))
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("runtime", [name for name in RUNTIMES if name != "bwrap"])
+def test_in_a_container_that_may_use_no_keyrings_one_runs(tmp_path, runtime):
+    with world(tmp_path, runtime=runtime) as lamina:
+        words = lamina.argv("run", "--rm", "--network", "none", "tiny", "echo", "inside")
+        done = subprocess.run(
+            words, env=lamina.environ, capture_output=True, text=True, check=False,
+            preexec_fn=without_keyrings,
+        )  # fmt: skip
+        assert done.stdout == "inside\n", done.stderr

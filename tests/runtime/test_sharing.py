@@ -8,7 +8,8 @@ from contextlib import suppress
 import pytest
 from tests.containers import RUNTIMES, eventually, world
 
-from lamina.runtime import cgroups
+from lamina.runtime import cgroups, sharing, syscalls
+from lamina.runtime.process import StartFailed
 
 
 @pytest.fixture(scope="module", params=RUNTIMES)
@@ -144,3 +145,14 @@ def test_groups_below_a_parent_of_ones_own_go_with_the_container(lamina):
                 with suppress(OSError):
                     os.rmdir(path)
     assert not left
+
+
+def test_where_no_namespaces_may_be_made_it_is_said_what_the_outer_container_lacks(monkeypatch):
+    def refuse(_flags):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(syscalls, "unshare", refuse)
+    with pytest.raises(StartFailed, match="as is usual in a container") as caught:
+        sharing.unshare({"bundle": {"pid": ""}})
+    assert "--privileged" in caught.value.hint
+    assert "pull, push" in StartFailed.wrap("cannot prepare", caught.value).hint

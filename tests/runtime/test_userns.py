@@ -44,6 +44,39 @@ def test_a_hint_is_always_given():
     assert userns.refusal_hint()
 
 
+@pytest.mark.parametrize(("number", "value"), [(0, "0"), (1, "0"), (2, "1")])
+def test_the_setting_that_refuses_is_named_with_what_works_without(
+    tmp_path, monkeypatch, number, value
+):
+    _, name, bad, good = userns._SYSCTLS[number]
+    assert value == bad
+    file = tmp_path / "setting"
+    file.write_text(f"{value}\n")
+    monkeypatch.setattr(userns, "_SYSCTLS", ((str(file), name, bad, good),))
+    assert f"sysctl -w {name}={good}" in userns.refusal_hint()
+    assert "pull, push" in userns.refusal_hint()
+
+
+@pytest.mark.parametrize(("mode", "words"), [("2", "seccomp=unconfined"), ("0", "run as root")])
+def test_a_filter_of_system_calls_is_told_of(tmp_path, monkeypatch, mode, words):
+    file = tmp_path / "status"
+    file.write_text(f"Name:\tx\nSeccomp:\t{mode}\n")
+    monkeypatch.setattr(userns, "_SYSCTLS", ())
+    monkeypatch.setattr(userns, "_STATUS", str(file))
+    assert words in userns.refusal_hint()
+    assert "pull, push" in userns.refusal_hint()
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_the_users_id_outside_is_known_inside_too(monkeypatch, inside):
+    monkeypatch.setattr(os, "geteuid", lambda: 0 if inside else 1000)
+    monkeypatch.delenv("LAMINA_ROOTLESS_UID", raising=False)
+    if inside:
+        assert userns.outer_uid() is None
+        monkeypatch.setenv("LAMINA_ROOTLESS_UID", "1000")
+    assert userns.outer_uid() == 1000
+
+
 @pytest.mark.root
 def test_root_stays_root():
     assert not userns.enter()

@@ -45,6 +45,8 @@ class OciRuntime:
             config = {**config, "annotations": {**config.get("annotations", {}), **compiled}}
         _write(f"{launch.folder}/config.json", encode(config))
         arguments = ["run", "--detach", "--bundle", launch.folder]
+        if not syscalls.has_keyrings():  # we are in a container: the new one cannot use them either
+            arguments.append("--no-new-keyring")
         return self._run(launch, arguments, launch.config["process"]["args"], "init")
 
     def execute(self, launch: Launch) -> Started:

@@ -68,6 +68,11 @@ class StartFailed(LaminaError):
         return StartFailed(f"{self.message}: {words}", hint=self.hint, exit_code=self.exit_code)
 
     @classmethod
+    def wrap(cls, what: str, error: Exception) -> "StartFailed":
+        """Tell what was being done when `error` came, with its hint where it has one."""
+        return cls(f"{what}: {error}", hint=getattr(error, "hint", ""))
+
+    @classmethod
     def unmapped(cls, words: str) -> "StartFailed":
         """Tell that the user asked for is not among those that this person's namespace maps."""
         return cls(

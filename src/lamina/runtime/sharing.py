@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from lamina.errors import LaminaError
-from lamina.runtime import cgroups, frames, syscalls
+from lamina.runtime import cgroups, frames, syscalls, userns
 from lamina.runtime.process import StartFailed
 from lamina.runtime.split import retitle
 from lamina.spec.bundle import Bundle
@@ -29,9 +29,18 @@ _SHM = "/dev/shm"  # noqa: S108 - a container's
 
 
 def unshare(request: Document) -> None:
-    """Leave the machine's mounts, and its processes where the container has some of its own."""
+    """Leave the machine's mounts, and its processes where the container has some of its own.
+
+    Raises: StartFailed (root in a container that may not).
+    """
     own_pids = 0 if request["bundle"]["pid"] else syscalls.CLONE_NEWPID
-    syscalls.unshare(syscalls.CLONE_NEWNS | own_pids)
+    try:
+        syscalls.unshare(syscalls.CLONE_NEWNS | own_pids)
+    except PermissionError as error:
+        raise StartFailed(
+            "this process may not make namespaces, as is usual in a container",
+            hint=f"start that container with `--privileged`; {userns.WITHOUT} without",
+        ) from error
 
 
 def go_on(request: Document) -> None:

@@ -94,7 +94,7 @@ def main() -> None:
         layers.acquire([_mount(row) for row in request["layers"]])
         sharing.unshare(request)
     except (LaminaError, OSError) as error:
-        refuse(starter, StartFailed(f"cannot prepare the container: {error}"))
+        refuse(starter, StartFailed.wrap("cannot prepare the container", error))
         layers.release()
         sys.exit(1)
     sharing.go_on(request)

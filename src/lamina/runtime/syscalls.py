@@ -42,6 +42,7 @@ __all__ = [
     "fsconfig_string",
     "fsmount",
     "fsopen",
+    "has_keyrings",
     "install_filter",
     "keep_capabilities",
     "load_device_program",
@@ -87,6 +88,7 @@ _OPENAT2: "Final" = 437
 _BPF: "Final" = {"x86_64": 321, "aarch64": 280}
 _BPF_LOAD, _BPF_ATTACH = 5, 8
 _CGROUP_DEVICE_PROGRAM, _CGROUP_DEVICE_ATTACH, _ALLOW_MULTI = 15, 6, 2
+_KEYCTL: "Final" = {"x86_64": 250, "aarch64": 219}
 _CAPSET: "Final" = {"x86_64": 126, "aarch64": 91}
 
 _FSCONFIG_SET_FLAG, _FSCONFIG_SET_STRING, _FSCONFIG_CREATE = 0, 1, 6
@@ -254,6 +256,13 @@ def install_filter(program: bytes) -> None:
 
     value = Program(len(program) // 8, program)
     _prctl(_PR_SET_SECCOMP, ctypes.c_ulong(2), ctypes.byref(value))
+
+
+def has_keyrings() -> bool:
+    """Tell whether this process may use key rings: the filter of a container it runs in forbids them."""
+    number = _KEYCTL.get(os.uname().machine, -1)
+    session = -3
+    return bool(_libc.syscall(number, 0, session, 0) >= 0) or ctypes.get_errno() not in (1, 38)
 
 
 def own_capabilities() -> int:

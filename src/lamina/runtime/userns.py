@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from lamina.errors import Denied, Unavailable
 
 __all__ = [
+    "WITHOUT",
     "NamespaceRefused",
     "enter",
     "join",
@@ -34,7 +35,8 @@ _SYSCTLS = (
 )
 
 
-_WITHOUT = "pull, push, images, inspect, history, ls, cat, save, copy and the hub work"
+WITHOUT = "pull, push, images, inspect, history, ls, cat, save, copy and the hub work"
+_STATUS = "/proc/self/status"
 
 
 class NamespaceRefused(Denied):
@@ -127,9 +129,19 @@ def refusal_hint() -> str:
         if value == bad:
             return (
                 f"`sysctl {name}` is {value}: root can allow it with `sysctl -w {name}={good}`. "
-                f"{_WITHOUT} without"
+                f"{WITHOUT} without"
             )
-    return f"run as root; {_WITHOUT} without"
+    if _is_filtered():
+        return (
+            "a filter of system calls (seccomp) forbids it, as in a container: start that one with "
+            f"`--security-opt seccomp=unconfined`. {WITHOUT} without"
+        )
+    return f"run as root; {WITHOUT} without"
+
+
+def _is_filtered() -> bool:
+    with open(_STATUS, encoding="ascii", errors="replace") as file:
+        return any(line.split() == ["Seccomp:", "2"] for line in file)
 
 
 class _MapWriter:
