@@ -44,7 +44,8 @@ def test_a_large_journal_moves_aside_and_there_are_never_more_than_two(tmp_path)
     assert seen == [str(n) for n in range(50 - len(seen), 50)]
 
 
-def test_who_follows_sees_what_comes_also_in_the_next_file(tmp_path):
+def test_who_follows_sees_what_comes_also_in_the_next_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(journal, "_POLL_S", 0.001)
     note(tmp_path / "j", "before")
     numbers = iter(range(30))
     looks = itertools.count()
