@@ -102,6 +102,27 @@ def test_a_lot_of_input_waits_for_its_reader(tmp_path):
     ours.close()
 
 
+def test_who_asks_is_answered_while_input_waits_for_a_reader_that_never_comes(tmp_path):
+    """`stop` of a container that reads nothing of the 100 MB piped into it."""
+    from lamina.runtime.frames import connect, request
+
+    wait = f"while [ ! -e {tmp_path}/go ]; do sleep 0.05; done"
+    ours, thread = serve(tmp_path, wait, operate=lambda asked, _: (asked, ()))
+    ours.settimeout(0.2)
+    try:
+        while True:
+            ours.sendall(frame(Stream.STDIN, b"y" * 100_000))
+    except TimeoutError:
+        pass
+    with connect(f"{tmp_path}/s") as other:
+        other.settimeout(60)
+        assert request(other, {"op": "stop"})[0] == {"op": "stop"}
+    (tmp_path / "go").touch()
+    ours.close()
+    thread.join(timeout=100)
+    assert not thread.is_alive()
+
+
 def test_a_client_that_leaves_ends_the_input_it_gave(tmp_path):
     ours, thread = serve(tmp_path, "cat")
     ours.close()
