@@ -25,7 +25,7 @@ def create_app(services: Services) -> web.Application:
     app = web.Application()
     app[SERVICES] = services
     app.router.add_route("*", "/v2", dispatch)
-    app.router.add_route("*", "/v2/{rest:.*}", dispatch)
+    app.router.add_route("*", r"/v2/{rest:[\s\S]*}", dispatch)  # line breaks too
     app.router.add_get("/token", get_token)
     app.router.add_post("/token", post_token)
     app.router.add_get("/.well-known/jwks.json", list_keys)

@@ -10,7 +10,9 @@ from lamina.hub.documents import CONFIG_LIMIT, Facts, read_facts, with_config
 from lamina.hub.errors import (
     BlobUnknown,
     DigestDisagrees,
+    ManifestUnknown,
     NameUnknown,
+    TagInvalid,
 )
 from lamina.hub.names import check_repository, check_tag
 from lamina.hub.storage.protocol import Storage
@@ -38,6 +40,14 @@ def visible(connection: Connection, caller: Caller, name: str, action: str = "pu
 def check_reference(reference: str) -> str:
     """Give a tag or digest back. Raises: DigestInvalid, TagInvalid."""
     return Digest.parse(reference) if ":" in reference else check_tag(reference)
+
+
+def _find_reference(reference: str) -> str:
+    """Give a tag or digest back that may be here. Raises: DigestInvalid, ManifestUnknown."""
+    try:
+        return check_reference(reference)
+    except TagInvalid as error:  # nobody can have pushed it: it is missing, not wrong
+        raise ManifestUnknown(f"manifest {reference!r} is not in this repository") from error
 
 
 class Registry:
@@ -72,11 +82,10 @@ class Registry:
 
         Raises: what `visible` does, ManifestUnknown.
         """
-        check_reference(reference)
 
         def work(connection: Connection) -> StoredManifest:
             repository = visible(connection, caller, name)
-            return manifests.get(connection, repository.id, reference)
+            return manifests.get(connection, repository.id, _find_reference(reference))
 
         found = self._database.read(work)
         if is_pull and found.media_type not in MediaType.INDEXES:
@@ -151,11 +160,11 @@ class Registry:
 
         Raises: what `visible` does, ManifestUnknown, ContentReferenced.
         """
-        check_reference(reference)
         now = self._clock()
 
         def work(connection: Connection) -> None:
             repository = visible(connection, caller, name, "delete")
+            _find_reference(reference)
             if ":" in reference:
                 manifests.remove(connection, repository.id, Digest(reference), now=now)
             else:
@@ -188,18 +197,28 @@ class Registry:
         artifact_type: str,
         last: str,
         limit: int,
-    ) -> tuple[StoredManifest, ...]:
-        """Give what is attached to `subject`, by digest. Raises: what `visible` does."""
-        return self._database.read(
-            lambda connection: manifests.referrers(
+    ) -> tuple[tuple[StoredManifest, ...], bool]:
+        """Give what is attached to `subject`, by digest, and whether there is more.
+
+        Nothing is attached in a repository that is not there: clients take a 404 for a registry
+        without this list. Raises: RepositoryNameInvalid, LoginRequired.
+        """
+
+        def work(connection: Connection) -> tuple[tuple[StoredManifest, ...], bool]:
+            try:
+                repository = visible(connection, caller, name)
+            except NameUnknown:
+                return (), False
+            return manifests.referrers(
                 connection,
-                visible(connection, caller, name).id,
+                repository.id,
                 subject,
                 artifact_type=artifact_type,
                 last=last,
                 limit=limit,
             )
-        )
+
+        return self._database.read(work)
 
     def delete_blob(self, caller: Caller, name: str, digest: Digest) -> None:
         """Take a blob from a repository. Raises: as `visible`, BlobUnknown, ContentReferenced."""

@@ -34,7 +34,7 @@ def test_last_alone_and_zero_and_nonsense(alice, tags):
     assert (answer.json["tags"], "link" in answer.headers) == ([], False)
     for value in ("x", "-1", ""):
         answer = alice.get(f"/v2/alice/list/tags/list?n={value}")
-        assert (answer.status, answer.code) == (400, "PAGINATION_NUMBER_INVALID")
+        assert (answer.status, answer.code) == (400, "UNSUPPORTED")
 
 
 def test_catalog_shows_repositories_with_content_in_pages(alice, nobody, tags):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from lamina.hub.database import Connection, Row
 from lamina.hub.documents import Facts
 from lamina.hub.errors import ContentReferenced, ManifestBlobUnknown, ManifestUnknown
+from lamina.spec.descriptor import MediaType
 from lamina.spec.digest import Digest
 
 __all__ = [
@@ -59,6 +60,8 @@ class Tag:
     pushed_by: str
 
 
+_PAGE_WEIGHT = 4 * 1024 * 1024  # bytes of manifests on one page of referrers
+_HEAVIEST = 2**63 - 1  # bytes; what a database can count
 _COLUMNS = (
     "manifests.id, manifests.repository_id, digest, media_type, raw, artifact_type, subject,"
     " config, platforms, content_size, manifests.pushed_at, manifests.pushed_by"
@@ -98,6 +101,7 @@ def put(
             "SELECT content_size FROM manifests WHERE repository_id = ? AND digest = ?",
             (repository_id, child),
         ).fetchone()[0]
+    size = min(size, _HEAVIEST)
     connection.execute(
         "INSERT INTO manifests (repository_id, digest, media_type, raw, artifact_type, subject,"
         " config, platforms, content_size, pushed_at, pushed_by)"
@@ -322,11 +326,30 @@ def referrers(
     artifact_type: str,
     last: str,
     limit: int,
-) -> tuple[StoredManifest, ...]:
-    """Give manifests attached to `subject` in digest order after `last`, at most `limit`."""
-    rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM manifests WHERE repository_id = ? AND subject = ?"  # noqa: S608 - a constant
-        " AND (? = '' OR artifact_type = ?) AND digest > ? ORDER BY digest LIMIT ?",
-        (repository_id, subject, artifact_type, artifact_type, last, limit),
+) -> tuple[tuple[StoredManifest, ...], bool]:
+    """Give manifests attached to `subject` in digest order after `last`; and whether more follow.
+
+    At most `limit` of them, and no more than weigh a few mebibytes together. A type that images have
+    as their configuration's gives all that are no artifacts: the caller looks closer.
+    """
+    kind = "" if artifact_type in MediaType.CONFIGS else artifact_type
+    chosen = (
+        " FROM manifests WHERE repository_id = ? AND subject = ? AND (? = '' OR artifact_type = ?)"
+        " AND digest > ?"
     )
-    return tuple(_manifest(row) for row in rows)
+    wanted = (repository_id, subject, artifact_type, kind, last)
+    sizes = connection.execute(
+        f"SELECT digest, length(raw) {chosen} ORDER BY digest LIMIT ?", (*wanted, limit + 1)
+    ).fetchall()
+    end, weight = 0, 0
+    for row in sizes[:limit]:
+        weight += row[1]
+        if end and weight > _PAGE_WEIGHT:
+            break
+        end += 1
+    if not end:
+        return (), False
+    rows = connection.execute(
+        f"SELECT {_COLUMNS} {chosen} AND digest <= ? ORDER BY digest", (*wanted, sizes[end - 1][0])
+    )
+    return tuple(_manifest(row) for row in rows), end < len(sizes)

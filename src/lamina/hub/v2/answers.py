@@ -46,7 +46,7 @@ _TABLE: dict[type[BaseException], tuple[int, str]] = {
     RepositoryNameInvalid: (400, "NAME_INVALID"),
     TagInvalid: (400, "MANIFEST_INVALID"),
     DigestInvalid: (400, "DIGEST_INVALID"),
-    PageInvalid: (400, "PAGINATION_NUMBER_INVALID"),
+    PageInvalid: (400, "UNSUPPORTED"),
     SizeDisagrees: (400, "SIZE_INVALID"),
     RangeDisagrees: (416, "BLOB_UPLOAD_INVALID"),
     ManifestBlobUnknown: (400, "MANIFEST_BLOB_UNKNOWN"),

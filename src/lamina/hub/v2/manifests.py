@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from lamina.errors import Invalid
 from lamina.hub.access import Caller
 from lamina.hub.errors import ManifestTooLarge
 from lamina.hub.tables.manifests import StoredManifest
@@ -39,7 +40,8 @@ async def get_manifest(
         "Docker-Content-Digest": str(found.digest),
         "ETag": f'"{found.digest}"',
     }
-    if f'"{found.digest}"' in request.headers.get("If-None-Match", ""):
+    known = request.headers.get("If-None-Match", "")
+    if known.strip() == "*" or f'"{found.digest}"' in known:
         return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
     if is_pull:
         return web.Response(body=found.raw, headers=headers)
@@ -97,24 +99,28 @@ async def list_referrers(
     services = request.app[SERVICES]
     subject = Digest.parse(reference)
     kind = request.query.get("artifactType", "")
+    if "\0" in kind:  # which PostgreSQL takes in no text
+        raise Invalid("`artifactType` is not a media type")
     limit, last = wanted_page(request, default=_REFERRERS_PAGE)
+    limit = max(1, limit)  # what `n` is not for: a page of nothing would be the last
 
-    def work() -> tuple[StoredManifest, ...]:
+    def work() -> tuple[tuple[StoredManifest, ...], bool]:
         return services.registry.referrers(
-            caller, name, subject, artifact_type=kind, last=last, limit=limit + 1
+            caller, name, subject, artifact_type=kind, last=last, limit=limit
         )
 
-    rows = await services.threads.call(work)
+    rows, has_more = await services.threads.call(work)
+    descriptors = [_referrer(row) for row in rows]
     document = {
         "schemaVersion": 2,
         "mediaType": MediaType.OCI_INDEX,
-        "manifests": [_referrer(row) for row in rows[:limit]],
+        "manifests": [each for each in descriptors if kind in ("", each.get("artifactType"))],
     }
     response = json_response(document, content_type=MediaType.OCI_INDEX)
     if kind:
         response.headers["OCI-Filters-Applied"] = "artifactType"
-    if len(rows) > limit > 0:
-        response.headers["Link"] = next_link(request, limit, rows[limit - 1].digest)
+    if has_more:
+        response.headers["Link"] = next_link(request, limit, rows[-1].digest)
     return response
 
 
@@ -124,9 +130,11 @@ def _referrer(row: StoredManifest) -> Document:
         "digest": str(row.digest),
         "size": len(row.raw),
     }
-    if row.artifact_type:
-        descriptor["artifactType"] = row.artifact_type
-    annotations = decode(row.raw).get("annotations")
+    fields = decode(row.raw)
+    kind = row.artifact_type or (fields["config"]["mediaType"] if row.config else "")
+    if kind:
+        descriptor["artifactType"] = kind
+    annotations = fields.get("annotations")
     if isinstance(annotations, dict) and annotations:
         descriptor["annotations"] = annotations
     return descriptor

@@ -9,6 +9,7 @@ from lamina.hub.errors import PageInvalid
 __all__ = ["next_link", "wanted_page"]
 
 _LONGEST = 1000
+_DIGITS = 18
 
 
 def wanted_page(request: web.Request, *, default: int) -> tuple[int, str]:
@@ -18,10 +19,12 @@ def wanted_page(request: web.Request, *, default: int) -> tuple[int, str]:
     """
     text = request.query.get("n")
     last = request.query.get("last", "")
+    if "\0" in last:  # which PostgreSQL takes in no text
+        raise PageInvalid("`last` is the name of no entry")
     if text is None:
         return default, last
-    if not text.isascii() or not text.isdigit():
-        raise PageInvalid(f"n={text!r} is not a number of entries")
+    if not text.isascii() or not text.isdigit() or len(text) > _DIGITS:
+        raise PageInvalid(f"n={text[:_DIGITS]!r} is not a number of entries")
     return min(int(text), _LONGEST), last
 
 

@@ -1,20 +1,23 @@
 """Uploads over HTTP. Spec: distribution-spec, "Pushing blobs"."""
 
 import re
+import uuid
 from http import HTTPStatus
 
 from aiohttp import web
 
 from lamina.hub.access import Caller
-from lamina.hub.errors import RangeDisagrees, SizeDisagrees
+from lamina.hub.errors import RangeDisagrees, SizeDisagrees, UploadUnknown
+from lamina.hub.names import is_repository
 from lamina.hub.tables.blobs import Upload
+from lamina.hub.v2.answers import error_response
 from lamina.hub.web import SERVICES
 from lamina.spec.digest import Digest, DigestInvalid
 
 __all__ = ["cancel_upload", "finish_upload", "patch_upload", "post_upload", "upload_status"]
 
 _SMALL = 1024 * 1024
-_CONTENT_RANGE = re.compile(r"(?:bytes[ =])?(\d+)-(\d+)(?:/(?:\d+|\*))?")
+_CONTENT_RANGE = re.compile(r"(?:bytes[ =])?([0-9]{1,18})-([0-9]{1,18})(?:/(?:[0-9]+|\*))?")
 
 
 def _created(name: str, digest: Digest) -> web.Response:
@@ -29,14 +32,15 @@ def _created(name: str, digest: Digest) -> web.Response:
 
 def _progress(name: str, upload: str, offset: int, status: int) -> web.Response:
     """Say where an upload stands. An empty one says `0-0`, as every registry does."""
-    return web.Response(
-        status=status,
-        headers={
-            "Location": f"/v2/{name}/blobs/uploads/{upload}",
-            "Range": f"0-{max(0, offset - 1)}",
-            "Docker-Upload-UUID": upload,
-        },
-    )
+    return web.Response(status=status, headers=_position(name, upload, offset))
+
+
+def _position(name: str, upload: str, offset: int) -> dict[str, str]:
+    return {
+        "Location": f"/v2/{name}/blobs/uploads/{upload}",
+        "Range": f"0-{max(0, offset - 1)}",
+        "Docker-Upload-UUID": upload,
+    }
 
 
 async def post_upload(request: web.Request, caller: Caller, name: str) -> web.StreamResponse:
@@ -44,11 +48,9 @@ async def post_upload(request: web.Request, caller: Caller, name: str) -> web.St
     services = request.app[SERVICES]
     call = services.threads.call
     query = request.query
-    if "mount" in query:
-        digest = Digest.parse(query["mount"])
-        source = query.get("from", "")
-        if await call(services.uploads.mount, caller, name, digest, source):
-            return _created(name, digest)
+    mounted = await _mount(request, caller, name) if "mount" in query else None
+    if mounted is not None:
+        return _created(name, mounted)
     digest_text = query.get("digest")
     wanted = Digest.parse(digest_text) if digest_text else None
     length = request.content_length
@@ -70,11 +72,11 @@ async def patch_upload(
 ) -> web.StreamResponse:
     """Append the body, of any length or none told; a Content-Range must begin at the end."""
     services = request.app[SERVICES]
-    upload = await services.threads.call(services.uploads.find, caller, name, upload_id)
-    refused = await _check_range(request, name, upload)
-    if refused is not None:
-        return refused
-    offset = await _receive(request, upload)
+    upload = await _find(request, caller, name, upload_id)
+    try:
+        offset = await _receive(request, upload)
+    except RangeDisagrees as error:
+        return _out_of_order(request, name, upload, error)
     await services.threads.call(services.uploads.touch, upload)
     return _progress(name, upload_id, offset, HTTPStatus.ACCEPTED)
 
@@ -84,17 +86,17 @@ async def finish_upload(
 ) -> web.StreamResponse:
     """Append the body, if there is one, and turn the upload into the blob `digest`."""
     services = request.app[SERVICES]
-    upload = await services.threads.call(services.uploads.find, caller, name, upload_id)
+    upload = await _find(request, caller, name, upload_id)
     if "digest" not in request.query:
         raise DigestInvalid("the request has no `digest`", hint="add ?digest=sha256:...")
     digest = Digest.parse(request.query["digest"])
-    refused = await _check_range(request, name, upload)
-    if refused is not None:
-        return refused
-    if request.can_read_body:
-        await _receive(request, upload)
-    else:
-        await services.transfers.settle(upload.id)
+    try:
+        if request.can_read_body:
+            await _receive(request, upload)
+        else:
+            await services.transfers.settle(upload.id)
+    except RangeDisagrees as error:
+        return _out_of_order(request, name, upload, error)
     await services.threads.call(services.uploads.finish, upload, digest)
     return _created(name, digest)
 
@@ -104,7 +106,7 @@ async def upload_status(
 ) -> web.StreamResponse:
     """Say how many bytes arrived."""
     services = request.app[SERVICES]
-    upload = await services.threads.call(services.uploads.find, caller, name, upload_id)
+    upload = await _find(request, caller, name, upload_id)
     await services.transfers.settle(upload.id)
     offset = await services.threads.call(services.storage.received, upload.id)
     return _progress(name, upload_id, offset, HTTPStatus.NO_CONTENT)
@@ -115,35 +117,71 @@ async def cancel_upload(
 ) -> web.StreamResponse:
     """Drop an upload."""
     services = request.app[SERVICES]
-    upload = await services.threads.call(services.uploads.find, caller, name, upload_id)
+    upload = await _find(request, caller, name, upload_id)
     await services.transfers.settle(upload.id)
     await services.threads.call(services.uploads.cancel, upload)
     return web.Response(status=HTTPStatus.NO_CONTENT)
 
 
-async def _check_range(request: web.Request, name: str, upload: Upload) -> web.Response | None:
-    """Give the 416 for a piece that is out of order, None for one that fits."""
-    header = request.headers.get("Content-Range")
-    if header is None:
-        return None
-    match = _CONTENT_RANGE.fullmatch(header.strip())
-    if match is None:
-        raise RangeDisagrees(0)
-    first, last = int(match[1]), int(match[2])
-    length = request.content_length
-    if length is not None and length != last - first + 1:
-        raise SizeDisagrees(
-            f"Content-Range promises {last - first + 1} bytes, Content-Length {length}"
-        )
+async def _mount(request: web.Request, caller: Caller, name: str) -> Digest | None:
+    """Link what is asked for; what is not here or cannot be is uploaded, as the spec would have it."""
     services = request.app[SERVICES]
-    await services.transfers.settle(upload.id)
-    offset = await services.threads.call(services.storage.received, upload.id)
-    if first == offset:
+    source = request.query.get("from", "")
+    try:
+        digest = Digest.parse(request.query["mount"])
+    except DigestInvalid:
         return None
-    return _progress(name, upload.id, offset, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+    if source and not is_repository(source):
+        return None
+    is_here = await services.threads.call(services.uploads.mount, caller, name, digest, source)
+    return digest if is_here else None
+
+
+async def _find(request: web.Request, caller: Caller, name: str, upload_id: str) -> Upload:
+    """Give an upload one may push to. Raises: UploadUnknown, what `Uploads.find` does."""
+    services = request.app[SERVICES]
+    try:
+        is_ours = str(uuid.UUID(upload_id)) == upload_id
+    except ValueError:
+        is_ours = False
+    if not is_ours:
+        await services.threads.call(services.registry.check_push, caller, name)
+        raise UploadUnknown("no upload has this id")
+    return await services.threads.call(services.uploads.find, caller, name, upload_id)
 
 
 async def _receive(request: web.Request, upload: Upload) -> int:
-    match = _CONTENT_RANGE.fullmatch(request.headers.get("Content-Range", "").strip())
-    first = int(match[1]) if match else None
-    return await request.app[SERVICES].transfers.receive(upload.id, request.content, first=first)
+    """Append the body; give the offset after it. A Content-Range must fit the upload and the body.
+
+    Raises: RangeDisagrees, SizeDisagrees, what `Transfers.receive` does.
+    """
+    services = request.app[SERVICES]
+    header = request.headers.get("Content-Range")
+    if header is None:
+        return await services.transfers.receive(upload.id, request.content)
+    match = _CONTENT_RANGE.fullmatch(header.strip())
+    first, last = (int(match[1]), int(match[2])) if match else (-1, -1)
+    length = request.content_length
+    if match and length is not None and length != last - first + 1:
+        raise SizeDisagrees(
+            f"Content-Range promises {last - first + 1} bytes, Content-Length {length}"
+        )
+    await services.transfers.settle(upload.id)
+    offset = await services.threads.call(services.storage.received, upload.id)
+    if first != offset:
+        raise RangeDisagrees(offset)
+    offset = await services.transfers.receive(upload.id, request.content, first=first)
+    if offset != last + 1:
+        raise SizeDisagrees(
+            f"Content-Range promises {last - first + 1} bytes, {offset - first} came"
+        )
+    return offset
+
+
+def _out_of_order(
+    request: web.Request, name: str, upload: Upload, error: RangeDisagrees
+) -> web.Response:
+    """Say where the upload stands, to a piece that does not begin there."""
+    response = error_response(request, error)
+    response.headers.update(_position(name, upload.id, error.offset))
+    return response
