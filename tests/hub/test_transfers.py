@@ -1,6 +1,8 @@
 """Bodies into uploads, batch by batch."""
 
 import asyncio
+import threading
+from typing import Any
 
 import pytest
 
@@ -87,3 +89,53 @@ def test_a_request_that_is_dropped_keeps_its_bytes(parts):
 
     asyncio.run(run())
     assert storage.received("u") == 4
+
+
+class SlowToClose(DiskStorage):
+    """A storage that writes the rest as an upload's body closes, as one on S3 does."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__(root)
+        self.is_closing, self.may_close = threading.Event(), threading.Event()
+
+    def resume(self, upload: str):
+        incoming = super().resume(upload)
+        close = incoming.close
+
+        def wait_and_close() -> None:
+            self.is_closing.set()
+            assert self.may_close.wait(100)
+            close()
+
+        return Closing(incoming, wait_and_close)
+
+
+class Closing:
+    def __init__(self, incoming, close) -> None:
+        self._incoming, self.close = incoming, close
+
+    def __getattr__(self, name: str):
+        return getattr(self._incoming, name)
+
+
+def test_who_comes_back_waits_until_the_broken_body_is_kept_to_its_end(tmp_path):
+    storage, threads = SlowToClose(str(tmp_path)), Threads()
+    transfers: Any = Transfers(storage, threads)
+
+    async def run() -> None:
+        storage.begin("u")
+        broken = Body(b"x" * 100, error=ConnectionResetError())
+        first = asyncio.ensure_future(transfers.receive("u", broken))
+        await asyncio.to_thread(storage.is_closing.wait, 100)
+        settling = asyncio.ensure_future(transfers.settle("u"))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not settling.done()
+        storage.may_close.set()
+        await settling
+        with pytest.raises(UploadTaken):
+            await first
+
+    asyncio.run(run())
+    threads.close()
+    assert storage.received("u") == 100

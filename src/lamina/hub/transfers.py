@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
+from typing import TypeVar
 
 from aiohttp import StreamReader
 
@@ -12,6 +13,7 @@ from lamina.hub.threads import Threads
 
 __all__ = ["Transfers"]
 
+_Result = TypeVar("_Result")
 _BATCH = 1024 * 1024
 _PIECES = 512  # one writev takes 1024 at most
 
@@ -66,14 +68,20 @@ class Transfers:
                 del self._running[upload], self._arrived[upload]
 
     async def _receive(self, upload: str, body: StreamReader, first: int | None) -> int:
-        incoming = await self._threads.call(self._storage.resume, upload)
+        opening = self._threads.call(self._storage.resume, upload)
+        try:
+            incoming = await _to_end(opening)
+        except asyncio.CancelledError:
+            if opening.exception() is None:
+                await _to_end(self._threads.call(opening.result().close))
+            raise
         try:
             if first not in (None, incoming.offset):
                 raise RangeDisagrees(incoming.offset)
             async with contextlib.aclosing(self._batches(upload, body)) as batches:
                 await self._write_all(incoming, batches)
         finally:
-            await self._threads.call(incoming.close)
+            await _to_end(self._threads.call(incoming.close))
         return incoming.offset
 
     async def _write_all(
@@ -94,7 +102,7 @@ class Transfers:
                     raise failure
         finally:
             if writing is not None:
-                await writing
+                await _to_end(writing)
 
     async def _batches(
         self, upload: str, body: StreamReader
@@ -114,3 +122,16 @@ class Transfers:
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - once all is written
             failure = error
         yield pieces, failure
+
+
+async def _to_end(future: "asyncio.Future[_Result]") -> _Result:
+    """Wait for a thread's work though cancelled meanwhile: whoever cancels counts on it being over."""
+    is_cancelled = False
+    while not future.done():
+        try:
+            await asyncio.wait([future])
+        except asyncio.CancelledError:
+            is_cancelled = True
+    if is_cancelled:
+        raise asyncio.CancelledError
+    return future.result()
