@@ -32,3 +32,12 @@ def test_the_first_use_makes_it_real():
 def test_a_module_already_loaded_is_left_alone():
     code = "import inspect, sys; from lamina.cli.startup import postpone; postpone('inspect'); print(sys.modules['inspect'] is inspect)"
     assert run(code) == "True\n"
+
+
+def test_a_package_that_was_made_whole_has_its_modules():
+    code = (
+        "import sys; from lamina.cli.startup import lighten, make_whole; lighten(); import ctypes;"
+        " make_whole('ctypes'); import ctypes.util;"
+        " print(ctypes.util.find_library.__name__, ctypes.sizeof(ctypes.c_ulong))"
+    )
+    assert run(code) == "find_library 8\n"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Names = Mapping[str, object]
 
-__all__ = ["lighten", "postpone"]
+__all__ = ["lighten", "make_whole", "postpone"]
 
 _Module: type = type(sys)  # `types.ModuleType`, without `types`
 
@@ -61,6 +61,13 @@ def postpone(name: str, at_hand: Callable[[], Names] | None = None) -> None:
     """
     if name not in sys.modules:
         sys.modules[name] = _Postponed(name, at_hand)
+
+
+def make_whole(name: str) -> None:
+    """Import a package for good: `import a.b` finds no `b` in a stand-in for `a`."""
+    if type(sys.modules.get(name)) is _Postponed:
+        del sys.modules[name]
+    __import__(name)
 
 
 def lighten() -> None:

@@ -179,8 +179,10 @@ def _with_accounts(settings: HubSettings, work: Callable[[Accounts], int]) -> in
 
 
 def _settings(context: Context, **given: str) -> HubSettings:
+    from lamina.cli.startup import make_whole
     from lamina.hub.settings import HubSettings
 
+    make_whole("ctypes")  # psycopg imports a module of it
     return HubSettings.from_environment(context.environ, **given)
 
 
