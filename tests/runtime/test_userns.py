@@ -102,3 +102,26 @@ def test_a_program_with_threads_is_told_to_come_in_before_them(monkeypatch):
     finally:
         end.set()
         thread.join()
+
+
+def test_what_the_mapping_program_says_is_told(tmp_path, monkeypatch):
+    program = tmp_path / "newuidmap"
+    program.write_text('#!/bin/sh\necho "$@ is refused" >&2\nexit 1\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    spans = [(100000, 65536), (300000, 5)]
+    said = userns._newidmap("newuidmap", 7, 1000, spans)
+    assert said == "7 0 1000 1 1 100000 65536 65537 300000 5 is refused"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    assert userns._newidmap("newuidmap", 7, 1000, spans) == "newuidmap failed"
+    program.write_text("#!/bin/sh\n")
+    assert userns._newidmap("newuidmap", 7, 1000, spans) == ""
+
+
+def test_a_mapping_program_that_cannot_run_is_named(tmp_path, monkeypatch):
+    program = tmp_path / "newuidmap"
+    program.write_bytes(b"\x7fELF, but no more of it")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert userns._newidmap("newuidmap", 7, 1000, []) == "newuidmap: Exec format error"
+    assert userns._newidmap("no-such-map", 7, 1000, []) == "no-such-map: No such file or directory"
