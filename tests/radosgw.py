@@ -1,7 +1,9 @@
 """A real S3 service of the test's own: Ceph's gateway over one monitor and one store in memory."""
 
 import contextlib
+import glob
 import os
+import random
 import shutil
 import signal
 import socket
@@ -36,8 +38,8 @@ mon max pg per osd = 1000
 osd objectstore = memstore
 memstore device bytes = 4294967296
 ms bind ipv6 = false
-ms bind port min = {first}
-ms bind port max = {last}
+ms bind port min = 16800
+ms bind port max = 17799
 public addr = 127.0.0.1
 run dir = {root}
 admin socket = {root}/$name.$pid.asok
@@ -63,7 +65,7 @@ class Radosgw:
     def __init__(self) -> None:
         self._root = tempfile.mkdtemp(prefix="lamina-rgw-")
         self._config = os.path.join(self._root, "ceph.conf")
-        self._ports = _free_ports(3)
+        self._ports = _free_ports(2)
         self._buckets = 0
         self._processes: list[subprocess.Popen[bytes]] = []
         self.url = f"http://127.0.0.1:{self._ports[1]}"
@@ -109,12 +111,12 @@ class Radosgw:
         root, fsid = self._root, str(uuid.uuid4())
         for name in ("mon", "osd", "rgw"):
             os.mkdir(os.path.join(root, name))
-        monitor, gateway, first = self._ports
+        monitor, gateway = self._ports
         with open(self._config, "w", encoding="utf-8") as file:
             file.write(
                 _CONFIG.format(
                     fsid=fsid, root=root, monitor=monitor, gateway=gateway,
-                    first=first, last=first + 8,
+
                 )
             )  # fmt: skip
         keyring, table = os.path.join(root, "keyring"), os.path.join(root, "monmap")
@@ -157,14 +159,30 @@ class Radosgw:
         self._run("ceph-osd", "-c", self._config, "-i", "0", "--mkfs", "--osd-uuid", store)
         self._spawn("ceph-osd", "-f", "-i", "0")
         crush = ("ceph", "-c", self._config, "osd", "crush", "set")
-        _until(lambda: self._is_done(*crush, "osd.0", "1.0", "root=default", "host=host1"))
+        self._until(lambda: self._is_done(*crush, "osd.0", "1.0", "root=default", "host=host1"))
         self._spawn("radosgw", "-f", "-n", "client.rgw")
         self._run(
             "radosgw-admin", "-c", self._config, "-n", "client.rgw", "user", "create",
             "--uid", "lamina", "--display-name", "lamina",
             "--access-key", KEYS["AWS_ACCESS_KEY_ID"], "--secret-key", KEYS["AWS_SECRET_ACCESS_KEY"],
         )  # fmt: skip
-        _until(self._answers)
+        self._until(self._answers)
+
+    def _until(self, is_so: Callable[[], bool]) -> None:
+        """Wait until it is so; a process that ended is told with its last words."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while not is_so():
+            assert time.monotonic() < deadline, "Ceph does not come up"
+            for process in self._processes:
+                assert process.poll() is None, (process.args, self._last_words())
+            time.sleep(0.1)
+
+    def _last_words(self) -> str:
+        words = ""
+        for name in sorted(glob.glob(os.path.join(self._root, "*.log"))):
+            with open(name, encoding="utf-8", errors="replace") as file:
+                words += file.read()[-1500:]
+        return words
 
     def _answers(self) -> bool:
         with contextlib.suppress(OSError), urlopen(self.url, timeout=10):
@@ -189,17 +207,13 @@ class Radosgw:
         assert done.returncode == 0, (argv, done.stderr.decode()[-2000:])
 
 
-def _until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + _PATIENCE_S
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def _free_ports(count: int) -> list[int]:
-    """Give ports that are free now, the last with some free ones after it, most likely."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
+    """Give ports that are free now, from where no outgoing connection takes them meanwhile."""
+    found: list[int] = []
+    for port in random.sample(range(20_000, 30_000), 1000):
+        with contextlib.suppress(OSError):
+            socket.create_server(("127.0.0.1", port)).close()
+            found.append(port)
+        if len(found) == count:
+            break
+    return found

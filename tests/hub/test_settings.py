@@ -63,3 +63,12 @@ def test_what_is_neither_is_refused_without_printing_it(name, value):
     with pytest.raises(Invalid) as refused:
         read({name: value})
     assert "hunter2" not in str(refused.value) + refused.value.hint
+
+
+def test_proxies_are_networks_and_nothing_else():
+    assert read({"LAMINA_HUB_PROXIES": "10.0.0.0/8, fd00::/8"}).proxies == (
+        "10.0.0.0/8",
+        "fd00::/8",
+    )
+    with pytest.raises(Invalid, match="LAMINA_HUB_PROXIES"):
+        read({"LAMINA_HUB_PROXIES": "my-proxy"})

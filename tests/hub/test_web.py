@@ -48,3 +48,28 @@ def test_too_many_wrong_passwords_are_429_with_a_time_to_wait(tmp_path):
         codes = [wrong.get("/token").status for _ in range(9)]
         assert codes == [401] * 8 + [429]
         assert int(wrong.get("/token").headers["retry-after"]) > 0
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "expected"),
+    [
+        ((), "203.0.113.7", "127.0.0.1"),
+        (("10.0.0.0/8",), "203.0.113.7", "127.0.0.1"),
+        (("127.0.0.0/8",), "203.0.113.7", "203.0.113.7"),
+        (("127.0.0.0/8",), "198.51.100.1, 203.0.113.7", "203.0.113.7"),
+        (("127.0.0.0/8", "10.0.0.0/8"), "198.51.100.1, 203.0.113.7, 10.1.1.1", "203.0.113.7"),
+        (("127.0.0.0/8",), "", "127.0.0.1"),
+        (("127.0.0.0/8",), "somebody", "somebody"),
+    ],
+)
+def test_only_our_own_proxies_are_believed_about_who_came(tmp_path, proxies, forwarded, expected):
+    settings = HubSettings(
+        root=str(tmp_path), port=0, proxies=proxies, account_failures=1, shutdown_s=1
+    )
+    with Hub(settings=settings) as hub:
+        wrong = Client(hub.address, "alice", "wrong one")
+        assert wrong.get("/token", X_Forwarded_For=forwarded).status == 401
+        found = hub.services.database.read(
+            lambda connection: connection.execute("SELECT address FROM failures").fetchone()[0]
+        )
+        assert found == expected

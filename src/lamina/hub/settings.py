@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from lamina.errors import Invalid
@@ -31,6 +32,8 @@ class HubSettings:
     host: str = HUB_ADDRESS[0]
     port: int = HUB_ADDRESS[1]
     public_url: str = ""
+    proxies: tuple[str, ...] = ()
+    """Networks of proxies that are believed about their clients' addresses (X-Forwarded-For)."""
     certificate: str = ""
     key: str = ""
     open_registration: bool = True
@@ -62,7 +65,8 @@ class HubSettings:
     ) -> "HubSettings":
         """Read LAMINA_HUB_ROOT, _URL, _DATABASE and _STORAGE; arguments win over the environment.
 
-        LAMINA_HUB_DATABASE_FILE names a file that holds the database's address with its password.
+        LAMINA_HUB_DATABASE_FILE names a file that holds the database's address with its password,
+        LAMINA_HUB_PROXIES networks with commas between.
         Raises: Invalid (an address that cannot be read).
         """
         env = os.environ if environ is None else environ
@@ -86,6 +90,7 @@ class HubSettings:
             host=host,
             port=port,
             public_url=url,
+            proxies=_networks(env.get("LAMINA_HUB_PROXIES", "")),
         )
 
     @property
@@ -97,6 +102,18 @@ class HubSettings:
         parts = urlsplit(self.database)
         host = parts.netloc.rpartition("@")[2]
         return f"images in {images}, accounts in postgresql://{host}{parts.path}"
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    found = tuple(filter(None, (each.strip() for each in text.split(","))))
+    for each in found:
+        try:
+            ip_network(each)
+        except ValueError as error:
+            raise Invalid(
+                f"LAMINA_HUB_PROXIES: {error}", hint="write networks, such as 10.0.0.0/8,fd00::/8"
+            ) from error
+    return found
 
 
 def _from_file(env: Mapping[str, str]) -> str:

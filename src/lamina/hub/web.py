@@ -1,6 +1,7 @@
 """What every route needs: the services, who asks, and what we are called."""
 
 import re
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from aiohttp import BasicAuth, web
@@ -49,8 +50,26 @@ def url_of(request: web.Request) -> str:
 
 
 def client_address(request: web.Request) -> str:
-    """Give the address a request came from."""
-    return request.remote or "unknown"
+    """Give the address a request came from; proxies of ours are believed about who came to them."""
+    address = request.remote or "unknown"
+    proxies = request.app[SERVICES].settings.proxies
+    if proxies:
+        forwarded = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
+        # from the nearest on: what stands before the first that is not ours, anyone may have written
+        while forwarded and _is_within(address, proxies):
+            before = forwarded.pop().strip()
+            if not before:
+                break
+            address = before
+    return address
+
+
+def _is_within(address: str, networks: tuple[str, ...]) -> bool:
+    try:
+        found = ip_address(address)
+        return any(found in ip_network(each) for each in networks)
+    except ValueError:  # a word, not an address
+        return False
 
 
 async def authenticate(request: web.Request) -> Caller:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 from lamina.hub.errors import BlobUnknown, DigestDisagrees, UploadTaken, UploadUnknown
-from lamina.hub.storage.hashes import Hashes
+from lamina.hub.storage.hashes import Hashes, compare
 from lamina.hub.tables.blobs import Kept
 from lamina.spec.digest import Digest
 
@@ -40,10 +40,7 @@ class _DiskIncoming:
 
     def write(self, pieces: Sequence[bytes]) -> None:
         """Append `pieces`; hash them on the way when nothing before them is unhashed."""
-        total = sum(map(len, pieces))
-        written = os.writev(self._fd, pieces)
-        while written < total:  # a signal or a nearly full disk: what is left goes in one piece
-            written += os.write(self._fd, b"".join(pieces)[written:])
+        total = _write_all(self._fd, pieces)
         if self._hash is not None:
             for piece in pieces:
                 self._hash.update(piece)
@@ -101,12 +98,11 @@ class DiskStorage:
         try:
             size = os.fstat(fd).st_size
             found = self._hexdigest(upload, fd, size, digest.algorithm)
-            if found != digest.hex:
+            try:
+                compare(digest, found)
+            except DigestDisagrees:
                 self.drop_upload(upload)
-                raise DigestDisagrees(
-                    f"the bytes sent are {digest.algorithm}:{found}, not {digest}",
-                    hint="they were damaged on the way; send them again",
-                )
+                raise
             os.fsync(fd)
         finally:
             os.close(fd)
@@ -115,14 +111,17 @@ class DiskStorage:
         return Kept(upload, size)
 
     def take(self, upload: str, digest: Digest, data: bytes) -> Kept:
-        """Write, verify and sync. Raises: DigestDisagrees."""
-        self.begin(upload)
-        incoming = self.resume(upload)
+        """Verify, write and sync. Raises: DigestDisagrees."""
+        compare(digest, hashlib.new(digest.algorithm, data).hexdigest())
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+        fd = os.open(self._upload(upload), flags, 0o600)
         try:
-            incoming.write([data])
+            _write_all(fd, [data])
+            os.fsync(fd)
         finally:
-            incoming.close()
-        return self.commit(upload, digest)
+            os.close(fd)
+        _sync_folder(self._uploads)
+        return Kept(upload, len(data))
 
     def strays(self, *, age_s: float) -> "Iterator[str]":
         """Give uploads not written to for `age_s`, in no order."""
@@ -135,10 +134,13 @@ class DiskStorage:
     def shelve(self, digest: Digest, place: str) -> None:
         """Rename to where the digest can be read off."""
         target = self._blob(digest, place)
-        os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
         # Not synced: where a power cut undoes it, `open` looks in the folder of uploads, too.
-        with contextlib.suppress(FileNotFoundError):
+        try:
             os.rename(self._upload(place), target)
+        except FileNotFoundError:  # the folder, or it was done before
+            os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.rename(self._upload(place), target)
 
     def open(self, digest: Digest, place: str) -> BinaryIO:
         """Open a blob for reading, a real file. Raises: BlobUnknown."""
@@ -185,6 +187,15 @@ class DiskStorage:
     def _blob(self, digest: Digest, place: str) -> str:
         name = f"{digest.hex}.{place}" if place else digest.hex
         return os.path.join(self._blobs, digest.algorithm, digest.hex[:2], name)
+
+
+def _write_all(fd: int, pieces: Sequence[bytes]) -> int:
+    """Write everything; give how much that was."""
+    total = sum(map(len, pieces))
+    written = os.writev(fd, pieces)
+    while written < total:  # a signal or a nearly full disk: what is left goes in one piece
+        written += os.write(fd, b"".join(pieces)[written:])
+    return total
 
 
 def _sync_folder(folder: str) -> None:

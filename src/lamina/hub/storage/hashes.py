@@ -1,13 +1,25 @@
-"""Running hashes of uploads, kept between the requests of one process: a memory, never the truth."""
+"""What uploads hash to so far, kept between the requests of one process: a memory, never the truth."""
 
 import hashlib
 import threading
 from collections import OrderedDict
 from typing import Protocol
 
-__all__ = ["Hash", "Hashes"]
+from lamina.hub.errors import DigestDisagrees
+from lamina.spec.digest import Digest
+
+__all__ = ["Hash", "Hashes", "compare"]
 
 _REMEMBERED = 4096
+
+
+def compare(digest: Digest, found: str) -> None:
+    """Let bytes pass whose hash was `found`, hex. Raises: DigestDisagrees."""
+    if found != digest.hex:
+        raise DigestDisagrees(
+            f"the bytes sent are {digest.algorithm}:{found}, not {digest}",
+            hint="they were damaged on the way; send them again",
+        )
 
 
 class Hash(Protocol):

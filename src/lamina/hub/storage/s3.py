@@ -17,13 +17,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from lamina.errors import Unavailable
 from lamina.hub.database import Database
-from lamina.hub.errors import BlobUnknown, DigestDisagrees, ObjectMissing, UploadUnknown
+from lamina.hub.errors import BlobUnknown, ObjectMissing, UploadUnknown
 from lamina.hub.storage.bucket import Bucket
-from lamina.hub.storage.hashes import Hash, Hashes
+from lamina.hub.storage.hashes import Hash, Hashes, compare
 from lamina.hub.tables import progress
 from lamina.hub.tables.blobs import Kept
 from lamina.hub.tables.progress import Progress, Segment
@@ -102,8 +102,7 @@ class _S3Incoming:
 
     def _send_part(self) -> None:
         size = part_size(self._number)
-        gathered = b"".join(self._pieces)
-        part, rest = gathered[:size], gathered[size:]
+        part, rest = _cut(self._pieces, size)
         bucket, key = self._storage.bucket, _joined(self._upload)
         if not self._multipart:
             self._multipart = bucket.begin_parts(key)
@@ -111,7 +110,7 @@ class _S3Incoming:
         self._sent += size
         self._note(self._sent, running="", tail="", segment=Segment(self._number, etag, size))
         self._number += 1
-        self._pieces, self._gathered = [rest], len(rest)
+        self._pieces, self._gathered = rest, self._gathered - size
 
     def _note(self, received: int, *, running: str, tail: str, segment: Segment | None) -> None:
         now = self._storage.clock()
@@ -122,6 +121,20 @@ class _S3Incoming:
             ),
             alone=False,
         )  # fmt: skip
+
+
+def _cut(pieces: list[bytes], size: int) -> tuple[bytes, list[bytes]]:
+    """Give the first `size` bytes as one, copied once, and the pieces after them."""
+    rest: list[bytes] = []
+    left = sum(map(len, pieces)) - size
+    while left:
+        last = pieces.pop()
+        if len(last) > left:
+            pieces.append(last[: len(last) - left])
+            last = last[len(last) - left :]
+        rest.insert(0, last)
+        left -= len(last)
+    return b"".join(pieces), rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +171,15 @@ class S3Storage:
         """Verify, and join the parts. Raises: DigestDisagrees, UploadUnknown, Unavailable."""
         state = self._enter(upload)
         if state.running and digest.algorithm == "sha256":
-            _compare(digest, state.running)
+            compare(digest, state.running)
         place = self._join(upload, state) if state.multipart else self._whole(upload, state)
         if not state.running or digest.algorithm != "sha256":
-            _compare(digest, self._hexdigest(place, digest.algorithm))
+            compare(digest, self._hexdigest(place, digest.algorithm))
         return Kept(place, state.received, has_rest=bool(state.multipart) or state.writer > 2)  # noqa: PLR2004 - the one that wrote it all, and this one
 
     def take(self, upload: str, digest: Digest, data: bytes) -> Kept:
         """Verify and keep a small blob. Raises: DigestDisagrees, Unavailable."""
-        _compare(digest, hashlib.new(digest.algorithm, data).hexdigest())
+        compare(digest, hashlib.new(digest.algorithm, data).hexdigest())
         place = f"{upload}/0"
         self.bucket.put(place, data)
         return Kept(place, len(data))
@@ -180,7 +193,7 @@ class S3Storage:
 
     def open(self, digest: Digest, place: str) -> BinaryIO:  # noqa: ARG002 - for messages elsewhere
         """Open a blob for reading. Raises: BlobUnknown, at the first read."""
-        return io.BufferedReader(_S3File(self.bucket, place), _MIB)
+        return cast("BinaryIO", _S3File(self.bucket, place))
 
     def link(self, digest: Digest, place: str) -> str:  # noqa: ARG002 - places need no digest here
         """Give a URL by which anyone may fetch the blob for a while; empty: only through us."""
@@ -259,7 +272,7 @@ class S3Storage:
 
     def _hexdigest(self, key: str, algorithm: str) -> str:
         value: Hash = hashlib.new(algorithm)
-        with io.BufferedReader(_S3File(self.bucket, key), _MIB) as file:
+        with _S3File(self.bucket, key) as file:
             while piece := file.read(_MIB):
                 value.update(piece)
         return value.hexdigest()
@@ -268,14 +281,6 @@ class S3Storage:
 def _joined(upload: str) -> str:
     """Give the key of the object that an upload's parts become."""
     return f"{upload}/blob"
-
-
-def _compare(digest: Digest, found: str) -> None:
-    if found != digest.hex:
-        raise DigestDisagrees(
-            f"the bytes sent are {digest.algorithm}:{found}, not {digest}",
-            hint="they were damaged on the way; send them again",
-        )
 
 
 class _S3File(io.RawIOBase):
@@ -310,36 +315,38 @@ class _S3File(io.RawIOBase):
             self._at = target
         return target
 
-    def readinto(self, buffer: "memoryview[int]", /) -> int:  # type: ignore[override]
-        """Read some bytes; 0 at the end. Raises: BlobUnknown, Unavailable."""
-        for turn in range(_READ_TRIES):
+    def read(self, count: int = -1, /) -> bytes:
+        """Read up to `count` bytes, fewer at a window's end; none at the end of all.
+
+        Raises: BlobUnknown, Unavailable.
+        """
+        wanted = count if count >= 0 else _WINDOW
+        for _ in range(_READ_TRIES - 1):
             try:
-                return self._read_into(memoryview(buffer).cast("B"))
-            except ObjectMissing as error:
-                raise BlobUnknown("the blob's bytes are not in the storage") from error
+                return self._read(wanted)
             except Unavailable:
                 self._hang_up()
-                if turn == _READ_TRIES - 1:
-                    raise
-        return 0
+        return self._read(wanted)
 
-    def _read_into(self, view: "memoryview[int]") -> int:
-        if self._body is None or not self._left:
-            self._hang_up()
-            try:
-                self._body = self._bucket.get(self._key, first=self._at, length=_WINDOW)
-            except EOFError:
-                return 0
-            self._left = _WINDOW
-        data = self._bucket.read(self._body, min(len(view), self._left))
-        if not data:  # the window ended: with a full one there may be another
-            is_end = self._left > 0
-            self._hang_up()
-            return 0 if is_end else self._read_into(view)
-        view[: len(data)] = data
-        self._at += len(data)
-        self._left -= len(data)
-        return len(data)
+    def _read(self, count: int) -> bytes:
+        while count:
+            if self._body is None:
+                try:
+                    self._body = self._bucket.get(self._key, first=self._at, length=_WINDOW)
+                except ObjectMissing as error:
+                    raise BlobUnknown("the blob's bytes are not in the storage") from error
+                except EOFError:
+                    break
+                self._left = _WINDOW
+            data = self._bucket.read(self._body, min(count, self._left))
+            self._at += len(data)
+            self._left -= len(data)
+            is_end = not data and self._left > 0
+            if not data or not self._left:
+                self._hang_up()
+            if data or is_end:
+                return data
+        return b""
 
     def _hang_up(self) -> None:
         if self._body is not None:

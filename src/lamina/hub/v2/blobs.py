@@ -17,7 +17,7 @@ __all__ = ["delete_blob", "get_blob", "head_blob", "wanted_range"]
 
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _TYPE = "application/octet-stream"
-_PIECE = 256 * 1024
+_PIECE = 1024 * 1024
 _FOREVER = "private, max-age=31536000, immutable"
 
 
