@@ -155,7 +155,8 @@ class Radosgw:
         )
         self._spawn("ceph-mon", "-f", "-i", "a")
         store = str(uuid.uuid4())
-        self._run("ceph", "-c", self._config, "osd", "new", store)
+        # a monitor refuses everything until it has elected itself
+        self._until(lambda: self._is_done("ceph", "-c", self._config, "osd", "new", store))
         self._run("ceph-osd", "-c", self._config, "-i", "0", "--mkfs", "--osd-uuid", store)
         self._spawn("ceph-osd", "-f", "-i", "0")
         crush = ("ceph", "-c", self._config, "osd", "crush", "set")
