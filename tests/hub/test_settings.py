@@ -1,5 +1,8 @@
 """Where the hub lives and listens."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from lamina.errors import Invalid
@@ -72,3 +75,14 @@ def test_proxies_are_networks_and_nothing_else():
     )
     with pytest.raises(Invalid, match="LAMINA_HUB_PROXIES"):
         read({"LAMINA_HUB_PROXIES": "my-proxy"})
+
+
+def test_what_deploy_files_set_is_what_the_hub_reads():
+    root = Path(__file__).resolve().parent.parent.parent
+    read_here = set(
+        re.findall(r"LAMINA_HUB_[A-Z_]+", (root / "src/lamina/hub/settings.py").read_text())
+    )
+    files = [path for path in (root / "deploy").rglob("*") if path.is_file()]
+    assert len(files) >= 5
+    for path in files:
+        assert set(re.findall(r"LAMINA_HUB_[A-Z_]+", path.read_text())) <= read_here, path

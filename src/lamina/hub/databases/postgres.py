@@ -247,7 +247,7 @@ def _migrate(connection: "psycopg.Connection[Any]") -> None:
 def _unreachable(error: BaseException | None) -> Unavailable:
     return Unavailable(
         f"the hub's database cannot be reached: {_first_line(error)}",
-        hint="is it running? `lamina hub doctor` says more",
+        hint="is it running, and may this machine reach it?",
     )
 
 
