@@ -15,9 +15,11 @@ from http.client import HTTPException
 import pytest
 import trustme
 from tests.hub.clients import PASSWORD, Client, digest
+from tests.soaking import sized
 
 from lamina.hub import Hub, HubSettings
 from lamina.hub.running import AddressUnavailable
+from lamina.spec.digest import Digest
 
 DATA = os.urandom(1 << 20) * 3
 
@@ -88,7 +90,9 @@ def test_an_upload_goes_on_after_kill_9_and_a_restart(served):
     assert alice.get(f"/v2/alice/app/blobs/{digest(DATA)}").body == DATA
 
 
-def test_kill_9_during_many_pushes_loses_nothing_acknowledged(served):
+def test_kill_9_during_many_pushes_loses_nothing_acknowledged_and_leaves_no_half_blob(
+    served, tmp_path
+):
     hub = served()
     Client(hub.address).request(
         "POST", "/api/v1/register", f'{{"name": "alice", "password": "{PASSWORD}"}}',
@@ -106,13 +110,13 @@ def test_kill_9_during_many_pushes_loses_nothing_acknowledged(served):
             except (OSError, HTTPException, AssertionError):
                 return
             acknowledged.append((repository, named))
-            if len(acknowledged) >= 40:
+            if len(acknowledged) >= sized(40, 200):
                 enough.set()
 
     threads = [threading.Thread(target=push, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
-    assert enough.wait(60)
+    assert enough.wait(sized(60, 600))
     hub.stop(signal.SIGKILL)
     for thread in threads:
         thread.join()
@@ -125,6 +129,26 @@ def test_kill_9_during_many_pushes_loses_nothing_acknowledged(served):
         for row in (answer.json["config"], *answer.json["layers"]):
             blob = alice.get(f"/v2/{repository}/blobs/{row['digest']}")
             assert digest(blob.body) == row["digest"]
+    hub.stop(signal.SIGKILL)
+    check_all(tmp_path / "hub")
+
+
+def check_all(root) -> None:
+    """Look at every blob there is, and at every part that any manifest names."""
+    with Hub(root=str(root)) as hub:
+        read = hub.services.database.read
+        blobs = read(lambda sql: sql.execute("SELECT digest, size, place FROM blobs").fetchall())
+        for named, size, place in blobs:
+            with hub.services.storage.open(Digest(named), place) as file:
+                data = file.read()
+            assert (digest(data), len(data)) == (named, size)
+        query = (
+            "SELECT count(*) FROM parts JOIN manifests ON manifests.id = manifest_id WHERE NOT EXISTS"
+            " (SELECT 1 FROM links WHERE links.digest = parts.digest"
+            "  AND links.repository_id = manifests.repository_id)"
+        )
+        assert read(lambda sql: sql.execute(query).fetchone()[0]) == 0
+        assert len(blobs) > 0
 
 
 def test_a_hub_in_this_process_keeps_its_folder_across_restarts(tmp_path):

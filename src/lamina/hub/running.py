@@ -15,6 +15,7 @@ from lamina.hub.app import create_app
 from lamina.hub.collect import Collected
 from lamina.hub.services import Services
 from lamina.hub.settings import HubSettings
+from lamina.hub.silence import Silence
 from lamina.hub.tables.accounts import Account
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ __all__ = ["AddressUnavailable", "Hub", "serve"]
 
 _TURNS = 5
 _READ_BUFFER = 1024 * 1024
+_KEEP_ALIVE_S = 100.0  # longer than Go's clients keep theirs: they would meet a closed one else
 
 
 class AddressUnavailable(Unavailable):
@@ -55,28 +57,35 @@ async def _listening(settings: HubSettings) -> AsyncIterator[tuple[Services, int
     logger = logging.getLogger("lamina.hub.http")
     logger.addFilter(_is_worth_telling)
     services = Services.open(settings)
+    silence = Silence(patience_s=settings.first_request_s)
     try:
+        app = create_app(services)
+        app.middlewares.append(silence.heard)
         runner = web.AppRunner(
-            create_app(services),
+            app,
             access_log=None,
             logger=logger,
             handle_signals=False,
             auto_decompress=False,  # a blob's digest is of the bytes as sent
+            keepalive_timeout=_KEEP_ALIVE_S,
             read_bufsize=_READ_BUFFER,
             shutdown_timeout=settings.shutdown_s,
         )
         await runner.setup()
         try:
-            async with _accepting(runner, settings) as port:
+            async with _accepting(runner, settings, silence) as port:
                 yield services, port
         finally:
+            silence.end()
             await _hang_up(runner)
     finally:
         services.close()
 
 
 @contextlib.asynccontextmanager
-async def _accepting(runner: web.AppRunner, settings: HubSettings) -> AsyncIterator[int]:
+async def _accepting(
+    runner: web.AppRunner, settings: HubSettings, silence: Silence
+) -> AsyncIterator[int]:
     """Take connections while the context lasts; give the port. Raises: AddressUnavailable.
 
     asyncio makes a connection of an accepted socket in a few turns of its loop, and loses those
@@ -87,7 +96,7 @@ async def _accepting(runner: web.AppRunner, settings: HubSettings) -> AsyncItera
     assert handler is not None  # noqa: S101 - `setup` has made it
     try:
         server = await loop.create_server(
-            handler, settings.host, settings.port, ssl=_tls(settings), backlog=1024
+            silence.watch(handler), settings.host, settings.port, ssl=_tls(settings), backlog=1024
         )
     except OSError as error:
         raise AddressUnavailable(

@@ -47,6 +47,8 @@ class HubSettings:
     sweep_every_s: float = 600.0
     shutdown_s: float = 10.0
     """How long transfers under way may go on after a stop was asked for."""
+    first_request_s: float = 30.0
+    """How long a connection may take to ask for something: its request line and all headers."""
     account_failures: int = 8
     """Wrong passwords for one name from one address before the next has to wait."""
     address_failures: int = 60

@@ -79,6 +79,8 @@ async def authenticate(request: web.Request) -> Caller:
     """
     header = request.headers.get("Authorization", "")
     kind, _, value = header.partition(" ")
+    if len(request.headers.getall("Authorization", [])) > 1:  # a proxy may have believed the other
+        raise CredentialsRefused("the request has several Authorization headers")
     if not header:
         return ANONYMOUS
     if kind.lower() == "bearer":

@@ -1,0 +1,34 @@
+"""Bytes to a hub that no well-bred client would send."""
+
+import contextlib
+import socket
+
+from tests.hub.clients import Client
+
+from lamina.hub import Hub
+
+__all__ = ["connect", "exchange", "head"]
+
+
+def connect(hub: Hub) -> socket.socket:
+    host, _, port = hub.address.partition(":")
+    return socket.create_connection((host, int(port)), timeout=100)
+
+
+def exchange(hub: Hub, sent: bytes, *, hangs_up: bool = False) -> bytes:
+    """Send, `hangs_up` or not, and give what comes until the hub hangs up."""
+    received = b""
+    with connect(hub) as connection, contextlib.suppress(ConnectionResetError, BrokenPipeError):
+        connection.sendall(sent)
+        if hangs_up:
+            connection.shutdown(socket.SHUT_WR)
+        while piece := connection.recv(65536):
+            received += piece
+    return received
+
+
+def head(client: Client, method: str, path: str, *lines: str) -> bytes:
+    """A request's head, with the client's login and whatever lines more."""
+    login = [f"{name}: {value}" for name, value in client.headers({}).items()]
+    rows = [f"{method} {path} HTTP/1.1", f"Host: {client.address}", *login, *lines, "", ""]
+    return "\r\n".join(rows).encode("utf-8")
