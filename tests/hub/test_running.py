@@ -151,6 +151,41 @@ def check_all(root) -> None:
         assert len(blobs) > 0
 
 
+def test_a_stop_lets_an_upload_under_way_finish(served):
+    hub = served()
+    Client(hub.address).request(
+        "POST", "/api/v1/register", f'{{"name": "alice", "password": "{PASSWORD}"}}',
+        Content_Type="application/json",
+    )  # fmt: skip
+    alice = Client(hub.address, "alice")
+    place = alice.begin("alice/late")
+    stopping = threading.Event()
+
+    def pieces():
+        yield DATA[:1000]
+        hub.process.send_signal(signal.SIGTERM)
+        stopping.set()
+        wait_until_refused(hub.address)
+        yield DATA[1000:]
+
+    answer = alice.request("PUT", f"{place}?digest={digest(DATA)}", pieces())
+    assert stopping.is_set()
+    assert answer.status == 201
+    with hub.out:
+        assert hub.out.read() == ""
+    assert hub.process.wait(100) == 0
+    alice = Client(served().address, "alice")
+    assert alice.get(f"/v2/alice/late/blobs/{digest(DATA)}").body == DATA
+
+
+def wait_until_refused(address: str) -> None:
+    """Until nobody listens there any more."""
+    host, _, port = address.partition(":")
+    with contextlib.suppress(ConnectionRefusedError, ConnectionResetError):
+        while True:
+            socket.create_connection((host, int(port)), timeout=100).close()
+
+
 def test_a_hub_in_this_process_keeps_its_folder_across_restarts(tmp_path):
     with Hub(root=str(tmp_path)) as hub:
         hub.register("alice", PASSWORD)

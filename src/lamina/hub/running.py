@@ -17,6 +17,7 @@ from lamina.hub.services import Services
 from lamina.hub.settings import HubSettings
 from lamina.hub.silence import Silence
 from lamina.hub.tables.accounts import Account
+from lamina.hub.underway import Underway
 
 if TYPE_CHECKING:
     import ssl
@@ -26,6 +27,7 @@ __all__ = ["AddressUnavailable", "Hub", "serve"]
 
 _TURNS = 5
 _READ_BUFFER = 1024 * 1024
+_LAST_WORDS_S = 1.0  # for answers that are ready and not yet sent
 _KEEP_ALIVE_S = 100.0  # longer than Go's clients keep theirs: they would meet a closed one else
 
 
@@ -57,10 +59,10 @@ async def _listening(settings: HubSettings) -> AsyncIterator[tuple[Services, int
     logger = logging.getLogger("lamina.hub.http")
     logger.addFilter(_is_worth_telling)
     services = Services.open(settings)
-    silence = Silence(patience_s=settings.first_request_s)
+    silence, underway = Silence(patience_s=settings.first_request_s), Underway()
     try:
         app = create_app(services)
-        app.middlewares.append(silence.heard)
+        app.middlewares.extend((silence.heard, underway.counted))
         runner = web.AppRunner(
             app,
             access_log=None,
@@ -69,7 +71,7 @@ async def _listening(settings: HubSettings) -> AsyncIterator[tuple[Services, int
             auto_decompress=False,  # a blob's digest is of the bytes as sent
             keepalive_timeout=_KEEP_ALIVE_S,
             read_bufsize=_READ_BUFFER,
-            shutdown_timeout=settings.shutdown_s,
+            shutdown_timeout=min(settings.shutdown_s, _LAST_WORDS_S),
         )
         await runner.setup()
         try:
@@ -77,6 +79,7 @@ async def _listening(settings: HubSettings) -> AsyncIterator[tuple[Services, int
                 yield services, port
         finally:
             silence.end()
+            await underway.finish(timeout_s=settings.shutdown_s)
             await _hang_up(runner)
     finally:
         services.close()
