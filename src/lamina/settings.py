@@ -157,7 +157,7 @@ def _bytes(text: str) -> int:
 
 def _short_name(path: str) -> str:
     """Name a path in 12 characters: sockets have 108 bytes for all of theirs."""
-    import zlib
+    from binascii import crc32
 
     data = os.fsencode(path)
-    return f"{zlib.crc32(data):08x}{len(data):04x}"
+    return f"{crc32(data):08x}{len(data):04x}"

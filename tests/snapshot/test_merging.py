@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 from tests.images import Piece, tar
 from tests.layer.changesets import changesets
 from tests.layer.test_view import stackable, whited
@@ -18,24 +17,8 @@ from tests.store.processes import together
 from lamina.layer.sealed import SealedLayer
 from lamina.layer.view import Tree
 from lamina.snapshot.layers import Layers
-from lamina.snapshot.merging import merged_count, seal_tree
+from lamina.snapshot.merging import seal_tree
 from lamina.store.disk import make
-
-
-@given(st.integers(0, 2000), st.integers(2, 500))
-def test_what_is_left_after_merging_fits_and_no_more_is_merged_than_a_step(count: int, most: int):
-    merged = merged_count(count, most)
-    if count <= most:
-        assert merged == 0
-    else:
-        assert 2 <= merged <= count
-        assert 1 <= count - merged + 1 <= most
-        assert most - (count - merged + 1) < max(1, most // 5)
-
-
-def test_images_on_one_base_share_the_merged_layer():
-    assert {merged_count(count, 500) for count in range(501, 600)} == {100}
-    assert {merged_count(count, 500) for count in range(600, 700)} == {200}
 
 
 @given(changesets(), whited(), whited())

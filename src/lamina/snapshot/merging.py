@@ -2,7 +2,8 @@
 
 The kernel stacks 500 directories. Of a higher pile the lowest layers are merged into one sealed
 layer, which holds what they show together; it is made once per machine, used by every image with
-the same layers down there, and goes with them. Nobody else sees it: images keep their layers.
+the same layers down there, and goes with them. Nobody else sees it: images keep their layers. How many
+are merged says `depth`.
 """
 
 from collections.abc import Iterator
@@ -16,36 +17,9 @@ if TYPE_CHECKING:
     from lamina.layer.seal import Sealer
     from lamina.layer.view import Tree
 
-__all__ = ["merged_count", "room_below", "seal_tree"]
+__all__ = ["seal_tree"]
 
-_STEPS = 5
 _BATCH = 1000
-
-
-def room_below(above: int, most: int) -> int:
-    """Say how many layers of an image one union of `most` takes under `above` frozen ones.
-
-    Raises: Unsupported (none).
-    """
-    if above >= most:
-        from lamina.errors import Unsupported
-
-        raise Unsupported(
-            f"one union takes {most} layers, and this container was frozen {above} times",
-            hint="commit the container, and go on with one of the new image",
-        )
-    return most - above
-
-
-def merged_count(count: int, most: int) -> int:
-    """Say how many of the lowest of `count` layers have to be merged so that `most` are left.
-
-    In steps of a fifth of `most`, so that an image and those built on it share the merged layer.
-    """
-    if count <= most:
-        return 0
-    step = max(1, most // _STEPS)
-    return min(-(-(count - most + 1) // step) * step, count)
 
 
 def seal_tree(tree: "Tree", path: str) -> None:

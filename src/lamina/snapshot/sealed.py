@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from lamina.errors import Corrupt
 from lamina.layer.stack import Changed, Lower, Stack
 from lamina.settings import MAX_LOWERS
-from lamina.snapshot.merging import merged_count, room_below
+from lamina.snapshot.depth import merged_count, room_below
 from lamina.values import dataclass
 
 TYPE_CHECKING = False

@@ -7,7 +7,7 @@ from functools import partial
 
 from lamina.layer.stack import Changed, Lower, Stack
 from lamina.settings import MAX_LOWERS
-from lamina.snapshot.merging import merged_count, room_below
+from lamina.snapshot.depth import merged_count, room_below
 from lamina.snapshot.space import size_of
 from lamina.values import dataclass
 
