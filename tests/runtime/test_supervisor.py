@@ -1,4 +1,8 @@
+import subprocess
+import sys
+
 import pytest
+from tests.containers import RUNTIMES, world
 
 from lamina.errors import InUse, Invalid, Unavailable
 from lamina.runtime import supervisor
@@ -6,6 +10,24 @@ from lamina.runtime.runtime import Choice
 from lamina.runtime.supervisor import NotRunning, Order, Shims
 from lamina.spec.bundle import Bundle, ProcessSettings
 from lamina.spec.mount import Mount
+
+LOADED_LATER = """
+import os, sys
+from lamina.cli.main import main
+from lamina.runtime import split
+from lamina.runtime.shim import Shim
+fork, greet = split.split, Shim._greet
+def split_and_note(given):
+    global before
+    before = set(sys.modules)
+    return fork(given)
+def greet_and_say(shim, relay):
+    with open(os.environ["LOADED"], "w") as file:
+        file.write(" ".join(["shim", *(set(sys.modules) - before)]))
+    greet(shim, relay)
+split.split, Shim._greet = split_and_note, greet_and_say
+sys.exit(main(sys.argv[1:]))
+"""
 
 
 def order(**facts) -> Order:
@@ -102,3 +124,16 @@ def test_an_interpreter_that_is_not_there_is_an_error_at_once(tmp_path):
     with pytest.raises(FileNotFoundError):
         Shims(str(tmp_path / "python")).start(order(), lock)
     os.close(lock)
+
+
+@pytest.mark.parametrize(("runtime", "network"), [(RUNTIMES[0], "bridge"), (RUNTIMES[-1], "none")])
+def test_a_copied_shim_imports_nothing_of_ours_to_start_a_container(tmp_path, runtime, network):
+    with world(tmp_path, runtime=runtime) as lamina:
+        words = lamina.argv("run", "--rm", "--network", network, "tiny", "true")
+        line = [sys.executable, "-c", LOADED_LATER, *words[words.index("run") :]]
+        environ = {**lamina.environ, "LOADED": f"{tmp_path}/loaded"}
+        for _ in range(2):  # the first compiles the filter of system calls
+            subprocess.run(line, env=environ, check=True)
+        first, *loaded = (tmp_path / "loaded").read_text().split()
+        assert first == "shim"
+        assert [name for name in loaded if name.startswith("lamina.")] == []

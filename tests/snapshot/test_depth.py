@@ -36,7 +36,9 @@ def test_frozen_layers_take_room_from_those_of_the_image():
 
 def test_a_container_starts_without_what_merges_layers():
     program = "import sys; from lamina.snapshot import sealed, unpacked; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
     loaded = set(done.stdout.split())
     assert "lamina.snapshot.depth" in loaded
     assert not {"lamina.snapshot.merging", "lamina.layer.erofs", "zlib"} & loaded

@@ -87,12 +87,12 @@ def choose(wanted: str = "", *, by: str = "LAMINA_RUNTIME") -> Choice:
     )
 
 
-def make(name: str, path: str) -> Runtime:
-    """Give the runtime `name` whose program is at `path`."""
+def make(name: str, path: str, run_root: str = "") -> Runtime:
+    """Give the runtime `name` whose program is at `path`; `run_root` may keep what containers share."""
     if name == "bwrap":
         from lamina.runtime.bubblewrap import Bubblewrap
 
         return Bubblewrap(path)
     from lamina.runtime.oci import OciRuntime
 
-    return OciRuntime(name, path)
+    return OciRuntime(name, path, run_root)

@@ -140,7 +140,8 @@ class Shim:
         self.id: str = request["id"]
         self.folder: str = request["folder"]
         self.run_folder: str = request["run_folder"]
-        self.runtime: Runtime = make(request["runtime"]["name"], request["runtime"]["path"])
+        found = request["runtime"]
+        self.runtime: Runtime = make(found["name"], found["path"], request["run_root"])
         self.bundle = Bundle.from_json(request["bundle"])
         self.settings = ProcessSettings.from_json(request["process"])
         self.group = cgroups.Cgroup()

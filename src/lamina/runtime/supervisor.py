@@ -120,7 +120,7 @@ class Shims:
             os.write(request, encode(order.to_json()))
             os.lseek(request, 0, os.SEEK_SET)
             given = {REQUEST_FD: request, ATTACH_FD: theirs.fileno(), LOCK_FD: lock}
-            pid = self._go_on(given, order.id) or self._spawn(given, order.id)
+            pid = self._go_on(given, order) or self._spawn(given, order.id)
         except BaseException:
             ours.close()
             raise
@@ -130,7 +130,7 @@ class Shims:
         os.waitpid(pid, 0)  # it goes into the background at once
         return Attachment(ours, terminal=order.process.terminal)
 
-    def _go_on(self, given: Mapping[int, int], container: str) -> int:
+    def _go_on(self, given: Mapping[int, int], order: Order) -> int:
         """Start the shim as a copy of this process; give its ID, 0 where that will not do."""
         if not self._split:
             return 0
@@ -139,10 +139,11 @@ class Shims:
 
         if not can_split(LOCK_FD):
             return 0
+        _load(order)
         pid = split(given)
         if pid == 0:
             try:
-                retitle("lamina-shim", container[:12])
+                retitle("lamina-shim", order.id[:12])
                 main()
             finally:
                 os._exit(1)
@@ -172,6 +173,18 @@ class Shims:
             "a container needs more open files than this shell allows",
             hint=f"raise the limit: `ulimit -n {2 * LOCK_FD}`",
         )
+
+
+def _load(order: Order) -> None:
+    """Import what the shim will need at once: a command takes modules from one file (decision 1)."""
+    if order.choice.name == "bwrap":
+        import lamina.runtime.bubblewrap
+    else:
+        import lamina.runtime.filters
+        import lamina.runtime.oci
+    if order.network:
+        import lamina.runtime.net.mending
+        import lamina.runtime.net.wires  # noqa: F401
 
 
 def open_shim(socket_path: str) -> socket.socket:
