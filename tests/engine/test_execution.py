@@ -42,28 +42,6 @@ def test_a_bind_source_that_went_away_is_named_at_the_start(shelf: Engine, tmp_p
 
 
 @pytest.mark.root
-def test_a_container_that_ignores_the_stop_signal_is_killed(shelf: Engine):
-    script = "trap '' TERM; echo up; while :; do sleep 0.1; done"
-    record = shelf.containers.create(CreateRequest("tiny", ("sh", "-c", script), stop_timeout_s=0))
-    with shelf.containers.start(record.id) as attachment:
-        attachment.receive()
-        shelf.containers.stop(record.id)
-    assert shelf.containers.state(record.id).exit_code == 137
-
-
-@pytest.mark.root
-def test_a_stop_signal_of_the_containers_own_is_sent(shelf: Engine):
-    script = "trap 'exit 4' USR1; echo up; while :; do sleep 0.1; done"
-    record = shelf.containers.create(
-        CreateRequest("tiny", ("sh", "-c", script), stop_signal="USR1")
-    )
-    with shelf.containers.start(record.id) as attachment:
-        attachment.receive()
-        shelf.containers.stop(record.id)
-    assert shelf.containers.state(record.id).exit_code == 4
-
-
-@pytest.mark.root
 def test_several_may_attach_and_each_sees_the_output(shelf: Engine):
     request = CreateRequest("tiny", ("sh", "-c", "read x; echo got $x"), open_stdin=True)
     record = shelf.containers.create(request)

@@ -3,6 +3,8 @@ import socket
 import subprocess
 import threading
 
+from tests.containers import eventually
+
 from lamina.runtime.frames import Stream, frame, listen
 from lamina.runtime.log import LogWriter
 from lamina.runtime.log_reading import read_log
@@ -10,9 +12,14 @@ from lamina.runtime.process import Started
 from lamina.runtime.relay import Client, Pipes, Relay
 
 
-def serve(tmp_path, program: str, *, operate=None, stdin: bool = True, at_rest=None):
-    """Run `program` behind a relay; give our end of an attached connection and the thread."""
+def serve(tmp_path, program: str, *, operate=None, stdin: bool = True, at_rest=None, room: int = 0):
+    """Run `program` behind a relay; give our end of an attached connection and the thread.
+
+    `room` is how much that connection holds, if not what the kernel thinks.
+    """
     ours, theirs = socket.socketpair()
+    if room:
+        theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, room)
     pipes = Pipes(terminal=False, stdin=stdin)
     child = subprocess.Popen(
         ["/bin/sh", "-c", program],
@@ -133,6 +140,26 @@ def test_a_client_that_leaves_ends_the_input_it_gave(tmp_path):
 def test_a_child_that_keeps_the_pipe_open_does_not_hold_the_end_back(tmp_path):
     ours, thread = serve(tmp_path, "sleep 3 & echo done", stdin=False)
     assert collect(ours)[Stream.STDOUT] == b"done\n"
+    thread.join()
+    ours.close()
+
+
+def test_what_a_client_does_not_read_is_in_the_log_before_the_end_waits_for_it(tmp_path):
+    size = 330_000  # beyond what is kept for a client; the rest stays in the pipe, and the process ends
+    ours, thread = serve(tmp_path, f"head -c {size} /dev/zero | tr '\\0' x", stdin=False, room=4096)
+
+    def logged() -> int:
+        return sum(len(line.text.rstrip("\n")) for line in read_log(f"{tmp_path}/log"))
+
+    assert eventually(lambda: logged() == size)
+    assert len(collect(ours)[Stream.STDOUT]) == size
+    thread.join()
+    ours.close()
+
+
+def test_a_child_that_writes_for_ever_does_not_hold_the_end_back(tmp_path):
+    ours, thread = serve(tmp_path, "yes & exit 0", stdin=False)
+    assert collect(ours)[Stream.EXITED] == b"0"
     thread.join()
     ours.close()
 

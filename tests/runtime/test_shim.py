@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tests.commands import Lamina
 from tests.containers import eventually, world
+from tests.store.disks import fill, mounted
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +124,33 @@ with Engine() as engine:
     words = Path(f"/proc/{state(lamina, 'library')['shim']}/cmdline").read_bytes()
     assert b"supervise.py" in words
     lamina("rm", "-f", "library")
+
+
+@pytest.mark.root
+def test_an_exit_code_survives_a_disk_that_is_full(tmp_path: Path):
+    with mounted(tmp_path / "disk", "60m") as disk, world(disk) as lamina:
+        script = "trap 'exit 7' USR1; echo up; while :; do sleep 0.05; done"
+        lamina("run", "-d", "--name", "full", "tiny", "sh", "-c", script)
+        assert eventually(lambda: "up" in lamina("logs", "full"))
+        shim = state(lamina, "full")["shim"]
+        fill(disk / "ballast", 4096)
+        lamina("kill", "-s", "USR1", "full")
+        assert lamina("wait", "full") == "7\n"
+        assert eventually(lambda: not is_alive(shim))
+        assert "Exited (7)" in lamina("ps", "-a")
+        assert list(Path(lamina.settings.run_root, "c").iterdir()) == []
+        (disk / "ballast").unlink()
+        lamina("start", "full")
+        assert "Up " in lamina("ps")
+
+
+def test_an_end_is_told_before_an_attached_client_has_read_it_all(lamina: Lamina):
+    """As of `lamina run … | less`: the rest is there for whoever reads on."""
+    script = "head -c 600000 /dev/zero | tr '\\0' x; exit 4"
+    command = lamina.start("run", "--name", "paged", "tiny", "sh", "-c", script)
+    assert eventually(lambda: "Exited (4)" in lamina("ps", "-a"))
+    assert len(lamina("logs", "paged")) == 600_000
+    lamina("rm", "paged")
+    out, _ = command.communicate(timeout=60)
+    assert len(out) == 600_000
+    assert command.returncode == 4

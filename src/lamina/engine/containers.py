@@ -156,13 +156,18 @@ class Containers:
         from lamina.engine.restarting import wants_start
 
         return tuple(
-            record.id for record in self.records() if wants_start(record, self.state(record.id))
+            record.id
+            for record in self.records()
+            if wants_start(record, state := self.state(record.id))
+            and not (state.starting and self.files.is_held(record.id))  # just now
         )
 
     def stop(self, name: str, *, timeout_s: int | None = None, signal: str = "") -> None:
         """Ask it to end, kill it after `timeout_s` (10, or as created; -1 waits for ever)."""
+        from lamina.engine import ending
+
         record = self.record(name)
-        if execution.stop(self._engine, record, timeout_s, signal):
+        if ending.stop(self._engine, record, timeout_s, signal):
             self._note(record, "stop")
 
     def restart(self, name: str, *, timeout_s: int | None = None, signal: str = "") -> None:
@@ -272,18 +277,19 @@ class Containers:
 
         Raises: ContainerInUse (it runs), ContainerUnknown.
         """
+        from lamina.engine.ending import end
         from lamina.engine.room import tidy
 
         record = self.record(name)
         state = self.state(record.id)
-        if state.is_running:
-            if not force:
-                raise ContainerInUse(
-                    f'cannot remove container "/{record.name}": container is {state.status}: '
-                    "stop the container before removing or force remove",
-                    hint=f"Stop the container before attempting removal or force remove: lamina rm -f {record.name}",
-                )
-            execution.end(self._engine, record)
+        if force:
+            end(self._engine, record)
+        elif state.is_running:
+            raise ContainerInUse(
+                f'cannot remove container "/{record.name}": container is {state.status}: '
+                "stop the container before removing or force remove",
+                hint=f"Stop the container before attempting removal or force remove: lamina rm -f {record.name}",
+            )
         self._privilege()
         removal.remove(self._engine, record, volumes=volumes)
         tidy(self._engine)

@@ -10,7 +10,7 @@ from lamina.engine.devices import Device, device_binds, device_rules, host_devic
 from lamina.engine.isolation import has_own_cgroups, joined_socket, place_of
 from lamina.engine.journal import diary_order
 from lamina.engine.log_options import log_order
-from lamina.engine.names import ContainerUnknown, unknown
+from lamina.engine.names import unknown
 from lamina.engine.records import RECORD, ContainerRecord, ContainerState
 from lamina.engine.requests import ExecRequest, signal_number
 from lamina.engine.run_folders import order_folder, shim_socket
@@ -36,7 +36,6 @@ __all__ = [
     "ContainerNotRunning",
     "ContainerRunning",
     "attach",
-    "end",
     "execute",
     "freeze",
     "kill",
@@ -44,15 +43,13 @@ __all__ = [
     "order_folder",
     "paused",
     "send",
+    "settled",
     "shim_socket",
     "start",
-    "stop",
     "wait",
 ]
 
-_STOP_S = 10
 _CLEAN_UP_S = 15.0
-_KILL_S = 10.0
 _INITS = ("catatonit", "tini-static", "tini", "docker-init")
 
 
@@ -418,10 +415,10 @@ def wait(engine: "Engine", record: ContainerRecord, timeout_s: float | None = No
         with supervisor.waiter(shim_socket(engine, record)) as attachment:
             return attachment.wait(timeout_s)
     except (supervisor.NotRunning, ShimLost, Unavailable):
-        return _settled(engine, record)
+        return settled(engine, record)
 
 
-def _settled(engine: "Engine", record: ContainerRecord) -> int:
+def settled(engine: "Engine", record: ContainerRecord) -> int:
     """Give the exit code of a container whose shim is gone or going. Raises: ContainerUnknown."""
     deadline = time.monotonic() + _CLEAN_UP_S
     state: ContainerState = engine.containers.state(record.id)
@@ -431,42 +428,6 @@ def _settled(engine: "Engine", record: ContainerRecord) -> int:
     if state.status == "created" and engine.containers.files.load(record.id) is None:
         raise unknown(record.name)
     return state.exit_code
-
-
-def stop(
-    engine: "Engine", record: ContainerRecord, timeout_s: int | None = None, signal: str = ""
-) -> bool:
-    """Ask the first process to end, and kill it when it has not after `timeout_s` (-1: never).
-
-    Tell whether it ran.
-    """
-    if not engine.containers.state(record.id).is_running:
-        return False
-    chosen = signal or record.config.get("StopSignal") or "TERM"
-    patience = record.config.get("StopTimeout", _STOP_S) if timeout_s is None else timeout_s
-    with suppress(ContainerNotRunning, ContainerUnknown):
-        if engine.containers.state(record.id).status == "paused":
-            freeze(engine, record, frozen=False)
-        send(engine, record, "signal", number=signal_number(chosen), final=True)
-        if wait(engine, record, None if patience < 0 else float(patience)) is None:
-            end(engine, record)
-    return True
-
-
-def end(engine: "Engine", record: ContainerRecord) -> None:
-    """Kill the container for certain: its first process, or its shim when that does not answer."""
-    import signal
-
-    with suppress(ContainerNotRunning, ContainerUnknown, Unavailable):
-        send(engine, record, "signal", number=int(signal.SIGKILL), final=True)
-        if wait(engine, record, _KILL_S) is not None:
-            return
-    shim = engine.containers.state(record.id).shim
-    if shim and engine.containers.is_running(record.id):
-        with suppress(ProcessLookupError, PermissionError):
-            os.kill(shim, signal.SIGKILL)
-    with suppress(ContainerUnknown):
-        _settled(engine, record)
 
 
 def freeze(engine: "Engine", record: ContainerRecord, *, frozen: bool) -> None:

@@ -98,7 +98,8 @@ class ContainerState:
     """How a container is now. Times are RFC 3339 or empty; `pid` is 0 when nothing runs.
 
     `restarts` counts how often its policy started it again; `stopped` tells that a person stopped it.
-    `health` is Docker's State.Health, empty without checks.
+    `health` is Docker's State.Health, empty without checks. `starting`: a shim, the process `shim`, has
+    begun to start it; when nobody holds the lock it was killed before it had.
     """
 
     status: str
@@ -113,6 +114,7 @@ class ContainerState:
     restarts: int = 0
     stopped: bool = False
     health: Document = field(default_factory=dict)
+    starting: bool = False
 
     @property
     def is_running(self) -> bool:
@@ -258,6 +260,7 @@ def _state(status: str, document: Document) -> ContainerState:
         restarts=int(document.get("restarts") or 0),
         stopped=bool(document.get("stopped")),
         health=document.get("health") or {},
+        starting=bool(document.get("starting")),
     )
 
 

@@ -59,9 +59,11 @@ class RestartPolicy(NamedTuple):
 
 
 def wants_start(record: "ContainerRecord", state: "ContainerState") -> bool:
-    """Tell whether a container that does not run is to run after the machine came up again."""
+    """Tell whether a container that nobody watches is to run after the machine came up again."""
     policy = record.host.get("RestartPolicy") or {}
     name = policy.get("Name")
+    if state.starting:  # somebody wanted it up, and its shim was killed before it was
+        return name in ("always", "unless-stopped", "on-failure")
     if state.is_running or state.status == "created":
         return False
     if name == "always":

@@ -4,6 +4,7 @@ One thread, one `poll`. A client that reads slowly slows the process down rather
 memory, as a pipe would.
 """
 
+import fcntl
 import os
 import select
 import socket
@@ -29,6 +30,7 @@ __all__ = ["Answer", "Attendant", "Client", "Pipes", "Relay"]
 _PIECE = 32 << 10
 _REST_MS = 200
 _HIGH_WATER = 256 << 10
+_TERMINAL = 64 << 10
 _REQUEST_LIMIT = 1 << 20
 
 Answer = tuple[Document, tuple[int, ...]] | None
@@ -208,7 +210,10 @@ class Relay:
             client.close()
 
     def finish(self, last: bytes, patience_s: float | None = None) -> None:
-        """Send the last frame to everyone attached, and wait until each has it or has gone."""
+        """Send the last frame to everyone attached, and wait until each has it or has gone.
+
+        Gives up when nobody took anything for `patience_s`.
+        """
         self.broadcast(last, Stream.EXITED)
         waiting = [c for c in self.clients.values() if c.outbox and not c.gone]
         poller = select.poll()
@@ -290,13 +295,13 @@ class Relay:
         for attendant in self._present():
             attendant.turn(ready)
 
-    def _read_output(self, pipes: Pipes, fd: int) -> bool:
-        """Pass on one piece; False when there is none, now or ever."""
+    def _read_output(self, pipes: Pipes, fd: int) -> int:
+        """Pass on one piece; give its size, 0 when there is none, now or ever."""
         stream = pipes.outputs[fd]
         try:
             data = os.read(fd, _PIECE)
         except BlockingIOError:
-            return False
+            return 0
         except OSError:  # EIO: the last process closed its terminal
             data = b""
         if not data:
@@ -306,30 +311,27 @@ class Relay:
             os.close(fd)
             if fd == self.terminal:
                 self.terminal = -1
-            return False
+            return 0
         if self._log:
             self._log.write(int(stream), data)
         self.broadcast(frame(stream, data), stream)
-        return True
+        return len(data)
 
     def _drain(self) -> None:
-        """Read what the process left in its pipes; its children may keep them open for ever."""
+        """Read what the process left in its pipes; its children may keep them open for ever.
+
+        And write to them for ever, where they share the machine's processes: no more is read than a pipe
+        holds. So little is kept for a client that does not read, and none is waited for: the end is
+        told first.
+        """
         pipes = self.pipes
         if pipes is None:
             return
         for fd in list(pipes.outputs):
             os.set_blocking(fd, False)
-            while self._read_output(pipes, fd):
-                self._relieve()
-
-    def _relieve(self) -> None:
-        """Wait for clients that are far behind."""
-        for client in self.clients.values():
-            while len(client.outbox) > _HIGH_WATER and not client.gone:
-                poller = select.poll()
-                poller.register(client.sock, select.POLLOUT)
-                poller.poll()
-                client.flush()
+            left = _held(fd)
+            while left > 0 and (size := self._read_output(pipes, fd)):
+                left -= size
 
     def _forget(self, fd: int) -> None:
         client = self.clients.pop(fd)
@@ -418,3 +420,11 @@ class Relay:
         if self._typed_end and pipes.input not in pipes.outputs:
             os.close(pipes.input)
             pipes.input = -1
+
+
+def _held(fd: int) -> int:
+    """Give how much may be waiting in a pipe, or in a terminal, which holds less than that."""
+    try:
+        return fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ)
+    except OSError:
+        return _TERMINAL

@@ -25,7 +25,6 @@ from lamina.runtime.log import LogWriter, timestamp
 from lamina.runtime.mounts import SharedLayers, perform
 from lamina.runtime.operations import ENDED, collect, operate, refuse
 from lamina.runtime.process import (
-    OURS,
     Launch,
     Started,
     StartFailed,
@@ -37,6 +36,7 @@ from lamina.runtime.process import (
 )  # fmt: skip
 from lamina.runtime.relay import Client, Pipes, Relay
 from lamina.runtime.runtime import Runtime, make
+from lamina.runtime.state_file import StateFile, not_started, starting
 from lamina.spec.bundle import (
     CAPABILITIES,
     Bundle,
@@ -64,6 +64,7 @@ ATTACH_FD: "Final" = 201
 LOCK_FD: "Final" = 202
 
 _ALL_STREAMS = frozenset(Stream)
+_GIVE_UP_S = 2.0
 
 
 def _load() -> None:
@@ -83,18 +84,25 @@ def main() -> None:
         request = decode(stream.read(), what="request")
     starter = Client(socket.socket(fileno=ATTACH_FD))
     os.setsid()
+    state_file = StateFile(request["folder"])
     layers = SharedLayers(request["run_root"])
     host_mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
     host_proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     wires = _wires(request)
     try:
+        state_file.reserve()
+        state_file.write(starting(state_file.read(), os.getpid()))
         cgroups.take_scope(request["id"], Bundle.from_json(request["bundle"]).limits, [os.getpid()])
         if wires:
             wires.begin()
         layers.acquire([_mount(row) for row in request["layers"]])
         sharing.unshare(request)
     except (LaminaError, OSError) as error:
-        refuse(starter, StartFailed.wrap("cannot prepare the container", error))
+        failure = StartFailed.wrap("cannot prepare the container", error)
+        refuse(starter, failure)
+        with suppress(OSError):
+            state_file.write(state_file.read() | not_started(failure))
+        state_file.give_back()
         layers.release()
         sys.exit(1)
     sharing.go_on(request)
@@ -108,6 +116,7 @@ def main() -> None:
         with suppress(OSError):
             syscalls.setns(host_mounts, syscalls.CLONE_NEWNS)
             layers.release()
+        shim.see_off()
         os._exit(0)
 
 
@@ -147,12 +156,14 @@ class Shim:
         self.group = cgroups.Cgroup()
         self.started: Started | None = None
         self.paused = False
-        self.state: Document = {}
+        self._state_file = StateFile(self.folder)
+        self.state: Document = self._state_file.read()
         self._starter = starter
         self._host_proc = host_proc
         self.ended: dict[int, int] = {}
         self.deputies = Deputies()
         self.relay: Relay | None = None
+        self._parting: Relay | None = None
         self.attendants: tuple[Attendant, ...] = (self.deputies,)
         self._listener: socket.socket | None = None
         self.keeper = Keeper(request["restart"])
@@ -162,6 +173,7 @@ class Shim:
         """Start the process, serve it until it ends, clean up, and only then tell."""
         syscalls.name_process("lamina-shim")
         os.umask(0o022)
+        self.record(shim=self.host_pid(os.getpid()))
         try:
             self._prepare()
             relay, pipes, started = self._start({})
@@ -183,11 +195,21 @@ class Shim:
             relay, pipes, started = again
         if self.state["status"] == "restarting":
             self.record(status="exited")
+        self._state_file.give_back()
         self._clean(remove=bool(self.request["doomed"]))
         relay.listener.close()
         with suppress(OSError):
             os.close(LOCK_FD)
-        relay.finish(frame(Stream.EXITED, encode({"exit_code": code})))
+        self._parting = relay
+        relay.finish(frame(Stream.EXITED, encode({"exit_code": code})), _GIVE_UP_S)
+
+    def see_off(self) -> None:
+        """Stay for attached clients that have not read all yet, until each has or is gone.
+
+        A pager may take its time. Nothing but this process is left then: what it held has been let go.
+        """
+        if self._parting:
+            self._parting.finish(b"")
 
     def _failure(self, error: Exception) -> LaminaError:
         if not isinstance(error, (LaminaError, OSError)):
@@ -237,7 +259,7 @@ class Shim:
         self.bundle = sharing.borrow(self.bundle, self.request["joined"], self.run_folder)
         for row in self.request["mounts"]:
             perform(_mount(row))
-        self.record(network=self.wires.finish() if self.wires else {})
+        self.state["network"] = self.wires.finish() if self.wires else {}
         if self.wires:
             from lamina.runtime.net.mending import Mending
 
@@ -299,6 +321,7 @@ class Shim:
         self.relay = relay
         self.record(
             status="running",
+            starting=False,
             pid=self.host_pid(started.pid),
             shim=self.host_pid(os.getpid()),
             started=timestamp(time.time_ns()),
@@ -389,14 +412,8 @@ class Shim:
         return ProcessSettings.from_json({**settings.to_json(), "capabilities": kept})
 
     def _fail(self, error: LaminaError) -> None:
-        code = getattr(error, "exit_code", OURS)
-        self.record(
-            status="created",
-            exit_code=code,
-            error=error.message,
-            finished=timestamp(time.time_ns()),
-            pid=0,
-        )
+        self.record(**not_started(error))
+        self._state_file.give_back()
         self._clean(remove=bool(self.request["doomed"]))
         with suppress(OSError):
             os.close(LOCK_FD)
@@ -410,13 +427,12 @@ class Shim:
             traceback.print_exc(file=file)
 
     def record(self, **facts: object) -> None:
-        """Write the state file, whole or not at all."""
+        """Write the state file. See `StateFile`; what cannot be written at all is left in the log."""
         self.state = {**self.state, **facts}
-        path = f"{self.folder}/state.json"
-        with suppress(FileNotFoundError):
-            with open(f"{path}.new", "wb") as file:
-                file.write(encode(self.state))
-            os.replace(f"{path}.new", path)
+        try:
+            self._state_file.write(self.state)
+        except OSError:
+            self.report_crash()
 
     def host_pid(self, pid: int) -> int:
         """Give the number that the rest of the machine knows process `pid` by."""
