@@ -44,6 +44,7 @@ class Attachment:
         """What is lacking of what was asked for, known once it has started."""
         self._sock = sock
         self._inbox = bytearray()
+        self._outbox = bytearray()
         self._early: list[tuple[Stream, bytes]] = []
 
     def __enter__(self) -> "Self":
@@ -86,7 +87,7 @@ class Attachment:
     def resize(self, rows: int, columns: int) -> None:
         """Tell the process's terminal its size."""
         with suppress(OSError):
-            self._sock.sendall(frame(Stream.RESIZE, f"{rows} {columns}".encode()))
+            self._sock.sendall(_size_frame(rows, columns))
 
     def wait(self, timeout_s: float | None = None) -> int | None:
         """Wait for the end; give the exit code, or None when time is up. Output is dropped.
@@ -147,10 +148,13 @@ class Attachment:
         terminal = stdin
         while True:
             if not self._early:
-                ready = self._ready(stdin, sizes.fd)
+                # What was not taken yet holds up what is read, never the output: a process that
+                # writes more than it reads waits for its reader, and would be waited for.
+                ready = self._ready(-1 if len(self._outbox) > _PIECE else stdin, sizes.fd)
                 if sizes.fd in ready:
                     os.read(sizes.fd, 64)
-                    self.resize(*console.window_size(terminal))
+                    self._queue(_size_frame(*console.window_size(terminal)))
+                self._flush()
                 if stdin >= 0 and stdin in ready:
                     stdin, detached = self._type(stdin, keys)
                     if detached:
@@ -165,11 +169,26 @@ class Attachment:
 
     def _ready(self, *inputs: int) -> set[int]:
         poller = select.poll()
-        poller.register(self._sock, select.POLLIN)
+        poller.register(self._sock, select.POLLIN | (select.POLLOUT if self._outbox else 0))
         for fd in inputs:
             if fd >= 0:
                 poller.register(fd, select.POLLIN)
-        return {fd for fd, _ in poller.poll()}
+        taken = self._sock.fileno()
+        return {fd for fd, what in poller.poll() if fd != taken or what != select.POLLOUT}
+
+    def _queue(self, data: bytes) -> None:
+        """Send what goes at once of `data`, the rest when the shim takes it."""
+        self._outbox += data
+        self._flush()
+
+    def _flush(self) -> None:
+        try:
+            while self._outbox:
+                del self._outbox[: self._sock.send(self._outbox, socket.MSG_DONTWAIT)]
+        except BlockingIOError:
+            return
+        except OSError:  # the process is ending: its last frame is on the way
+            self._outbox.clear()
 
     def _type(self, stdin: int, keys: console.DetachKeys) -> tuple[int, bool]:
         try:
@@ -177,14 +196,16 @@ class Attachment:
         except OSError:
             data = b""
         if not data:
-            with suppress(OSError):
-                self.send(b"")
+            self._queue(frame(Stream.STDIN, b""))
             return -1, False
         data, detach = keys.feed(data)
         if data:
-            with suppress(OSError):  # the process is ending: its last frame is on the way
-                self.send(data)
+            self._queue(frame(Stream.STDIN, data))
         return stdin, detach
+
+
+def _size_frame(rows: int, columns: int) -> bytes:
+    return frame(Stream.RESIZE, f"{rows} {columns}".encode())
 
 
 class _Resizes:

@@ -40,16 +40,35 @@ def resize(fd: int, rows: int, columns: int) -> None:
 
 @contextmanager
 def raw_mode(fd: int) -> Iterator[None]:
-    """Hand every key to the container while inside; put the terminal back whatever happens."""
+    """Hand every key to the container while inside; put the terminal back whatever happens.
+
+    That includes a signal that ends this process and that nobody handles.
+    """
+    import signal
     import termios
     import tty
 
     before = termios.tcgetattr(fd)
+
+    def end(number: int, _: object) -> None:
+        termios.tcsetattr(fd, termios.TCSANOW, before)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    ours = []
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            with suppress(ValueError):  # only the main thread may
+                signal.signal(number, end)
+                ours.append(number)
     tty.setraw(fd, termios.TCSANOW)
     try:
         yield
     finally:
-        termios.tcsetattr(fd, termios.TCSADRAIN, before)
+        with suppress(termios.error):  # the terminal itself may be gone
+            termios.tcsetattr(fd, termios.TCSADRAIN, before)
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 class DetachKeys:
