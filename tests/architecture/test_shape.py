@@ -68,6 +68,7 @@ ELSEWHERE: dict[str, str] = {
     "hub.tables.progress": "queries only; tests/hub/test_replicas.py runs them",
     "hub.tables.turns": "queries only; tests/hub/test_passwords.py and test_collect.py run them",
     "hub.storage.protocol": "a Protocol; tests/hub/storage/test_disk.py runs its suite",
+    "hub.tables.access_tokens": "queries only; tests/hub/test_access_tokens.py runs them",
     "hub.tables.accounts": "queries only; tests/hub/test_accounts.py runs them on a real database",
     "hub.tables.blobs": "queries only; tests/hub/test_uploads.py and test_collect.py run them",
     "hub.tables.manifests": "queries only; tests/hub/test_registry.py runs them",

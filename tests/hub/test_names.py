@@ -56,6 +56,7 @@ def test_no_account_can_be_named_as_a_path_of_the_site():
         ("Password1", "common"),
         ("abababab", "repeats"),
         ("carolina", "must not be the name"),
+        ("lamina_pat_something", "access tokens do"),
     ],
 )
 def test_weak_passwords_are_told_why(password, words):

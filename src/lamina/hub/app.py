@@ -9,6 +9,7 @@ from aiohttp import web
 
 from lamina.hub.api.routes import health, register
 from lamina.hub.api.search import search
+from lamina.hub.api.tokens import create_token, list_tokens, revoke_token
 from lamina.hub.services import Services
 from lamina.hub.site.routes import add_site
 from lamina.hub.v2.routes import dispatch
@@ -31,6 +32,9 @@ def create_app(services: Services) -> web.Application:
     app.router.add_get("/.well-known/jwks.json", list_keys)
     app.router.add_get("/healthz", health)
     app.router.add_post("/api/v1/register", register)
+    app.router.add_get("/api/v1/tokens", list_tokens)
+    app.router.add_post("/api/v1/tokens", create_token)
+    app.router.add_delete("/api/v1/tokens/{id}", revoke_token)
     app.router.add_get("/v1/search", search)
     add_site(app)
     app.cleanup_ctx.append(_chores)

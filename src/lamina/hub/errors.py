@@ -12,6 +12,7 @@ from lamina.errors import (
 )
 
 __all__ = [
+    "AccessTokenUnknown",
     "AccountUnknown",
     "BlobUnknown",
     "ContentReferenced",
@@ -40,6 +41,10 @@ __all__ = [
 
 class AccountUnknown(NotFound):
     """No account has this name."""
+
+
+class AccessTokenUnknown(NotFound):
+    """The account has no such access token."""
 
 
 class NameTaken(AlreadyExists):

@@ -5,6 +5,7 @@ import re
 from lamina.hub.errors import FormInvalid, RepositoryNameInvalid, TagInvalid
 
 __all__ = [
+    "ACCESS_TOKEN_PREFIX",
     "RESERVED",
     "check_account",
     "check_repository",
@@ -23,6 +24,9 @@ _SHORTEST, _LONGEST = 2, 39
 _REPOSITORY_LIMIT = 255
 _PASSWORD_SHORTEST, _PASSWORD_LONGEST = 8, 256
 _FEWEST_CHARACTERS = 4
+
+ACCESS_TOKEN_PREFIX = "lamina_pat_"  # noqa: S105 - what tokens begin with
+"""How every personal access token begins, and no password: the two come in the same field."""
 
 RESERVED = frozenset(
     [
@@ -170,12 +174,10 @@ def name_trouble(name: str) -> str:
 
 def password_trouble(password: str, *, name: str = "") -> str:
     """Say what is wrong with a password, as one sentence; empty if nothing is."""
-    if len(password) < _PASSWORD_SHORTEST:
-        return (
-            f"A password has at least {_PASSWORD_SHORTEST} characters; a few words make a good one"
-        )
-    if len(password) > _PASSWORD_LONGEST:
-        return f"A password has at most {_PASSWORD_LONGEST} characters"
+    if not _PASSWORD_SHORTEST <= len(password) <= _PASSWORD_LONGEST:
+        return _length_trouble(password)
+    if password.startswith(ACCESS_TOKEN_PREFIX):
+        return f"A password does not begin with {ACCESS_TOKEN_PREFIX!r}: access tokens do"
     lower = password.lower()
     if lower in _COMMON:
         return "This password is on every list of common ones; choose another"
@@ -184,6 +186,14 @@ def password_trouble(password: str, *, name: str = "") -> str:
     if name and lower in {name, name[::-1], name + name}:
         return "The password must not be the name"
     return ""
+
+
+def _length_trouble(password: str) -> str:
+    if len(password) < _PASSWORD_SHORTEST:
+        return (
+            f"A password has at least {_PASSWORD_SHORTEST} characters; a few words make a good one"
+        )
+    return f"A password has at most {_PASSWORD_LONGEST} characters"
 
 
 def check_account(name: str, password: str) -> None:

@@ -182,9 +182,10 @@ class Registry:
 
     def catalog(self, caller: Caller, *, last: str, limit: int) -> tuple[str, ...]:
         """Give the repositories after `last` that `caller` may see."""
+        reader = caller.as_reader
         return self._database.read(
             lambda connection: repositories.catalog(
-                connection, reader=caller.name, is_admin=caller.is_admin, last=last, limit=limit
+                connection, reader=reader.name, is_admin=reader.is_admin, last=last, limit=limit
             )
         )
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from lamina.hub.access_tokens import AccessTokens
 from lamina.hub.accounts import Accounts
 from lamina.hub.collect import Collector
 from lamina.hub.database import Database
@@ -33,6 +34,7 @@ class Services:
     storage: Storage
     threads: Threads
     accounts: Accounts
+    access_tokens: AccessTokens
     tokens: Tokens
     registry: Registry
     uploads: Uploads
@@ -62,6 +64,7 @@ class Services:
             storage=storage,
             threads=threads,
             accounts=Accounts(database, settings, clock=clock),
+            access_tokens=AccessTokens(database, clock=clock),
             tokens=Tokens(pem, lifetime_s=settings.token_s, clock=clock),
             registry=Registry(database, storage, clock=clock),
             uploads=Uploads(database, storage, clock=clock, lease_s=settings.grace_s),

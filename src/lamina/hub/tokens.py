@@ -89,12 +89,17 @@ class Tokens:
             "access": access,
             "admin": caller.is_admin,
         }
+        if caller.token_id:  # asked for again with each request: it may have been revoked
+            claims["pat"] = caller.token_id
         headers = {"kid": self._jwk["kid"]}
         token = jwt.encode(claims, self._key, algorithm=ALGORITHM, headers=headers)
         return Issued(token, now, self._lifetime_s)
 
     def verify(self, token: str) -> Caller:
-        """Give whom a token speaks for. Raises: CredentialsRefused."""
+        """Give whom a token speaks for; with a `token_id`, that is to be looked at, too.
+
+        Raises: CredentialsRefused.
+        """
         now = self._clock()
         with self._guard:
             known = self._known.get(token)
@@ -115,7 +120,12 @@ class Tokens:
         if not isinstance(claims["exp"], int) or claims["exp"] <= now:
             raise CredentialsRefused("the token is too old", hint="ask for a new one")
         grants = {str(row["name"]): frozenset(map(str, row["actions"])) for row in claims["access"]}
-        caller = Caller(str(claims["sub"]), bool(claims["admin"]), grants)
+        caller = Caller(
+            str(claims["sub"]),
+            bool(claims["admin"]),
+            grants,
+            token_id=str(claims.get("pat", "")),
+        )
         with self._guard:
             self._known[token] = (claims["exp"], caller)
             while len(self._known) > _REMEMBERED:

@@ -134,7 +134,7 @@ class Uploads:
         check_repository(name)
         now = self._clock()
         # a token must have been given for the source too, unless everyone may pull that
-        may_read = caller.grants is None or "pull" in caller.grants.get(source, ())
+        may_read = caller.may_read_from(source)
 
         def work(connection: Connection) -> bool:
             require(caller, name, repositories.find(connection, name), "push")

@@ -1,12 +1,14 @@
 """What every route needs: the services, who asks, and what we are called."""
 
 import re
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from aiohttp import BasicAuth, web
 
 from lamina.hub.access import ANONYMOUS, Caller
+from lamina.hub.access_tokens import is_access_token
 from lamina.hub.errors import CredentialsRefused
 
 if TYPE_CHECKING:
@@ -84,11 +86,22 @@ async def authenticate(request: web.Request) -> Caller:
     if not header:
         return ANONYMOUS
     if kind.lower() == "bearer":
-        return request.app[SERVICES].tokens.verify(value.strip())
+        return await _bearer(request, value.strip())
     if kind.lower() == "basic":
         name, password = _decode(header)
         return await login(request, name, password)
     raise CredentialsRefused(f"authorization by {kind!r} is not known here")
+
+
+async def _bearer(request: web.Request, token: str) -> Caller:
+    services = request.app[SERVICES]
+    if is_access_token(token):
+        return await login(request, "", token)
+    caller = services.tokens.verify(token)
+    if not caller.token_id:
+        return caller
+    holder = await services.threads.call(services.access_tokens.caller, caller.token_id)
+    return replace(holder, grants=caller.grants)
 
 
 async def basic_login(request: web.Request) -> Caller:
@@ -108,11 +121,15 @@ def _decode(header: str) -> tuple[str, str]:
 
 
 async def login(request: web.Request, name: str, password: str) -> Caller:
-    """Check a password, quickly when it was checked a moment ago.
+    """Check a password, quickly when it was checked a moment ago, or a personal access token.
 
     Raises: CredentialsRefused, TooManyAttempts.
     """
     services = request.app[SERVICES]
+    if is_access_token(password):
+        return await services.threads.call(
+            services.access_tokens.login, name, password, client_address(request)
+        )
     accounts = services.accounts
     account = await services.threads.call(accounts.recall, name.lower(), password)
     if account is None:

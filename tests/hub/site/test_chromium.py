@@ -102,6 +102,25 @@ def test_an_owner_describes_hides_and_deletes_an_image(page, alice):
     expect(page).to_have_url(re.compile("/alice$"))
 
 
+def test_a_person_makes_copies_and_revokes_an_access_token(page):
+    page.goto("/signin?next=/settings/tokens")
+    page.get_by_label("Name").fill("alice")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label("Name", exact=True).fill("laptop")
+    page.get_by_label("Only in").fill("not/ok!")
+    page.get_by_role("button", name="Make token").click()
+    expect(page.get_by_role("alert")).to_contain_text("neither a namespace")
+    page.get_by_label("Only in").fill("alice")
+    page.get_by_label("Push").check()
+    page.get_by_role("button", name="Make token").click()
+    page.get_by_role("button", name="Copy: lamina_pat_").click()
+    assert page.evaluate("navigator.clipboard.readText()").startswith("lamina_pat_")
+    expect(page.get_by_role("row", name="laptop")).to_contain_text("pull, push in alice")
+    page.get_by_role("button", name="Revoke laptop").click()
+    expect(page.get_by_role("button", name="Revoke laptop")).to_have_count(0)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1200])
 def test_no_page_is_wider_than_its_window(chromium, hub, alice, scheme, width):

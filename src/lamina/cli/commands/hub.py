@@ -1,7 +1,8 @@
-"""`lamina hub serve|doctor|register|user`: run a registry with accounts and pages, and look after it."""
+"""`lamina hub serve|doctor|register|user|token`: run a registry with accounts and pages, and look after it."""
 
 from __future__ import annotations
 
+from lamina.cli.commands import hub_token
 from lamina.cli.flags import BOOL, Command, Flag
 from lamina.errors import Invalid, LaminaError, Unavailable, Unsupported
 
@@ -239,5 +240,6 @@ COMMANDS = {
     "doctor": (DOCTOR, doctor),
     "register": (REGISTER, register),
     "user": (USER, user),
+    "token": (hub_token.COMMAND, hub_token.main),
 }
 """The members of `lamina hub`."""

@@ -17,7 +17,7 @@ _MOST, _PAGE = 100, 25
 async def search(request: web.Request) -> web.StreamResponse:
     """Find what the caller may see, newest push first; `library/` has no special place here."""
     services = request.app[SERVICES]
-    caller = await authenticate(request)
+    caller = (await authenticate(request)).as_reader
     words = request.query.get("q", "")[:_QUERY_LIMIT]
     asked = request.query.get("n", "")
     is_number = asked.isascii() and asked.isdigit() and len(asked) < 8  # noqa: PLR2004 - no overflow

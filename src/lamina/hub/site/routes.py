@@ -12,7 +12,7 @@ from aiohttp import web
 
 from lamina.errors import Denied, Invalid, LaminaError, NotFound, Unauthorized
 from lamina.hub.names import is_repository
-from lamina.hub.site import accounts, lists, repository
+from lamina.hub.site import accounts, lists, repository, tokens
 from lamina.hub.site.render import SECURITY, go_to, render
 from lamina.hub.site.sessions import Visit, visit_of, with_cookies
 from lamina.hub.web import is_secure
@@ -48,6 +48,10 @@ def add_site(app: web.Application) -> None:
     router.add_get("/signin", _page(accounts.sign_in_page))
     router.add_post("/signin", _page(accounts.sign_in))
     router.add_post("/signout", _page(accounts.sign_out))
+    router.add_get("/settings", _page(tokens.tokens_page))
+    router.add_get("/settings/tokens", _page(tokens.tokens_page))
+    router.add_post("/settings/tokens", _page(tokens.create_token))
+    router.add_post("/settings/tokens/revoke", _page(tokens.revoke_token))
     router.add_get("/static/{name}", _static)
     router.add_get("/favicon.ico", _static)
     router.add_route("*", "/{path:.*}", _page(_below))

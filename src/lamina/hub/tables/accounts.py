@@ -77,10 +77,11 @@ def add(connection: Connection, *, name: str, password: str, now: float) -> Acco
 
 
 def set_password(connection: Connection, account: Account, password: str) -> None:
-    """Change a password and end every session and refresh token that the old one opened."""
+    """Change a password and end every session and token that the old one opened."""
     connection.execute("UPDATE accounts SET password = ? WHERE id = ?", (password, account.id))
     connection.execute("DELETE FROM sessions WHERE account_id = ?", (account.id,))
     connection.execute("DELETE FROM refresh_tokens WHERE account_id = ?", (account.id,))
+    connection.execute("DELETE FROM access_tokens WHERE account_id = ?", (account.id,))
 
 
 def add_session(
