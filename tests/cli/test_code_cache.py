@@ -4,9 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.containers import plain_python
 
 import lamina
 
@@ -31,6 +34,7 @@ class Copy:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.line = [sys.executable]
         self.package = folder / "src" / "lamina"
         skipped = shutil.ignore_patterns("hub", "*.all", "*.all.*~")
         shutil.copytree(HERE, self.package, ignore=skipped)
@@ -44,7 +48,7 @@ class Copy:
     def run(self, *words: str, **environ: str) -> tuple[str, set[str]]:
         """Run a command; give what it said and which modules the file gave."""
         done = subprocess.run(
-            [sys.executable, "-S", "-c", RUN, str(self.package.parent), *words],
+            [*self.line, "-S", "-c", RUN, str(self.package.parent), *words], cwd="/",
             env={**self.environ, **environ}, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done
@@ -165,3 +169,98 @@ def test_where_no_byte_code_is_to_be_written_none_is(copy: Copy):
     copy.run("images", PYTHONPYCACHEPREFIX=str(copy.folder / "elsewhere"))
     assert list(copy.package.joinpath("__pycache__").glob("*.all")) == []
     assert len(list((copy.folder / "elsewhere").rglob("*.all"))) == 1
+
+
+@pytest.fixture(scope="module")
+def _installed() -> Iterator[Copy]:
+    """A copy that whoever runs it may not write."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        made = Copy(Path(name))
+        folders = [Path(path) for path, _, _ in os.walk(made.package)]
+        for folder in folders:
+            folder.chmod(0o555)
+        yield made
+        for folder in folders:
+            folder.chmod(0o755)
+
+
+@pytest.fixture
+def others(_installed: Copy) -> Iterator[Copy]:
+    """The copy that belongs to others, and a home without anything."""
+    home = _installed.folder / "home"
+    home.mkdir()
+    _installed.environ |= {"HOME": str(home), "LAMINA_ROOT": f"{home}/root"}
+    if os.geteuid() == 0:
+        os.chown(home, 54321, 54321)
+        ids = ["--reuid=54321", "--regid=54321", "--clear-groups"]
+        _installed.line = ["setpriv", *ids, plain_python()]
+    yield _installed
+    shutil.rmtree(home)
+
+
+def personal(copy: Copy) -> Path:
+    (found,) = (copy.folder / "home").rglob("*.all")
+    return found
+
+
+def test_who_may_not_write_the_file_has_one_of_their_own(others: Copy):
+    said, served = others.run("images")
+    assert served == set()
+    again, served = others.run("images")
+    assert again == said
+    assert {"lamina.cli.commands.images", "lamina.engine.images", "lamina.errors"} <= served
+    file = personal(others)
+    assert file.is_relative_to(f"{others.environ['HOME']}/.cache/lamina")
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+    assert list(others.package.rglob("*.all")) == []
+    elsewhere = f"{others.environ['HOME']}/elsewhere"
+    assert others.run("images", XDG_CACHE_HOME=elsewhere)[1] == set()
+    assert "lamina.errors" in others.run("images", XDG_CACHE_HOME=elsewhere)[1]
+    assert others.run("images", XDG_CACHE_HOME="relative", HOME="")[0] == said
+
+
+def test_a_file_that_others_could_have_written_is_not_believed(others: Copy):
+    others.run("images")
+    file = personal(others)
+    file.chmod(0o664)
+    assert others.run("images")[1] == set()
+    assert personal(others).stat().st_mode & 0o777 == 0o644  # it was written anew
+    assert "lamina.errors" in others.run("images")[1]
+
+
+@pytest.mark.root
+def test_a_file_of_another_user_is_not_believed(others: Copy):
+    others.run("images")
+    os.chown(personal(others), 54322, 54321)
+    assert others.run("images")[1] == set()
+    assert personal(others).stat().st_uid == 54321
+
+
+def test_byte_code_that_is_nowhere_is_made_once(others: Copy):
+    for path in others.package.rglob("*.pyc"):
+        path.parent.chmod(0o755)
+        path.unlink()
+        path.parent.chmod(0o555)
+    said, served = others.run("images")
+    assert served == set()
+    again, served = others.run("images")
+    assert again == said
+    assert "lamina.engine.images" in served
+    assert list(others.package.rglob("*.pyc")) == []
+
+
+def test_the_file_beside_the_package_serves_who_may_not_write_it(others: Copy):
+    others.run("images")
+    beside = others.package / "__pycache__"
+    beside.chmod(0o755)
+    shutil.copy(personal(others), beside / personal(others).name)
+    beside.chmod(0o555)
+    shutil.rmtree(others.folder / "home" / ".cache")
+    served = others.run("images")[1]
+    beside.chmod(0o755)
+    (file,) = beside.glob("*.all")
+    file.unlink()
+    beside.chmod(0o555)
+    assert "lamina.errors" in served
+    assert not (others.folder / "home" / ".cache").exists()  # there was nothing to add

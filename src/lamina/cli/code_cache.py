@@ -4,8 +4,9 @@ Half of what a short command costs is importing a hundred small modules: for eac
 into folders, takes a lock, asks several finders and opens a file. Here a module's code comes from one
 file, and what it imports at its top is made ready before it, without the import system. Each source is still
 looked at: one that is newer or of another size than its code is imported the usual way. What a process
-imported the usual way goes into the file at its end. Where the file is missing, damaged, of another
-Python or cannot be written nothing is different but for the time. Decision 1.
+imported the usual way goes into the file at its end. Where that one may not be written, the person has one
+of their own in the cache folder (`XDG_CACHE_HOME`), believed when nobody else could write it. Where the file
+is missing, damaged or of another Python nothing is different but for the time. Decision 1.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ class CodeCache:
     def __init__(self, folder: str) -> None:
         """`folder` is the package's own."""
         self._folder = folder
-        self._path = _place(folder)
+        self._path = self._target = _place(folder)
+        if not os.access(os.path.dirname(self._path), os.W_OK):
+            self._target = _personal(self._path) or self._path
         self._rows: dict[str, Row] = {}
         self._read_from: tuple[int, int, int] | None = None
         self._served: set[str] = set()
@@ -53,10 +56,13 @@ class CodeCache:
         """Read the table of the file and serve from it whatever is imported from now on."""
         cache = cls(folder)
         if sys.flags.optimize == 0:
-            try:
-                cache._read_table()
-            except (OSError, ValueError, EOFError, TypeError):
-                cache._rows = {}  # none yet, or damaged: it is written anew at the end
+            # One's own has all that the other had, when it was written, and more.
+            for path in dict.fromkeys((cache._target, cache._path)):
+                try:
+                    cache._read_table(path)
+                    break
+                except (OSError, ValueError, EOFError, TypeError):
+                    cache._rows = {}  # none yet, or damaged: it is written anew at the end
             sys.meta_path.insert(0, cache)  # finders need no class
         return cache
 
@@ -163,9 +169,11 @@ class CodeCache:
             os.close(fd)
         return codes
 
-    def _read_table(self) -> None:
-        fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+    def _read_table(self, path: str) -> None:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
+            if path != self._path and not _is_ours_alone(fd):
+                raise ValueError("others could have written it")
             head = os.read(fd, _HEAD + len(_magic()))
             length = int.from_bytes(head[4:_HEAD], "big")
             if int.from_bytes(head[:4], "big") != _FORM or head[_HEAD:] != _magic():
@@ -176,6 +184,7 @@ class CodeCache:
                 raise ValueError("written for another folder")
             self._rows = table
             self._read_from = _identity(fd)
+            self._path = path
         finally:
             os.close(fd)
 
@@ -193,12 +202,13 @@ class CodeCache:
             offset += len(code)
         table = marshal.dumps({"": self._folder, **rows})
         head = _FORM.to_bytes(4, "big") + len(table).to_bytes(_HEAD - 4, "big") + _magic()
-        beside = f"{self._path}.{os.getpid()}~"
+        os.makedirs(os.path.dirname(self._target), 0o700, exist_ok=True)
+        beside = f"{self._target}.{os.getpid()}~"
         fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
             with os.fdopen(fd, "wb") as file:
                 file.writelines((head, *parts, table))
-            os.replace(beside, self._path)
+            os.replace(beside, self._target)
         except BaseException:
             os.unlink(beside)
             raise
@@ -253,21 +263,36 @@ def _usual(names: Sequence[str]) -> list[tuple[str, Row, bytes]]:
         if spec is None or type(spec.loader) is not SourceFileLoader or not spec.cached:
             continue
         try:
-            with open(spec.cached, "rb") as file:
-                code = file.read()
+            facts = os.stat(spec.origin)
+            code = _compiled(name, spec)
             with open(spec.origin, encoding="utf-8") as file:
                 needs = _needs(file.read(), name)
-            facts = os.stat(spec.origin)
-        except OSError:
+        except (OSError, SyntaxError):
             continue
         of = int(facts.st_mtime), facts.st_size
-        if code[:4] != _magic() or code[4:_PYC_HEAD] != b"\0\0\0\0" + b"".join(
-            (number & 0xFFFFFFFF).to_bytes(4, "little") for number in of
-        ):
+        if code[:4] != _magic() or code[4:_PYC_HEAD] != b"\0\0\0\0" + _stamp(facts):
             continue  # older than its source, or checked in another way
         package = spec.submodule_search_locations is not None
         found.append((name, (0, 0, spec.origin, package, *of, needs), code[_PYC_HEAD:]))
     return found
+
+
+def _compiled(name: str, spec: ModuleSpec) -> bytes:
+    """Give a module's byte code as a `.pyc` has it, made anew where none is kept."""
+    try:
+        with open(str(spec.cached), "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        loader: Any = spec.loader
+        stamp = _stamp(os.stat(loader.path))
+        code = marshal.dumps(loader.get_code(name))
+        return _magic() + bytes(4) + stamp + code
+
+
+def _stamp(facts: os.stat_result) -> bytes:
+    """Give time and size of a source as its `.pyc` has them."""
+    numbers = int(facts.st_mtime), facts.st_size
+    return b"".join((number & 0xFFFFFFFF).to_bytes(4, "little") for number in numbers)
 
 
 def _needs(source: str, name: str) -> tuple[str, ...]:
@@ -318,3 +343,18 @@ def _place(folder: str) -> str:
     """Give the file's path: where Python puts byte code, with its own version in the name."""
     placed: str = cache_from_source(f"{folder}/commands.py")
     return placed.removesuffix(".pyc") + ".all"
+
+
+def _personal(place: str) -> str:
+    """Give the path of a person's own file instead of `place`; nothing where they have no home."""
+    cache = os.environ.get("XDG_CACHE_HOME", "")
+    if not cache.startswith("/"):
+        home = os.environ.get("HOME", "")
+        cache = f"{home}/.cache" if home.startswith("/") else ""
+    return f"{cache}/lamina{place}" if cache else ""
+
+
+def _is_ours_alone(fd: int) -> bool:
+    """Tell whether nobody but this user (and root) can have written a file."""
+    facts = os.fstat(fd)
+    return facts.st_uid == os.geteuid() and not facts.st_mode & 0o022
