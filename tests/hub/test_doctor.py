@@ -1,6 +1,10 @@
 """What the doctor says of a folder; PostgreSQL and S3 are in test_replicas.py."""
 
 import os
+import time
+from datetime import UTC, datetime, timedelta
+
+import trustme
 
 from lamina.hub import Hub, HubSettings
 from lamina.hub.doctor import Finding, examine
@@ -26,6 +30,22 @@ def test_a_hub_that_runs_is_intact_and_up_to_date(tmp_path):
     assert found["schema"].text.endswith("up to date")
     assert "can be written" in found["storage"].text
     assert "free" in found["room"].text
+
+
+def test_a_certificate_is_looked_at_before_it_ends(tmp_path):
+    def issue(**life: int) -> Finding:
+        moment = datetime.fromtimestamp(time.time(), UTC) + timedelta(**life)
+        issued = trustme.CA().issue_cert("hub.example", not_after=moment)
+        issued.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "hub.pem"))
+        settings = HubSettings(root=str(tmp_path), certificate=str(tmp_path / "hub.pem"))
+        return by_subject(settings)["certificate"]
+
+    assert issue(days=90).is_good
+    soon = issue(days=3)
+    assert (soon.is_good, "SIGHUP" in soon.hint) == (False, True)
+    assert issue(days=-1).text.startswith("it ended on")
+    nothing = HubSettings(root=str(tmp_path), certificate=str(tmp_path / "none"))
+    assert "is not there" in by_subject(nothing)["certificate"].text
 
 
 def test_a_damaged_database_is_said_to_be_damaged(tmp_path):

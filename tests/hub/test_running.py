@@ -20,6 +20,7 @@ from tests.soaking import sized
 from lamina.hub import Hub, HubSettings
 from lamina.hub.running import AddressUnavailable
 from lamina.spec.digest import Digest
+from lamina.spec.wire import decode
 
 DATA = os.urandom(1 << 20) * 3
 
@@ -27,15 +28,16 @@ DATA = os.urandom(1 << 20) * 3
 class Process:
     """`lamina hub serve` as a person runs it."""
 
-    def __init__(self, root) -> None:
+    def __init__(self, root, *more: str) -> None:
         words = ["-m", "lamina", "hub", "serve", "--address", "127.0.0.1:0", "--root", str(root)]
+        words += more
         self.process = subprocess.Popen(
             [sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         assert self.process.stdout is not None
         self.out = self.process.stdout
         self.line = self.out.readline()
-        self.address = self.line.partition("http://")[2].split(" ")[0]
+        self.address = self.line.partition("://")[2].split(" ")[0]
 
     def stop(self, number: int) -> tuple[int, str]:
         self.process.send_signal(number)
@@ -48,8 +50,8 @@ class Process:
 def served(tmp_path):
     running: list[Process] = []
 
-    def serve() -> Process:
-        running.append(Process(tmp_path / "hub"))
+    def serve(*more: str) -> Process:
+        running.append(Process(tmp_path / "hub", *more))
         return running[-1]
 
     yield serve
@@ -228,6 +230,44 @@ def test_with_a_certificate_it_speaks_tls(tmp_path):
         with urllib.request.urlopen(f"{hub.url}/healthz", context=context, timeout=100) as answer:
             assert answer.read() == b"ok\n"
         assert hub.url.startswith("https://")
+
+
+def shown(address: str) -> str:
+    """Give the certificate that is shown to whoever comes now."""
+    host, _, port = address.partition(":")
+    return ssl.get_server_certificate((host, int(port)), timeout=100)
+
+
+def test_sighup_brings_a_new_certificate_and_keeps_the_old_one_where_it_is_none(served, tmp_path):
+    with_certificate(tmp_path, trustme.CA())
+    hub = served("--certificate", str(tmp_path / "hub.pem"), "--log", "json")
+    told = next(line for line in hub.out if '"ready at' in line)
+    assert decode(told)["message"] == f"ready at https://{hub.address}"
+    first = shown(hub.address)
+    with_certificate(tmp_path, trustme.CA())
+    assert shown(hub.address) == first
+    hub.process.send_signal(signal.SIGHUP)
+    assert any("the certificate was read again" in line for line in hub.out)
+    second = shown(hub.address)
+    assert second != first
+    (tmp_path / "hub.pem").write_text("rubbish")
+    hub.process.send_signal(signal.SIGHUP)
+    assert any("the old certificate stays" in line for line in hub.out)
+    assert shown(hub.address) == second
+    code, rest = hub.stop(signal.SIGTERM)
+    assert (code, '"message":"stopping"' in rest) == (0, True)
+
+
+def test_a_hub_that_drains_serves_on_and_says_that_it_stops(served, monkeypatch):
+    monkeypatch.setenv("LAMINA_HUB_DRAIN_S", "1000")
+    hub = served("--log", "json")
+    client = Client(hub.address)
+    assert client.get("/readyz").status == 200
+    hub.process.send_signal(signal.SIGTERM)
+    assert any('"message":"stopping"' in line for line in hub.out)
+    assert client.get("/readyz").json == {"hub": "it is stopping"}
+    assert client.get("/v2/").status == 401
+    assert hub.stop(signal.SIGTERM)[0] == 0
 
 
 def test_connections_that_come_as_the_hub_stops_are_closed_with_it():

@@ -68,6 +68,41 @@ def test_what_is_neither_is_refused_without_printing_it(name, value):
     assert "hunter2" not in str(refused.value) + refused.value.hint
 
 
+def test_certificate_metrics_and_log_come_from_words_or_the_environment(tmp_path):
+    (tmp_path / "token").write_text("hunter2\n")
+    settings = read(
+        {
+            "LAMINA_HUB_CERTIFICATE": "/a.crt",
+            "LAMINA_HUB_KEY": "/a.key",
+            "LAMINA_HUB_METRICS": "127.0.0.1:9090",
+            "LAMINA_HUB_METRICS_TOKEN_FILE": str(tmp_path / "token"),
+            "LAMINA_HUB_LOG": "json",
+            "LAMINA_HUB_DRAIN_S": "7.5",
+        },
+        certificate="/b.crt",
+    )
+    assert (settings.certificate, settings.key) == ("/b.crt", "/a.key")
+    assert (settings.metrics, settings.log) == ("127.0.0.1:9090", "json")
+    assert (settings.metrics_token, settings.drain_s) == ("hunter2", 7.5)
+    assert "hunter2" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LAMINA_HUB_METRICS", "nowhere"),
+        ("LAMINA_HUB_METRICS_TOKEN_FILE", "/no/such/file"),
+        ("LAMINA_HUB_LOG", "xml"),
+        ("LAMINA_HUB_DRAIN_S", "soon"),
+        ("LAMINA_HUB_DRAIN_S", "nan"),
+        ("LAMINA_HUB_DRAIN_S", "-1"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_before_anything_starts(name, value):
+    with pytest.raises(Invalid):
+        read({name: value})
+
+
 def test_proxies_are_networks_and_nothing_else():
     assert read({"LAMINA_HUB_PROXIES": "10.0.0.0/8, fd00::/8"}).proxies == (
         "10.0.0.0/8",

@@ -24,6 +24,20 @@ def test_forwarded_headers_are_not_believed_from_just_anyone(nobody):
     assert "evil" not in realm(nobody, X_Forwarded_Host="evil.example", X_Forwarded_Proto="https")
 
 
+def test_forwarded_headers_are_believed_from_our_own_proxies(tmp_path):
+    settings = HubSettings(root=str(tmp_path), port=0, proxies=("127.0.0.0/8",), shutdown_s=1)
+    with Hub(settings=settings) as hub:
+        client = Client(hub.address)
+        told = {"X_Forwarded_Proto": "https", "X_Forwarded_Host": "hub.example"}
+        assert 'realm="https://hub.example/token"' in realm(client, **told)
+        assert f'realm="https://{hub.address}/token"' in realm(client, X_Forwarded_Proto="HTTPS")
+        appended = realm(client, X_Forwarded_Host="evil.example, hub.example:8443")
+        assert 'realm="http://hub.example:8443/token"' in appended
+        assert "evil" not in realm(client, X_Forwarded_Host='evil"x').partition(",")[0]
+        page = client.get("/register", **told)
+        assert "Secure" in page.headers["set-cookie"]
+
+
 def test_a_public_url_wins_over_the_host_header(tmp_path):
     settings = HubSettings(
         root=str(tmp_path), port=0, public_url="https://hub.example", shutdown_s=1

@@ -7,23 +7,27 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from lamina.hub.api.operating import metrics, metrics_by_token, ready
 from lamina.hub.api.routes import health, register
 from lamina.hub.api.search import search
 from lamina.hub.api.tokens import create_token, list_tokens, revoke_token
+from lamina.hub.collect import Collected
 from lamina.hub.services import Services
 from lamina.hub.site.routes import add_site
 from lamina.hub.v2.routes import dispatch
 from lamina.hub.v2.token import get_token, list_keys, post_token
+from lamina.hub.watch import name_response, watch
 from lamina.hub.web import SERVICES
 
-__all__ = ["create_app"]
+__all__ = ["create_app", "create_metrics_app"]
 
 _FLUSH_EVERY_S = 2.0
 
 
 def create_app(services: Services) -> web.Application:
     """Give the application over open services; who opened them closes them after it."""
-    app = web.Application()
+    app = web.Application(middlewares=[watch])
+    app.on_response_prepare.append(name_response)
     app[SERVICES] = services
     app.router.add_route("*", "/v2", dispatch)
     app.router.add_route("*", r"/v2/{rest:[\s\S]*}", dispatch)  # line breaks too
@@ -31,6 +35,8 @@ def create_app(services: Services) -> web.Application:
     app.router.add_post("/token", post_token)
     app.router.add_get("/.well-known/jwks.json", list_keys)
     app.router.add_get("/healthz", health)
+    app.router.add_get("/readyz", ready)
+    app.router.add_get("/metrics", metrics_by_token)
     app.router.add_post("/api/v1/register", register)
     app.router.add_get("/api/v1/tokens", list_tokens)
     app.router.add_post("/api/v1/tokens", create_token)
@@ -38,6 +44,16 @@ def create_app(services: Services) -> web.Application:
     app.router.add_get("/v1/search", search)
     add_site(app)
     app.cleanup_ctx.append(_chores)
+    return app
+
+
+def create_metrics_app(services: Services) -> web.Application:
+    """Give what an address of its own answers: metrics to anyone who can reach it, and the probes."""
+    app = web.Application()
+    app[SERVICES] = services
+    app.router.add_get("/metrics", metrics)
+    app.router.add_get("/healthz", health)
+    app.router.add_get("/readyz", ready)
     return app
 
 
@@ -62,8 +78,8 @@ async def _flush_pulls(services: Services) -> None:
 async def _sweep(services: Services) -> None:
     settings = services.settings
 
-    def work() -> None:
-        services.collector.sweep_in_turn(
+    def work() -> Collected:
+        return services.collector.sweep_in_turn(
             every_s=settings.sweep_every_s,
             grace_s=settings.grace_s,
             upload_grace_s=settings.upload_grace_s,
@@ -72,6 +88,7 @@ async def _sweep(services: Services) -> None:
     while True:
         await asyncio.sleep(settings.sweep_every_s)
         try:
-            await services.threads.call(work)
+            services.metrics.count_sweep(await services.threads.call(work))
         except Exception:
+            services.metrics.sweep_failures += 1
             logging.getLogger("lamina.hub").exception("a sweep failed; the next one tries again")

@@ -66,15 +66,16 @@ class Collector:
         self._database.write(lambda connection: accounts.expire(connection, now=now))
         return total
 
-    def sweep_in_turn(self, *, every_s: float, grace_s: float, upload_grace_s: float) -> None:
-        """Sweep, unless another process did so less than about `every_s` ago."""
+    def sweep_in_turn(self, *, every_s: float, grace_s: float, upload_grace_s: float) -> Collected:
+        """Sweep, unless another process did so less than about `every_s` ago; say what went."""
         now = self._clock()
         # a little less: everyone's next look comes `every_s` after this one
         until = now + 0.9 * every_s
         if self._database.write(
             lambda connection: turns.take_turn(connection, "sweep", now=now, until=until)
         ):
-            self.sweep(grace_s=grace_s, upload_grace_s=upload_grace_s)
+            return self.sweep(grace_s=grace_s, upload_grace_s=upload_grace_s)
+        return Collected()
 
     def _sweep_manifests(self, before: float) -> Collected:
         def work(connection: Connection) -> int:

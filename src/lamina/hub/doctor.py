@@ -1,4 +1,4 @@
-"""Look at a hub's database and storage as the hub would use them, and say in words what is wrong.
+"""Look at a hub's database, storage and certificate as the hub would use them, and say in words what is wrong.
 
 What is tried leaves nothing behind. Nothing here prints a password or a key.
 """
@@ -25,6 +25,7 @@ _OLDEST_POSTGRES = 13
 _SKEW_S = 5.0
 _FREE_SHARE = 0.05
 _LINK_S = 60
+_DAYS_LEFT = 14
 _WAIT_S = 10
 _RESERVED = 10
 """Connections that others than hubs should find free."""
@@ -49,7 +50,8 @@ def examine(settings: HubSettings) -> tuple[Finding, ...]:
     """Give all findings, the database's first."""
     database = _postgres(settings.database) if settings.database else _sqlite(settings.root)
     storage = _bucket(settings.storage) if settings.storage else _folder(settings.root)
-    return (*_told("database", database), *_told("storage", storage))
+    found = (*_told("database", database), *_told("storage", storage))
+    return (*found, *_told("certificate", _certificate(settings)))
 
 
 def _told(subject: str, findings: Iterator[Finding]) -> Iterator[Finding]:
@@ -155,6 +157,26 @@ def _clock(theirs: float) -> Finding:
         is_good=is_good,
         text=f"{skew_s:.1f} s from the database's",
         hint="" if is_good else "leases and sessions compare clocks: run an NTP client everywhere",
+    )
+
+
+def _certificate(settings: HubSettings) -> Iterator[Finding]:
+    from cryptography import x509
+
+    from lamina.hub.certificate import read_certificate
+
+    if read_certificate(settings) is None:
+        return
+    with open(settings.certificate, "rb") as file:
+        ours = x509.load_pem_x509_certificates(file.read())[0]
+    days = (ours.not_valid_after_utc.timestamp() - time.time()) / 86400
+    end = f"{ours.not_valid_after_utc:%Y-%m-%d}"
+    is_fresh = days > _DAYS_LEFT
+    yield Finding(
+        "certificate",
+        is_good=is_fresh,
+        text=f"{settings.certificate} holds until {end}" if days > 0 else f"it ended on {end}",
+        hint="" if is_fresh else "renew it, then send the hub SIGHUP",
     )
 
 

@@ -6,15 +6,18 @@ import logging
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from aiohttp import web
 
 from lamina.errors import Unavailable
-from lamina.hub.app import create_app
+from lamina.hub.app import create_app, create_metrics_app
+from lamina.hub.certificate import CertificateInvalid, read_certificate, renew_certificate
 from lamina.hub.collect import Collected
+from lamina.hub.logs import json_lines
 from lamina.hub.services import Services
-from lamina.hub.settings import HubSettings
+from lamina.hub.settings import HubSettings, split_address
 from lamina.hub.silence import Silence
 from lamina.hub.tables.accounts import Account
 from lamina.hub.underway import Underway
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AddressUnavailable", "Hub", "serve"]
 
+_LOGGER = logging.getLogger("lamina.hub")
 _TURNS = 5
 _READ_BUFFER = 1024 * 1024
 _LAST_WORDS_S = 1.0  # for answers that are ready and not yet sent
@@ -35,10 +39,22 @@ class AddressUnavailable(Unavailable):
     """The hub cannot listen where it was told to."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A hub that listens; `metrics_port` is 0 where metrics have no address of their own."""
+
+    services: Services
+    port: int
+    metrics_port: int
+    context: "ssl.SSLContext | None"
+
+
 def serve(settings: HubSettings, *, ready: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM, then let transfers finish; `ready` gets the URL once.
 
-    Raises: AddressUnavailable.
+    With a certificate, SIGHUP reads it again. While `drain_s` lasts after the first signal the hub
+    serves on and says that it is not ready; a second signal ends that.
+    Raises: AddressUnavailable, CertificateInvalid.
     """
 
     async def run() -> None:
@@ -46,48 +62,88 @@ def serve(settings: HubSettings, *, ready: Callable[[str], None]) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
-        async with _listening(settings) as (_, port):
-            ready(_url(settings, port))
+        async with _listening(settings) as running:
+            if running.context is not None:
+                loop.add_signal_handler(signal.SIGHUP, _renew, running.context, settings)
+            ready(_url(settings, running.port))
+            _LOGGER.info("ready at %s", _url(settings, running.port))
             await stop.wait()
+            _LOGGER.info("stopping")
+            running.services.readiness.is_stopping = True
+            stop.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), settings.drain_s)
 
-    asyncio.run(run())
+    with json_lines() if settings.log == "json" else contextlib.nullcontext():
+        asyncio.run(run())
+
+
+def _renew(context: "ssl.SSLContext", settings: HubSettings) -> None:
+    """Take the certificate that lies there now; keep the old one where the new one is none."""
+    try:
+        renew_certificate(context, settings)
+    except CertificateInvalid as error:
+        _LOGGER.error("the old certificate stays: %s (%s)", error.message, error.hint)  # noqa: TRY400 - said in full
+    else:
+        _LOGGER.info("the certificate was read again")
 
 
 @contextlib.asynccontextmanager
-async def _listening(settings: HubSettings) -> AsyncIterator[tuple[Services, int]]:
-    """Serve while the context lasts; give the services and the port."""
+async def _listening(settings: HubSettings) -> AsyncIterator[_Running]:
+    """Serve while the context lasts."""
     logger = logging.getLogger("lamina.hub.http")
     logger.addFilter(_is_worth_telling)
+    context = read_certificate(settings)
     services = Services.open(settings)
-    silence, underway = Silence(patience_s=settings.first_request_s), Underway()
     try:
-        app = create_app(services)
-        app.middlewares.extend((silence.heard, underway.counted))
-        runner = web.AppRunner(
-            app,
-            access_log=None,
-            logger=logger,
-            handle_signals=False,
-            auto_decompress=False,  # a blob's digest is of the bytes as sent
-            keepalive_timeout=_KEEP_ALIVE_S,
-            read_bufsize=_READ_BUFFER,
-            shutdown_timeout=min(settings.shutdown_s, _LAST_WORDS_S),
-        )
-        await runner.setup()
-        try:
-            async with _accepting(runner, settings, silence) as port:
-                yield services, port
-        finally:
-            silence.end()
-            await underway.finish(timeout_s=settings.shutdown_s)
-            await _hang_up(runner)
+        async with contextlib.AsyncExitStack() as listeners:
+            metrics_port = 0
+            if settings.metrics:
+                app, place = create_metrics_app(services), split_address(settings.metrics)
+                metrics_port = await listeners.enter_async_context(_served(app, settings, place))
+            app, place = create_app(services), (settings.host, settings.port)
+            port = await listeners.enter_async_context(_served(app, settings, place, context))
+            yield _Running(services, port, metrics_port, context)
     finally:
         services.close()
 
 
 @contextlib.asynccontextmanager
+async def _served(
+    app: web.Application,
+    settings: HubSettings,
+    address: tuple[str, int],
+    context: "ssl.SSLContext | None" = None,
+) -> AsyncIterator[int]:
+    """Serve one application at one address while the context lasts; give the port."""
+    silence, underway = Silence(patience_s=settings.first_request_s), Underway()
+    app.middlewares.extend((silence.heard, underway.counted))
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        logger=logging.getLogger("lamina.hub.http"),
+        handle_signals=False,
+        auto_decompress=False,  # a blob's digest is of the bytes as sent
+        keepalive_timeout=_KEEP_ALIVE_S,
+        read_bufsize=_READ_BUFFER,
+        shutdown_timeout=min(settings.shutdown_s, _LAST_WORDS_S),
+    )
+    await runner.setup()
+    try:
+        async with _accepting(runner, address, context, silence) as port:
+            yield port
+    finally:
+        silence.end()
+        await underway.finish(timeout_s=settings.shutdown_s)
+        await _hang_up(runner)
+
+
+@contextlib.asynccontextmanager
 async def _accepting(
-    runner: web.AppRunner, settings: HubSettings, silence: Silence
+    runner: web.AppRunner,
+    address: tuple[str, int],
+    context: "ssl.SSLContext | None",
+    silence: Silence,
 ) -> AsyncIterator[int]:
     """Take connections while the context lasts; give the port. Raises: AddressUnavailable.
 
@@ -99,11 +155,11 @@ async def _accepting(
     assert handler is not None  # noqa: S101 - `setup` has made it
     try:
         server = await loop.create_server(
-            silence.watch(handler), settings.host, settings.port, ssl=_tls(settings), backlog=1024
+            silence.watch(handler), *address, ssl=context, backlog=1024
         )
     except OSError as error:
         raise AddressUnavailable(
-            f"cannot listen on {settings.host}:{settings.port}: {error.strerror or error}",
+            f"cannot listen on {address[0]}:{address[1]}: {error.strerror or error}",
             hint="another program may listen there; choose another with --address HOST:PORT",
         ) from error
     try:
@@ -130,16 +186,6 @@ async def _turns() -> None:
     """Have everything done that the loop has been told to do soon."""
     for _ in range(_TURNS):
         await asyncio.sleep(0)
-
-
-def _tls(settings: HubSettings) -> "ssl.SSLContext | None":
-    if not settings.certificate:
-        return None
-    import ssl
-
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(settings.certificate, settings.key or None)
-    return context
 
 
 def _is_worth_telling(record: logging.LogRecord) -> bool:
@@ -190,6 +236,7 @@ class Hub:
         self._loop: asyncio.AbstractEventLoop
         self._stop: asyncio.Event
         self._services: Services
+        self._running: _Running
         self._port = 0
 
     def __enter__(self) -> Self:
@@ -230,6 +277,13 @@ class Hub:
         return _url(self.settings, self._port)
 
     @property
+    def metrics_url(self) -> str:
+        """Where Prometheus reads, with `metrics` in the settings: `http://127.0.0.1:9090/metrics`."""
+        host = split_address(self.settings.metrics)[0]
+        host = f"[{host}]" if ":" in host else host
+        return f"http://{host}:{self._running.metrics_port}/metrics"
+
+    @property
     def root(self) -> str:
         """The folder of the database and the blobs."""
         return self.settings.root
@@ -258,8 +312,8 @@ class Hub:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
-        async with _listening(self.settings) as (services, port):
-            self._services, self._port = services, port
+        async with _listening(self.settings) as running:
+            self._running, self._services, self._port = running, running.services, running.port
             self._started.set()
             await self._stop.wait()
 

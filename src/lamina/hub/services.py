@@ -11,6 +11,8 @@ from lamina.hub.accounts import Accounts
 from lamina.hub.collect import Collector
 from lamina.hub.database import Database
 from lamina.hub.databases.sqlite import SqliteDatabase
+from lamina.hub.metrics import Metrics
+from lamina.hub.readiness import Readiness
 from lamina.hub.registry import Registry
 from lamina.hub.settings import HubSettings
 from lamina.hub.storage.disk import DiskStorage
@@ -40,6 +42,8 @@ class Services:
     uploads: Uploads
     transfers: Transfers
     collector: Collector
+    metrics: Metrics
+    readiness: Readiness
     form_key: bytes
     """Signs the hidden fields of forms."""
 
@@ -70,6 +74,10 @@ class Services:
             uploads=Uploads(database, storage, clock=clock, lease_s=settings.grace_s),
             transfers=transfers,
             collector=Collector(database, storage, clock=clock, active=transfers.active),
+            metrics=Metrics(),
+            readiness=Readiness(
+                database, storage, folder="" if settings.storage else settings.root
+            ),
             form_key=form_key,
         )
 

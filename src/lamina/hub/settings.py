@@ -10,9 +10,10 @@ from lamina.errors import Invalid
 from lamina.hub.storage.address import S3Address
 from lamina.settings import HUB_ADDRESS, Settings
 
-__all__ = ["HubSettings"]
+__all__ = ["HubSettings", "split_address"]
 
 _LAST_PORT = 65535
+_LONGEST_S = 3600
 _POSTGRES = ("postgresql://", "postgres://")
 
 
@@ -35,7 +36,14 @@ class HubSettings:
     proxies: tuple[str, ...] = ()
     """Networks of proxies that are believed about their clients' addresses (X-Forwarded-For)."""
     certificate: str = ""
+    """File with the certificate and those that signed it (PEM), and the key unless `key` has it."""
     key: str = ""
+    metrics: str = ""
+    """`HOST:PORT` where anyone who can reach it may read the metrics; empty: nowhere."""
+    metrics_token: str = field(default="", repr=False)
+    """Who brings it (Bearer) may read /metrics where images are served; empty: nobody."""
+    log: str = ""
+    """`json`: each request and each event a line on stderr; empty: warnings alone, as text."""
     open_registration: bool = True
     token_s: int = 300
     session_s: int = 14 * 86400
@@ -49,6 +57,8 @@ class HubSettings:
     """How long transfers under way may go on after a stop was asked for."""
     first_request_s: float = 30.0
     """How long a connection may take to ask for something: its request line and all headers."""
+    drain_s: float = 0.0
+    """How long a hub that was asked to stop still serves while /readyz says that it stops."""
     account_failures: int = 8
     """Wrong passwords for one name from one address before the next has to wait."""
     address_failures: int = 60
@@ -64,19 +74,23 @@ class HubSettings:
         root: str = "",
         database: str = "",
         storage: str = "",
+        certificate: str = "",
+        key: str = "",
+        metrics: str = "",
+        log: str = "",
     ) -> "HubSettings":
-        """Read LAMINA_HUB_ROOT, _URL, _DATABASE and _STORAGE; arguments win over the environment.
+        """Read LAMINA_HUB_ROOT and so on; arguments win over the environment.
 
-        LAMINA_HUB_DATABASE_FILE names a file that holds the database's address with its password,
-        LAMINA_HUB_PROXIES networks with commas between.
+        LAMINA_HUB_DATABASE_FILE and _METRICS_TOKEN_FILE name files that hold what is secret,
+        LAMINA_HUB_PROXIES networks with commas between. docs/hub/operating.md has all of them.
         Raises: Invalid (an address that cannot be read).
         """
         env = os.environ if environ is None else environ
         base = Settings.from_environment(env)
         folder = root or env.get("LAMINA_HUB_ROOT") or os.path.join(base.root, "hub")
-        host, port = _split(address) if address else HUB_ADDRESS
+        host, port = split_address(address) if address else HUB_ADDRESS
         url = env.get("LAMINA_HUB_URL", "").rstrip("/")
-        database = database or env.get("LAMINA_HUB_DATABASE", "") or _from_file(env)
+        database = database or _secret(env, "LAMINA_HUB_DATABASE")
         if database and not database.startswith(_POSTGRES):
             raise Invalid(
                 "the database's address cannot be read",
@@ -93,6 +107,12 @@ class HubSettings:
             port=port,
             public_url=url,
             proxies=_networks(env.get("LAMINA_HUB_PROXIES", "")),
+            certificate=certificate or env.get("LAMINA_HUB_CERTIFICATE", ""),
+            key=key or env.get("LAMINA_HUB_KEY", ""),
+            metrics=_checked(metrics or env.get("LAMINA_HUB_METRICS", "")),
+            metrics_token=_secret(env, "LAMINA_HUB_METRICS_TOKEN"),
+            log=_log(log or env.get("LAMINA_HUB_LOG", "")),
+            drain_s=_seconds(env, "LAMINA_HUB_DRAIN_S"),
         )
 
     @property
@@ -118,18 +138,43 @@ def _networks(text: str) -> tuple[str, ...]:
     return found
 
 
-def _from_file(env: Mapping[str, str]) -> str:
-    path = env.get("LAMINA_HUB_DATABASE_FILE", "")
-    if not path:
-        return ""
+def _secret(env: Mapping[str, str], name: str) -> str:
+    """Give what stands under `name`, or in the file that `name`_FILE names."""
+    given, path = env.get(name, ""), env.get(f"{name}_FILE", "")
+    if given or not path:
+        return given
     try:
         with open(path, encoding="utf-8") as file:
             return file.read().strip()
     except OSError as error:
-        raise Invalid(f"LAMINA_HUB_DATABASE_FILE: {path}: {error.strerror}") from error
+        raise Invalid(f"{name}_FILE: {path}: {error.strerror}") from error
 
 
-def _split(address: str) -> tuple[str, int]:
+def _log(text: str) -> str:
+    if text not in ("", "json"):
+        raise Invalid(f"the log cannot be written as {text!r}", hint="write json, or leave it out")
+    return text
+
+
+def _seconds(env: Mapping[str, str], name: str) -> float:
+    text = env.get(name, "0")
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= _LONGEST_S:
+        raise Invalid(f"{name}: {text!r} is no number of seconds", hint="write it as 10")
+    return value
+
+
+def _checked(address: str) -> str:
+    if address:
+        split_address(address)
+    return address
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Give host and port; no host means this machine alone. Raises: Invalid."""
     host, colon, port = address.rpartition(":")
     if not colon or not port.isascii() or not port.isdigit() or int(port) > _LAST_PORT:
         raise Invalid(

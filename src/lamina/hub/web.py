@@ -1,5 +1,6 @@
 """What every route needs: the services, who asks, and what we are called."""
 
+import functools
 import re
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
@@ -10,6 +11,7 @@ from aiohttp import BasicAuth, web
 from lamina.hub.access import ANONYMOUS, Caller
 from lamina.hub.access_tokens import is_access_token
 from lamina.hub.errors import CredentialsRefused
+from lamina.hub.logs import ACCOUNT
 
 if TYPE_CHECKING:
     from lamina.hub.services import Services
@@ -34,7 +36,7 @@ def host_of(request: web.Request) -> str:
     services = request.app[SERVICES]
     if services.settings.public_url:
         return services.settings.public_url.partition("://")[2]
-    host = request.headers.get("Host", "")
+    host = _forwarded(request, "X-Forwarded-Host") or request.headers.get("Host", "")
     if _HOST.fullmatch(host):
         return host
     return f"{services.settings.host}:{services.settings.port}"
@@ -43,7 +45,9 @@ def host_of(request: web.Request) -> str:
 def is_secure(request: web.Request) -> bool:
     """Tell whether this client reaches us by https."""
     public = request.app[SERVICES].settings.public_url
-    return public.startswith("https://") if public else request.scheme == "https"
+    if public:
+        return public.startswith("https://")
+    return (_forwarded(request, "X-Forwarded-Proto") or request.scheme).lower() == "https"
 
 
 def url_of(request: web.Request) -> str:
@@ -66,6 +70,18 @@ def client_address(request: web.Request) -> str:
     return address
 
 
+def _forwarded(request: web.Request, header: str) -> str:
+    """Give what a proxy of ours says about the client's request; empty from anyone else.
+
+    Of several values the last counts: the nearest proxy wrote it.
+    """
+    proxies = request.app[SERVICES].settings.proxies
+    if not proxies or not _is_within(request.remote or "", proxies):
+        return ""
+    return ",".join(request.headers.getall(header, ())).rpartition(",")[2].strip()
+
+
+@functools.lru_cache(1024)  # the same few proxies come with every request
 def _is_within(address: str, networks: tuple[str, ...]) -> bool:
     try:
         found = ip_address(address)
@@ -136,4 +152,5 @@ async def login(request: web.Request, name: str, password: str) -> Caller:
         account = await services.threads.call_slow(
             accounts.login, name, password, client_address(request)
         )
+    ACCOUNT.set(account.name)
     return accounts.caller(account)

@@ -24,6 +24,10 @@ _DATABASE = Flag(
 _STORAGE = Flag(
     "storage", value="URL", help="S3 in place of the folder: s3://BUCKET/PREFIX?endpoint=URL"
 )
+_CERTIFICATE = (
+    Flag("certificate", value="FILE", help="Speak TLS with this certificate (PEM)"),
+    Flag("key", value="FILE", help="The certificate's key, unless it is in the same file"),
+)
 _STDIN = Flag("password-stdin", kind=BOOL, help="Take the password from stdin")
 _TIMEOUT_S = 30
 _SCALE = ("psycopg", "psycopg_pool", "botocore")
@@ -38,14 +42,17 @@ SERVE = Command(
         _ROOT,
         _DATABASE,
         _STORAGE,
+        *_CERTIFICATE,
+        Flag("metrics", value="HOST:PORT", help="Where Prometheus may read metrics"),
+        Flag("log", value="json", help="Each request and each event as a line of JSON on stderr"),
     ),
     arity=(0, 0),
 )
 DOCTOR = Command(
     name="hub doctor",
     usage="lamina hub doctor [OPTIONS]",
-    summary="Check a hub's database and storage, and say what is wrong",
-    flags=(_ROOT, _DATABASE, _STORAGE),
+    summary="Check a hub's database, storage and certificate, and say what is wrong",
+    flags=(_ROOT, _DATABASE, _STORAGE, *_CERTIFICATE),
     arity=(0, 0),
 )
 REGISTER = Command(
@@ -75,6 +82,10 @@ def serve(arguments: Arguments, context: Context) -> int:
         root=arguments.text("root"),
         database=arguments.text("database"),
         storage=arguments.text("storage"),
+        certificate=arguments.text("certificate"),
+        key=arguments.text("key"),
+        metrics=arguments.text("metrics"),
+        log=arguments.text("log"),
     )
 
     def ready(url: str) -> None:
@@ -91,12 +102,14 @@ def serve(arguments: Arguments, context: Context) -> int:
 
 
 def doctor(arguments: Arguments, context: Context) -> int:
-    """Look at database and storage as the hub would use them; 1 where something is wrong."""
+    """Look at database, storage and certificate as the hub would use them; 1 where something is wrong."""
     settings = _settings(
         context,
         root=arguments.text("root"),
         database=arguments.text("database"),
         storage=arguments.text("storage"),
+        certificate=arguments.text("certificate"),
+        key=arguments.text("key"),
     )
     try:
         from lamina.hub.doctor import examine

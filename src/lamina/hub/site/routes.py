@@ -11,6 +11,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from lamina.errors import Denied, Invalid, LaminaError, NotFound, Unauthorized
+from lamina.hub.logs import ACCOUNT
 from lamina.hub.names import is_repository
 from lamina.hub.site import accounts, lists, repository, tokens
 from lamina.hub.site.render import SECURITY, go_to, render
@@ -96,6 +97,7 @@ def _page(page: _Page) -> Callable[[web.Request], Awaitable[web.StreamResponse]]
     @functools.wraps(page)
     async def answer(request: web.Request) -> web.StreamResponse:
         visit = await visit_of(request)
+        ACCOUNT.set(visit.account.name if visit.account else "")
         try:
             response: web.StreamResponse = await page(request, visit)
         except Exception as error:  # noqa: BLE001 - becomes a page, and our own faults are logged

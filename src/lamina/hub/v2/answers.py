@@ -36,6 +36,7 @@ from lamina.hub.errors import (
     UploadTaken,
     UploadUnknown,
 )
+from lamina.hub.logs import REQUEST_ID
 from lamina.hub.web import url_of
 from lamina.spec.digest import DigestInvalid
 from lamina.spec.wire import encode
@@ -98,6 +99,9 @@ def challenge(request: web.Request, *, scope: str = "", error: str = "") -> str:
 def error_response(request: web.Request, error: Exception) -> web.Response:
     """Answer with what went wrong. Anything that is not a LaminaError is our own fault: 500."""
     status, code, message, detail = _describe(error)
+    known = REQUEST_ID.get()
+    if known and not isinstance(detail, list):  # a list of digests is no place for it
+        detail = {**(detail if isinstance(detail, dict) else {}), "request_id": known}
     row: dict[str, object] = {"code": code, "message": message}
     if detail:
         row["detail"] = detail

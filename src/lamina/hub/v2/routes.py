@@ -8,6 +8,7 @@ from aiohttp import web
 
 from lamina.errors import NotFound, Unsupported
 from lamina.hub.errors import LoginRequired
+from lamina.hub.logs import ACCOUNT
 from lamina.hub.v2 import blobs, listing, manifests, uploads
 from lamina.hub.v2.answers import error_response, json_response
 from lamina.hub.web import authenticate
@@ -69,6 +70,7 @@ async def dispatch(request: web.Request) -> web.StreamResponse:
 async def _route(request: web.Request) -> web.StreamResponse:
     path = request.path
     caller = await authenticate(request)
+    ACCOUNT.set(caller.name)
     if path in ("/v2/", "/v2"):
         if not caller.name and caller.grants is None:
             raise LoginRequired("authentication required")

@@ -1,0 +1,121 @@
+"""Around every request: its id, its line in the log, and its place in the metrics."""
+
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+from aiohttp import web
+
+from lamina.hub.logs import ACCOUNT, REQUEST_ID, log_request, logs_requests
+from lamina.hub.web import SERVICES, client_address
+
+__all__ = ["name_response", "route_of", "watch"]
+
+_ID = re.compile(r"[A-Za-z0-9._:@=/+-]{1,128}")
+_HEADER = "X-Request-Id"
+_GONE = 499  # as nginx counts clients that hung up
+_AGENT = 200  # of its letters
+_BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+_KINDS = {"manifests": "manifest", "blobs": "blob", "uploads": "upload", "referrers": "referrers"}
+_FIRST = {
+    "token": "token",
+    "healthz": "health",
+    "readyz": "health",
+    "metrics": "metrics",
+    "static": "static",
+    "api": "api",
+    "v1": "api",
+    ".well-known": "token",
+}
+
+
+def route_of(path: str) -> str:
+    """Give what kind of thing `path` asks for: one of a dozen words."""
+    parts = path.split("/")
+    first = parts[1] if len(parts) > 1 else ""
+    if first != "v2":
+        return _FIRST.get(first, "page")
+    if path.endswith("/tags/list"):
+        return "tags"
+    if path.endswith("/_catalog"):
+        return "catalog"
+    if path in ("/v2", "/v2/"):
+        return "ping"
+    if path.endswith("/blobs/uploads"):
+        return "upload"
+    return _KINDS.get(parts[-2], "other")
+
+
+@web.middleware
+async def watch(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Answer, then count and write down how it went.
+
+    A client's or proxy's own X-Request-Id is kept where it is a plain word, so that one request can
+    be followed through several servers.
+    """
+    given = request.headers.get(_HEADER, "")
+    known = given if _ID.fullmatch(given) else secrets.token_hex(8)
+    REQUEST_ID.set(known)
+    ACCOUNT.set("")
+    metrics = request.app[SERVICES].metrics
+    metrics.in_flight += 1
+    began = time.perf_counter()
+    status, sent = _GONE, 0  # cancelled: nobody waits any more
+    try:
+        response = await handler(request)
+        status, sent = response.status, _sent(request, response)
+    except web.HTTPException as error:
+        status = error.status
+        raise
+    except ConnectionError:  # the client went away in the middle
+        raise
+    except Exception:
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+        raise
+    finally:
+        metrics.in_flight -= 1
+        _tell(request, status=int(status), took_s=time.perf_counter() - began, sent=sent)
+    return response
+
+
+def _tell(request: web.Request, *, status: int, took_s: float, sent: int) -> None:
+    route, received = route_of(request.path), request.content.total_bytes
+    request.app[SERVICES].metrics.count(
+        method=request.method,
+        route=route,
+        status=status,
+        took_s=took_s,
+        received=received,
+        sent=sent,
+    )
+    if logs_requests():
+        log_request(
+            {
+                "method": request.method,
+                "path": request.path,
+                "route": route,
+                "status": status,
+                "duration_ms": round(1000 * took_s, 3),
+                "received": received,
+                "sent": sent,
+                "address": client_address(request),
+                "account": ACCOUNT.get(),
+                "agent": request.headers.get("User-Agent", "")[:_AGENT],
+            }
+        )
+
+
+async def name_response(request: web.Request, response: web.StreamResponse) -> None:
+    """Send the id back with every answer, whoever made it."""
+    del request
+    response.headers[_HEADER] = REQUEST_ID.get()
+
+
+def _sent(request: web.Request, response: web.StreamResponse) -> int:
+    if request.method == "HEAD" or response.status in _BODILESS:
+        return 0
+    return response.content_length or 0
