@@ -136,4 +136,5 @@ def test_a_copied_shim_imports_nothing_of_ours_to_start_a_container(tmp_path, ru
             subprocess.run(line, env=environ, check=True)
         first, *loaded = (tmp_path / "loaded").read_text().split()
         assert first == "shim"
-        assert [name for name in loaded if name.startswith("lamina.")] == []
+        ours = ("lamina.", "encodings.")  # a codec is a module, too
+        assert [name for name in loaded if name.startswith(ours)] == []

@@ -104,7 +104,7 @@ class Bubblewrap:
             os.close(status)
             raise
         # `status` stays open: bubblewrap writes the exit code to it and would die of SIGPIPE.
-        with open(f"{launch.folder}/init.pid", "w", encoding="ascii") as file:
+        with open(f"{launch.folder}/init.pid", "w", encoding="utf-8") as file:
             file.write(str(pid))
         return Started(pid, child, console)
 
@@ -269,7 +269,7 @@ def _is_other(pid: int, bwrap: str) -> bool:
 
 
 def _read(path: str) -> str:
-    with open(path, encoding="ascii") as file:
+    with open(path, encoding="utf-8") as file:
         return file.read()
 
 

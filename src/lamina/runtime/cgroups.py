@@ -89,7 +89,7 @@ class Cgroup(NamedTuple):
             path = f"{self.freezer}/freezer.state"
             _write(path, wanted)
         for _ in range(200):
-            with open(path, encoding="ascii") as file:
+            with open(path, encoding="utf-8") as file:
                 if wanted in file.read():
                     return True
             time.sleep(0.005)
@@ -99,7 +99,7 @@ class Cgroup(NamedTuple):
         """List the processes inside, in this process's numbers; those it cannot see are left out."""
         found: list[int] = []
         for folder in self.folders[:1]:
-            with suppress(OSError), open(f"{folder}/cgroup.procs", encoding="ascii") as file:
+            with suppress(OSError), open(f"{folder}/cgroup.procs", encoding="utf-8") as file:
                 found = [pid for line in file if (pid := int(line))]
         return tuple(found)
 
@@ -168,7 +168,7 @@ class Cgroup(NamedTuple):
         """Tell whether the kernel killed something inside for its memory."""
         folder = dict(self.places).get("memory", "")
         for name in ("memory.events", "memory.oom_control") if folder else ():
-            with suppress(OSError), open(f"{folder}/{name}", encoding="ascii") as file:
+            with suppress(OSError), open(f"{folder}/{name}", encoding="utf-8") as file:
                 for line in file:
                     key, _, count = line.partition(" ")
                     if key == "oom_kill":
@@ -223,7 +223,7 @@ def _enabled(base: str, controller: str, parent: str = "") -> bool:
         parts = _parent(parent).strip("/").split("/")
         os.makedirs(base + _parent(parent), exist_ok=True)
         for folder in (base, *("/".join((base, *parts[:n])) for n in range(1, len(parts) + 1))):
-            with open(f"{folder}/cgroup.subtree_control", encoding="ascii") as file:
+            with open(f"{folder}/cgroup.subtree_control", encoding="utf-8") as file:
                 if controller in file.read().split():
                     continue
             try:
@@ -283,10 +283,10 @@ def _inherit_sets(folder: str, base: str) -> None:
     parts = folder.removeprefix(f"{base}/").split("/")
     for path in ("/".join((base, *parts[:n])) for n in range(1, len(parts) + 1)):
         for name in ("cpuset.cpus", "cpuset.mems"):
-            with open(f"{path}/{name}", encoding="ascii") as file:
+            with open(f"{path}/{name}", encoding="utf-8") as file:
                 if file.read().strip():
                     continue
-            with open(f"{os.path.dirname(path)}/{name}", encoding="ascii") as file:
+            with open(f"{os.path.dirname(path)}/{name}", encoding="utf-8") as file:
                 text = file.read().strip()
             _write(f"{path}/{name}", text)
 

@@ -19,7 +19,7 @@ _GRACE_S = 2.0
 
 def note_process(folder: str, pid: int) -> None:
     """Say in a deputy's folder which process it has started."""
-    with open(f"{folder}/{_FILE}", "w", encoding="ascii") as file:
+    with open(f"{folder}/{_FILE}", "w", encoding="utf-8") as file:
         file.write(str(pid))
 
 
@@ -92,9 +92,9 @@ class Deputies:
 def _end(folder: str) -> None:
     """Kill the process whose ID is in `folder`, if it is there: it has become a child of ours."""
     with suppress(OSError, ValueError):
-        with open(f"{folder}/{_FILE}", encoding="ascii") as file:
+        with open(f"{folder}/{_FILE}", encoding="utf-8") as file:
             pid = int(file.read())
-        with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
             parent = int(file.read().rpartition(")")[2].split()[1])
         if parent == os.getpid():  # else the number is another's by now
             os.kill(pid, signal.SIGKILL)

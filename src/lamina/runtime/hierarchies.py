@@ -78,7 +78,7 @@ def _base(root: str, own: str) -> str:
             break
         if not os.path.exists(f"{folder}/cgroup.subtree_control"):
             return folder
-        with open(f"{folder}/cgroup.procs", encoding="ascii") as file:
+        with open(f"{folder}/cgroup.procs", encoding="utf-8") as file:
             if not file.read(1):
                 found = folder
         path = path.rpartition("/")[0]
@@ -88,7 +88,7 @@ def _base(root: str, own: str) -> str:
 def words(path: str) -> list[str]:
     """Read the words of one file; none where it cannot be read."""
     try:
-        with open(path, encoding="ascii") as file:
+        with open(path, encoding="utf-8") as file:
             return file.read().split()
     except OSError:
         return []

@@ -101,7 +101,7 @@ def _open(number: int) -> tuple[str, int]:
     try:
         return device, os.open(device, flags)
     except FileNotFoundError:
-        with open(f"/sys/block/loop{number}/dev", encoding="ascii") as file:
+        with open(f"/sys/block/loop{number}/dev", encoding="utf-8") as file:
             major, minor = file.read().strip().split(":")
         with suppress(FileExistsError):
             os.mknod(device, stat.S_IFBLK | 0o600, os.makedev(int(major), int(minor)))

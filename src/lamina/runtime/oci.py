@@ -54,7 +54,7 @@ class OciRuntime:
 
     def execute(self, launch: Launch) -> Started:
         """Start one more process in the running container. Raises: StartFailed."""
-        with open(f"{launch.folder.partition('/exec/')[0]}/init.pid", encoding="ascii") as file:
+        with open(f"{launch.folder.partition('/exec/')[0]}/init.pid", encoding="utf-8") as file:
             check(f"/proc/{file.read()}/root", launch.config)
         path = f"{launch.folder}/process.json"
         _write(path, encode(launch.config))
@@ -117,7 +117,7 @@ class OciRuntime:
         if status != 0:
             said = last_error(f"{folder}/runtime.log")
             raise StartFailed.explain(said or f"{self.name} ended with status {status}", args)
-        with open(pid_file, encoding="ascii") as file:
+        with open(pid_file, encoding="utf-8") as file:
             return int(file.read())
 
 

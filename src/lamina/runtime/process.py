@@ -259,7 +259,7 @@ def outer_number(pid: int, proc: int) -> int:
     try:
         path = f"self/fdinfo/{fd}"
         info = os.open(path, os.O_RDONLY | os.O_CLOEXEC, dir_fd=proc)
-        with os.fdopen(info, encoding="ascii") as file:
+        with os.fdopen(info, encoding="utf-8") as file:
             for line in file:
                 if line.startswith("Pid:"):
                     return int(line.split()[1])
@@ -303,7 +303,7 @@ def confine(process: Document) -> None:
 def score(process: Document) -> None:
     """Give this process, and what it becomes, the out-of-memory score of a runtime-spec `process`."""
     if "oomScoreAdj" in process:
-        with open("/proc/self/oom_score_adj", "w", encoding="ascii") as file:
+        with open("/proc/self/oom_score_adj", "w", encoding="utf-8") as file:
             file.write(str(process["oomScoreAdj"]))
 
 

@@ -34,7 +34,7 @@ def follow_disk(path: str, known: frozenset[str], sys: str = "/sys") -> None:
     for name in known_mounts(sys) - known:
         with (
             suppress(OSError),  # /sys is read-only in many containers
-            open(f"{sys}/class/bdi/{name}/read_ahead_kb", "w", encoding="ascii") as file,
+            open(f"{sys}/class/bdi/{name}/read_ahead_kb", "w", encoding="utf-8") as file,
         ):
             file.write(str(wanted))
 
@@ -44,7 +44,7 @@ def _of_disk(device: int, sys: str) -> int:
     place = f"{sys}/dev/block/{os.major(device)}:{os.minor(device)}"
     for folder in (place, f"{os.path.realpath(place)}/.."):  # a partition's disk knows
         try:
-            with open(f"{folder}/bdi/read_ahead_kb", encoding="ascii") as file:
+            with open(f"{folder}/bdi/read_ahead_kb", encoding="utf-8") as file:
                 return int(file.read())
         except (OSError, ValueError):
             continue

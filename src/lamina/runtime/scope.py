@@ -61,7 +61,7 @@ def enter(name: str, uid: int, pids: Sequence[int]) -> str:
                 time.sleep(0.002)
             folder = f"{_ROOT}{own}"
             os.mkdir(f"{folder}/{_INSIDE}")
-            with open(f"{folder}/{_INSIDE}/cgroup.procs", "w", encoding="ascii") as file:
+            with open(f"{folder}/{_INSIDE}/cgroup.procs", "w", encoding="utf-8") as file:
                 file.write("0")
         except OSError as error:
             raise ScopeRefused(f"cannot ask systemd for a group: {error}") from error

@@ -154,7 +154,7 @@ def _below(above: int) -> Iterator[int]:
     """Give the descendants of process `above` that are still there, children before theirs."""
     with suppress(OSError):
         for thread in os.listdir(f"/proc/{above}/task"):
-            with open(f"/proc/{above}/task/{thread}/children", encoding="ascii") as file:
+            with open(f"/proc/{above}/task/{thread}/children", encoding="utf-8") as file:
                 children = [int(word) for word in file.read().split()]
             for pid in children:
                 yield pid

@@ -61,7 +61,7 @@ def _keep(files: Mapping[int, int]) -> None:
 
 def retitle(*words: str) -> None:
     """Show `words` as this process's command line, as far as there is room for them."""
-    with open("/proc/self/stat", encoding="ascii", errors="replace") as file:
+    with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
         fields = file.read().rpartition(")")[2].split()
     start, end = int(fields[_ARGUMENTS - 3]), int(fields[_ARGUMENTS - 2])
     room = end - start

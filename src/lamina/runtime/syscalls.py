@@ -267,7 +267,7 @@ def has_keyrings() -> bool:
 
 def own_capabilities() -> int:
     """Give this process's permitted capabilities, a bit mask."""
-    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+    with open("/proc/self/status", encoding="utf-8", errors="replace") as file:
         for line in file:
             if line.startswith("CapPrm:"):
                 return int(line.split()[1], 16)

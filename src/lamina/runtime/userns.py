@@ -122,7 +122,7 @@ def refusal_hint() -> str:
     """Name the setting that forbids user namespaces here, and what works without them."""
     for path, name, bad, good in _SYSCTLS:
         try:
-            with open(path, encoding="ascii") as file:
+            with open(path, encoding="utf-8") as file:
                 value = file.read().strip()
         except OSError:
             continue
@@ -140,7 +140,7 @@ def refusal_hint() -> str:
 
 
 def _is_filtered() -> bool:
-    with open(_STATUS, encoding="ascii", errors="replace") as file:
+    with open(_STATUS, encoding="utf-8", errors="replace") as file:
         return any(line.split() == ["Seccomp:", "2"] for line in file)
 
 
@@ -209,7 +209,7 @@ def _write_maps(
             ("uid_map", f"0 {uid} 1"),
             ("gid_map", f"0 {gid} 1"),
         ):
-            with open(f"/proc/{pid}/{name}", "w", encoding="ascii") as file:
+            with open(f"/proc/{pid}/{name}", "w", encoding="utf-8") as file:
                 file.write(text)
     except OSError as error:
         return str(error)
@@ -268,5 +268,5 @@ def _user_name(uid: int) -> str:
 
 def mapped(kind: str = "gid") -> int:
     """Tell how many IDs this user namespace knows: 1 for a single-ID map, 2**32 - 1 outside."""
-    with open(f"/proc/self/{kind}_map", encoding="ascii") as file:
+    with open(f"/proc/self/{kind}_map", encoding="utf-8") as file:
         return sum(int(line.split()[2]) for line in file)

@@ -145,7 +145,7 @@ def routed(pool: Pool) -> bool:
 
 
 def _routes() -> Iterator[tuple[int, int]]:
-    with suppress(OSError), open("/proc/net/route", encoding="ascii") as table:
+    with suppress(OSError), open("/proc/net/route", encoding="utf-8") as table:
         for line in table.readlines()[1:]:
             words = line.split()
             yield (
@@ -155,7 +155,7 @@ def _routes() -> Iterator[tuple[int, int]]:
 
 
 def _routes6() -> Iterator[tuple[int, int]]:
-    with suppress(OSError), open("/proc/net/ipv6_route", encoding="ascii") as table:
+    with suppress(OSError), open("/proc/net/ipv6_route", encoding="utf-8") as table:
         for line in table:
             words = line.split()
             if len(words) < _COLUMNS or words[9] == "lo":  # our own addresses, and what is refused

@@ -20,7 +20,7 @@ _PATIENCE_S = 30
 
 def legacy() -> bool:
     """Tell whether the older kind of iptables filters packets in our namespace."""
-    with suppress(OSError), open("/proc/net/ip_tables_names", encoding="ascii") as file:
+    with suppress(OSError), open("/proc/net/ip_tables_names", encoding="utf-8") as file:
         return "filter" in file.read().split()
     return False
 

@@ -38,7 +38,7 @@ def forward_here() -> None:
 
 def _read(name: str) -> str:
     try:
-        with open(f"{_CONF}/{name}", encoding="ascii") as file:
+        with open(f"{_CONF}/{name}", encoding="utf-8") as file:
             return file.read().strip()
     except OSError:
         return ""

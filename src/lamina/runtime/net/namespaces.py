@@ -94,7 +94,7 @@ def switch(namespace: int, *settings: "tuple[str, str]") -> None:
 def set_here(name: str, value: str) -> None:
     """Set one switch below /proc/sys/net of our own namespace; a refusal leaves it as it is."""
     try:
-        with open(f"/proc/sys/net/{name}", "w", encoding="ascii") as file:
+        with open(f"/proc/sys/net/{name}", "w", encoding="utf-8") as file:
             file.write(value)
     except OSError:
         return

@@ -143,7 +143,7 @@ def _slirp_options(options: Sequence[str], *, host: bool) -> list[str]:
 def own_children() -> set[int]:
     """Give this process's children, as its own PID namespace numbers them."""
     level = len(_numbers("self"))  # /proc may be that of a namespace further out
-    with open("/proc/thread-self/children", encoding="ascii") as file:
+    with open("/proc/thread-self/children", encoding="utf-8") as file:
         words = file.read().split()
     return {rows[level - 1] for word in words if len(rows := _numbers(word)) >= level}
 

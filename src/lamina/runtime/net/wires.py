@@ -414,7 +414,7 @@ def _own_addresses() -> tuple[str, tuple[int, ...]]:
 
 def _gateway() -> tuple[str, tuple[int, ...]]:
     """Read the default route's gateway."""
-    with suppress(OSError), open("/proc/net/route", encoding="ascii") as table:
+    with suppress(OSError), open("/proc/net/route", encoding="utf-8") as table:
         for line in table.readlines()[1:]:
             words = line.split()
             if words[1] == "00000000":
