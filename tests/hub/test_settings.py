@@ -85,6 +85,8 @@ def test_certificate_metrics_and_log_come_from_words_or_the_environment(tmp_path
     assert (settings.metrics, settings.log) == ("127.0.0.1:9090", "json")
     assert (settings.metrics_token, settings.drain_s) == ("hunter2", 7.5)
     assert "hunter2" not in repr(settings)
+    settings = read({"LAMINA_HUB_IMMUTABLE": "a/*:v*, *:latest"}, read_only="moving")
+    assert (settings.immutable, settings.read_only) == (("a/*:v*", "*:latest"), "moving")
 
 
 @pytest.mark.parametrize(
@@ -93,6 +95,7 @@ def test_certificate_metrics_and_log_come_from_words_or_the_environment(tmp_path
         ("LAMINA_HUB_METRICS", "nowhere"),
         ("LAMINA_HUB_METRICS_TOKEN_FILE", "/no/such/file"),
         ("LAMINA_HUB_LOG", "xml"),
+        ("LAMINA_HUB_IMMUTABLE", "v1"),
         ("LAMINA_HUB_DRAIN_S", "soon"),
         ("LAMINA_HUB_DRAIN_S", "nan"),
         ("LAMINA_HUB_DRAIN_S", "-1"),

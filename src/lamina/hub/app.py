@@ -85,7 +85,7 @@ async def _sweep(services: Services) -> None:
             upload_grace_s=settings.upload_grace_s,
         )
 
-    while True:
+    while not settings.read_only:
         await asyncio.sleep(settings.sweep_every_s)
         try:
             services.metrics.count_sweep(await services.threads.call(work))

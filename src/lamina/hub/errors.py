@@ -9,6 +9,7 @@ from lamina.errors import (
     NotFound,
     Unauthorized,
     Unavailable,
+    Unsupported,
 )
 
 __all__ = [
@@ -30,8 +31,10 @@ __all__ = [
     "PageInvalid",
     "PushDenied",
     "RangeDisagrees",
+    "ReadOnly",
     "RepositoryNameInvalid",
     "SizeDisagrees",
+    "TagImmutable",
     "TagInvalid",
     "TooManyAttempts",
     "UploadTaken",
@@ -74,6 +77,19 @@ class LoginRequired(Unauthorized):
 
 class PushDenied(Denied):
     """The account may not change this repository."""
+
+
+class TagImmutable(Denied):
+    """A rule of the hub says that this tag stays as it is."""
+
+
+class ReadOnly(Unsupported):
+    """The hub gives what it has and takes nothing for now."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(
+            f"the hub is read-only: {words}", hint="pulls go on; push again when it is over"
+        )
 
 
 class TooManyAttempts(Unavailable):

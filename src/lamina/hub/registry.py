@@ -12,9 +12,11 @@ from lamina.hub.errors import (
     DigestDisagrees,
     ManifestUnknown,
     NameUnknown,
+    TagImmutable,
     TagInvalid,
 )
 from lamina.hub.names import check_repository, check_tag
+from lamina.hub.rules import TagRules
 from lamina.hub.storage.protocol import Storage
 from lamina.hub.tables import blobs, manifests, repositories
 from lamina.hub.tables.manifests import StoredManifest
@@ -23,6 +25,8 @@ from lamina.spec.descriptor import MediaType
 from lamina.spec.digest import Digest
 
 __all__ = ["Registry", "check_reference", "visible"]
+
+_ALL = 1 << 40
 
 
 def visible(connection: Connection, caller: Caller, name: str, action: str = "pull") -> Repository:
@@ -53,8 +57,16 @@ def _find_reference(reference: str) -> str:
 class Registry:
     """What `/v2/` does with manifests and names."""
 
-    def __init__(self, database: Database, storage: Storage, *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        storage: Storage,
+        *,
+        clock: Callable[[], float],
+        rules: TagRules,
+    ) -> None:
         self._database = database
+        self._rules = rules
         self._storage = storage
         self._clock = clock
         self._pulls: Counter[int] = Counter()
@@ -116,7 +128,8 @@ class Registry:
     ) -> Facts:
         """Keep a manifest as sent and move its tag, in one transaction.
 
-        Raises: what `visible` does, ManifestInvalid, ManifestBlobUnknown, DigestDisagrees.
+        Raises: what `visible` does, ManifestInvalid, ManifestBlobUnknown, DigestDisagrees,
+        TagImmutable.
         """
         self.check_push(caller, name)
         check_reference(reference)
@@ -131,6 +144,7 @@ class Registry:
             repository = repositories.ensure(connection, name, now=now)
             row = manifests.put(connection, repository.id, facts, account=caller.name, now=now)
             if ":" not in reference:
+                self._check_move(connection, repository, reference, facts.digest)
                 manifests.put_tag(
                     connection, repository.id, reference, row, account=caller.name, now=now
                 )
@@ -158,19 +172,60 @@ class Registry:
     def delete_reference(self, caller: Caller, name: str, reference: str) -> None:
         """Delete one tag, or a manifest with all its tags.
 
-        Raises: what `visible` does, ManifestUnknown, ContentReferenced.
+        Raises: what `visible` does, ManifestUnknown, ContentReferenced, TagImmutable.
         """
         now = self._clock()
 
         def work(connection: Connection) -> None:
             repository = visible(connection, caller, name, "delete")
-            _find_reference(reference)
-            if ":" in reference:
+            found = manifests.get(connection, repository.id, _find_reference(reference))
+            by_digest = ":" in reference
+            names = manifests.tags_of(connection, found.id) if by_digest else (reference,)
+            self._check_removal(repository, names)
+            if by_digest:
                 manifests.remove(connection, repository.id, Digest(reference), now=now)
             else:
                 manifests.remove_tag(connection, repository.id, reference, now=now)
 
         self._database.write(work)
+
+    def remove_repository(self, caller: Caller, name: str) -> None:
+        """Delete a repository with all that is in it. Raises: what `visible` does, TagImmutable."""
+        now = self._clock()
+
+        def work(connection: Connection) -> None:
+            visible(connection, caller, name)  # first: a stranger learns of no private one
+            repository = visible(connection, caller, name, "delete")
+            if self._rules.for_repository(name):
+                names = manifests.tag_names(connection, repository.id, last="", limit=_ALL)
+                self._check_removal(repository, names)
+            repositories.remove(connection, repository, now=now)
+
+        self._database.write(work)
+
+    def _check_move(
+        self, connection: Connection, repository: Repository, tag: str, digest: Digest
+    ) -> None:
+        """Let a tag be made, or be pushed again as it is. Raises: TagImmutable."""
+        if not self._rules.holds(repository.name, tag):
+            return
+        try:
+            there = manifests.get(connection, repository.id, tag)
+        except ManifestUnknown:
+            return
+        if there.digest != digest:
+            raise TagImmutable(
+                f"tag {tag} of {repository.name} is immutable and names {there.digest}",
+                hint="push under another tag",
+            )
+
+    def _check_removal(self, repository: Repository, tags: tuple[str, ...]) -> None:
+        for tag in tags:
+            if self._rules.holds(repository.name, tag):
+                raise TagImmutable(
+                    f"tag {tag} of {repository.name} is immutable and cannot be deleted",
+                    hint="who runs the hub can change its rules",
+                )
 
     def tag_names(self, caller: Caller, name: str, *, last: str, limit: int) -> tuple[str, ...]:
         """Give tags after `last` in byte order. Raises: what `visible` does."""

@@ -14,6 +14,7 @@ from lamina.hub.databases.sqlite import SqliteDatabase
 from lamina.hub.metrics import Metrics
 from lamina.hub.readiness import Readiness
 from lamina.hub.registry import Registry
+from lamina.hub.rules import TagRules
 from lamina.hub.settings import HubSettings
 from lamina.hub.storage.disk import DiskStorage
 from lamina.hub.storage.protocol import Storage
@@ -70,7 +71,9 @@ class Services:
             accounts=Accounts(database, settings, clock=clock),
             access_tokens=AccessTokens(database, clock=clock),
             tokens=Tokens(pem, lifetime_s=settings.token_s, clock=clock),
-            registry=Registry(database, storage, clock=clock),
+            registry=Registry(
+                database, storage, clock=clock, rules=TagRules.parse(settings.immutable)
+            ),
             uploads=Uploads(database, storage, clock=clock, lease_s=settings.grace_s),
             transfers=transfers,
             collector=Collector(database, storage, clock=clock, active=transfers.active),

@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from lamina.errors import Invalid
+from lamina.hub.rules import TagRules
 from lamina.hub.storage.address import S3Address
 from lamina.settings import HUB_ADDRESS, Settings
 
@@ -44,6 +45,10 @@ class HubSettings:
     """Who brings it (Bearer) may read /metrics where images are served; empty: nobody."""
     log: str = ""
     """`json`: each request and each event a line on stderr; empty: warnings alone, as text."""
+    immutable: tuple[str, ...] = ()
+    """Rules `REPOSITORY:TAG` of patterns: such tags are made once and stay as they are."""
+    read_only: str = ""
+    """Why nothing is pushed or deleted for now, in words for people; empty: it is."""
     open_registration: bool = True
     token_s: int = 300
     session_s: int = 14 * 86400
@@ -78,6 +83,7 @@ class HubSettings:
         key: str = "",
         metrics: str = "",
         log: str = "",
+        read_only: str = "",
     ) -> "HubSettings":
         """Read LAMINA_HUB_ROOT and so on; arguments win over the environment.
 
@@ -112,6 +118,8 @@ class HubSettings:
             metrics=_checked(metrics or env.get("LAMINA_HUB_METRICS", "")),
             metrics_token=_secret(env, "LAMINA_HUB_METRICS_TOKEN"),
             log=_log(log or env.get("LAMINA_HUB_LOG", "")),
+            immutable=_rules(env.get("LAMINA_HUB_IMMUTABLE", "")),
+            read_only=read_only or env.get("LAMINA_HUB_READ_ONLY", ""),
             drain_s=_seconds(env, "LAMINA_HUB_DRAIN_S"),
         )
 
@@ -135,6 +143,12 @@ def _networks(text: str) -> tuple[str, ...]:
             raise Invalid(
                 f"LAMINA_HUB_PROXIES: {error}", hint="write networks, such as 10.0.0.0/8,fd00::/8"
             ) from error
+    return found
+
+
+def _rules(text: str) -> tuple[str, ...]:
+    found = tuple(text.replace(",", " ").split())
+    TagRules.parse(found)
     return found
 
 

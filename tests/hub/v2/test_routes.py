@@ -1,8 +1,10 @@
 """The distribution API as a whole: the base check, unknown paths, and who may do what."""
 
 import pytest
-from tests.hub.clients import MANIFEST, Client, digest
+from tests.hub.clients import MANIFEST, PASSWORD, Client, digest
 from tests.hub.repositories import hide
+
+from lamina.hub import Hub, HubSettings
 
 
 def test_base_asks_nobody_for_a_token_on_the_same_host_and_port(hub, nobody):
@@ -111,3 +113,26 @@ def test_many_accept_headers_still_give_the_manifest(hub, alice):
     assert (answer.status, answer.getheader("Content-Type")) == (200, MANIFEST)
     answer.read()
     connection.close()
+
+
+def test_a_read_only_hub_gives_what_it_has_and_says_why_it_takes_nothing(tmp_path):
+    with Hub(root=str(tmp_path)) as hub:
+        hub.register("alice", PASSWORD)
+        named = Client(hub.address, "alice").image("alice/app")
+    words = "moving until 18:00"
+    settings = HubSettings(root=str(tmp_path), port=0, shutdown_s=1, read_only=words)
+    with Hub(settings=settings) as hub:
+        alice = Client(hub.address, "alice")
+        assert alice.get("/v2/").status == 200
+        assert digest(alice.get("/v2/alice/app/manifests/v1").body) == named
+        assert alice.get_token("repository:alice/app:pull").status == 200
+        for method, path in (
+            ("POST", "/v2/alice/app/blobs/uploads/"),
+            ("PUT", "/v2/alice/app/manifests/v1"),
+            ("DELETE", "/v2/alice/app/manifests/v1"),
+            ("DELETE", f"/v2/alice/app/manifests/{named}"),
+        ):
+            answer = alice.request(method, path)
+            assert (answer.status, answer.code) == (405, "UNSUPPORTED")
+            assert answer.json["errors"][0]["message"] == f"the hub is read-only: {words}"
+        assert digest(alice.get("/v2/alice/app/manifests/v1").body) == named

@@ -44,6 +44,7 @@ SERVE = Command(
         _STORAGE,
         *_CERTIFICATE,
         Flag("metrics", value="HOST:PORT", help="Where Prometheus may read metrics"),
+        Flag("read-only", value="WORDS", help="Take no pushes and deletions, and say why"),
         Flag("log", value="json", help="Each request and each event as a line of JSON on stderr"),
     ),
     arity=(0, 0),
@@ -86,6 +87,7 @@ def serve(arguments: Arguments, context: Context) -> int:
         key=arguments.text("key"),
         metrics=arguments.text("metrics"),
         log=arguments.text("log"),
+        read_only=arguments.text("read-only"),
     )
 
     def ready(url: str) -> None:

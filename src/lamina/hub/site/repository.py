@@ -256,11 +256,5 @@ async def delete(request: web.Request, visit: Visit, name: str) -> web.Response:
             "trouble": f"Type {name} to delete it",
         }
         return render(request, visit, "settings.html", values, status=HTTPStatus.BAD_REQUEST)
-    now = services.clock()
-    await _write(
-        request,
-        lambda connection: repositories.remove(
-            connection, _own(connection, visit.caller, name), now=now
-        ),
-    )
+    await services.threads.call(services.registry.remove_repository, visit.caller, name)
     return go_to(f"/{visit.caller.name}")

@@ -11,12 +11,13 @@ from urllib.parse import quote
 from aiohttp import web
 
 from lamina.errors import Denied, Invalid, LaminaError, NotFound, Unauthorized
+from lamina.hub.errors import ReadOnly
 from lamina.hub.logs import ACCOUNT
 from lamina.hub.names import is_repository
 from lamina.hub.site import accounts, lists, repository, tokens
 from lamina.hub.site.render import SECURITY, go_to, render
 from lamina.hub.site.sessions import Visit, visit_of, with_cookies
-from lamina.hub.web import is_secure
+from lamina.hub.web import SERVICES, is_secure
 
 __all__ = ["add_site"]
 
@@ -68,6 +69,9 @@ async def _below(request: web.Request, visit: Visit) -> web.Response:
     if not is_repository(name):
         raise NotFound("there is no such page")
     if request.method == "POST" and what in _POSTS and not rest:
+        words = request.app[SERVICES].settings.read_only
+        if words:
+            raise ReadOnly(words)
         return await _POSTS[what](request, visit, name)
     if request.method not in ("GET", "HEAD"):
         raise NotFound("there is no such page")

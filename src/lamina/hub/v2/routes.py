@@ -7,11 +7,11 @@ from http import HTTPStatus
 from aiohttp import web
 
 from lamina.errors import NotFound, Unsupported
-from lamina.hub.errors import LoginRequired
+from lamina.hub.errors import LoginRequired, ReadOnly
 from lamina.hub.logs import ACCOUNT
 from lamina.hub.v2 import blobs, listing, manifests, uploads
 from lamina.hub.v2.answers import error_response, json_response
-from lamina.hub.web import authenticate
+from lamina.hub.web import SERVICES, authenticate
 
 __all__ = ["dispatch"]
 
@@ -75,6 +75,9 @@ async def _route(request: web.Request) -> web.StreamResponse:
         if not caller.name and caller.grants is None:
             raise LoginRequired("authentication required")
         return json_response({})
+    words = request.app[SERVICES].settings.read_only
+    if words and request.method not in ("GET", "HEAD"):
+        raise ReadOnly(words)
     for pattern, routes in _ROUTES:
         match = pattern.fullmatch(path)
         if match:
