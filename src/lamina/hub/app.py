@@ -11,6 +11,7 @@ from lamina.hub.api.operating import metrics, metrics_by_token, ready
 from lamina.hub.api.routes import health, register
 from lamina.hub.api.search import search
 from lamina.hub.api.tokens import create_token, list_tokens, revoke_token
+from lamina.hub.audit import keep_notes
 from lamina.hub.collect import Collected
 from lamina.hub.services import Services
 from lamina.hub.site.routes import add_site
@@ -26,7 +27,7 @@ _FLUSH_EVERY_S = 2.0
 
 def create_app(services: Services) -> web.Application:
     """Give the application over open services; who opened them closes them after it."""
-    app = web.Application(middlewares=[watch])
+    app = web.Application(middlewares=[watch, keep_notes])
     app.on_response_prepare.append(name_response)
     app[SERVICES] = services
     app.router.add_route("*", "/v2", dispatch)

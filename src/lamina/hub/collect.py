@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 from lamina.hub.database import Connection, Database
 from lamina.hub.storage.protocol import Storage
-from lamina.hub.tables import accounts, blobs, manifests, turns
+from lamina.hub.tables import accounts, audit, blobs, manifests, turns
 from lamina.spec.digest import Digest
 
 __all__ = ["Collected", "Collector"]
 
 _BATCH = 256
+_AUDIT_S = 400 * 86400
+"""How long the audit log goes back: a year, and a while to look at it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,9 @@ class Collector:
         while self._sweep_leftovers(now - grace_s):
             pass
         self._database.write(lambda connection: accounts.expire(connection, now=now))
+        self._database.write(
+            lambda connection: audit.expire(connection, before=now - _AUDIT_S), alone=False
+        )
         return total
 
     def sweep_in_turn(self, *, every_s: float, grace_s: float, upload_grace_s: float) -> Collected:

@@ -12,6 +12,7 @@ from lamina.hub.access import ANONYMOUS, Caller
 from lamina.hub.access_tokens import is_access_token
 from lamina.hub.errors import CredentialsRefused
 from lamina.hub.logs import ACCOUNT
+from lamina.hub.notes import note_refused
 
 if TYPE_CHECKING:
     from lamina.hub.services import Services
@@ -149,8 +150,12 @@ async def login(request: web.Request, name: str, password: str) -> Caller:
     accounts = services.accounts
     account = await services.threads.call(accounts.recall, name.lower(), password)
     if account is None:
-        account = await services.threads.call_slow(
-            accounts.login, name, password, client_address(request)
-        )
+        try:
+            account = await services.threads.call_slow(
+                accounts.login, name, password, client_address(request)
+            )
+        except CredentialsRefused:
+            note_refused(request, name)
+            raise
     ACCOUNT.set(account.name)
     return accounts.caller(account)

@@ -124,6 +124,10 @@ def test_a_person_makes_copies_and_revokes_an_access_token(page):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1200])
 def test_no_page_is_wider_than_its_window(chromium, hub, alice, scheme, width):
+    named = alice.image("alice/a-rather-long-name-for-an-image-of-someone", "deleted")
+    alice.request(
+        "DELETE", f"/v2/alice/a-rather-long-name-for-an-image-of-someone/manifests/{named}"
+    )
     alice.image("alice/a-rather-long-name-for-an-image-of-someone", "v1.2.3-with-a-long-tag-name")
     context = chromium.new_context(
         base_url=hub.url, color_scheme=scheme, viewport={"width": width, "height": 800}
@@ -137,6 +141,13 @@ def test_no_page_is_wider_than_its_window(chromium, hub, alice, scheme, width):
         repository,
         f"{repository}/-/tag/v1.2.3-with-a-long-tag-name",
     ):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    page.goto("/signin?next=/settings/tokens")
+    page.get_by_label("Name").fill("chief")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    for path in ("/settings/tokens", "/admin/audit"):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
     context.close()

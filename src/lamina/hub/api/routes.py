@@ -6,6 +6,7 @@ from aiohttp import web
 
 from lamina.errors import Denied, Invalid, LaminaError
 from lamina.hub.errors import FormInvalid, NameTaken
+from lamina.hub.notes import note
 from lamina.hub.web import SERVICES
 from lamina.spec.wire import Document, decode, encode
 
@@ -46,6 +47,7 @@ async def register(request: web.Request) -> web.StreamResponse:
         return _json({"error": error.message}, HTTPStatus.FORBIDDEN)
     except LaminaError as error:
         return _json({"error": error.message}, HTTPStatus.BAD_REQUEST)
+    note(request, "register", account.name, account=account.name)
     return _json({"name": account.name, "admin": account.is_admin}, HTTPStatus.CREATED)
 
 

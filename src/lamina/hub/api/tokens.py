@@ -16,6 +16,7 @@ from aiohttp import web
 from lamina.errors import Denied, Invalid, LaminaError, NotFound, Unauthorized
 from lamina.hub.access_tokens import is_access_token
 from lamina.hub.errors import FormInvalid, LoginRequired, TooManyAttempts
+from lamina.hub.notes import note
 from lamina.hub.site.words import moment
 from lamina.hub.tables.access_tokens import AccessToken
 from lamina.hub.web import SERVICES, basic_login
@@ -59,6 +60,7 @@ async def create_token(request: web.Request) -> web.StreamResponse:
         token, made = await services.threads.call(work)
     except LaminaError as error:
         return _failed(error)
+    note(request, "create token", name, account=account)
     return _json({**_row(made), "token": token}, HTTPStatus.CREATED)
 
 
@@ -67,11 +69,12 @@ async def revoke_token(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     try:
         account = await _account(request)
-        await services.threads.call(
+        revoked = await services.threads.call(
             services.access_tokens.revoke, account, request.match_info["id"]
         )
     except LaminaError as error:
         return _failed(error)
+    note(request, "revoke token", revoked.name, account=account)
     return web.Response(status=HTTPStatus.NO_CONTENT)
 
 

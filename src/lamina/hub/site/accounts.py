@@ -6,6 +6,7 @@ from aiohttp import web
 
 from lamina.errors import Denied
 from lamina.hub.errors import CredentialsRefused, FormInvalid, NameTaken, TooManyAttempts
+from lamina.hub.notes import note, note_refused
 from lamina.hub.site.render import go_to, render
 from lamina.hub.site.sessions import Visit, begin, end, read_form
 from lamina.hub.web import SERVICES, client_address
@@ -48,6 +49,7 @@ async def register(request: web.Request, visit: Visit) -> web.Response:
         status = HTTPStatus.CONFLICT
     else:
         target = safe_next(form.get("next", "/"))
+        note(request, "register", account.name, account=account.name)
         where = f"/{account.name}" if target == "/" else target
         return await begin(request, account, go_to(where))
     values = {
@@ -77,10 +79,12 @@ async def sign_in(request: web.Request, visit: Visit) -> web.Response:
             services.accounts.login, name, form.get("password", ""), client_address(request)
         )
     except CredentialsRefused:
+        note_refused(request, name)
         trouble, status = "The name and the password do not match", HTTPStatus.UNAUTHORIZED
     except TooManyAttempts as error:
         trouble, status = f"Too many wrong passwords: {error.hint}", HTTPStatus.TOO_MANY_REQUESTS
     else:
+        note(request, "sign in", account.name, account=account.name)
         return await begin(request, account, go_to(target))
     values = {"name": name, "trouble": trouble, "next": target}
     return render(request, visit, "signin.html", values, status=status)
@@ -89,4 +93,6 @@ async def sign_in(request: web.Request, visit: Visit) -> web.Response:
 async def sign_out(request: web.Request, visit: Visit) -> web.Response:
     """End this session."""
     await read_form(request, visit)
+    if visit.account:
+        note(request, "sign out", visit.account.name, account=visit.account.name)
     return await end(request, visit, go_to("/"))

@@ -10,6 +10,7 @@ from lamina.errors import LaminaError
 from lamina.hub.access import Caller, rights
 from lamina.hub.database import Connection
 from lamina.hub.errors import BlobUnknown, LoginRequired, ManifestUnknown, PushDenied
+from lamina.hub.notes import note
 from lamina.hub.registry import check_reference, visible
 from lamina.hub.services import Services
 from lamina.hub.site.image import Picture, picture
@@ -199,6 +200,7 @@ async def edit(request: web.Request, visit: Visit, name: str) -> web.Response:
             connection, _own(connection, visit.caller, name), summary=summary, readme=readme
         ),
     )
+    note(request, "describe", name, account=visit.caller.name)
     return go_to(f"/{name}")
 
 
@@ -231,6 +233,8 @@ async def settings(request: web.Request, visit: Visit, name: str) -> web.Respons
             connection, _own(connection, visit.caller, name), is_private=is_private
         ),
     )
+    action = "make private" if is_private else "make public"
+    note(request, action, name, account=visit.caller.name)
     return go_to(f"/{name}/-/settings")
 
 
@@ -240,6 +244,8 @@ async def delete_tag(request: web.Request, visit: Visit, name: str) -> web.Respo
     form = await read_form(request, visit)
     tag = form.get("tag", "")
     await services.threads.call(services.registry.delete_reference, visit.caller, name, tag)
+    subject = f"{name}{'@' if ':' in tag else ':'}{tag}"
+    note(request, "delete", subject, account=visit.caller.name)
     return go_to(f"/{name}/-/settings")
 
 
@@ -257,4 +263,5 @@ async def delete(request: web.Request, visit: Visit, name: str) -> web.Response:
         }
         return render(request, visit, "settings.html", values, status=HTTPStatus.BAD_REQUEST)
     await services.threads.call(services.registry.remove_repository, visit.caller, name)
+    note(request, "delete repository", name, account=visit.caller.name)
     return go_to(f"/{visit.caller.name}")

@@ -14,14 +14,14 @@ from lamina.errors import Denied, Invalid, LaminaError, NotFound, Unauthorized
 from lamina.hub.errors import ReadOnly
 from lamina.hub.logs import ACCOUNT
 from lamina.hub.names import is_repository
-from lamina.hub.site import accounts, lists, repository, tokens
+from lamina.hub.site import accounts, audit, lists, repository, tokens
 from lamina.hub.site.render import SECURITY, go_to, render
 from lamina.hub.site.sessions import Visit, visit_of, with_cookies
 from lamina.hub.web import SERVICES, is_secure
 
 __all__ = ["add_site"]
 
-_Page = Callable[[web.Request, Visit], Awaitable[web.Response]]
+_Page = Callable[[web.Request, Visit], Awaitable[web.StreamResponse]]
 _BELOW = re.compile(r"/(.+)/-/([a-z-]+)(?:/([^/]+))?")
 _STATIC = {
     "style.css": "text/css",
@@ -54,6 +54,8 @@ def add_site(app: web.Application) -> None:
     router.add_get("/settings/tokens", _page(tokens.tokens_page))
     router.add_post("/settings/tokens", _page(tokens.create_token))
     router.add_post("/settings/tokens/revoke", _page(tokens.revoke_token))
+    router.add_get("/admin/audit", _page(audit.audit_page))
+    router.add_get("/admin/audit.jsonl", _page(audit.audit_lines), allow_head=False)
     router.add_get("/static/{name}", _static)
     router.add_get("/favicon.ico", _static)
     router.add_route("*", "/{path:.*}", _page(_below))
@@ -107,6 +109,8 @@ def _page(page: _Page) -> Callable[[web.Request], Awaitable[web.StreamResponse]]
         except Exception as error:  # noqa: BLE001 - becomes a page, and our own faults are logged
             response = _trouble(request, visit, error)
         with_cookies(request, visit, response)
+        if response.prepared:
+            return response
         response.headers.update(SECURITY)
         if is_secure(request):
             response.headers["Strict-Transport-Security"] = "max-age=31536000"

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from lamina.hub.access import ACTIONS
 from lamina.hub.errors import FormInvalid
+from lamina.hub.notes import note
 from lamina.hub.site.render import go_to, render
 from lamina.hub.site.sessions import Visit, read_form
 from lamina.hub.tables.accounts import Account
@@ -56,6 +57,7 @@ async def create_token(request: web.Request, visit: Visit) -> web.Response:
             "fields": error.fields, "token": "",
         }  # fmt: skip
         return await _show(request, visit, account, values, status=HTTPStatus.BAD_REQUEST)
+    note(request, "create token", name, account=account.name)
     return await _show(
         request, visit, account, {**_FRESH, "token": token}, status=HTTPStatus.CREATED
     )
@@ -67,9 +69,10 @@ async def revoke_token(request: web.Request, visit: Visit) -> web.Response:
         return go_to(f"/signin?next={_PATH}")
     services = request.app[SERVICES]
     form = await read_form(request, visit)
-    await services.threads.call(
+    revoked = await services.threads.call(
         services.access_tokens.revoke, visit.account.name, form.get("id", "")
     )
+    note(request, "revoke token", revoked.name, account=visit.account.name)
     return go_to(_PATH)
 
 

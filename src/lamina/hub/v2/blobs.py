@@ -9,6 +9,7 @@ from typing import BinaryIO
 from aiohttp import web
 
 from lamina.hub.access import Caller
+from lamina.hub.notes import note
 from lamina.hub.uploads import Blob
 from lamina.hub.web import SERVICES
 from lamina.spec.digest import Digest
@@ -146,4 +147,5 @@ async def delete_blob(
     services = request.app[SERVICES]
     digest = Digest.parse(reference)
     await services.threads.call(services.registry.delete_blob, caller, name, digest)
+    note(request, "delete blob", f"{name}@{digest}", account=caller.name, token=caller.token_id)
     return web.Response(status=HTTPStatus.ACCEPTED)

@@ -7,6 +7,7 @@ from aiohttp import web
 from lamina.errors import Invalid
 from lamina.hub.access import Caller
 from lamina.hub.errors import ManifestTooLarge
+from lamina.hub.notes import note
 from lamina.hub.tables.manifests import StoredManifest
 from lamina.hub.v2.answers import json_response
 from lamina.hub.v2.paging import next_link, wanted_page
@@ -63,6 +64,7 @@ async def put_manifest(
         raw,
         request.headers.get("Content-Type", ""),
     )
+    note(request, "push", _subject(name, reference), account=caller.name, token=caller.token_id)
     headers = {
         "Location": f"/v2/{name}/manifests/{facts.digest}",
         "Docker-Content-Digest": str(facts.digest),
@@ -89,7 +91,12 @@ async def delete_manifest(
     """Delete a tag alone, or a manifest with every tag on it."""
     services = request.app[SERVICES]
     await services.threads.call(services.registry.delete_reference, caller, name, reference)
+    note(request, "delete", _subject(name, reference), account=caller.name, token=caller.token_id)
     return web.Response(status=HTTPStatus.ACCEPTED)
+
+
+def _subject(name: str, reference: str) -> str:
+    return f"{name}{'@' if ':' in reference else ':'}{reference}"
 
 
 async def list_referrers(
