@@ -1,4 +1,5 @@
 import os
+import resource
 import struct
 import subprocess
 
@@ -6,7 +7,7 @@ import pytest
 from tests.containers import RUNTIMES, world
 
 from lamina.runtime import syscalls
-from lamina.runtime.oci import OciRuntime
+from lamina.runtime.oci import OciRuntime, _write
 from lamina.runtime.process import Launch, StartFailed, Stdio
 
 
@@ -74,3 +75,22 @@ def test_in_a_container_that_may_use_no_keyrings_one_runs(tmp_path, runtime):
             preexec_fn=without_keyrings,
         )  # fmt: skip
         assert done.stdout == "inside\n", done.stderr
+
+
+def test_a_document_that_the_disk_or_a_limit_cuts_short_is_no_document(tmp_path):
+    """One write ended early and was taken for all: the runtime said that JSON ended too soon."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            _write(f"{tmp_path}/config.json", b"x" * 1500)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_runtime_that_cannot_fork_is_told_with_the_limit_of_processes(tmp_path):
+    runtime = OciRuntime("crun", "/bin/true")
+    child = os.posix_spawn("/bin/true", ["true"], {})
+    with pytest.raises(StartFailed, match="without starting") as caught:
+        runtime._pid_of(child, str(tmp_path), f"{tmp_path}/init.pid", [])
+    assert "ulimit -u" in caught.value.hint

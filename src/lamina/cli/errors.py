@@ -37,6 +37,10 @@ _SYSTEM = {
     errno.EPERM: ("operation not permitted", "this needs more rights than this user has"),
     errno.EFBIG: ("the file would be larger than allowed", "raise the limit with `ulimit -f`"),
     errno.EIO: ("the disk failed", "`dmesg` may say why; `lamina fsck` checks what is stored"),
+    errno.EAGAIN: (
+        "no more processes may be started, or threads",
+        "`ulimit -u` tells your limit, `pids.max` the control group's",
+    ),
     errno.EMFILE: ("too many open files", "raise the limit with `ulimit -n`"),
 }
 

@@ -38,12 +38,18 @@ class PlainLogFile:
         self._fd = fd
         info = os.fstat(fd)
         self.identity = (info.st_dev, info.st_ino)
+        self._end = -1
+
+    def end_here(self) -> None:
+        """Give nothing of what is written from now on."""
+        self._end = os.fstat(self._fd).st_size
 
     def read(self) -> bytes:
         """Read on; a file that was emptied is begun anew."""
         if self._position() > os.fstat(self._fd).st_size:
             os.lseek(self._fd, 0, os.SEEK_SET)
-        return os.read(self._fd, _BLOCK)
+        left = _BLOCK if self._end < 0 else max(0, self._end - self._position())
+        return os.read(self._fd, min(left, _BLOCK))
 
     def has_more(self) -> bool:
         """Tell whether there is something that was not read yet."""
@@ -59,7 +65,7 @@ class PlainLogFile:
         return found
 
     def _place_of_last(self, count: int) -> tuple[int, int]:
-        position = os.fstat(self._fd).st_size
+        position = os.fstat(self._fd).st_size if self._end < 0 else self._end
         if count == 0:
             return position, 0
         wanted = count + 1  # the file ends with a line end
@@ -92,6 +98,9 @@ class PackedLogFile:
         info = os.fstat(fd)
         self.identity = (info.st_dev, inode_of(fd) or info.st_ino)
         self._begin()
+
+    def end_here(self) -> None:
+        """Nothing more is written to it."""
 
     def _begin(self) -> None:
         import zlib

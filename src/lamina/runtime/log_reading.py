@@ -44,6 +44,8 @@ def read_log(
     """
     with ExitStack() as stack:
         files = _Files(path, stack)
+        if follow is None:  # who writes faster than we read would keep us for ever
+            files.end_here()
         files.skip_to(tail)
         rest = b""
         while files.current is not None:
@@ -71,6 +73,7 @@ class _Files:
     def __init__(self, path: str, stack: ExitStack) -> None:
         self._path = path
         self._stack = stack
+        self._complete = False
         self._ahead: list[LogFile] = []  # newer ones, the newest first
         seen: set[tuple[int, int]] = set()
         missing = number = 0
@@ -89,6 +92,14 @@ class _Files:
                 self._ahead.append(file)
         self.current = self._ahead.pop() if self._ahead else None
 
+    def end_here(self) -> None:
+        """Take what there is now for all."""
+        self._complete = True
+        for file in self._ahead:
+            file.end_here()
+        if self.current is not None:
+            self.current.end_here()
+
     def skip_to(self, tail: int) -> None:
         """Go to where the last `tail` lines begin; negative for the very beginning."""
         if tail < 0 or self.current is None:
@@ -103,7 +114,7 @@ class _Files:
 
     def advance(self) -> bool:
         """Go on to the next newer file, if there is one."""
-        if not self._ahead:
+        if not self._ahead and not self._complete:
             self._look()
         if not self._ahead:
             return False

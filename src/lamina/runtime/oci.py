@@ -7,6 +7,7 @@ from lamina.errors import Unsupported
 from lamina.runtime import frames, hierarchies, syscalls
 from lamina.runtime.executable import check
 from lamina.runtime.process import (
+    FEW_PROCESSES,
     Launch,
     Started,
     StartFailed,
@@ -117,8 +118,15 @@ class OciRuntime:
         if status != 0:
             said = last_error(f"{folder}/runtime.log")
             raise StartFailed.explain(said or f"{self.name} ended with status {status}", args)
-        with open(pid_file, encoding="utf-8") as file:
-            return int(file.read())
+        try:
+            with open(pid_file, encoding="utf-8") as file:
+                return int(file.read())
+        except (FileNotFoundError, ValueError) as error:  # crun says nothing where it cannot fork
+            said = last_error(f"{folder}/runtime.log")
+            raise StartFailed(
+                f"{self.name} ended without starting the process" + (f": {said}" if said else ""),
+                hint=FEW_PROCESSES,
+            ) from error
 
 
 def _compiled(config: Document, run_root: str) -> Document:
@@ -146,7 +154,5 @@ def _enter_exec(launch: Launch) -> None:
 
 def _write(path: str, data: bytes) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    try:
-        os.write(fd, data)
-    finally:
-        os.close(fd)
+    with open(fd, "wb") as file:  # all of it: one write ends early at a full disk or a limit
+        file.write(data)

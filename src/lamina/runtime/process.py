@@ -1,5 +1,6 @@
 """What the shim and the runtimes hand each other about one process to start."""
 
+import errno
 import os
 import socket
 import time
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Final
 
 __all__ = [
+    "FEW_PROCESSES",
     "NOT_FOUND",
     "NOT_STARTABLE",
     "OURS",
@@ -38,6 +40,9 @@ __all__ = [
 OURS: "Final" = 125
 NOT_STARTABLE: "Final" = 126
 NOT_FOUND: "Final" = 127
+FEW_PROCESSES: "Final" = (
+    "is the limit of processes reached? `ulimit -u` tells yours, `pids.max` the control group's"
+)
 _RLIMIT_LOCKS: "Final" = 10  # the one that Python has no name for
 _OURS_TO_SAY = {
     "/proc/sys/": "this kernel has no such --sysctl, or not in a container",
@@ -70,6 +75,11 @@ class StartFailed(LaminaError):
     @classmethod
     def wrap(cls, what: str, error: Exception) -> "StartFailed":
         """Tell what was being done when `error` came, with its hint where it has one."""
+        if isinstance(error, BlockingIOError):  # EAGAIN, of a fork
+            return cls(f"{what}: no more processes may be started", hint=FEW_PROCESSES)
+        if isinstance(error, OSError) and error.errno == errno.EFBIG:
+            hint = "raise the limit: `ulimit -f unlimited`"
+            return cls(f"{what}: a file grew larger than this shell allows", hint=hint)
         return cls(f"{what}: {error}", hint=getattr(error, "hint", ""))
 
     @classmethod

@@ -97,6 +97,7 @@ def main() -> None:
             wires.begin()
         layers.acquire([_mount(row) for row in request["layers"]])
         sharing.unshare(request)
+        sharing.go_on(request)
     except (LaminaError, OSError) as error:
         failure = StartFailed.wrap("cannot prepare the container", error)
         refuse(starter, failure)
@@ -105,7 +106,6 @@ def main() -> None:
         state_file.give_back()
         layers.release()
         sys.exit(1)
-    sharing.go_on(request)
     shim = Shim(request, starter, host_proc, wires)
     try:
         shim.run()
@@ -214,7 +214,9 @@ class Shim:
     def _failure(self, error: Exception) -> LaminaError:
         if not isinstance(error, (LaminaError, OSError)):
             self.report_crash()
-        return error if isinstance(error, LaminaError) else StartFailed(str(error))
+        if isinstance(error, LaminaError):
+            return error
+        return StartFailed.wrap("cannot start the container", error)
 
     def _note_end(self, code: int, relay: Relay) -> None:
         if self.bundle.pid:
