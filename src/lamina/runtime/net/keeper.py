@@ -164,12 +164,6 @@ def user_namespace(path: str) -> int:
     return fds[0] if fds else -1
 
 
-def _words(error: Exception) -> str:
-    """Give the words of `error`; EAGAIN is a fork's here, and says nothing of that."""
-    few = isinstance(error, BlockingIOError)
-    return "no more processes may be started" if few else str(error)
-
-
 def _fork(network: Document) -> socket.socket:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     ready, write = os.pipe()
@@ -204,7 +198,7 @@ def _become_keeper(network: Document, first: socket.socket, write: int) -> None:
         retitle("lamina-net", network["name"])  # a command's words may hold secrets
         keeper = Keeper(network, first)
     except OSError as error:
-        os.write(write, _words(error).encode())
+        os.write(write, str(error).encode())
         return
     os.write(write, b"ready")
     os.close(write)
@@ -269,9 +263,7 @@ class Keeper:
         except LaminaError as error:
             self._failure = error
         except OSError as error:
-            self._failure = Unavailable(
-                f"cannot bring up network {self.network['name']}: {_words(error)}"
-            )
+            self._failure = Unavailable(f"cannot bring up network {self.network['name']}: {error}")
         while True:
             wanted = (self.members or self._holds) and not self._ending
             for fd, _ in self._poll.poll(None if wanted else _TICK_MS):
