@@ -116,6 +116,11 @@ def begun_parts(hub, radosgw) -> int:
     return len(radosgw.client().list_multipart_uploads(Bucket=address.bucket).get("Uploads", []))
 
 
+def test_a_replica_is_ready_while_its_database_and_its_storage_answer(second):
+    answer = Client(second.address).get("/readyz")
+    assert (answer.status, answer.text) == (200, "ok\n")
+
+
 def test_an_upload_goes_on_at_the_other_replica_after_kill_9_of_the_first(hub, served):
     path = "/v2/alice/killed"
     with served() as first:
