@@ -150,7 +150,8 @@ def test_what_is_private_and_what_is_missing_cannot_be_told_apart_by_writing(hub
     ):
         body = b"x" if method in ("PUT", "PATCH") else None
         there, never = (
-            bob.request(method, f"/v2/alice/{name}/{path}", body) for name in ("secret", "absent")
+            bob.request(method, f"/v2/alice/{name}/{path}", body, X_Request_Id="one")
+            for name in ("secret", "absent")
         )
         assert there.status == never.status
         assert there.status in (403, 404)
