@@ -21,7 +21,11 @@ def test_every_module_of_the_table_has_its_command_and_main(module: str):
 
 def test_every_command_module_is_in_the_table():
     folder = Path(lamina.cli.commands.__path__[0])
-    here = {path.stem for path in folder.glob("*.py")} - {"__init__", "hub", "hub_token"}  # `hub` has its own
+    here = {path.stem for path in folder.glob("*.py")} - {
+        "__init__",
+        "hub",
+        "hub_token",
+    }  # `hub` has its own
     assert here == set(MODULES)
 
 

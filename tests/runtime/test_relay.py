@@ -2,6 +2,7 @@ import os
 import socket
 import subprocess
 import threading
+from contextlib import suppress
 
 from tests.containers import eventually
 
@@ -187,6 +188,28 @@ def test_requests_are_answered_one_by_one_and_nonsense_is_cut_off(tmp_path):
         assert answers.startswith(b'{"got":"none"}\n{"error":')
     ours.close()
     thread.join()
+
+
+def test_who_asks_too_late_is_turned_away_and_who_is_owed_something_is_not(tmp_path):
+    """`stop` once hung: it had been let in, the container ended, and another did not read."""
+    listener = listen(f"{tmp_path}/s")
+    relay = Relay(listener, lambda *_: None, log=None, stdin_once=False)
+    late, theirs = socket.socketpair()
+    relay.add(Client(theirs))
+    reader, theirs = socket.socketpair()
+    attached = Client(theirs)
+    attached.attach(frozenset(Stream))
+    relay.add(attached)
+    late.sendall(b'{"op":"signal"}\n')
+    relay.turn_away()
+    late.settimeout(60)
+    with suppress(ConnectionResetError):
+        assert late.recv(100) == b""
+    relay.finish(frame(Stream.EXITED, b"0"))
+    assert collect(reader)[Stream.EXITED] == b"0"
+    relay.release()
+    late.close()
+    reader.close()
 
 
 def test_last_words_are_those_on_standard_error():

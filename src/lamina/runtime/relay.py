@@ -228,6 +228,13 @@ class Relay:
                     poller.unregister(client.sock)
             waiting = [c for c in waiting if c.outbox and not c.gone]
 
+    def turn_away(self) -> None:
+        """Close the connections of all who get nothing any more: who asked too late must not wait."""
+        for fd, client in list(self.clients.items()):
+            if not client.streams and not client.outbox:
+                del self.clients[fd]
+                client.close()
+
     def release(self) -> None:
         """Close every descriptor without a word: for the child that serves an exec."""
         self.listener.close()

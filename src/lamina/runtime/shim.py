@@ -200,6 +200,7 @@ class Shim:
         relay.listener.close()
         with suppress(OSError):
             os.close(LOCK_FD)
+        relay.turn_away()
         self._parting = relay
         relay.finish(frame(Stream.EXITED, encode({"exit_code": code})), _GIVE_UP_S)
 
