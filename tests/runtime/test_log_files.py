@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lamina.runtime.log_files import LogFile, PackedLogFile, PlainLogFile, open_log_file
+from lamina.runtime.log_files import LogFile, PackedLogFile, PlainLogFile, is_same, open_log_file
 from lamina.runtime.log_packing import Packing
 
 LINES = [b"%d\n" % number for number in range(40_000)]
@@ -62,6 +62,27 @@ def test_a_file_is_known_again_when_it_is_packed(tmp_path):
     for file in (before, after):
         assert file.read() == b"x\n"
         file.close()
+
+
+def test_a_newer_file_that_got_the_number_of_a_packed_one_is_another(tmp_path):
+    """Inodes are given out again: lines of a whole file were once left out for it."""
+    (tmp_path / "log.1").write_bytes(b"older\n")
+    number = os.stat(tmp_path / "log.1").st_ino
+    Packing(str(tmp_path / "log.1")).finish()
+    newer = tmp_path / "log"
+    newer.write_bytes(b"newer\n")
+    data = (tmp_path / "log.1.gz").read_bytes()
+    noted, taken = (one.to_bytes(8, "little") for one in (number, os.stat(newer).st_ino))
+    assert data.count(noted) == 1
+    (tmp_path / "log.1.gz").write_bytes(data.replace(noted, taken))
+    plain, packed = (open_log_file(str(newer), place) for place in (0, 1))
+    assert plain is not None
+    assert packed is not None
+    assert plain.identity == packed.identity
+    assert not is_same(plain, packed)
+    assert is_same(packed, packed)
+    plain.close()
+    packed.close()
 
 
 def test_the_plain_file_is_taken_where_a_kill_left_both(tmp_path):

@@ -1,7 +1,9 @@
 import os
 import socket
 import struct
+import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -22,19 +24,20 @@ def test_the_request_is_a_message_of_dbus():
 
 
 @pytest.fixture
-def systemd(tmp_path, monkeypatch):
+def systemd(monkeypatch):
     """A service manager's socket, and the tree of groups that this process is in."""
-    (tmp_path / "7/systemd").mkdir(parents=True)
-    own = tmp_path / "own"
-    own.write_text("0::/session-1.scope\n")
-    monkeypatch.setattr(scope, "_RUN", str(tmp_path))
-    monkeypatch.setattr(scope, "_ROOT", str(tmp_path / "cgroup"))
-    monkeypatch.setattr(scope, "_OWN", str(own))
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(tmp_path / "7/systemd/private"))
-    listener.listen()
-    yield listener, tmp_path
-    listener.close()
+    with tempfile.TemporaryDirectory() as short:  # a socket's path has 107 bytes at most
+        folder = Path(short)
+        (folder / "7/systemd").mkdir(parents=True)
+        own = folder / "own"
+        own.write_text("0::/session-1.scope\n")
+        monkeypatch.setattr(scope, "_RUN", short)
+        monkeypatch.setattr(scope, "_ROOT", str(folder / "cgroup"))
+        monkeypatch.setattr(scope, "_OWN", str(own))
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(folder / "7/systemd/private"))
+            listener.listen()
+            yield listener, folder
 
 
 def serve(listener, answer):

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["LogFile", "PackedLogFile", "PlainLogFile", "open_log_file"]
+__all__ = ["LogFile", "PackedLogFile", "PlainLogFile", "is_same", "open_log_file"]
 
 _BLOCK = 1 << 16
 _GZIP = 31  # zlib's way of saying: gzip header, 32 KiB window
@@ -22,6 +22,18 @@ def open_log_file(path: str, number: int) -> "LogFile | None":
         return PlainLogFile(plain)
     packed = _open(f"{name}.gz") if number else -1
     return PackedLogFile(packed) if packed >= 0 else None
+
+
+def is_same(one: "LogFile", other: "LogFile") -> bool:
+    """Tell whether two are one file of the log, renamed or compressed in between.
+
+    The number that a compressed file notes may have gone to a newer file since: there the beginnings tell,
+    whose lines have times in them.
+    """
+    if one.identity != other.identity:
+        return False
+    both_open = isinstance(one, PlainLogFile) and isinstance(other, PlainLogFile)
+    return both_open or one.beginning() == other.beginning()
 
 
 def _open(path: str) -> int:
@@ -39,6 +51,10 @@ class PlainLogFile:
         info = os.fstat(fd)
         self.identity = (info.st_dev, info.st_ino)
         self._end = -1
+
+    def beginning(self) -> bytes:
+        """Give the first block, wherever reading has come to."""
+        return os.pread(self._fd, _BLOCK, 0)
 
     def end_here(self) -> None:
         """Give nothing of what is written from now on."""
@@ -98,6 +114,21 @@ class PackedLogFile:
         info = os.fstat(fd)
         self.identity = (info.st_dev, inode_of(fd) or info.st_ino)
         self._begin()
+
+    def beginning(self) -> bytes:
+        """Give the first block, wherever reading has come to; what can be read of it."""
+        import zlib
+
+        inflate = zlib.decompressobj(_GZIP)
+        data = b""
+        place = 0
+        while len(data) < _BLOCK and (packed := os.pread(self._fd, _BLOCK, place)):
+            place += len(packed)
+            try:
+                data += inflate.decompress(packed, _BLOCK - len(data))
+            except zlib.error:
+                break
+        return data
 
     def end_here(self) -> None:
         """Nothing more is written to it."""

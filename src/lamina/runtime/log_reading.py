@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 
 from lamina.runtime.log import timestamp
-from lamina.runtime.log_files import LogFile, open_log_file
+from lamina.runtime.log_files import LogFile, is_same, open_log_file
 from lamina.values import NamedTuple
 
 __all__ = ["LogLine", "read_log"]
@@ -75,7 +75,6 @@ class _Files:
         self._stack = stack
         self._complete = False
         self._ahead: list[LogFile] = []  # newer ones, the newest first
-        seen: set[tuple[int, int]] = set()
         missing = number = 0
         # The newest first: one that is renamed meanwhile turns up again, and none is missed. While
         # they are moved up there is a gap of one.
@@ -87,8 +86,7 @@ class _Files:
                 continue
             stack.callback(file.close)
             missing = 0
-            if file.identity not in seen:
-                seen.add(file.identity)
+            if not any(is_same(file, seen) for seen in self._ahead):
                 self._ahead.append(file)
         self.current = self._ahead.pop() if self._ahead else None
 
@@ -135,7 +133,7 @@ class _Files:
                 missing += 1
                 continue
             missing = 0
-            if file.identity == current.identity:
+            if is_same(file, current):
                 file.close()
                 break
             self._stack.callback(file.close)
