@@ -42,6 +42,7 @@ as_user bash "$base/tree/tools/setup.sh" dev
 echo "test: as the plain user $user" >&2
 cd "$base/tree"
 # What reads the sources, computes, or asks servers that run as others anyway says the same to everyone.
+once=(architecture/test_shape.py spec fuzz hub/test_replicas.py)
+case " $*" in *" tests/"*) once=() ;; esac  # whoever names tests means them
 as_user .venv/bin/python -m pytest -q -n "${WORKERS:-2}" --dist loadfile -p no:cacheprovider \
-  --ignore=tests/architecture/test_shape.py --ignore=tests/spec --ignore=tests/fuzz \
-  --ignore=tests/hub/test_replicas.py "$@" < /dev/null
+  "${once[@]/#/--ignore=tests/}" "$@" < /dev/null

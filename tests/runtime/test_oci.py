@@ -42,6 +42,7 @@ def test_a_runtime_that_says_nothing_is_named_with_its_status(tmp_path):
         OciRuntime("runc", script(tmp_path, "exit 3")).start(launch(tmp_path))
 
 
+@pytest.mark.root  # the shim has capabilities in its namespace, a test as a plain user has none
 def test_a_runtime_that_never_sends_the_terminal_does_not_hold_us(tmp_path):
     with pytest.raises(StartFailed):
         OciRuntime("runc", script(tmp_path, "exit 3")).start(launch(tmp_path, terminal=True))
