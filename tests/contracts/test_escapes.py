@@ -20,22 +20,11 @@ from tests.probes import PYTHON, probe
 
 from lamina.runtime.runtime import find
 
-OUTSIDE = "outside"
-
 
 @pytest.fixture(scope="module", params=RUNTIMES)
 def lamina(request, tmp_path_factory):
     with world(tmp_path_factory.mktemp("world"), runtime=request.param) as lamina:
         yield lamina
-
-
-@pytest.fixture
-def victim(tmp_path: Path) -> Path:
-    """A folder of this machine's with a secret in it, and nothing else."""
-    folder = tmp_path / "victim"
-    folder.mkdir()
-    (folder / "secret").write_text(OUTSIDE)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 from tests.commands import Lamina
 from tests.containers import RUNTIMES, world
+from tests.contracts.conftest import OUTSIDE
 from tests.images import tiny
-
-OUTSIDE = "outside"
 
 
 @pytest.fixture(scope="module")
@@ -27,15 +26,6 @@ def each(request, tmp_path_factory):
     """Each runtime: mounting is theirs."""
     with world(tmp_path_factory.mktemp("each"), runtime=request.param) as lamina:
         yield lamina
-
-
-@pytest.fixture
-def victim(tmp_path: Path) -> Path:
-    """A folder of this machine's with a secret in it, and nothing else."""
-    folder = tmp_path / "victim"
-    folder.mkdir()
-    (folder / "secret").write_text(OUTSIDE)
-    return folder
 
 
 def untouched(victim: Path) -> bool:
