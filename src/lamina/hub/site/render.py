@@ -8,7 +8,7 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from lamina.hub.site import words
+from lamina.hub.site import navigation, words
 from lamina.hub.site.sessions import Visit
 from lamina.hub.web import SERVICES, host_of, is_secure
 
@@ -35,6 +35,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    environment.globals.update(navigation=navigation.items)
     environment.filters.update(size=words.size, count=words.count, moment=words.moment)
     return environment
 
@@ -47,17 +48,17 @@ def render(
     *,
     status: int = HTTPStatus.OK,
 ) -> web.Response:
-    """Answer with a page. Templates also get `host`, `visit`, `ago` and `is_secure`."""
+    """Answer with a page. Templates also get `host`, `path`, `visit`, `ago` and `is_secure`."""
     now = request.app[SERVICES].clock()
 
     def ago(since: float) -> str:
         return words.age(now - since)
 
-    text = (
-        _environment()
-        .get_template(template)
-        .render(host=host_of(request), visit=visit, ago=ago, is_secure=is_secure(request), **values)
-    )
+    known = {
+        "host": host_of(request), "path": request.path, "visit": visit, "ago": ago,
+        "is_secure": is_secure(request),
+    }  # fmt: skip
+    text = _environment().get_template(template).render(**known, **values)
     return web.Response(
         text=text,
         status=status,

@@ -1,0 +1,40 @@
+"""What there is to set, by area: the menu above every page of settings. Pure.
+
+A new page of settings adds its line here, and its template extends `area.html`.
+"""
+
+from dataclasses import dataclass
+
+__all__ = ["AREAS", "Item", "items"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One page of an area. In `path` stands `{}` for what the area is of: a repository, a namespace."""
+
+    label: str
+    path: str
+
+
+AREAS: dict[str, tuple[Item, ...]] = {
+    # one's own account
+    "account": (
+        Item("Access tokens", "/settings/tokens"),
+    ),
+    # one repository; for those who may change it
+    "repository": (
+        Item("General", "/{}/-/settings"),
+        Item("Description", "/{}/-/edit"),
+    ),
+    # an organisation; for its owners
+    "namespace": (),
+    # the whole hub; for admins
+    "hub": (
+        Item("Audit log", "/admin/audit"),
+    ),
+}  # fmt: skip
+
+
+def items(area: str, of: str = "") -> tuple[Item, ...]:
+    """Give the pages of an area in the menu's order, with their paths filled in."""
+    return tuple(Item(each.label, each.path.replace("{}", of)) for each in AREAS[area])
