@@ -75,6 +75,15 @@ def test_what_is_wrong_with_a_program_is_told_with_what_to_do(  # noqa: PLR0917
             assert hint in found[2]
 
 
+def test_a_program_that_is_being_written_is_not_run(root):
+    write(root / "usr/bin/tool")
+    with open(root / "usr/bin/tool", "ab"):
+        assert problem(root, "tool")[:2] == ("text file busy", 126)
+    assert problem(root, "tool") is None
+    with open(root / "usr/bin/tool", "ab") as file:  # the look left nothing behind
+        file.write(b"true\n")
+
+
 def test_a_name_is_looked_for_where_the_container_will(root):
     write(root / "opt/tool")
     assert problem(root, "./tool", cwd="/opt") is None

@@ -179,8 +179,6 @@ def _stat(parent: int, name: str, record: "ContainerRecord", path: str) -> PathS
     except FileNotFoundError as error:
         raise _unknown(record, path) from error
     target = os.readlink(name, dir_fd=parent) if stat.S_ISLNK(found.st_mode) else ""
-    if path.endswith(("/", "/.")) and not stat.S_ISDIR(found.st_mode) and not target:
-        raise Invalid(f"not a directory: {path}")
     return PathStat(name or "/", found.st_size, found.st_mode, found.st_mtime_ns, target)
 
 
@@ -198,15 +196,19 @@ def _split(record: "ContainerRecord", path: str, root: int, inner: str) -> tuple
     flags = os.O_RDONLY | os.O_DIRECTORY
     try:
         parent = syscalls.openat2(root, head, flags)
-        if inner.endswith(("/", "/.")) and name:
-            # A trailing slash follows a symlink to a folder; without one it is the link itself.
-            with suppress(NotADirectoryError, FileNotFoundError):
-                folder = syscalls.openat2(root, clean, flags)
-                os.close(parent)
-                return folder, ""
     except (FileNotFoundError, NotADirectoryError) as error:
         raise _unknown(record, path) from error
-    return parent, name
+    if not (inner.endswith(("/", "/.")) and name):
+        return parent, name
+    # A trailing slash follows a symlink to a folder; without one it is the link itself.
+    try:
+        return syscalls.openat2(root, clean, flags), ""
+    except FileNotFoundError as error:
+        raise _unknown(record, path) from error
+    except NotADirectoryError as error:
+        raise Invalid(f"not a directory: {path}") from error
+    finally:
+        os.close(parent)
 
 
 def copy_out(

@@ -349,7 +349,7 @@ def execute(engine: "Engine", record: ContainerRecord, request: ExecRequest) -> 
     """
     from lamina.runtime import supervisor
     from lamina.runtime.attach import ShimLost
-    from lamina.runtime.process import OURS
+    from lamina.runtime.process import NOT_STARTABLE, OURS
 
     settings = ProcessSettings(
         args=request.command,
@@ -375,6 +375,8 @@ def execute(engine: "Engine", record: ContainerRecord, request: ExecRequest) -> 
         lost = isinstance(error, ShimLost) or getattr(error, "exit_code", 0) == OURS
         if lost and not engine.containers.is_running(record.id):  # it ended just now
             raise not_running(record) from error
+        if getattr(error, "exit_code", 0) == OURS:
+            error.exit_code = NOT_STARTABLE  # type: ignore[attr-defined] # as Docker's exec does
         raise
     return attachment
 

@@ -4,7 +4,9 @@ Runtimes find out late and say it differently: crun and runc call a container st
 with code 1 and a line on its stderr, bubblewrap gives a file without `#!` to a shell.
 """
 
+import fcntl
 import os
+import signal
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -139,7 +141,7 @@ def _missing(files: _Files, name: str, process: Document) -> StartFailed | None:
         try:
             mode = os.fstat(fd).st_mode
             if stat.S_ISREG(mode) and mode & 0o111:
-                return _unfit(files, name, _head(fd))
+                return _unfit(files, name, fd)
         finally:
             os.close(fd)
         if "/" in name or not stat.S_ISDIR(mode):  # a folder in PATH is passed over
@@ -163,22 +165,37 @@ def _places(name: str, process: Document) -> Iterator[str]:
         yield f"{folder}/{name}"
 
 
-def _head(fd: int) -> bytes | None:
-    """Read how a file begins; None where this user may not."""
+def _is_written(opened: int) -> bool:
+    """Tell whether somebody has the file open for writing: the kernel runs none such.
+
+    Who may lease a file, for reading, learns it from that. Whoever opens it for writing in this moment
+    would get the same a moment later from its being run.
+    """
+    fcntl.fcntl(opened, fcntl.F_SETSIG, signal.SIGURG)  # what tells of such a one must not end us
+    try:
+        fcntl.fcntl(opened, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError as error:  # or: not ours to lease, or a file system without leases
+        return isinstance(error, BlockingIOError)
+    fcntl.fcntl(opened, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    return False
+
+
+def _unfit(files: _Files, name: str, fd: int) -> StartFailed | None:
+    """Tell why the kernel would not run the file, where this user may read it."""
     try:
         opened = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        return os.read(opened, _HEAD)
+        head = os.read(opened, _HEAD)
+        if _is_written(opened):
+            return StartFailed(
+                f'exec: "{name}": text file busy',
+                hint="a process has it open for writing: run it when that is done",
+                exit_code=NOT_STARTABLE,
+            )
     finally:
         os.close(opened)
-
-
-def _unfit(files: _Files, name: str, head: bytes | None) -> StartFailed | None:
-    """Tell why the kernel would not run a file that begins with `head`."""
-    if head is None:
-        return None
     if head.startswith(b"#!"):
         return _without_interpreter(files, name, head)
     if head.startswith(_ELF):

@@ -52,6 +52,7 @@ _CODES = {
     "no such file or directory": NOT_FOUND,
     "permission denied": NOT_STARTABLE,
     "is a directory": NOT_STARTABLE,
+    "text file busy": NOT_STARTABLE,
 }
 _BECOMING = ("setresgid", "setresuid", "setgroups", "setup user")
 

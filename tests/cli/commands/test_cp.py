@@ -51,6 +51,22 @@ def test_files_and_folders_come_out_by_dockers_rules(lamina: Lamina, box: str, t
     assert (tmp_path / "link").is_symlink()
 
 
+def test_a_link_that_leads_nowhere_is_no_folder(lamina: Lamina, box: str, tmp_path):
+    lamina("exec", box, "sh", "-c", "ln -s /nowhere /dangling; ln -s bin/busybox /program")
+    for path in ("/dangling/.", "/dangling/"):
+        for target in ("-", str(tmp_path)):
+            outcome = lamina.attempt("cp", f"{box}:{path}", target)
+            said = f"Could not find the file {path} in container" in outcome.err
+            assert (outcome.code, outcome.out, said) == (1, "", True), outcome
+    for path in ("/program/.", "/program/"):
+        outcome = lamina.attempt("cp", f"{box}:{path}", "-")
+        assert (outcome.code, outcome.out) == (1, ""), outcome
+        assert f"not a directory: {path}" in outcome.err
+    assert not list(tmp_path.iterdir())
+    lamina("cp", f"{box}:/dangling", str(tmp_path))
+    assert (tmp_path / "dangling").is_symlink()
+
+
 def test_a_dash_is_a_tar_both_ways(lamina: Lamina, box: str):
     data = tar([Piece("piped", b"through", uid=7)])
     lamina("cp", "-", f"{box}:/home", stdin=data)
