@@ -75,6 +75,8 @@ ELSEWHERE: dict[str, str] = {
     "hub.tables.blobs": "queries only; tests/hub/test_uploads.py and test_collect.py run them",
     "hub.tables.manifests": "queries only; tests/hub/test_registry.py runs them",
     "hub.tables.repositories": "queries only; tests/hub/test_registry.py and test_access.py run them",
+    "hub.tables.organisations": "queries only; tests/hub/test_admission.py runs them on both databases",
+    "hub.tables.roles": "queries only; tests/hub/test_admission.py runs them on both databases",
     "hub.threads": "two calls; tests/hub/test_transfers.py moves bytes through them",
 }
 

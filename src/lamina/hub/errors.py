@@ -20,6 +20,7 @@ __all__ = [
     "CredentialsRefused",
     "DigestDisagrees",
     "FormInvalid",
+    "LastOwner",
     "LoginRequired",
     "ManifestBlobUnknown",
     "ManifestInvalid",
@@ -28,14 +29,17 @@ __all__ = [
     "NameTaken",
     "NameUnknown",
     "ObjectMissing",
+    "OrganisationUnknown",
     "PageInvalid",
     "PushDenied",
     "RangeDisagrees",
     "ReadOnly",
     "RepositoryNameInvalid",
+    "RoleUnknown",
     "SizeDisagrees",
     "TagImmutable",
     "TagInvalid",
+    "TeamUnknown",
     "TooManyAttempts",
     "UploadTaken",
     "UploadUnknown",
@@ -52,6 +56,22 @@ class AccessTokenUnknown(NotFound):
 
 class NameTaken(AlreadyExists):
     """Another account has this name."""
+
+
+class OrganisationUnknown(NotFound):
+    """No organisation has this name."""
+
+
+class TeamUnknown(NotFound):
+    """The organisation has no such team."""
+
+
+class RoleUnknown(NotFound):
+    """The account or team has no such role, or is not a member."""
+
+
+class LastOwner(InUse):
+    """An organisation must have an owner, and this is the last."""
 
 
 class FormInvalid(Invalid):

@@ -4,7 +4,8 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 
-from lamina.hub.access import Caller, require, rights
+from lamina.hub.access import Caller
+from lamina.hub.admission import admit, allowed
 from lamina.hub.database import Connection, Database
 from lamina.hub.documents import CONFIG_LIMIT, Facts, read_facts, with_config
 from lamina.hub.errors import (
@@ -35,7 +36,7 @@ def visible(connection: Connection, caller: Caller, name: str, action: str = "pu
     Raises: RepositoryNameInvalid, LoginRequired, NameUnknown, PushDenied.
     """
     repository = repositories.find(connection, check_repository(name))
-    require(caller, name, repository, action)
+    admit(connection, caller, name, repository, action)
     if repository is None:
         raise NameUnknown(f"repository {name} is not known here")
     return repository
@@ -80,8 +81,8 @@ class Registry:
         def work(connection: Connection) -> dict[str, frozenset[str]]:
             found: dict[str, frozenset[str]] = {}
             for name, actions in wanted:
-                allowed = rights(caller, name, repositories.find(connection, name))
-                asked = allowed if "*" in actions else allowed & actions
+                may = allowed(connection, caller, name, repositories.find(connection, name))
+                asked = may if "*" in actions else may & actions
                 found[name] = found.get(name, frozenset()) | asked
             return found
 
@@ -120,7 +121,9 @@ class Registry:
         """Let a pusher pass before their bytes are read. Raises: what `visible` does."""
         check_repository(name)
         self._database.read(
-            lambda connection: require(caller, name, repositories.find(connection, name), "push")
+            lambda connection: admit(
+                connection, caller, name, repositories.find(connection, name), "push"
+            )
         )
 
     def push_manifest(
@@ -240,7 +243,7 @@ class Registry:
         reader = caller.as_reader
         return self._database.read(
             lambda connection: repositories.catalog(
-                connection, reader=reader.name, is_admin=reader.is_admin, last=last, limit=limit
+                connection, reader=reader, last=last, limit=limit
             )
         )
 

@@ -4,7 +4,8 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lamina.hub.access import Caller, require
+from lamina.hub.access import Caller
+from lamina.hub.admission import admit
 from lamina.hub.database import Connection, Database
 from lamina.hub.errors import BlobUnknown, DigestDisagrees, LoginRequired, UploadUnknown
 from lamina.hub.names import check_repository
@@ -85,7 +86,9 @@ class Uploads:
         """
         check_repository(name)
         self._database.read(
-            lambda connection: require(caller, name, repositories.find(connection, name), "push")
+            lambda connection: admit(
+                connection, caller, name, repositories.find(connection, name), "push"
+            )
         )
         upload = str(uuid.uuid4())
         self._storage.begin(upload)
@@ -106,7 +109,9 @@ class Uploads:
         """
         check_repository(name)
         self._database.read(
-            lambda connection: require(caller, name, repositories.find(connection, name), "push")
+            lambda connection: admit(
+                connection, caller, name, repositories.find(connection, name), "push"
+            )
         )
         upload, now = str(uuid.uuid4()), self._clock()
         is_noted = not self._storage.finds_strays
@@ -134,16 +139,15 @@ class Uploads:
         check_repository(name)
         now = self._clock()
         # a token must have been given for the source too, unless everyone may pull that
-        may_read = caller.may_read_from(source)
+        reader = caller.reader_of(source)
 
         def work(connection: Connection) -> bool:
-            require(caller, name, repositories.find(connection, name), "push")
+            admit(connection, caller, name, repositories.find(connection, name), "push")
             found = blobs.find_source(
                 connection,
                 digest,
                 repository=source,
-                reader=caller.name if may_read else "",
-                is_admin=caller.is_admin and may_read,
+                reader=reader,
             )
             if found is None:
                 return False

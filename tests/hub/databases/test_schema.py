@@ -6,14 +6,16 @@ from lamina.errors import Corrupt
 from lamina.hub.databases.schema import for_postgres, pending, steps
 
 
-def test_steps_are_numbered_without_a_gap():
-    assert [step.number for step in steps()] == list(range(1, len(steps()) + 1))
+def test_steps_are_numbered_in_order_and_no_number_comes_twice():
+    numbers = [step.number for step in steps()]
+    assert numbers == sorted(set(numbers))
+    assert numbers[0] == 1
 
 
 def test_only_steps_after_the_current_one_are_pending():
     assert pending(0) == steps()
     assert [step.number for step in pending(1)] == [step.number for step in steps()[1:]]
-    assert pending(len(steps())) == ()
+    assert pending(steps()[-1].number) == ()
     with pytest.raises(Corrupt, match="schema 999"):
         pending(999)
 

@@ -17,16 +17,14 @@ _MOST, _PAGE = 100, 25
 async def search(request: web.Request) -> web.StreamResponse:
     """Find what the caller may see, newest push first; `library/` has no special place here."""
     services = request.app[SERVICES]
-    caller = (await authenticate(request)).as_reader
+    reader = (await authenticate(request)).as_reader
     words = request.query.get("q", "")[:_QUERY_LIMIT]
     asked = request.query.get("n", "")
     is_number = asked.isascii() and asked.isdigit() and len(asked) < 8  # noqa: PLR2004 - no overflow
     limit = min(_MOST, max(1, int(asked))) if is_number else _PAGE
 
     def work(connection: Connection) -> tuple[Listed, ...]:
-        return repositories.search(
-            connection, words, reader=caller.name, is_admin=caller.is_admin, limit=limit
-        )
+        return repositories.search(connection, words, reader=reader, limit=limit)
 
     rows = await services.threads.call(services.database.read, work)
     results = [

@@ -37,14 +37,13 @@ async def front(request: web.Request, visit: Visit) -> web.Response:
     services = request.app[SERVICES]
     words = request.query.get("q", "")[:_QUERY_LIMIT]
     number = page_number(request)
-    caller = visit.caller
+    reader = visit.caller.as_reader
 
     def work(connection: Connection) -> tuple[Listed, ...]:
         return repositories.search(
             connection,
             words,
-            reader=caller.name,
-            is_admin=caller.is_admin,
+            reader=reader,
             limit=_PAGE + 1,
             offset=(number - 1) * _PAGE,
         )
@@ -80,5 +79,5 @@ async def person(request: web.Request, visit: Visit, name: str) -> web.Response 
 
 
 def _find_person(connection: Connection, caller: Caller, name: str) -> _Person:
-    rows = repositories.of_namespace(connection, name, reader=caller.name, is_admin=caller.is_admin)
+    rows = repositories.of_namespace(connection, name, reader=caller.as_reader)
     return _Person(name, accounts.find(connection, name), rows)

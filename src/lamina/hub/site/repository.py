@@ -7,9 +7,11 @@ from http import HTTPStatus
 from aiohttp import web
 
 from lamina.errors import LaminaError
-from lamina.hub.access import Caller, rights
+from lamina.hub.access import Caller
+from lamina.hub.admission import allowed
 from lamina.hub.database import Connection
 from lamina.hub.errors import BlobUnknown, LoginRequired, ManifestUnknown, PushDenied
+from lamina.hub.names import namespace_of
 from lamina.hub.notes import note
 from lamina.hub.registry import check_reference, visible
 from lamina.hub.services import Services
@@ -56,6 +58,7 @@ class _Image:
     names: tuple[str, ...]
     platforms: tuple[str, ...]
     platform: str
+    may_change: bool
 
 
 async def repository(request: web.Request, visit: Visit, name: str) -> web.Response:
@@ -71,7 +74,7 @@ async def repository(request: web.Request, visit: Visit, name: str) -> web.Respo
             found,
             manifests.tags(connection, found.id, limit=_PAGE + 1, offset=offset),
             manifests.count_tags(connection, found.id),
-            "delete" in rights(caller, name, found),
+            "delete" in allowed(connection, caller, name, found),
         )
 
     found = await services.threads.call(services.database.read, work)
@@ -99,7 +102,8 @@ async def image(request: web.Request, visit: Visit, name: str, reference: str) -
         top = manifests.get(connection, found.id, reference)
         names = manifests.tags_of(connection, top.id)
         shown, platform, platforms = _choose(connection, top, wanted)
-        return _Image(found, top, shown, names, platforms, platform)
+        may_change = "delete" in allowed(connection, caller, name, found)
+        return _Image(found, top, shown, names, platforms, platform, may_change)
 
     def draw() -> tuple[_Image, Picture]:
         found = services.database.read(work)
@@ -117,7 +121,7 @@ async def image(request: web.Request, visit: Visit, name: str, reference: str) -
         "platforms": found.platforms,
         "platform": found.platform,
         "picture": drawn,
-        "may_change": "delete" in rights(caller, name, found.repository),
+        "may_change": found.may_change,
     }
     return render(request, visit, "image.html", values)
 
@@ -158,7 +162,7 @@ def _own(connection: Connection, caller: Caller, name: str) -> Repository:
     found = visible(connection, caller, name)
     if not caller.name:
         raise LoginRequired("sign in first")
-    if "delete" not in rights(caller, name, found):
+    if "delete" not in allowed(connection, caller, name, found):
         raise PushDenied(f"{name} is not yours to change")
     return found
 
@@ -264,4 +268,4 @@ async def delete(request: web.Request, visit: Visit, name: str) -> web.Response:
         return render(request, visit, "settings.html", values, status=HTTPStatus.BAD_REQUEST)
     await services.threads.call(services.registry.remove_repository, visit.caller, name)
     note(request, "delete repository", name, account=visit.caller.name)
-    return go_to(f"/{visit.caller.name}")
+    return go_to(f"/{namespace_of(name)}")

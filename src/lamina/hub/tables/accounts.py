@@ -65,6 +65,8 @@ def rows(connection: Connection) -> tuple[Account, ...]:
 
 def add(connection: Connection, *, name: str, password: str, now: float) -> Account:
     """Make an account; the hub's first is its admin. Raises: NameTaken."""
+    if connection.execute("SELECT 1 FROM organisations WHERE name = ?", (name,)).fetchone():
+        raise NameTaken(f"the name {name!r} is taken", hint="choose another name")
     is_first = connection.execute("SELECT NOT EXISTS (SELECT 1 FROM accounts)").fetchone()[0]
     added = connection.execute(
         "INSERT INTO accounts (name, password, is_admin, created_at) VALUES (?, ?, ?, ?)"

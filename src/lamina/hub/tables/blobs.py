@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from lamina.hub.database import Connection
 from lamina.hub.errors import BlobUnknown, ContentReferenced, UploadUnknown
+from lamina.hub.tables.roles import MAY_READ, Reader, reader_values
 from lamina.spec.digest import Digest
 
 __all__ = [
@@ -89,15 +90,15 @@ def touch_link(connection: Connection, repository_id: int, digest: Digest, *, no
 
 
 def find_source(
-    connection: Connection, digest: Digest, *, repository: str, reader: str, is_admin: bool
+    connection: Connection, digest: Digest, *, repository: str, reader: Reader
 ) -> str | None:
     """Give a repository that links `digest` and that `reader` may pull; `repository` if given."""
     row = connection.execute(
-        "SELECT repositories.name FROM links"
+        "SELECT repositories.name FROM links"  # noqa: S608 - a constant
         " JOIN repositories ON repositories.id = links.repository_id"
         " WHERE digest = ? AND (? = '' OR repositories.name = ?)"
-        " AND (is_private = 0 OR namespace = ? OR ?) LIMIT 1",
-        (digest, repository, repository, reader, is_admin),
+        f" AND {MAY_READ} LIMIT 1",
+        (digest, repository, repository, *reader_values(reader)),
     ).fetchone()
     return str(row[0]) if row else None
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from lamina.hub.database import Connection, Row
 from lamina.hub.names import namespace_of
+from lamina.hub.tables.roles import MAY_READ, Reader, reader_values
 
 __all__ = [
     "Listed",
@@ -80,11 +81,15 @@ def find(connection: Connection, name: str) -> Repository | None:
 
 
 def add(connection: Connection, name: str, *, now: float) -> None:
-    """Make a public repository unless it is there."""
+    """Make a repository unless it is there: public, but where its organisation wants private ones."""
+    namespace = namespace_of(name)
+    row = connection.execute(
+        "SELECT new_private FROM organisations WHERE name = ?", (namespace,)
+    ).fetchone()
     connection.execute(
-        "INSERT INTO repositories (name, namespace, created_at, updated_at) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT (name) DO NOTHING",
-        (name, namespace_of(name), now, now),
+        "INSERT INTO repositories (name, namespace, is_private, created_at, updated_at)"
+        " VALUES (?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
+        (name, namespace, bool(row and row[0]), now, now),
     )
 
 
@@ -99,15 +104,15 @@ def ensure(connection: Connection, name: str, *, now: float) -> Repository:
 
 
 def search(
-    connection: Connection, words: str, *, reader: str, is_admin: bool, limit: int, offset: int = 0
+    connection: Connection, words: str, *, reader: Reader, limit: int, offset: int = 0
 ) -> tuple[Listed, ...]:
     """Give repositories with every one of `words` in name or summary, newest push first.
 
-    Only what `reader` may see: public ones, their own, for an admin all; none without content.
+    Only what `reader` may see; none without content.
     """
     terms = words.lower().split()[:8]
-    wheres = [_HAS_CONTENT, "(is_private = 0 OR namespace = ? OR ?)"]
-    values: list[object] = [reader, is_admin]
+    wheres = [_HAS_CONTENT, MAY_READ]
+    values = [*reader_values(reader)]
     for term in terms:
         wheres.append("(repositories.name LIKE ? ESCAPE '!' OR summary LIKE ? ESCAPE '!')")
         escaped = term.replace("!", "!!").replace("%", "!%").replace("_", "!_")
@@ -120,27 +125,23 @@ def search(
     return tuple(_listed(row) for row in rows)
 
 
-def of_namespace(
-    connection: Connection, namespace: str, *, reader: str, is_admin: bool
-) -> tuple[Listed, ...]:
-    """Give what `reader` may see of one account's repositories, newest push first."""
-    own = namespace == reader or is_admin
+def of_namespace(connection: Connection, namespace: str, *, reader: Reader) -> tuple[Listed, ...]:
+    """Give what `reader` may see of one namespace's repositories, newest push first."""
+    own = namespace == reader.namespace or reader.is_admin
     rows = connection.execute(
-        f"{_LISTED} WHERE namespace = ? AND (? OR (is_private = 0 AND {_HAS_CONTENT}))"
+        f"{_LISTED} WHERE namespace = ? AND (? OR ({MAY_READ} AND {_HAS_CONTENT}))"
         " ORDER BY updated_at DESC, repositories.name",
-        (namespace, own),
+        (namespace, own, *reader_values(reader)),
     )
     return tuple(_listed(row) for row in rows)
 
 
-def catalog(
-    connection: Connection, *, reader: str, is_admin: bool, last: str, limit: int
-) -> tuple[str, ...]:
+def catalog(connection: Connection, *, reader: Reader, last: str, limit: int) -> tuple[str, ...]:
     """Give names after `last` in byte order that `reader` may see, at most `limit`."""
     rows = connection.execute(
         f"SELECT name FROM repositories WHERE name > ? AND {_HAS_CONTENT}"  # noqa: S608 - a constant
-        " AND (is_private = 0 OR namespace = ? OR ?) ORDER BY name LIMIT ?",
-        (last, reader, is_admin, limit),
+        f" AND {MAY_READ} ORDER BY name LIMIT ?",
+        (last, *reader_values(reader), limit),
     )
     return tuple(row[0] for row in rows)
 
@@ -154,7 +155,7 @@ def describe(connection: Connection, repository: Repository, *, summary: str, re
 
 
 def set_private(connection: Connection, repository: Repository, *, is_private: bool) -> None:
-    """Say who may see it: everyone, or its owner alone."""
+    """Say who may see it: everyone, or its owners and who was given a role."""
     connection.execute(
         "UPDATE repositories SET is_private = ? WHERE id = ?", (is_private, repository.id)
     )
