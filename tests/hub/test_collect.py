@@ -2,12 +2,16 @@
 
 import os
 import threading
+import time
 
 import pytest
 from tests.hub.clients import INDEX, MANIFEST, PASSWORD, Client, digest, document
 from tests.hub.repositories import find
 
-from lamina.hub import Hub
+from lamina.hub import Hub, collect
+from lamina.hub.chores import CHORES
+from lamina.hub.collect import Collected, Collector, Removed
+from lamina.hub.tables import turns
 from lamina.spec.digest import Digest
 
 _LONG_S = 200.0
@@ -179,7 +183,10 @@ def test_sweeps_during_pushes_never_lose_a_blob(hub):
 def age_links(hub, seconds: float) -> None:
     hub.services.database.write(
         lambda connection: (
-            connection.execute("UPDATE links SET loose_at = loose_at - ?", (seconds,)).rowcount
+            connection.execute(
+                "UPDATE links SET loose_at = loose_at - ?, awaited_at = awaited_at - ?",
+                (seconds, seconds),
+            ).rowcount
         )
     )
 
@@ -222,3 +229,117 @@ def test_processes_take_turns_at_sweeping(hub, alice):
         alice.request("DELETE", f"/v2/alice/a/blobs/{pushed[-1]}")
         collector.sweep_in_turn(every_s=1000, grace_s=0, upload_grace_s=1000)
     assert files(hub) == {pushed[1]}  # the second was in nobody's turn
+
+
+def elsewhere(hub) -> Collector:
+    """A sweep in another process: it does not know what this one receives."""
+    services = hub.services
+    return Collector(services.database, services.storage, clock=time.time, active=lambda: ())
+
+
+def change(hub, sql: str, *values: object) -> int:
+    return int(
+        hub.services.database.write(lambda connection: connection.execute(sql, values).rowcount)
+    )
+
+
+def test_an_upload_that_goes_on_after_a_long_rest_is_not_swept_by_another_process(hub, alice):
+    place = alice.begin("alice/a")
+    alice.request("PATCH", place, b"half")
+    change(hub, "UPDATE uploads SET touched_at = ?", time.time() - 86000)
+    assert alice.get(place).headers["range"] == "0-3"  # whoever asks goes on
+    assert elsewhere(hub).sweep(grace_s=0, upload_grace_s=600).uploads == 0
+    assert alice.request("PUT", f"{place}?digest={digest(b'half')}").status == 201
+
+
+def test_what_this_process_receives_and_closes_is_noted_for_the_others(hub, alice, monkeypatch):
+    renew = next(chore for chore in CHORES if "under way" in chore.name)
+    place = alice.begin("alice/a")
+    alice.request("PATCH", place, b"all")
+    commit, found = hub.services.storage.commit, []
+
+    def slow(upload: str, wanted: Digest) -> object:
+        change(hub, "UPDATE uploads SET touched_at = ?", time.time() - 86000)
+        renew.work(hub.services)  # which comes by while a large upload is hashed
+        found.append(elsewhere(hub).sweep(grace_s=0, upload_grace_s=600).uploads)
+        return commit(upload, wanted)
+
+    monkeypatch.setattr(hub.services.storage, "commit", slow)
+    assert alice.request("PUT", f"{place}?digest={digest(b'all')}").status == 201
+    assert found == [0]
+
+
+def test_what_a_push_brought_hours_ago_stays_while_it_goes_on_and_what_was_deleted_goes(hub, alice):
+    alice.image("alice/a", "other", seed="second")
+    old = time.time() - 90000
+    change(hub, "UPDATE links SET awaited_at = ?", old)
+    raw = alice.manifest("alice/a", seed="first")  # the base is the other image's as well
+    alice.request("DELETE", "/v2/alice/a/manifests/other")
+    change(hub, "UPDATE manifests SET doomed_at = ?", old)
+    change(hub, "UPDATE links SET loose_at = ?, awaited_at = awaited_at - 7200", old)
+    found = elsewhere(hub).sweep(grace_s=0, upload_grace_s=86400, push_grace_s=3600)
+    assert (found.manifests, found.blobs) == (1, 2)  # its top layer and its config
+    assert alice.put_manifest("alice/a", "v1", raw).status == 201
+
+
+def test_what_nobody_goes_on_to_push_goes_after_the_grace_and_at_last_from_a_busy_repository(
+    hub, alice
+):
+    alice.manifest("alice/a")
+    age = "UPDATE links SET loose_at = ?, awaited_at = ?"
+    change(hub, age, *[time.time() - 7200] * 2)
+    sweep = elsewhere(hub).sweep
+    assert sweep(grace_s=3600, upload_grace_s=86400).blobs == 0
+    change(hub, "UPDATE repositories SET busy_at = ?", time.time() - 7100)
+    assert sweep(grace_s=3600, upload_grace_s=86400).blobs == 3
+    alice.manifest("alice/a")
+    change(hub, age, *[time.time() - 90000] * 2)
+    assert sweep(grace_s=3600, upload_grace_s=86400).blobs == 3
+
+
+def test_a_rehearsal_says_what_a_sweep_removes_and_removes_nothing(hub, alice):
+    kept = alice.image("alice/a", "v1", seed="first")
+    gone = alice.image("alice/a", "v2", seed="second")
+    alice.request("DELETE", "/v2/alice/a/manifests/v2")
+    alice.begin("alice/a")
+    graces = {"grace_s": 0.0, "upload_grace_s": 0.0}
+    collector = elsewhere(hub)
+    said = collector.rehearse(**graces)
+    assert collector.rehearse(**graces) == said
+    assert len(files(hub)) == 5
+    told: list[Removed] = []
+    found = collector.sweep(**graces, tell=told.append)
+    assert told == list(said)
+    assert (
+        found
+        == Collected.of(said)
+        == Collected(manifests=1, blobs=2, size=said[-1].size + said[-2].size, uploads=1)
+    )
+    assert f"alice/a@{gone}" in [each.name for each in said]
+    assert f"alice/a@{kept}" not in [each.name for each in said]
+
+
+def test_bytes_stay_where_they_are_while_someone_holds_them(hub, alice):
+    named = alice.push_blob("alice/a", b"held")
+    alice.request("DELETE", f"/v2/alice/a/blobs/{named}")
+    database = hub.services.database
+    database.write(lambda connection: turns.hold(connection, "test", until=time.time() + 1000))
+    assert hub.collect().blobs == 1
+    assert files(hub) == {named}
+    database.write(lambda connection: turns.let_go(connection, "test", now=time.time()))
+    hub.collect()
+    assert files(hub) == set()
+
+
+def test_a_sweep_goes_on_where_a_whole_batch_frees_no_blob(hub, alice, monkeypatch):
+    monkeypatch.setattr(collect, "_BATCH", 2)
+    for number in range(5):
+        alice.push_blob("alice/a", b"shared %d" % number)
+        alice.push_blob("alice/b", b"shared %d" % number)
+    change(hub, "UPDATE links SET loose_at = 0, awaited_at = 0 WHERE repository_id = 1")
+    change(hub, "UPDATE repositories SET busy_at = 0")
+    hub.collect(grace_s=3600)
+    left = hub.services.database.read(
+        lambda connection: connection.execute("SELECT count(*) FROM links").fetchone()[0]
+    )
+    assert left == 5

@@ -1,9 +1,4 @@
-"""The web application: routes to what answers them, and the hub's chores in the background."""
-
-import asyncio
-import contextlib
-import logging
-from collections.abc import AsyncIterator
+"""The web application: routes to what answers them."""
 
 from aiohttp import web
 
@@ -12,7 +7,7 @@ from lamina.hub.api.routes import health, register
 from lamina.hub.api.search import search
 from lamina.hub.api.tokens import create_token, list_tokens, revoke_token
 from lamina.hub.audit import keep_notes
-from lamina.hub.collect import Collected
+from lamina.hub.chores import run_chores
 from lamina.hub.services import Services
 from lamina.hub.site.routes import add_site
 from lamina.hub.v2.routes import dispatch
@@ -21,8 +16,6 @@ from lamina.hub.watch import name_response, watch
 from lamina.hub.web import SERVICES
 
 __all__ = ["create_app", "create_metrics_app"]
-
-_FLUSH_EVERY_S = 2.0
 
 
 def create_app(services: Services) -> web.Application:
@@ -44,7 +37,7 @@ def create_app(services: Services) -> web.Application:
     app.router.add_delete("/api/v1/tokens/{id}", revoke_token)
     app.router.add_get("/v1/search", search)
     add_site(app)
-    app.cleanup_ctx.append(_chores)
+    app.cleanup_ctx.append(run_chores)
     return app
 
 
@@ -56,40 +49,3 @@ def create_metrics_app(services: Services) -> web.Application:
     app.router.add_get("/healthz", health)
     app.router.add_get("/readyz", ready)
     return app
-
-
-async def _chores(app: web.Application) -> AsyncIterator[None]:
-    tasks = [
-        asyncio.create_task(_flush_pulls(app[SERVICES])),
-        asyncio.create_task(_sweep(app[SERVICES])),
-    ]
-    yield
-    for task in tasks:
-        task.cancel()
-    await asyncio.wait(tasks)
-
-
-async def _flush_pulls(services: Services) -> None:
-    while True:
-        await asyncio.sleep(_FLUSH_EVERY_S)
-        with contextlib.suppress(Exception):  # counts are kept and written the next time
-            await services.threads.call(services.registry.flush_pulls)
-
-
-async def _sweep(services: Services) -> None:
-    settings = services.settings
-
-    def work() -> Collected:
-        return services.collector.sweep_in_turn(
-            every_s=settings.sweep_every_s,
-            grace_s=settings.grace_s,
-            upload_grace_s=settings.upload_grace_s,
-        )
-
-    while not settings.read_only:
-        await asyncio.sleep(settings.sweep_every_s)
-        try:
-            services.metrics.count_sweep(await services.threads.call(work))
-        except Exception:
-            services.metrics.sweep_failures += 1
-            logging.getLogger("lamina.hub").exception("a sweep failed; the next one tries again")

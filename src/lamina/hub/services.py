@@ -3,7 +3,8 @@
 import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from lamina.hub.access_tokens import AccessTokens
@@ -24,7 +25,7 @@ from lamina.hub.tokens import Tokens, new_key
 from lamina.hub.transfers import Transfers
 from lamina.hub.uploads import Uploads
 
-__all__ = ["Services", "open_accounts"]
+__all__ = ["Services", "open_accounts", "open_places"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class Services:
         storage = _open_storage(settings, database, clock)
         threads = Threads()
         transfers = Transfers(storage, threads)
+        uploads = Uploads(database, storage, clock=clock, lease_s=settings.grace_s)
         return cls(
             settings=settings,
             clock=clock,
@@ -74,9 +76,14 @@ class Services:
             registry=Registry(
                 database, storage, clock=clock, rules=TagRules.parse(settings.immutable)
             ),
-            uploads=Uploads(database, storage, clock=clock, lease_s=settings.grace_s),
+            uploads=uploads,
             transfers=transfers,
-            collector=Collector(database, storage, clock=clock, active=transfers.active),
+            collector=Collector(
+                database,
+                storage,
+                clock=clock,
+                active=lambda: uploads.closing().union(transfers.active()),
+            ),
             metrics=Metrics(),
             readiness=Readiness(
                 database, storage, folder="" if settings.storage else settings.root
@@ -97,6 +104,18 @@ def open_accounts(
     """Open the accounts alone, beside a hub that may be running; the caller closes the database."""
     database = _open_database(settings)
     return Accounts(database, settings, clock=clock), database
+
+
+@contextmanager
+def open_places(
+    settings: HubSettings, *, clock: Callable[[], float] = time.time
+) -> Iterator[tuple[Database, Storage]]:
+    """Open database and storage alone, beside a hub that may be running, while the context lasts."""
+    database = _open_database(settings)
+    try:
+        yield database, _open_storage(settings, database, clock)
+    finally:
+        database.close()
 
 
 def _open_storage(settings: HubSettings, database: Database, clock: Callable[[], float]) -> Storage:

@@ -1,7 +1,7 @@
 """Use cases of blobs: look up, mount, and the life of an upload. Every call may block."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from lamina.hub.access import Caller
@@ -12,11 +12,15 @@ from lamina.hub.names import check_repository
 from lamina.hub.registry import visible
 from lamina.hub.storage.protocol import Storage
 from lamina.hub.tables import blobs, repositories
-from lamina.hub.tables.blobs import Linked, Upload
+from lamina.hub.tables.blobs import Kept, Linked, Upload
 from lamina.hub.tables.repositories import Repository
 from lamina.spec.digest import Digest
 
 __all__ = ["Blob", "Uploads"]
+
+
+_FRESH_S = 60.0
+"""How old a mark of what is in flight may be before it is made anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,8 @@ class Uploads:
         self._database = database
         self._storage = storage
         self._clock = clock
-        self._lease_s = lease_s
+        self._fresh_s = min(_FRESH_S, lease_s / 4)
+        self._closing: set[str] = set()
 
     def size(self, caller: Caller, name: str, digest: Digest) -> int:
         """Give a blob's size, and renew its lease: a pusher may count on it now.
@@ -59,7 +64,7 @@ class Uploads:
 
         repository_id, found = self._database.read(work)
         now = self._clock()
-        if found.loose_at is not None and found.loose_at < now - self._lease_s / 4:
+        if found.loose_at is not None and found.loose_at < now - self._fresh_s:
             self._database.write(
                 lambda connection: blobs.touch_link(connection, repository_id, digest, now=now)
             )
@@ -162,11 +167,27 @@ class Uploads:
 
         Raises: what `visible` does, UploadUnknown.
         """
-        return self._database.read(
-            lambda connection: blobs.upload(
-                connection, upload, visible(connection, caller, name, "push").id
+
+        def work(connection: Connection) -> Upload:
+            return blobs.upload(connection, upload, visible(connection, caller, name, "push").id)
+
+        found = self._database.read(work)
+        if found.touched_at < self._clock() - self._fresh_s:
+            self.renew([upload])  # it rested for a while, and a sweep may be about to take it
+            found = self._database.read(work)
+        return found
+
+    def closing(self) -> frozenset[str]:
+        """Give the uploads that this process turns into blobs now."""
+        return frozenset(self._closing.copy())
+
+    def renew(self, uploads: Collection[str]) -> None:
+        """Note that uploads go on: this process receives them or turns them into blobs."""
+        now = self._clock()
+        if uploads:
+            self._database.write(
+                lambda connection: blobs.renew_uploads(connection, uploads, now=now), alone=False
             )
-        )
 
     def touch(self, upload: Upload) -> None:
         """Note that an upload goes on."""
@@ -180,17 +201,24 @@ class Uploads:
 
         Raises: DigestDisagrees (the upload is dropped), UploadUnknown.
         """
+        self._closing.add(upload.id)
         try:
-            kept = self._storage.commit(upload.id, digest)
+            kept = self._commit(upload, digest)
+            now = self._clock()
+            self._database.write(
+                lambda connection: blobs.finish_upload(connection, upload, digest, kept, now=now)
+            )
+        finally:
+            self._closing.discard(upload.id)
+        self._storage.shelve(digest, kept.place)
+        return kept.size
+
+    def _commit(self, upload: Upload, digest: Digest) -> Kept:
+        try:
+            return self._storage.commit(upload.id, digest)
         except (DigestDisagrees, UploadUnknown):
             self._forget(upload)
             raise
-        now = self._clock()
-        self._database.write(
-            lambda connection: blobs.finish_upload(connection, upload, digest, kept, now=now)
-        )
-        self._storage.shelve(digest, kept.place)
-        return kept.size
 
     def cancel(self, upload: Upload) -> None:
         """Drop an upload."""

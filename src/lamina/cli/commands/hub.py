@@ -1,10 +1,11 @@
-"""`lamina hub serve|doctor|register|user|token`: run a registry with accounts and pages, and look after it."""
+"""`lamina hub serve|doctor|register|user|…`: run a registry with accounts and pages, and look after it."""
 
 from __future__ import annotations
 
-from lamina.cli.commands import hub_token
+from lamina.cli.commands import hub_gc, hub_token
 from lamina.cli.flags import BOOL, Command, Flag
-from lamina.errors import Invalid, LaminaError, Unavailable, Unsupported
+from lamina.cli.hub_places import DATABASE, ROOT, STORAGE, check_served, hub_settings, needs_extra
+from lamina.errors import Invalid, Unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,20 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS", "doctor", "register", "serve", "user"]
 
-_ROOT = Flag("root", value="DIR", help="Folder of the hub's database and images")
-_DATABASE = Flag(
-    "database", value="URL", help="PostgreSQL in place of the folder's SQLite: postgresql://..."
-)
-_STORAGE = Flag(
-    "storage", value="URL", help="S3 in place of the folder: s3://BUCKET/PREFIX?endpoint=URL"
-)
 _CERTIFICATE = (
     Flag("certificate", value="FILE", help="Speak TLS with this certificate (PEM)"),
     Flag("key", value="FILE", help="The certificate's key, unless it is in the same file"),
 )
 _STDIN = Flag("password-stdin", kind=BOOL, help="Take the password from stdin")
 _TIMEOUT_S = 30
-_SCALE = ("psycopg", "psycopg_pool", "botocore")
 _ANSWER_LIMIT = 1024 * 1024
 
 SERVE = Command(
@@ -39,9 +32,9 @@ SERVE = Command(
     summary="Serve a registry with accounts and pages until stopped",
     flags=(
         Flag("address", value="HOST:PORT", help="Where to listen (default 127.0.0.1:5000)"),
-        _ROOT,
-        _DATABASE,
-        _STORAGE,
+        ROOT,
+        DATABASE,
+        STORAGE,
         *_CERTIFICATE,
         Flag("metrics", value="HOST:PORT", help="Where Prometheus may read metrics"),
         Flag("read-only", value="WORDS", help="Take no pushes and deletions, and say why"),
@@ -53,7 +46,7 @@ DOCTOR = Command(
     name="hub doctor",
     usage="lamina hub doctor [OPTIONS]",
     summary="Check a hub's database, storage and certificate, and say what is wrong",
-    flags=(_ROOT, _DATABASE, _STORAGE, *_CERTIFICATE),
+    flags=(ROOT, DATABASE, STORAGE, *_CERTIFICATE),
     arity=(0, 0),
 )
 REGISTER = Command(
@@ -70,14 +63,14 @@ USER = Command(
     name="hub user",
     usage="lamina hub user [OPTIONS] ls | passwd NAME",
     summary="List the accounts of this machine's hub, or set a password",
-    flags=(_ROOT, _DATABASE, _STDIN),
+    flags=(ROOT, DATABASE, _STDIN),
     arity=(1, 2),
 )
 
 
 def serve(arguments: Arguments, context: Context) -> int:
     """Serve until Ctrl-C or SIGTERM; one line says where."""
-    settings = _settings(
+    settings = hub_settings(
         context,
         address=arguments.text("address"),
         root=arguments.text("root"),
@@ -99,13 +92,13 @@ def serve(arguments: Arguments, context: Context) -> int:
 
         run(settings, ready=ready)
     except ModuleNotFoundError as error:
-        raise _needs_extra(error) from error
+        raise needs_extra(error) from error
     return 0
 
 
 def doctor(arguments: Arguments, context: Context) -> int:
     """Look at database, storage and certificate as the hub would use them; 1 where something is wrong."""
-    settings = _settings(
+    settings = hub_settings(
         context,
         root=arguments.text("root"),
         database=arguments.text("database"),
@@ -118,7 +111,7 @@ def doctor(arguments: Arguments, context: Context) -> int:
 
         findings = examine(settings)
     except ModuleNotFoundError as error:
-        raise _needs_extra(error) from error
+        raise needs_extra(error) from error
     for finding in findings:
         context.print(f"{finding.sign:<7}{finding.subject}: {finding.text}")
         if finding.hint:
@@ -145,7 +138,9 @@ def register(arguments: Arguments, context: Context) -> int:
 def user(arguments: Arguments, context: Context) -> int:
     """Look after the accounts under a hub's folder, whether or not the hub is running."""
     verb, *names = arguments.positional
-    settings = _settings(context, root=arguments.text("root"), database=arguments.text("database"))
+    settings = hub_settings(
+        context, root=arguments.text("root"), database=arguments.text("database")
+    )
     if verb == "ls" and not names:
         return _with_accounts(settings, lambda accounts: _list(accounts, context))
     if verb == "passwd" and names:
@@ -178,36 +173,17 @@ def _set_password(accounts: Accounts, name: str, password: str) -> int:
 
 
 def _with_accounts(settings: HubSettings, work: Callable[[Accounts], int]) -> int:
-    import os
-
-    if not settings.database and not os.path.exists(os.path.join(settings.root, "hub.db")):
-        raise Invalid(f"no hub was ever served from {settings.root}", hint="name it with --root")
+    check_served(settings)
     try:
         from lamina.hub.services import open_accounts
 
         accounts, database = open_accounts(settings)
     except ModuleNotFoundError as error:
-        raise _needs_extra(error) from error
+        raise needs_extra(error) from error
     try:
         return work(accounts)
     finally:
         database.close()
-
-
-def _settings(context: Context, **given: str) -> HubSettings:
-    from lamina.cli.startup import make_whole
-    from lamina.hub.settings import HubSettings
-
-    make_whole("ctypes")  # psycopg imports a module of it
-    return HubSettings.from_environment(context.environ, **given)
-
-
-def _needs_extra(error: ModuleNotFoundError) -> LaminaError:
-    extra = "scale" if error.name in _SCALE else "hub"
-    return Unsupported(
-        f"the hub needs the package {error.name!r}",
-        hint=f"install it with: pip install 'lamina[{extra}]'",
-    )
 
 
 def _password(arguments: Arguments, context: Context) -> str:
@@ -255,6 +231,7 @@ COMMANDS = {
     "doctor": (DOCTOR, doctor),
     "register": (REGISTER, register),
     "user": (USER, user),
+    "gc": (hub_gc.COMMAND, hub_gc.main),
     "token": (hub_token.COMMAND, hub_token.main),
 }
 """The members of `lamina hub`."""

@@ -1,9 +1,11 @@
 """Rows of blobs, of links (which repository may show which blob) and of uploads."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from lamina.hub.database import Connection
 from lamina.hub.errors import BlobUnknown, ContentReferenced, UploadUnknown
+from lamina.hub.tables import turns
 from lamina.hub.tables.roles import MAY_READ, Reader, reader_values
 from lamina.spec.digest import Digest
 
@@ -22,12 +24,16 @@ __all__ = [
     "place",
     "release",
     "remove_upload",
+    "renew_uploads",
     "save_leftover",
     "touch_link",
     "touch_upload",
     "unlink",
     "upload",
 ]
+
+_BUSY_S = 30.0
+"""How exact a repository's last push is known: its row is not written with each blob."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,20 +78,30 @@ def find(connection: Connection, repository_id: int, digest: Digest) -> Linked |
 def link(connection: Connection, repository_id: int, digest: Digest, *, now: float) -> None:
     """Let a repository show a blob that is here."""
     connection.execute(
-        "INSERT INTO links (repository_id, digest, loose_at) VALUES (?, ?, ?)"
-        " ON CONFLICT (repository_id, digest) DO UPDATE SET loose_at = excluded.loose_at"
-        " WHERE links.loose_at IS NOT NULL",
-        (repository_id, digest, now),
+        "INSERT INTO links (repository_id, digest, loose_at, awaited_at) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (repository_id, digest) DO UPDATE SET awaited_at = excluded.awaited_at,"
+        " loose_at = CASE WHEN links.loose_at IS NULL THEN NULL ELSE excluded.loose_at END",
+        (repository_id, digest, now, now),
     )
+    _note_push(connection, repository_id, now)
     connection.execute("UPDATE blobs SET released_at = NULL WHERE digest = ?", (digest,))
 
 
 def touch_link(connection: Connection, repository_id: int, digest: Digest, *, now: float) -> None:
     """Renew the lease of a link: someone is about to push a manifest that counts on it."""
     connection.execute(
-        "UPDATE links SET loose_at = ? WHERE repository_id = ? AND digest = ?"
+        "UPDATE links SET loose_at = ?, awaited_at = ? WHERE repository_id = ? AND digest = ?"
         " AND loose_at IS NOT NULL",
-        (now, repository_id, digest),
+        (now, now, repository_id, digest),
+    )
+    _note_push(connection, repository_id, now)
+
+
+def _note_push(connection: Connection, repository_id: int, now: float) -> None:
+    """Note that someone pushes there: what they brought before stays, however long it takes."""
+    connection.execute(
+        "UPDATE repositories SET busy_at = ? WHERE id = ? AND busy_at < ?",
+        (now, repository_id, now - _BUSY_S),
     )
 
 
@@ -145,6 +161,7 @@ def add_upload(
         "INSERT INTO uploads (id, repository_id, account, touched_at) VALUES (?, ?, ?, ?)",
         (upload_id, repository_id, account, now),
     )
+    _note_push(connection, repository_id, now)
 
 
 def upload(connection: Connection, upload_id: str, repository_id: int) -> Upload:
@@ -165,6 +182,17 @@ def upload(connection: Connection, upload_id: str, repository_id: int) -> Upload
 def touch_upload(connection: Connection, upload_id: str, *, now: float) -> None:
     """Note that an upload goes on."""
     connection.execute("UPDATE uploads SET touched_at = ? WHERE id = ?", (now, upload_id))
+
+
+def renew_uploads(connection: Connection, upload_ids: Iterable[str], *, now: float) -> None:
+    """Note that uploads go on, and their repositories' pushes with them."""
+    for upload_id in upload_ids:
+        touch_upload(connection, upload_id, now=now)
+        connection.execute(
+            "UPDATE repositories SET busy_at = ? WHERE busy_at < ? AND id ="
+            " (SELECT repository_id FROM uploads WHERE id = ?)",
+            (now, now - _BUSY_S, upload_id),
+        )
 
 
 def finish_upload(
@@ -227,13 +255,20 @@ def save_leftover(connection: Connection, upload_id: str) -> None:
 
 
 def claim_leftovers(
-    connection: Connection, *, before: float, limit: int
+    connection: Connection, *, before: float, uploads_before: float, limit: int, now: float
 ) -> tuple[tuple[str, str], ...]:
-    """Give (digest, place) of leftovers to drop now; from here on no row can come to name them."""
+    """Give (digest, place) of leftovers to drop now; from here on no row can come to name them.
+
+    Those of uploads have a moment of their own: a small blob on its way in is noted as one. None
+    while someone holds what is there, such as a backup that copies it.
+    """
+    if turns.is_held(connection, now=now):
+        return ()
     rows = connection.execute(
         "UPDATE leftovers SET is_claimed = 1 WHERE (place, digest) IN"
-        " (SELECT place, digest FROM leftovers WHERE since <= ? LIMIT ?) RETURNING digest, place",
-        (before, limit),
+        " (SELECT place, digest FROM leftovers WHERE since <= ? AND (digest <> '' OR since <= ?)"
+        "  LIMIT ?) RETURNING digest, place",
+        (before, uploads_before, limit),
     ).fetchall()
     return tuple((row[0], row[1]) for row in rows)
 

@@ -2,7 +2,7 @@
 
 from lamina.hub.database import Connection
 
-__all__ = ["add_failure", "forget_failures", "free_at", "take_turn"]
+__all__ = ["add_failure", "forget_failures", "free_at", "hold", "is_held", "let_go", "take_turn"]
 
 
 def take_turn(connection: Connection, chore: str, *, now: float, until: float) -> bool:
@@ -13,6 +13,31 @@ def take_turn(connection: Connection, chore: str, *, now: float, until: float) -
         (chore, until, now),
     )
     return bool(taken.rowcount)
+
+
+def hold(connection: Connection, holder: str, *, until: float) -> None:
+    """Keep all bytes that are here where they are, rows or none, for `holder` until that moment."""
+    connection.execute(
+        "INSERT INTO turns (chore, until) VALUES (?, ?) ON CONFLICT (chore) DO UPDATE"
+        " SET until = excluded.until",
+        (f"hold {holder}", until),
+    )
+
+
+def let_go(connection: Connection, holder: str, *, now: float) -> None:
+    """End a hold, and forget those whose time is over."""
+    connection.execute(
+        "DELETE FROM turns WHERE chore = ? OR (chore LIKE 'hold %' AND until <= ?)",
+        (f"hold {holder}", now),
+    )
+
+
+def is_held(connection: Connection, *, now: float) -> bool:
+    """Tell whether anyone holds what is here."""
+    row = connection.execute(
+        "SELECT 1 FROM turns WHERE chore LIKE 'hold %' AND until > ? LIMIT 1", (now,)
+    ).fetchone()
+    return row is not None
 
 
 def add_failure(

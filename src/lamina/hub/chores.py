@@ -1,0 +1,106 @@
+"""What a hub does by itself while it runs: a small list, each entry with its time.
+
+A chore runs in every process; one that a single process is to do for all takes its turn inside, by a
+row of the database. It blocks a thread, never the loop. A failure is logged and tried again.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from lamina.hub.services import Services
+from lamina.hub.web import SERVICES
+
+__all__ = ["CHORES", "Chore", "run_chores"]
+
+_FLUSH_EVERY_S = 2.0
+_RENEW_EVERY_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """Work to repeat. `after` gets its result on the loop's thread, `failed` is told of an error.
+
+    One with `writes` rests while the hub is read-only; a `quiet` one fails without a word.
+    """
+
+    name: str
+    every_s: Callable[[Services], float]
+    work: Callable[[Services], object]
+    after: Callable[[Services, object], None] = lambda _, __: None
+    failed: Callable[[Services], None] = lambda _: None
+    writes: bool = True
+    quiet: bool = False
+
+
+def _sweep(services: Services) -> object:
+    settings = services.settings
+    return services.collector.sweep_in_turn(
+        every_s=settings.sweep_every_s,
+        grace_s=settings.grace_s,
+        upload_grace_s=settings.upload_grace_s,
+    )
+
+
+def _count_sweep(services: Services, found: object) -> None:
+    from lamina.hub.collect import Collected
+
+    assert isinstance(found, Collected)  # noqa: S101 - what `_sweep` gives
+    services.metrics.count_sweep(found)
+
+
+def _count_failure(services: Services) -> None:
+    services.metrics.sweep_failures += 1
+
+
+def _renew(services: Services) -> None:
+    services.uploads.renew(services.uploads.closing().union(services.transfers.active()))
+
+
+CHORES = (
+    Chore(
+        "counting pulls",
+        lambda _: _FLUSH_EVERY_S,
+        lambda services: services.registry.flush_pulls(),
+        writes=False,
+        quiet=True,  # a database that is away is told by every request; counts are kept
+    ),
+    Chore("noting uploads under way", lambda _: _RENEW_EVERY_S, _renew),
+    Chore(
+        "a sweep",
+        lambda services: services.settings.sweep_every_s,
+        _sweep,
+        after=_count_sweep,
+        failed=_count_failure,
+    ),
+)
+
+
+async def run_chores(app: web.Application) -> AsyncIterator[None]:
+    """Do the chores while the application runs."""
+    services = app[SERVICES]
+    tasks = [
+        asyncio.create_task(_repeat(services, chore))
+        for chore in CHORES
+        if not (chore.writes and services.settings.read_only)
+    ]
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+async def _repeat(services: Services, chore: Chore) -> None:
+    while True:
+        await asyncio.sleep(chore.every_s(services))
+        try:
+            chore.after(services, await services.threads.call(chore.work, services))
+        except Exception:
+            with contextlib.suppress(Exception):
+                chore.failed(services)
+            if not chore.quiet:
+                logging.getLogger("lamina.hub").exception("%s failed; tried again", chore.name)
