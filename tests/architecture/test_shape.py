@@ -78,6 +78,7 @@ ELSEWHERE: dict[str, str] = {
     "hub.tables.repositories": "queries only; tests/hub/test_registry.py and test_access.py run them",
     "hub.tables.organisations": "queries only; tests/hub/test_admission.py runs them on both databases",
     "hub.tables.roles": "queries only; tests/hub/test_admission.py runs them on both databases",
+    "hub.tables.robots": "queries only; tests/hub/test_robots.py runs them",
     "hub.threads": "two calls; tests/hub/test_transfers.py moves bytes through them",
 }
 

@@ -11,13 +11,25 @@ from collections.abc import Callable, Sequence
 from lamina.hub.access import ACTIONS, Caller, Reach
 from lamina.hub.database import Connection, Database
 from lamina.hub.errors import CredentialsRefused, FormInvalid, NameTaken
-from lamina.hub.names import ACCESS_TOKEN_PREFIX, is_repository, name_trouble
+from lamina.hub.names import (
+    ACCESS_TOKEN_PREFIX,
+    ROBOT_TOKEN_PREFIX,
+    is_repository,
+    name_trouble,
+)
 from lamina.hub.tables import access_tokens, accounts
 from lamina.hub.tables.access_tokens import AccessToken
 from lamina.hub.tables.accounts import Account
 from lamina.hub.tokens import fingerprint, opaque
 
-__all__ = ["LONGEST_DAYS", "AccessTokens", "is_access_token"]
+__all__ = [
+    "LONGEST_DAYS",
+    "AccessTokens",
+    "actions_trouble",
+    "expiry_of",
+    "expiry_trouble",
+    "is_access_token",
+]
 
 LONGEST_DAYS = 3650
 _DAY_S = 86400
@@ -26,8 +38,8 @@ _USED_EVERY_S = 60.0
 
 
 def is_access_token(text: str) -> bool:
-    """Tell whether a password has the form of an access token."""
-    return text.startswith(ACCESS_TOKEN_PREFIX)
+    """Tell whether a password has the form of an access token, a robot's as well."""
+    return text.startswith((ACCESS_TOKEN_PREFIX, ROBOT_TOKEN_PREFIX))
 
 
 class AccessTokens:
@@ -54,9 +66,9 @@ class AccessTokens:
         wanted = frozenset(actions)
         fields = {
             "name": _name_trouble(name),
-            "actions": _actions_trouble(wanted),
+            "actions": actions_trouble(wanted),
             "targets": _targets_trouble(targets),
-            "expires_in_days": _expiry_trouble(expires_in_days),
+            "expires_in_days": expiry_trouble(expires_in_days),
         }
         wrong = {field: text for field, text in fields.items() if text}
         if wrong:
@@ -69,7 +81,7 @@ class AccessTokens:
             targets=tuple(dict.fromkeys(targets)),
             actions=tuple(each for each in ACTIONS if each in wanted | {"pull"}),
             created_at=now,
-            expires_at=None if expires_in_days is None else now + expires_in_days * _DAY_S,
+            expires_at=expiry_of(expires_in_days, now=now),
             used_at=None,
             used_from="",
         )
@@ -159,7 +171,8 @@ def _name_trouble(name: str) -> str:
     return ""
 
 
-def _actions_trouble(actions: frozenset[str]) -> str:
+def actions_trouble(actions: frozenset[str]) -> str:
+    """Say what is wrong with a token's actions; empty if nothing is."""
     if not actions or not actions <= frozenset(ACTIONS):
         return "Choose what the token allows: pull, push, delete"
     return ""
@@ -174,7 +187,13 @@ def _targets_trouble(targets: Sequence[str]) -> str:
     return ""
 
 
-def _expiry_trouble(days: int | None) -> str:
+def expiry_of(days: int | None, *, now: float) -> float | None:
+    """Give when a token made now for so many days ends; None is never."""
+    return None if days is None else now + days * _DAY_S
+
+
+def expiry_trouble(days: int | None) -> str:
+    """Say what is wrong with a token's life; empty if nothing is."""
     if days is not None and not 1 <= days <= LONGEST_DAYS:
         return f"A token lasts 1 to {LONGEST_DAYS} days, or without end"
     return ""

@@ -28,6 +28,8 @@ __all__ = [
     "ManifestUnknown",
     "NameTaken",
     "NameUnknown",
+    "NotEmpty",
+    "NotYours",
     "ObjectMissing",
     "OrganisationUnknown",
     "PageInvalid",
@@ -35,6 +37,7 @@ __all__ = [
     "RangeDisagrees",
     "ReadOnly",
     "RepositoryNameInvalid",
+    "RobotUnknown",
     "RoleUnknown",
     "SizeDisagrees",
     "TagImmutable",
@@ -68,6 +71,18 @@ class TeamUnknown(NotFound):
 
 class RoleUnknown(NotFound):
     """The account or team has no such role, or is not a member."""
+
+
+class RobotUnknown(NotFound):
+    """The namespace has no such robot."""
+
+
+class NotYours(Denied):
+    """The namespace belongs to others."""
+
+
+class NotEmpty(InUse):
+    """The organisation has repositories."""
 
 
 class LastOwner(InUse):

@@ -7,12 +7,14 @@ from lamina.hub.errors import FormInvalid, RepositoryNameInvalid, TagInvalid
 __all__ = [
     "ACCESS_TOKEN_PREFIX",
     "RESERVED",
+    "ROBOT_TOKEN_PREFIX",
     "check_account",
     "check_repository",
     "check_tag",
     "is_repository",
     "name_trouble",
     "namespace_of",
+    "part_trouble",
     "password_trouble",
 ]
 
@@ -27,6 +29,9 @@ _FEWEST_CHARACTERS = 4
 
 ACCESS_TOKEN_PREFIX = "lamina_pat_"  # noqa: S105 - what tokens begin with
 """How every personal access token begins, and no password: the two come in the same field."""
+
+ROBOT_TOKEN_PREFIX = "lamina_robot_"  # noqa: S105 - what tokens begin with
+"""How every robot's token begins, and no password."""
 
 RESERVED = frozenset(
     [
@@ -155,7 +160,15 @@ _COMMON = frozenset(
 
 
 def name_trouble(name: str) -> str:
-    """Say what is wrong with an account's name, as one sentence; empty if nothing is."""
+    """Say what is wrong with the name of an account or organisation, as one sentence; empty: nothing."""
+    trouble = part_trouble(name)
+    if not trouble and name in RESERVED:
+        return f"The name {name!r} is reserved for the hub itself; choose another"
+    return trouble
+
+
+def part_trouble(name: str) -> str:
+    """Say what is wrong with the name of a team or robot, as one sentence; empty if nothing is."""
     if not name:
         return "Choose a name"
     if name != name.lower():
@@ -167,8 +180,6 @@ def name_trouble(name: str) -> str:
             "Use letters a-z, digits, and single '.', '_' or '-' between them,"
             " with a letter or digit at both ends"
         )
-    if name in RESERVED:
-        return f"The name {name!r} is reserved for the hub itself; choose another"
     return ""
 
 
@@ -176,8 +187,9 @@ def password_trouble(password: str, *, name: str = "") -> str:
     """Say what is wrong with a password, as one sentence; empty if nothing is."""
     if not _PASSWORD_SHORTEST <= len(password) <= _PASSWORD_LONGEST:
         return _length_trouble(password)
-    if password.startswith(ACCESS_TOKEN_PREFIX):
-        return f"A password does not begin with {ACCESS_TOKEN_PREFIX!r}: access tokens do"
+    for prefix in (ACCESS_TOKEN_PREFIX, ROBOT_TOKEN_PREFIX):
+        if password.startswith(prefix):
+            return f"A password does not begin with {prefix!r}: access tokens do"
     lower = password.lower()
     if lower in _COMMON:
         return "This password is on every list of common ones; choose another"

@@ -13,8 +13,11 @@ from lamina.hub.collect import Collector
 from lamina.hub.database import Database
 from lamina.hub.databases.sqlite import SqliteDatabase
 from lamina.hub.metrics import Metrics
+from lamina.hub.organisations import Organisations
 from lamina.hub.readiness import Readiness
 from lamina.hub.registry import Registry
+from lamina.hub.robots import Robots
+from lamina.hub.roles import Roles
 from lamina.hub.rules import TagRules
 from lamina.hub.settings import HubSettings
 from lamina.hub.storage.disk import DiskStorage
@@ -39,6 +42,9 @@ class Services:
     threads: Threads
     accounts: Accounts
     access_tokens: AccessTokens
+    organisations: Organisations
+    roles: Roles
+    robots: Robots
     tokens: Tokens
     registry: Registry
     uploads: Uploads
@@ -72,6 +78,9 @@ class Services:
             threads=threads,
             accounts=Accounts(database, settings, clock=clock),
             access_tokens=AccessTokens(database, clock=clock),
+            organisations=Organisations(database, clock=clock),
+            roles=Roles(database),
+            robots=Robots(database, clock=clock),
             tokens=Tokens(pem, lifetime_s=settings.token_s, clock=clock),
             registry=Registry(
                 database, storage, clock=clock, rules=TagRules.parse(settings.immutable)

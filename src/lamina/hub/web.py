@@ -13,6 +13,7 @@ from lamina.hub.access_tokens import is_access_token
 from lamina.hub.errors import CredentialsRefused
 from lamina.hub.logs import ACCOUNT
 from lamina.hub.notes import note_refused
+from lamina.hub.robots import is_robot_id, is_robot_token
 
 if TYPE_CHECKING:
     from lamina.hub.services import Services
@@ -117,7 +118,8 @@ async def _bearer(request: web.Request, token: str) -> Caller:
     caller = services.tokens.verify(token)
     if not caller.token_id:
         return caller
-    holder = await services.threads.call(services.access_tokens.caller, caller.token_id)
+    tokens = services.robots if is_robot_id(caller.token_id) else services.access_tokens
+    holder = await services.threads.call(tokens.caller, caller.token_id)
     return replace(holder, grants=caller.grants)
 
 
@@ -144,9 +146,8 @@ async def login(request: web.Request, name: str, password: str) -> Caller:
     """
     services = request.app[SERVICES]
     if is_access_token(password):
-        return await services.threads.call(
-            services.access_tokens.login, name, password, client_address(request)
-        )
+        tokens = services.robots if is_robot_token(password) else services.access_tokens
+        return await services.threads.call(tokens.login, name, password, client_address(request))
     accounts = services.accounts
     account = await services.threads.call(accounts.recall, name.lower(), password)
     if account is None:

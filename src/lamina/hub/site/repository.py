@@ -7,13 +7,13 @@ from http import HTTPStatus
 from aiohttp import web
 
 from lamina.errors import LaminaError
-from lamina.hub.access import Caller
 from lamina.hub.admission import allowed
 from lamina.hub.database import Connection
-from lamina.hub.errors import BlobUnknown, LoginRequired, ManifestUnknown, PushDenied
+from lamina.hub.errors import BlobUnknown, ManifestUnknown
 from lamina.hub.names import namespace_of
 from lamina.hub.notes import note
 from lamina.hub.registry import check_reference, visible
+from lamina.hub.roles import administered
 from lamina.hub.services import Services
 from lamina.hub.site.image import Picture, picture
 from lamina.hub.site.lists import page_number
@@ -157,16 +157,6 @@ def _picture(services: Services, manifest: StoredManifest) -> Picture:
         raise ManifestUnknown("this manifest cannot be shown") from error
 
 
-def _own(connection: Connection, caller: Caller, name: str) -> Repository:
-    """Give a repository its visitor may change. Raises: what `visible` does, PushDenied."""
-    found = visible(connection, caller, name)
-    if not caller.name:
-        raise LoginRequired("sign in first")
-    if "delete" not in allowed(connection, caller, name, found):
-        raise PushDenied(f"{name} is not yours to change")
-    return found
-
-
 async def _read(request: web.Request, work: Callable[[Connection], Repository]) -> Repository:
     services = request.app[SERVICES]
     return await services.threads.call(services.database.read, work)
@@ -179,7 +169,7 @@ async def _write(request: web.Request, work: Callable[[Connection], None]) -> No
 
 async def edit_page(request: web.Request, visit: Visit, name: str) -> web.Response:
     """Show the form for a repository's summary and README."""
-    found = await _read(request, lambda connection: _own(connection, visit.caller, name))
+    found = await _read(request, lambda connection: administered(connection, visit.caller, name))
     values = {"repository": found, "summary": found.summary, "readme": found.readme, "fields": {}}
     return render(request, visit, "edit.html", values)
 
@@ -189,7 +179,7 @@ async def edit(request: web.Request, visit: Visit, name: str) -> web.Response:
     form = await read_form(request, visit)
     summary = " ".join(form.get("summary", "").split())
     readme = form.get("readme", "").replace("\r\n", "\n")
-    found = await _read(request, lambda connection: _own(connection, visit.caller, name))
+    found = await _read(request, lambda connection: administered(connection, visit.caller, name))
     fields = {}
     if len(summary) > _SUMMARY_LIMIT:
         fields["summary"] = f"At most {_SUMMARY_LIMIT} characters; this has {len(summary)}"
@@ -201,7 +191,7 @@ async def edit(request: web.Request, visit: Visit, name: str) -> web.Response:
     await _write(
         request,
         lambda connection: repositories.describe(
-            connection, _own(connection, visit.caller, name), summary=summary, readme=readme
+            connection, administered(connection, visit.caller, name), summary=summary, readme=readme
         ),
     )
     note(request, "describe", name, account=visit.caller.name)
@@ -213,7 +203,7 @@ async def settings_page(request: web.Request, visit: Visit, name: str) -> web.Re
     services = request.app[SERVICES]
 
     def work(connection: Connection) -> _Overview:
-        found = _own(connection, visit.caller, name)
+        found = administered(connection, visit.caller, name)
         tags = manifests.tags(connection, found.id, limit=_PAGE)
         return _Overview(found, tags, manifests.count_tags(connection, found.id), may_change=True)
 
@@ -234,7 +224,7 @@ async def settings(request: web.Request, visit: Visit, name: str) -> web.Respons
     await _write(
         request,
         lambda connection: repositories.set_private(
-            connection, _own(connection, visit.caller, name), is_private=is_private
+            connection, administered(connection, visit.caller, name), is_private=is_private
         ),
     )
     action = "make private" if is_private else "make public"
@@ -258,7 +248,9 @@ async def delete(request: web.Request, visit: Visit, name: str) -> web.Response:
     services = request.app[SERVICES]
     form = await read_form(request, visit)
     if form.get("confirm", "").strip() != name:
-        found = await _read(request, lambda connection: _own(connection, visit.caller, name))
+        found = await _read(
+            request, lambda connection: administered(connection, visit.caller, name)
+        )
         values = {
             "repository": found,
             "tags": (),

@@ -14,6 +14,7 @@ __all__ = [
     "give_team",
     "of_account",
     "of_repository",
+    "of_team",
     "reader_values",
     "take_account",
     "take_team",
@@ -114,6 +115,16 @@ def of_repository(connection: Connection, repository_id: int) -> tuple[Holder, .
         (repository_id, repository_id),
     )
     return tuple(Holder(row[0], bool(row[1]), Role(row[2])) for row in rows)
+
+
+def of_team(connection: Connection, team_id: int) -> tuple[tuple[str, Role], ...]:
+    """Give a team's role by repository name."""
+    rows = connection.execute(
+        "SELECT name, role FROM team_roles JOIN repositories ON repositories.id = repository_id"
+        " WHERE team_id = ? ORDER BY name",
+        (team_id,),
+    )
+    return tuple((str(row[0]), Role(row[1])) for row in rows)
 
 
 def give_account(connection: Connection, repository_id: int, account_id: int, role: Role) -> None:
