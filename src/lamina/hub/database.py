@@ -59,5 +59,11 @@ class Database(Protocol):
         Raises: Unavailable.
         """
 
+    def version(self) -> int | None:
+        """Give a number that is another one after each commit, whoever made it; None: it costs too much.
+
+        Never waits. Only one thread may ask.
+        """
+
     def close(self) -> None:
         """Finish the writes that wait and close every connection; a second time is fine."""

@@ -101,10 +101,15 @@ class Registry:
             return manifests.get(connection, repository.id, _find_reference(reference))
 
         found = self._database.read(work)
-        if is_pull and found.media_type not in MediaType.INDEXES:
-            with self._guard:
-                self._pulls[found.repository_id] += 1
+        if is_pull:
+            self.note_pull(found)
         return found
+
+    def note_pull(self, manifest: StoredManifest) -> None:
+        """Count a pull of `manifest`; it is written down with the next `flush_pulls`."""
+        if manifest.media_type not in MediaType.INDEXES:
+            with self._guard:
+                self._pulls[manifest.repository_id] += 1
 
     def flush_pulls(self) -> None:
         """Write down the pulls counted since the last time."""

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
 
@@ -15,12 +15,15 @@ from lamina.errors import Unavailable
 from lamina.hub.app import create_app, create_metrics_app
 from lamina.hub.certificate import CertificateInvalid, read_certificate, renew_certificate
 from lamina.hub.collect import Collected
+from lamina.hub.front import Desk, Front
 from lamina.hub.logs import json_lines
+from lamina.hub.remembered import Answers
 from lamina.hub.services import Services
 from lamina.hub.settings import HubSettings, split_address
 from lamina.hub.silence import Silence
 from lamina.hub.tables.accounts import Account
 from lamina.hub.underway import Underway
+from lamina.hub.web import SERVICES
 
 if TYPE_CHECKING:
     import ssl
@@ -118,19 +121,32 @@ async def _served(
     """Serve one application at one address while the context lasts; give the port."""
     silence, underway = Silence(patience_s=settings.first_request_s), Underway()
     app.middlewares.extend((silence.heard, underway.counted))
+    options: dict[str, Any] = {
+        "access_log": None,
+        "logger": logging.getLogger("lamina.hub.http"),
+        "auto_decompress": False,  # a blob's digest is of the bytes as sent
+        "keepalive_timeout": _KEEP_ALIVE_S,
+        "read_bufsize": _READ_BUFFER,
+    }
     runner = web.AppRunner(
         app,
-        access_log=None,
-        logger=logging.getLogger("lamina.hub.http"),
         handle_signals=False,
-        auto_decompress=False,  # a blob's digest is of the bytes as sent
-        keepalive_timeout=_KEEP_ALIVE_S,
-        read_bufsize=_READ_BUFFER,
         shutdown_timeout=min(settings.shutdown_s, _LAST_WORDS_S),
+        **options,
     )
     await runner.setup()
+    server = runner.server
+    assert server is not None  # noqa: S101 - `setup` has made it
+    services = app[SERVICES]
+    answers = Answers(services.database.version, clock=services.clock)
+    desk = Desk(services, answers, silence, underway)
+    loop = asyncio.get_running_loop()
+
+    def connection() -> Front:
+        return Front(server, desk, loop=loop, options=options)
+
     try:
-        async with _accepting(runner, address, context, silence) as port:
+        async with _accepting(silence.watch(connection), address, context) as port:
             yield port
     finally:
         silence.end()
@@ -140,10 +156,9 @@ async def _served(
 
 @contextlib.asynccontextmanager
 async def _accepting(
-    runner: web.AppRunner,
+    make: Callable[[], asyncio.Protocol],
     address: tuple[str, int],
     context: "ssl.SSLContext | None",
-    silence: Silence,
 ) -> AsyncIterator[int]:
     """Take connections while the context lasts; give the port. Raises: AddressUnavailable.
 
@@ -151,12 +166,8 @@ async def _accepting(
     whose server is closed meanwhile; so at the end they get their turns first.
     """
     loop = asyncio.get_running_loop()
-    handler = runner.server
-    assert handler is not None  # noqa: S101 - `setup` has made it
     try:
-        server = await loop.create_server(
-            silence.watch(handler), *address, ssl=context, backlog=1024
-        )
+        server = await loop.create_server(make, *address, ssl=context, backlog=1024)
     except OSError as error:
         raise AddressUnavailable(
             f"cannot listen on {address[0]}:{address[1]}: {error.strerror or error}",

@@ -40,10 +40,14 @@ class Silence:
     @web.middleware
     async def heard(self, request: web.Request, handler: _Answer) -> web.StreamResponse:
         """Note that a connection has asked for something."""
-        timer = self._timers.pop(request.protocol, None)
+        self.forget(request.protocol)
+        return await handler(request)
+
+    def forget(self, connection: asyncio.BaseProtocol) -> None:
+        """Note that a connection has asked for something, whoever answers it."""
+        timer = self._timers.pop(connection, None)
         if timer is not None:
             timer.cancel()
-        return await handler(request)
 
     def _end(self, connection: asyncio.BaseProtocol) -> None:
         self._timers.pop(connection, None)

@@ -100,11 +100,18 @@ class Tokens:
 
         Raises: CredentialsRefused.
         """
+        return self.verify_until(token)[0]
+
+    def verify_until(self, token: str) -> tuple[Caller, float]:
+        """Give whom a token speaks for, and until when (epoch seconds).
+
+        Raises: CredentialsRefused.
+        """
         now = self._clock()
         with self._guard:
             known = self._known.get(token)
         if known is not None and known[0] > now:
-            return known[1]
+            return known[1], known[0]
         try:
             claims = jwt.decode(
                 token,
@@ -130,7 +137,7 @@ class Tokens:
             self._known[token] = (claims["exp"], caller)
             while len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
-        return caller
+        return caller, claims["exp"]
 
     def keys(self) -> Document:
         """Give the JWKS document with which others can verify our tokens."""

@@ -20,7 +20,7 @@ class Underway:
 
     def __init__(self) -> None:
         self._count = 0
-        self._is_stopping = False
+        self.is_stopping = False
         self._is_quiet = asyncio.Event()
         self._is_quiet.set()
 
@@ -31,7 +31,7 @@ class Underway:
         self._is_quiet.clear()
         try:
             response = await handler(request)
-            if self._is_stopping and not response.prepared:
+            if self.is_stopping and not response.prepared:
                 response.force_close()
             return response
         finally:
@@ -41,6 +41,6 @@ class Underway:
 
     async def finish(self, *, timeout_s: float) -> None:
         """Wait until nothing is under way, at most so long."""
-        self._is_stopping = True
+        self.is_stopping = True
         with contextlib.suppress(TimeoutError, asyncio.TimeoutError):
             await asyncio.wait_for(self._is_quiet.wait(), timeout_s)

@@ -11,10 +11,10 @@ from aiohttp import web
 from lamina.hub.logs import ACCOUNT, REQUEST_ID, log_request, logs_requests
 from lamina.hub.web import SERVICES, client_address
 
-__all__ = ["name_response", "route_of", "watch"]
+__all__ = ["REQUEST_ID_HEADER", "line_of", "name_response", "request_id", "route_of", "watch"]
 
+REQUEST_ID_HEADER = "X-Request-Id"
 _ID = re.compile(r"[A-Za-z0-9._:@=/+-]{1,128}")
-_HEADER = "X-Request-Id"
 _GONE = 499  # as nginx counts clients that hung up
 _AGENT = 200  # of its letters
 _BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
@@ -57,9 +57,7 @@ async def watch(
     A client's or proxy's own X-Request-Id is kept where it is a plain word, so that one request can
     be followed through several servers.
     """
-    given = request.headers.get(_HEADER, "")
-    known = given if _ID.fullmatch(given) else secrets.token_hex(8)
-    REQUEST_ID.set(known)
+    REQUEST_ID.set(request_id(request.headers.get(REQUEST_ID_HEADER, "")))
     ACCOUNT.set("")
     metrics = request.app[SERVICES].metrics
     metrics.in_flight += 1
@@ -94,25 +92,56 @@ def _tell(request: web.Request, *, status: int, took_s: float, sent: int) -> Non
     )
     if logs_requests():
         log_request(
-            {
-                "method": request.method,
-                "path": request.path,
-                "route": route,
-                "status": status,
-                "duration_ms": round(1000 * took_s, 3),
-                "received": received,
-                "sent": sent,
-                "address": client_address(request),
-                "account": ACCOUNT.get(),
-                "agent": request.headers.get("User-Agent", "")[:_AGENT],
-            }
+            line_of(
+                method=request.method,
+                path=request.path,
+                route=route,
+                status=status,
+                took_s=took_s,
+                received=received,
+                sent=sent,
+                address=client_address(request),
+                agent=request.headers.get("User-Agent", ""),
+            )
         )
+
+
+def request_id(given: str) -> str:
+    """Give the id of a request whose client says that it is `given`."""
+    return given if _ID.fullmatch(given) else secrets.token_hex(8)
+
+
+def line_of(
+    *,
+    method: str,
+    path: str,
+    route: str,
+    status: int,
+    took_s: float,
+    received: int,
+    sent: int,
+    address: str,
+    agent: str,
+) -> dict[str, object]:
+    """Give what the log says of a request that ended; who asked is in `ACCOUNT`."""
+    return {
+        "method": method,
+        "path": path,
+        "route": route,
+        "status": status,
+        "duration_ms": round(1000 * took_s, 3),
+        "received": received,
+        "sent": sent,
+        "address": address,
+        "account": ACCOUNT.get(),
+        "agent": agent[:_AGENT],
+    }
 
 
 async def name_response(request: web.Request, response: web.StreamResponse) -> None:
     """Send the id back with every answer, whoever made it."""
     del request
-    response.headers[_HEADER] = REQUEST_ID.get()
+    response.headers[REQUEST_ID_HEADER] = REQUEST_ID.get()
 
 
 def _sent(request: web.Request, response: web.StreamResponse) -> int:

@@ -1,6 +1,7 @@
 """What every route needs: the services, who asks, and what we are called."""
 
 import functools
+import math
 import re
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
@@ -13,6 +14,7 @@ from lamina.hub.access_tokens import is_access_token
 from lamina.hub.errors import CredentialsRefused
 from lamina.hub.logs import ACCOUNT
 from lamina.hub.notes import note_refused
+from lamina.hub.remembered import UNTIL
 from lamina.hub.robots import is_robot_id, is_robot_token
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SERVICES",
+    "address_behind",
     "authenticate",
     "basic_login",
     "client_address",
@@ -59,16 +62,21 @@ def url_of(request: web.Request) -> str:
 
 def client_address(request: web.Request) -> str:
     """Give the address a request came from; proxies of ours are believed about who came to them."""
-    address = request.remote or "unknown"
-    proxies = request.app[SERVICES].settings.proxies
-    if proxies:
-        forwarded = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
-        # from the nearest on: what stands before the first that is not ours, anyone may have written
-        while forwarded and _is_within(address, proxies):
-            before = forwarded.pop().strip()
-            if not before:
-                break
-            address = before
+    forwarded = ",".join(request.headers.getall("X-Forwarded-For", ()))
+    return address_behind(
+        request.remote or "unknown", forwarded, request.app[SERVICES].settings.proxies
+    )
+
+
+def address_behind(address: str, forwarded: str, proxies: tuple[str, ...]) -> str:
+    """Give the address behind `address`, if that is a proxy of ours and says `forwarded` (X-Forwarded-For)."""
+    before = forwarded.split(",")
+    # from the nearest on: what stands before the first that is not ours, anyone may have written
+    while proxies and before and _is_within(address, proxies):
+        earlier = before.pop().strip()
+        if not earlier:
+            break
+        address = earlier
     return address
 
 
@@ -102,6 +110,7 @@ async def authenticate(request: web.Request) -> Caller:
     if len(request.headers.getall("Authorization", [])) > 1:  # a proxy may have believed the other
         raise CredentialsRefused("the request has several Authorization headers")
     if not header:
+        request[UNTIL] = math.inf
         return ANONYMOUS
     if kind.lower() == "bearer":
         return await _bearer(request, value.strip())
@@ -115,8 +124,9 @@ async def _bearer(request: web.Request, token: str) -> Caller:
     services = request.app[SERVICES]
     if is_access_token(token):
         return await login(request, "", token)
-    caller = services.tokens.verify(token)
+    caller, until = services.tokens.verify_until(token)
     if not caller.token_id:
+        request[UNTIL] = until
         return caller
     tokens = services.robots if is_robot_id(caller.token_id) else services.access_tokens
     holder = await services.threads.call(tokens.caller, caller.token_id)

@@ -58,6 +58,22 @@ def test_what_returned_is_seen_by_others(database, tmp_path):
         assert names(other) == ["a"]
 
 
+def test_each_commit_by_anyone_makes_another_version_and_nothing_else_does(database, tmp_path):
+    seen = [database.version()]
+    for name in "ab":
+        database.write(put(name))
+        seen.append(database.version())
+    with contextlib.closing(sqlite3.connect(tmp_path / "hub.db")) as other, other:
+        other.execute("INSERT INTO secrets VALUES ('c', 'x')")
+    seen.append(database.version())
+    assert len(set(seen)) == 4
+    assert None not in seen
+    database.read(names)
+    with contextlib.suppress(ValueError):
+        database.write(lambda _: int("none"))
+    assert database.version() == seen[-1]
+
+
 def test_readers_cannot_write(database):
     with pytest.raises(sqlite3.OperationalError):
         database.read(put("a"))

@@ -137,6 +137,10 @@ class PostgresDatabase:
         """Give `work(connection)` once it is durable. Raises: Unavailable, Invalid."""
         return self._run(_WRITE if alone else _WRITE_LOOSELY, work)
 
+    def version(self) -> int | None:
+        """Give nothing: the server would have to be asked, which costs as much as asking for the answer."""
+        return None
+
     def close(self) -> None:
         """Close every connection; a second time is fine."""
         self._pool.close()

@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from lamina.hub.access import Caller
+from lamina.hub.remembered import may_be_kept
 from lamina.hub.v2.answers import json_response
 from lamina.hub.v2.paging import next_link, wanted_page
 from lamina.hub.web import SERVICES
@@ -22,6 +23,7 @@ async def list_tags(request: web.Request, caller: Caller, name: str) -> web.Stre
         return services.registry.tag_names(caller, name, last=last, limit=limit + 1)
 
     names = await services.threads.call(work)
+    may_be_kept(request)
     response = json_response({"name": name, "tags": list(names[:limit])})
     return _with_link(request, response, names, limit)
 
@@ -35,6 +37,7 @@ async def list_repositories(request: web.Request, caller: Caller) -> web.StreamR
         return services.registry.catalog(caller, last=last, limit=limit + 1)
 
     names = await services.threads.call(work)
+    may_be_kept(request)
     response = json_response({"repositories": list(names[:limit])})
     return _with_link(request, response, names, limit)
 

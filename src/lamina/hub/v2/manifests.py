@@ -1,5 +1,6 @@
 """Manifests over HTTP. Spec: distribution-spec, "Pushing manifests", "Listing referrers"."""
 
+import functools
 from http import HTTPStatus
 
 from aiohttp import web
@@ -8,6 +9,7 @@ from lamina.errors import Invalid
 from lamina.hub.access import Caller
 from lamina.hub.errors import ManifestTooLarge
 from lamina.hub.notes import note
+from lamina.hub.remembered import may_be_kept
 from lamina.hub.tables.manifests import StoredManifest
 from lamina.hub.v2.answers import json_response
 from lamina.hub.v2.paging import next_link, wanted_page
@@ -45,7 +47,9 @@ async def get_manifest(
     if known.strip() == "*" or f'"{found.digest}"' in known:
         return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
     if is_pull:
+        may_be_kept(request, functools.partial(services.registry.note_pull, found))
         return web.Response(body=found.raw, headers=headers)
+    may_be_kept(request)
     return web.Response(headers={**headers, "Content-Length": str(len(found.raw))})
 
 

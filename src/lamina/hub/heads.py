@@ -1,0 +1,76 @@
+"""Heads of the plainest requests, read here: `GET` or `HEAD`, no body, no conditions, whole in one piece.
+
+Whatever is not one of these is aiohttp's to read, so nothing here has to be understood, only refused:
+a head that is taken has one meaning to every reader of HTTP. Spec: RFC 9112.
+"""
+
+import re
+from dataclasses import dataclass
+
+__all__ = ["HEAD_LIMIT", "Head", "Heads", "read_head"]
+
+HEAD_LIMIT = 8192
+"""Bytes; below every limit of aiohttp's on lines, so that it would take the same."""
+_LINES = 60
+_REMEMBERED = 1024
+_HEAD = re.compile(rb"(GET|HEAD) (/[!\x24-~]*) HTTP/1\.1\r\n((?:[A-Za-z0-9_-]+:[\t -~]*\r\n)+)\r\n")
+_OTHERWISE = re.compile(
+    r"content-.*|transfer-.*|if-.*|sec-.*|range|expect|upgrade|te|trailer|keep-alive"
+    r"|http2-settings|proxy-.*|connection"
+)
+"""Fields that make another request of it: a body, a part, a condition, another protocol."""
+_ONCE = ("host", "authorization", "x-request-id")
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A request that is its head alone. `fields` have lower-case names; repeated ones are joined by commas."""
+
+    method: str
+    target: str
+    fields: dict[str, str]
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What an answer depends on, as long as what the hub knows stays the same."""
+        return self.method, self.target, self.fields.get("authorization", "")
+
+
+def read_head(data: bytes) -> Head | None:
+    """Give the one request that `data` is, from its first byte to its last; None if it is anything else."""
+    match = _HEAD.fullmatch(data) if len(data) <= HEAD_LIMIT else None
+    if match is None:
+        return None
+    lines = match[3].decode("ascii").split("\r\n")[:-1]
+    fields: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(":")
+        name, value = name.lower(), value.strip(" \t")
+        if name in fields:
+            if name in _ONCE:
+                return None
+            value = f"{fields[name]},{value}"
+        elif _OTHERWISE.fullmatch(name) and (name, value.lower()) != ("connection", "keep-alive"):
+            return None
+        fields[name] = value
+    if "host" not in fields or len(lines) > _LINES:
+        return None
+    return Head(match[1].decode(), match[2].decode("ascii"), fields)
+
+
+class Heads:
+    """Heads read lately by their bytes: a client sends the same again and again."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, Head] = {}
+
+    def read(self, data: bytes) -> Head | None:
+        """Do what `read_head` does; costs a look into a dictionary the second time."""
+        head = self._known.get(data)
+        if head is None:
+            head = read_head(data)
+            if head is not None:
+                if len(self._known) >= _REMEMBERED:
+                    self._known.clear()
+                self._known[data] = head
+        return head

@@ -1,0 +1,100 @@
+"""Answers that were given before and are still true: what a database of one version says to one caller.
+
+An answer is kept with the version that the database had *before* it was asked, and given again only
+while it has that very version. So whoever was told that a push, a revoked token or a changed right is
+done finds it done, in every process; a commit forgets everything. A database that cannot tell its version
+cheaply (PostgreSQL: a round trip) has nothing kept.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aiohttp import web
+
+__all__ = ["TELLS", "UNTIL", "Answer", "Answers", "Key", "may_be_kept"]
+
+Key = tuple[str, str, str]
+UNTIL: "web.RequestKey[float]" = web.RequestKey("until", float)
+"""Until when (epoch seconds) this caller is who they say; unset: ask again with each request."""
+TELLS: "web.RequestKey[Callable[[], None]]" = web.RequestKey("tells", object)  # type: ignore[arg-type]
+"""What is to be noted each time this answer is given again."""
+_LARGEST = 64 * 1024
+_ROOM = 32 * 1024 * 1024
+_EACH = 1024
+"""Bytes that an answer takes besides its body, roughly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer with status 200: its head without what each has of its own, and its body.
+
+    `length` is what the body has, sent or (to HEAD) not; `until` is when its caller's login ends.
+    """
+
+    start: bytes
+    body: bytes
+    route: str
+    account: str
+    until: float
+    tells: Callable[[], None]
+
+
+def may_be_kept(request: web.Request, tells: Callable[[], None] = lambda: None) -> None:
+    """Say that the answer to `request` follows from the database, its path and its caller alone.
+
+    `tells` is called each time it is given again, on the loop: it must neither block nor fail.
+    """
+    request[TELLS] = tells
+
+
+class Answers:
+    """The answers of one process. Only its loop may call it."""
+
+    def __init__(
+        self, version: Callable[[], int | None], *, clock: Callable[[], float], room: int = _ROOM
+    ) -> None:
+        self._look = version
+        self._clock = clock
+        self._room = room
+        self._left = room
+        self._version: int | None = None
+        self._known: dict[Key, Answer] = {}
+        self._bodies: dict[bytes, bytes] = {}
+
+    def version(self) -> int | None:
+        """Give the database's version now; what was kept at another one is forgotten."""
+        version = self._look()
+        if version != self._version:
+            self._version = version
+            self._forget()
+        return version
+
+    def find(self, key: Key) -> Answer | None:
+        """Give what is known to be the answer at the version last given by `version`."""
+        answer = self._known.get(key)
+        if answer is not None and answer.until <= self._clock():
+            return None
+        return answer
+
+    def keep(self, key: Key, version: int | None, answer: Answer) -> None:
+        """Keep an answer that was asked for after `version` was given."""
+        cost = len(answer.start) + _EACH
+        if version is None or version != self.version() or len(answer.body) > _LARGEST:
+            return
+        body = self._bodies.get(answer.body)
+        if body is None:
+            cost += len(answer.body)
+        if self._left < cost:
+            self._forget()
+            body, cost = None, len(answer.start) + _EACH + len(answer.body)
+        if body is None:
+            body = self._bodies[answer.body] = answer.body
+        self._left -= cost
+        self._known[key] = Answer(
+            answer.start, body, answer.route, answer.account, answer.until, answer.tells
+        )
+
+    def _forget(self) -> None:
+        self._known.clear()
+        self._bodies.clear()
+        self._left = self._room
