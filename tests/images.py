@@ -23,7 +23,17 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ["CACHE", "Debian", "Piece", "debian", "make_debian", "tar", "tiny", "write_layout"]
+__all__ = [
+    "CACHE",
+    "Debian",
+    "Piece",
+    "debian",
+    "make_debian",
+    "tar",
+    "tiny",
+    "write_index",
+    "write_layout",
+]
 
 CACHE = Path(__file__).resolve().parent.parent / ".cache" / "images"
 
@@ -334,6 +344,33 @@ def write_layout(
     (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
     (folder / "index.json").write_bytes(_json({"schemaVersion": 2, "manifests": [target]}))
     return str(target["digest"])
+
+
+def write_index(folder: Path, platforms: Sequence[str]) -> None:
+    """Write an OCI image layout of one index: for each platform an image with a file of its name."""
+
+    def put(document: dict[str, object], kind: str) -> dict[str, object]:
+        raw = _json(document)
+        name = hashlib.sha256(raw).hexdigest()
+        (folder / "blobs" / "sha256" / name).write_bytes(raw)
+        media_type = f"application/vnd.oci.image.{kind}.v1+json"
+        return {"mediaType": media_type, "digest": f"sha256:{name}", "size": len(raw)}
+
+    def blob(digest: str) -> dict[str, object]:
+        raw = (folder / "blobs" / digest.replace(":", "/")).read_bytes()
+        document: dict[str, object] = json.loads(raw)
+        return document
+
+    rows = []
+    for platform in platforms:
+        manifest = blob(write_layout(folder, [tar([Piece("name", platform.encode())])]))
+        system, architecture = platform.split("/")
+        made_for = {"os": system, "architecture": architecture}
+        config = put({**blob(manifest["config"]["digest"]), **made_for}, "config")  # type: ignore[index]
+        rows.append({**put({**manifest, "config": config}, "manifest"), "platform": made_for})
+    media_type = "application/vnd.oci.image.index.v1+json"
+    top = put({"schemaVersion": 2, "mediaType": media_type, "manifests": rows}, "index")
+    (folder / "index.json").write_bytes(_json({"schemaVersion": 2, "manifests": [top]}))
 
 
 def _json(value: object) -> bytes:

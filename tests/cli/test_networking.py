@@ -307,6 +307,39 @@ def test_a_running_container_joins_and_leaves_networks(lamina: Lamina):
     lamina("network", "rm", "front", "side")
 
 
+def test_the_way_out_is_over_the_network_of_the_highest_priority_that_is_left(lamina: Lamina):
+    for number, name in enumerate(("first", "second", "third")):
+        lamina("network", "create", "--subnet", f"10.123.{number}.0/24", name)
+
+    def way() -> str:
+        rows = lamina("exec", "mover", "ip", "route").splitlines()
+        return next(row.split()[2] for row in rows if row.startswith("default"))
+
+    both = ["--network", "first", "--network", "name=second,gw-priority=5"]
+    lamina("run", "-d", "--name", "mover", *both, "tiny", "sleep", "1000")
+    assert way() == "10.123.1.1"
+    lamina("network", "connect", "third", "mover")
+    assert way() == "10.123.1.1"
+    lamina("network", "disconnect", "second", "mover")
+    assert way() == "10.123.0.1"
+    lamina("network", "disconnect", "third", "mover")
+    lamina("network", "connect", "--gw-priority", "1", "third", "mover")
+    assert way() == "10.123.2.1"
+    form = "{{.NetworkSettings.Networks.third.GwPriority}}"
+    assert lamina("inspect", "-f", form, "mover") == "1\n"
+    lamina("restart", "-t", "0", "mover")
+    assert way() == "10.123.2.1"
+    lamina("network", "disconnect", "third", "mover")
+    assert way() == "10.123.0.1", "not none, as it was when only the first network led out"
+    for words, said in (
+        (["--network", "name=first,gw-priority=x"], "invalid gw-priority (x)"),
+        (["--network", "name=first,driver-opt=a=b"], "a place on a network has no options"),
+    ):
+        assert said in lamina.attempt("run", "--rm", *words, "tiny", "true").err
+    lamina("rm", "-f", "mover")
+    lamina("network", "rm", "first", "second", "third")
+
+
 def test_the_machine_is_reached_by_its_gateway_name(lamina: Lamina):
     with socket.socket() as server:
         server.bind(("0.0.0.0", 0))

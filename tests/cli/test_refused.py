@@ -10,20 +10,36 @@ from pathlib import Path
 
 import pytest
 
-from lamina.cli.catalogue import COMMANDS
+from lamina.cli.catalogue import COMMANDS, aliases
 from lamina.cli.context import Context
 from lamina.cli.creating import FLAGS, request_of
 from lamina.cli.flags import BOOL, FlagInvalid, parse
 from lamina.cli.main import _load, main
-from lamina.cli.refused import CREATE, LINK_LOCAL, REMOVE, START, UPDATE
+from lamina.cli.refused import (
+    CLUSTER,
+    CREATE,
+    ENDPOINT,
+    LINK_LOCAL,
+    REMOVE,
+    START,
+    SWARM,
+    UPDATE,
+)
 from lamina.engine.requests import config_document, host_document
 
 RECORDED = Path(__file__).parent / "docker_flags.json"
-CHECKED = (
-    "attach", "commit", "container prune", "cp", "create", "diff", "events", "exec", "export",
-    "inspect", "kill", "logs", "pause", "port", "ps", "rename", "restart", "rm", "run", "start",
-    "stats", "stop", "top", "unpause", "update", "wait",
-)  # fmt: skip
+OURS_ALONE = {
+    "cat", "copy", "fork", "fsck", "inventory", "layers", "ls", "rollback", "snapshot", "tags", "undo",
+}  # fmt: skip
+CHECKED = sorted(
+    {
+        aliases(path)[-1]
+        for path, (module, summary) in COMMANDS.items()
+        if summary and module not in OURS_ALONE
+    }
+)
+"""Every command that Docker has, too, by its shortest name."""
+
 ELSEWHERE = {
     "attach",
     "disable-content-trust",
@@ -154,7 +170,9 @@ def test_each_flag_that_create_takes_changes_the_container(name, tmp_path):
         (flag.name, (*command.split(), f"--{flag.name}{'' if flag.kind is BOOL else '=1'}", *rest))
         for command, flags, rest in (
             ("create", (*CREATE, *LINK_LOCAL), ("image",)),
-            ("network connect", LINK_LOCAL, ("net", "box")),
+            ("network connect", (*LINK_LOCAL, *ENDPOINT), ("net", "box")),
+            ("volume create", SWARM, ("name",)),
+            ("volume ls", CLUSTER, ()),
             ("start", START, ("name",)),
             ("update", UPDATE, ("name",)),
             ("rm", REMOVE, ("name",)),
@@ -184,3 +202,11 @@ def test_a_flag_with_one_value_here_says_so_for_others(flag):
 )
 def test_the_one_value_that_a_flag_has_here_is_taken(flag):
     assert documents(flag) == documents()
+
+
+@pytest.mark.parametrize("command", ["create", "pull", "push", "run"])
+def test_signatures_of_notary_are_not_looked_at_in_silence(command):
+    err = io.StringIO()
+    words = (command, "--disable-content-trust=false", "image")
+    assert main(words, Context(out=io.StringIO(), err=err, environ={})) == 125
+    assert "signatures of Notary, which are not supported" in err.getvalue()

@@ -12,19 +12,28 @@ if TYPE_CHECKING:
     from lamina.cli.flags import Arguments
 
 __all__ = [
+    "CLUSTER",
     "CREATE",
     "DRIVER",
+    "ENDPOINT",
     "LINK_LOCAL",
     "REASONS",
     "REMOVE",
     "START",
+    "SWARM",
     "TRUST",
     "UPDATE",
     "check_defaults",
+    "check_trust",
     "refuse",
 ]
 
 _WINDOWS = "is for containers of Windows alone"
+_SWARM = "is for volumes of a swarm's cluster"
+_SWARM_FLAGS = (
+    "availability", "group", "limit-bytes", "required-bytes", "scope", "secret", "sharing",
+    "topology-preferred", "topology-required", "type",
+)  # fmt: skip
 _REAL_TIME = "needs a kernel with CONFIG_RT_GROUP_SCHED and time handed to the group above"
 
 REASONS = {
@@ -40,6 +49,10 @@ REASONS = {
     "cpu-percent": (_WINDOWS, "use --cpus: 1.5 is one and a half processors"),
     "cpu-rt-period": (_REAL_TIME, "use --cap-add sys_nice --ulimit rtprio=99"),
     "cpu-rt-runtime": (_REAL_TIME, "use --cap-add sys_nice --ulimit rtprio=99"),
+    "driver-opt": (
+        "sets options of one place on a network, and there are none",
+        "`lamina network create -o` sets a network's; `lamina run --sysctl net.…` a container's",
+    ),
     "gpus": (
         "leaves drivers to a daemon's plugins, and there is neither",
         "--device /dev/dri or --device /dev/nvidia0, and -v for the driver's libraries",
@@ -66,6 +79,11 @@ REASONS = {
         "shows Docker's API socket, and there is none: no daemon runs",
         "bind a socket of your own with -v",
     ),
+    "cluster": (
+        _SWARM,
+        "there is no swarm here; without it the volumes of this machine are listed",
+    ),
+    **dict.fromkeys(_SWARM_FLAGS, (_SWARM, "a volume here is one machine's: leave it out")),
 }
 """What is wrong with each flag, as the end of a sentence, and what to do instead."""
 
@@ -91,6 +109,9 @@ REMOVE = (Flag("link", "l", kind=BOOL, hidden=True),)
 START = _flags("checkpoint", "checkpoint-dir")
 TRUST = (Flag("disable-content-trust", kind=BOOL, default=True, hidden=True),)
 """Docker's default, `true`, is how it is here: signatures of Notary are not looked at."""
+ENDPOINT = (Flag("driver-opt", kind=LIST, hidden=True),)
+SWARM = _flags(*_SWARM_FLAGS)
+CLUSTER = (Flag("cluster", kind=BOOL, hidden=True),)
 LINK_LOCAL = (Flag("link-local-ip", kind=LIST, hidden=True),)
 DRIVER = (Flag("volume-driver", help="Volume driver for the container (local)", hidden=True),)
 
@@ -103,13 +124,18 @@ def refuse(arguments: Arguments, flags: tuple[Flag, ...]) -> None:
             raise FlagInvalid(f"--{flag.name} {reason}", hint=hint)
 
 
-def check_defaults(arguments: Arguments) -> None:
-    """Refuse other values of the flags that have one value here. Raises: FlagInvalid."""
+def check_trust(arguments: Arguments) -> None:
+    """Refuse to look at signatures of Notary. Raises: FlagInvalid."""
     if arguments.changed("disable-content-trust") and not arguments.flag("disable-content-trust"):
         raise FlagInvalid(
             "--disable-content-trust=false asks for signatures of Notary, which are not supported",
             hint="name the image by its digest: NAME@sha256:…",
         )
+
+
+def check_defaults(arguments: Arguments) -> None:
+    """Refuse other values of the flags that have one value here. Raises: FlagInvalid."""
+    check_trust(arguments)
     if arguments.text("volume-driver") not in ("", "local"):
         driver = arguments.text("volume-driver")
         raise FlagInvalid(

@@ -13,10 +13,12 @@ from lamina.image.archive import LEFT_OUT, Archive, ArchiveSource, LegacyImage
 from lamina.image.edit import append_layer, apply_changes, new_manifest
 from lamina.image.intake import Intake
 from lamina.image.receive import Place, receive
+from lamina.image.source import PlatformUnavailable, choose_manifest
 from lamina.layer.entry import Entry, EntryInvalid, Kind
 from lamina.layer.tar import TarWriter
 from lamina.spec.config import History, ImageConfig
 from lamina.spec.descriptor import MediaType
+from lamina.spec.manifest import Index, parse_manifest
 from lamina.spec.platform import Platform
 from lamina.spec.reference import Reference
 from lamina.spec.wire import Document, encode
@@ -78,6 +80,7 @@ def save(
     out: "BinaryIO",
     *,
     form: str,
+    platform: str = "",
     without: "Container[Digest]" = (),
 ) -> None:
     """Write images with their names as one tar, blobs exactly as they are kept.
@@ -89,7 +92,10 @@ def save(
     if form not in ("docker", "oci"):
         raise Invalid(f"unknown archive format {form!r}", hint="use docker or oci")
     with engine.store.lease():
-        images = [(engine.images.resolve(name), _names_to_save(engine, name)) for name in names]
+        images = [
+            (engine.images.resolve(name, platform=platform), _names_to_save(engine, name))
+            for name in names
+        ]
         layers = {layer.digest for image, _ in images for layer in image.manifest.layers}
         left = {digest for digest in layers if digest in without}
         writer = TarWriter(out.write)
@@ -169,14 +175,18 @@ def _put(writer: TarWriter, name: str, data: bytes) -> None:
     writer.add(_file(name, len(data)), (data,))
 
 
-def load(engine: "Engine", stream: "BinaryIO", *, listener: Listener) -> tuple[Loaded, ...]:
+def load(
+    engine: "Engine", stream: "BinaryIO", *, platform: str = "", listener: Listener
+) -> tuple[Loaded, ...]:
     """Read every image of a docker-archive or OCI layout tar, gzip or zstd around it or not.
 
-    Each image is verified like a pulled one before it gets its names.
-    Raises: ArchiveInvalid (no image in it), Corrupt (damaged), Unavailable (disk).
+    With `platform` only those for it. Each image is verified like a pulled one before it gets its names.
+    Raises: ArchiveInvalid (no such image in it), Corrupt (damaged), Unavailable (disk).
     """
     from lamina.engine.undo import occasion
 
+    chosen = Platform.parse(platform) if platform else None
+    others: list[str] = []
     why = occasion("load")  # one for all its images: they come back together
     with engine.store.lease(), _seekable(engine, stream) as file:
         archive = _opened(file)
@@ -184,21 +194,48 @@ def load(engine: "Engine", stream: "BinaryIO", *, listener: Listener) -> tuple[L
         loaded = []
         for image in archive.images():
             source = ArchiveSource(archive, image.descriptor)
-            platform = image.descriptor.platform or engine.platform
+            if chosen and not _offers(source, chosen, others):
+                continue
+            wanted = chosen or image.descriptor.platform or engine.platform
             shown = image.names[0] if image.names else image.descriptor.digest
-            received = receive(source, place, platform, name=shown, listener=_as_loading(listener))
+            received = receive(source, place, wanted, name=shown, listener=_as_loading(listener))
             documents = received.manifest, received.config
             loaded.append(_named(engine, *documents, image.names, listener, why=why))
-        if not loaded:
+        if not loaded and not others:
             for legacy in archive.legacy_images():
+                if chosen and not _fits(archive.read(legacy.config), chosen, others):
+                    continue
                 manifest, config = _receive_legacy(place, archive, legacy, listener)
                 loaded.append(_named(engine, manifest, config, legacy.names, listener, why=why))
+    if others and not loaded:
+        there = ", ".join(sorted(set(others)))
+        raise ArchiveInvalid(f"the file holds no image for {platform}", hint=f"it has {there}")
     if not loaded:
         raise ArchiveInvalid(
             "the file holds no image: neither index.json nor manifest.json is in it",
             hint="a tar of a root file system is read by `lamina import`",
         )
     return tuple(loaded)
+
+
+def _offers(source: ArchiveSource, wanted: Platform, others: list[str]) -> bool:
+    """Tell whether an image of an archive is for `wanted`; else note in `others` what it is for."""
+    try:
+        manifest = choose_manifest(source, wanted, name="the archive")[1]
+    except PlatformUnavailable:
+        index = parse_manifest(source.manifest(None)[1])
+        rows = index.manifests if isinstance(index, Index) else ()
+        others += [str(row.platform) for row in rows if row.platform] or ["others"]
+        return False
+    return _fits(source.config(manifest), wanted, others)
+
+
+def _fits(config: bytes, wanted: Platform, others: list[str]) -> bool:
+    platform = ImageConfig.from_json(config).platform
+    if wanted.choose([platform]) is None:
+        others.append(str(platform))
+        return False
+    return True
 
 
 @contextmanager

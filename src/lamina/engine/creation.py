@@ -92,15 +92,11 @@ def _create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
 
 def _check_platform(request: CreateRequest, image: "LocalImage") -> None:
     """See that the image here is for the platform asked for. Raises: ImageUnknown, PlatformInvalid."""
-    from lamina.engine.local import ImageUnknown
+    from lamina.engine.variants import lacking
     from lamina.spec.platform import Platform
 
     if Platform.parse(request.platform).choose([image.config.platform]) is None:
-        raise ImageUnknown(
-            f"image with reference {request.image} was found but does not provide the specified "
-            f"platform ({request.platform})",
-            hint=f"`lamina pull --platform {request.platform} {request.image}`",
-        )
+        raise lacking(request.image, request.platform)
 
 
 def _keep_image(engine: "Engine", image: "LocalImage") -> None:

@@ -143,8 +143,15 @@ class Images:
                 if rows[0].target == before[0].target:  # not removed: damaged
                     raise
 
-    def resolve(self, name_or_id: str) -> LocalImage:
-        """Read one image's documents, verified. Raises: ImageUnknown, Invalid, Corrupt."""
+    def resolve(self, name_or_id: str, *, platform: str = "") -> LocalImage:
+        """Read one image's documents, verified: that for `platform`, else for this machine.
+
+        Raises: ImageUnknown, Invalid, Corrupt.
+        """
+        if platform:
+            from lamina.engine.variants import variant
+
+            return variant(self._engine, name_or_id, platform)
         return self.look(name_or_id, self._read)
 
     def _read(self, rows: Sequence["Named"]) -> LocalImage:
@@ -247,6 +254,7 @@ class Images:
         name: str,
         *,
         all_tags: bool = False,
+        platform: str = "",
         compression: "Compression | None" = None,
         force: bool = False,
         listener: Listener = silent,
@@ -258,6 +266,7 @@ class Images:
             self._engine,
             name,
             all_tags=all_tags,
+            platform=platform,
             compression=compression,
             force=force,
             listener=listener,
@@ -286,6 +295,7 @@ class Images:
         name: str,
         *,
         all_tags: bool = False,
+        platform: str = "",
         compression: "Compression | None" = None,
         force: bool = False,
     ) -> "tuple[Plan, ...]":
@@ -293,7 +303,12 @@ class Images:
         from lamina.engine.plans import plan_push
 
         return plan_push(
-            self._engine, name, all_tags=all_tags, compression=compression, force=force
+            self._engine,
+            name,
+            all_tags=all_tags,
+            platform=platform,
+            compression=compression,
+            force=force,
         )
 
     def plan_copy(
@@ -344,11 +359,19 @@ class Images:
         *,
         force: bool = False,
         now: bool = False,
+        platforms: Sequence[str] = (),
         occasion: "Occasion | None" = None,
     ) -> tuple[Removed, ...]:
-        """Untag, and delete the image once nothing names or uses it. See `engine.remove`."""
+        """Untag, and delete the image once nothing names or uses it. See `engine.remove`.
+
+        With `platforms` only what is for these alone. Raises: as it, Unsupported (there is more).
+        """
         from lamina.engine.remove import remove
 
+        if platforms:
+            from lamina.engine.variants import check_removal
+
+            check_removal(self._engine, name_or_id, platforms)
         return remove(self._engine, name_or_id, force=force, now=now, occasion=occasion)
 
     def prune(
@@ -366,10 +389,12 @@ class Images:
             self._engine, all_unused=all_unused, accepts=accepts, now=now, occasion=occasion
         )
 
-    def inspect(self, name_or_id: str) -> "Document":
+    def inspect(self, name_or_id: str, *, platform: str = "") -> "Document":
         """Give the image as docker 28's `image inspect` shapes it. Raises: ImageUnknown."""
         from lamina.engine.inspect import image_document
 
+        if platform:
+            return image_document(self._engine, self.resolve(name_or_id, platform=platform))
         return self.look(name_or_id, lambda rows: image_document(self._engine, self._read(rows)))
 
     def tree(self, name_or_id: str) -> "AbstractContextManager[Tree]":
@@ -382,11 +407,11 @@ class Images:
 
         return image_tree(self._engine, name_or_id)
 
-    def history(self, name_or_id: str) -> "tuple[HistoryRow, ...]":
+    def history(self, name_or_id: str, *, platform: str = "") -> "tuple[HistoryRow, ...]":
         """Give the steps, newest first. Raises: ImageUnknown."""
         from lamina.engine.inspect import history
 
-        return history(self._engine, self.resolve(name_or_id))
+        return history(self._engine, self.resolve(name_or_id, platform=platform))
 
     def stack(self, name_or_id: str) -> "tuple[LayerRow, ...]":
         """Give the layers, topmost first, with who made and who shares each."""
@@ -400,6 +425,7 @@ class Images:
         out: "BinaryIO",
         *,
         form: str = "docker",
+        platform: str = "",
         without: "Container[Digest]" = (),
     ) -> None:
         """Write images as one tar: `docker` (docker-archive that is an OCI layout too) or `oci`.
@@ -408,7 +434,7 @@ class Images:
         """
         from lamina.engine.archives import save
 
-        save(self._engine, names, out, form=form, without=without)
+        save(self._engine, names, out, form=form, platform=platform, without=without)
 
     def inventory(self) -> "Document":
         """List the layers that are here, for another machine's `save`. See `engine.bundles`."""
@@ -416,13 +442,19 @@ class Images:
 
         return inventory(self._engine)
 
-    def load(self, stream: "BinaryIO", *, listener: Listener = silent) -> "tuple[Loaded, ...]":
-        """Read a docker-archive or an OCI layout tar, compressed or not."""
+    def load(
+        self, stream: "BinaryIO", *, platform: str = "", listener: Listener = silent
+    ) -> "tuple[Loaded, ...]":
+        """Read a docker-archive or an OCI layout tar, compressed or not; of one platform alone."""
         from lamina.engine.archives import load
         from lamina.engine.room import with_room
 
         engine = self._engine
-        loaded = with_room(engine, lambda: load(engine, stream, listener=listener), again=False)
+        loaded = with_room(
+            engine,
+            lambda: load(engine, stream, platform=platform, listener=listener),
+            again=False,
+        )
         for row in loaded:
             self._note(str(row.id), "load", name=next(iter(row.names), ""))
         return loaded

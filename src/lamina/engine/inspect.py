@@ -99,7 +99,9 @@ def image_document(engine: "Engine", image: "LocalImage") -> "Document":
 
 def _graph_driver(engine: "Engine", image: "LocalImage") -> "Document":
     """Say where the layers are, lowest last, as overlay names them."""
-    piles = [image.config.diff_ids[: i + 1] for i in range(len(image.config.diff_ids))]
+    # Of another machine's image there are blobs alone.
+    count = len(image.config.diff_ids) if image.layer_sizes else 0
+    piles = [image.config.diff_ids[: i + 1] for i in range(count)]
     paths = [engine.layers.path(pile) for pile in piles][::-1]
     data: Document = {"LowerDir": ":".join(paths[1:])} if len(paths) > 1 else {}
     if paths:

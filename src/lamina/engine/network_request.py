@@ -28,7 +28,8 @@ def stands_alone(mode: str) -> bool:
 class Endpoint:
     """A container's place on one network. Empty `ip`, `ip6` and `mac`: chosen by itself.
 
-    `links` are names that only this container has for others, by name.
+    `links` are names that only this container has for others, by name. Of several networks the one of
+    the highest `gw_priority` leads out, else the first.
     """
 
     network: str
@@ -37,17 +38,23 @@ class Endpoint:
     mac: str = ""
     ip6: str = ""
     links: Mapping[str, str] = field(default_factory=dict)
+    gw_priority: int = 0
 
     @classmethod
     def parse(cls, text: str) -> "Endpoint":
-        """Read `--network NAME` or `--network name=NAME,alias=…,ip=…`. Raises: Invalid."""
+        """Read `--network NAME` or `--network name=NAME,alias=…,ip=…,gw-priority=…`. Raises: Invalid."""
         if "=" not in text or is_tunnel(text) or text.startswith(_PATH):
             return cls(text)
         values: dict[str, str] = {}
         aliases = []
         for part in text.split(","):
             key, equals, value = part.strip().partition("=")
-            if not equals or key not in ("name", "alias", *_FIELDS):
+            if key == "driver-opt":
+                raise Invalid(
+                    f"invalid field {key} in --network {text!r}: a place on a network has no options",
+                    hint="`lamina network create -o` sets those of a network, --sysctl a container's",
+                )
+            if not equals or key not in ("name", "alias", "gw-priority", *_FIELDS):
                 raise Invalid(f"invalid field {key} in --network {text!r}")
             if key == "alias":
                 aliases.append(value)
@@ -56,7 +63,8 @@ class Endpoint:
         if not values.get("name"):
             raise Invalid(f"invalid --network {text!r}: it needs name=")
         ip, ip6, mac = (values.get(name, "") for name in _FIELDS)
-        return cls(values["name"], tuple(aliases), ip=ip, ip6=ip6, mac=mac)
+        priority = _priority(values.get("gw-priority", "0"))
+        return cls(values["name"], tuple(aliases), ip=ip, ip6=ip6, mac=mac, gw_priority=priority)
 
     def to_json(self) -> Document:
         """Give what the container's record keeps."""
@@ -66,6 +74,7 @@ class Endpoint:
             "ip6": self.ip6,
             "mac": self.mac,
             "links": dict(self.links),
+            **({"gw_priority": self.gw_priority} if self.gw_priority else {}),
         }
 
 
@@ -129,6 +138,13 @@ class NetworkRequest:
     def all_exposed(self, image: Mapping[str, object]) -> Document:
         """Give Config's ExposedPorts: the image's, those of `--expose`, those published."""
         return {port: {} for port in (*image, *self.exposed, *self.ports)}
+
+
+def _priority(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise Invalid(f"invalid gw-priority ({text}): it is a whole number") from None
 
 
 def _check_endpoint(endpoint: Endpoint) -> None:

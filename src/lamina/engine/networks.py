@@ -246,6 +246,7 @@ class Networks:
         ip: str = "",
         ip6: str = "",
         links: "Mapping[str, str] | None" = None,
+        gw_priority: int = 0,
     ) -> None:
         """Put a container, running or not, on one more network. See `engine.network_joining`."""
         from lamina.engine.network_joining import connect
@@ -253,7 +254,14 @@ class Networks:
 
         connect(
             self._engine,
-            Endpoint(name, tuple(aliases), ip=ip, ip6=ip6, links=dict(links or {})),
+            Endpoint(
+                name,
+                tuple(aliases),
+                ip=ip,
+                ip6=ip6,
+                links=dict(links or {}),
+                gw_priority=gw_priority,
+            ),
             container,
         )
 

@@ -80,6 +80,7 @@ def plan_push(
     name: str,
     *,
     all_tags: bool = False,
+    platform: str = "",
     compression: "Compression | None" = None,
     force: bool = False,
 ) -> tuple[Plan, ...]:
@@ -93,7 +94,7 @@ def plan_push(
     coming: set[str] = set()
     with engine.store.lease():
         for reference in local_tags(engine, wanted) if all_tags else [wanted]:
-            image = find_tagged(engine, reference)
+            image = find_tagged(engine, reference, platform)
             known = Known.of(engine, reference)
             packer = Packer(engine, compression, known, force) if compression else None
             parcels = parcels_of(image, known, packer)

@@ -38,6 +38,7 @@ def push(
     name: str,
     *,
     all_tags: bool = False,
+    platform: str = "",
     compression: "Compression | None" = None,
     force: bool = False,
     listener: Listener = silent,
@@ -45,7 +46,7 @@ def push(
     """Send every blob the registry lacks, then the manifest, then the next tag.
 
     Layers go in parallel; one that another repository of the registry has is mounted, not sent.
-    With `compression` layers that were made here are packed so on their way, with `force` all are.
+    Of an index the image for `platform` goes, else for this machine. With `compression` layers that were made here are packed so on their way, with `force` all are.
     The manifest comes last, so a push that fails leaves no half image.
     Raises: NotTagged, Unauthorized, Denied, Unavailable, Corrupt (our blob is damaged).
     """
@@ -60,7 +61,7 @@ def push(
     with engine.store.lease():
         for reference in references:
             try:
-                image = find_tagged(engine, reference)
+                image = find_tagged(engine, reference, platform)
             except NotFound:
                 if not all_tags or (reference is references[-1] and not outcomes):
                     raise
@@ -107,13 +108,15 @@ def local_tags(engine: "Engine", wanted: Reference) -> list[Reference]:
     return sorted(found, key=lambda row: row.tag)
 
 
-def find_tagged(engine: "Engine", reference: Reference) -> "LocalImage":
-    """Give the image of that very name. Raises: NotTagged."""
+def find_tagged(engine: "Engine", reference: Reference, platform: str = "") -> "LocalImage":
+    """Give the image of that very name. Raises: NotTagged, ImageUnknown (none for `platform`)."""
     if engine.store.names.get(str(reference)) is None:
         raise NotTagged(
             f"An image does not exist locally with the tag: {reference.familiar_name}",
             hint=f"give it the name first: lamina tag IMAGE {reference.familiar}",
         )
+    if platform:
+        return engine.images.resolve(reference.familiar, platform=platform)
     return engine.images.resolve(str(reference))
 
 

@@ -93,6 +93,7 @@ def link_order(
         "ip6": endpoint.get("ip6") or "",
         "mac": endpoint.get("mac") or "",
         "links": dict(endpoint.get("links") or {}),
+        "gw_priority": int(endpoint.get("gw_priority") or 0),
         "asks": needs_forwarder(record),
         "dns": list(record.host.get("Dns") or ()),
     }

@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import BinaryIO
 
+    from lamina.spec.manifest import Manifest
     from lamina.stream.verify import Readable
 
 __all__ = [
@@ -179,6 +180,10 @@ class ArchiveSource:
             raise DigestMismatch(f"{wanted} in the archive is damaged")
         media_type = self._descriptor.media_type if digest is None else ""
         return Descriptor(media_type, wanted, len(raw)), raw
+
+    def config(self, manifest: "Manifest") -> bytes:
+        """Read a manifest's configuration, as it is. Raises: MemberMissing, Corrupt."""
+        return self._archive.read(_blob_path(manifest.config.digest))
 
     @contextmanager
     def blob(self, descriptor: Descriptor, offset: int = 0) -> "Iterator[Readable]":

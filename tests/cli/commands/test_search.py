@@ -20,3 +20,13 @@ def test_a_registry_without_a_search_says_so_on_stderr(lamina: Lamina, registry:
     rows = decode('{"rows":' + lamina("search", "--json", f"{registry.address}/sought") + "}")
     assert rows["rows"] == [{"Name": name, "Description": "", "StarCount": 0, "IsOfficial": False}]
     assert lamina.attempt("search", "--limit", "0", "x").code == 1
+    for text, left in (
+        ("stars=0", 1),
+        ("stars=1", 0),
+        ("is-official=true", 0),
+        ("is-automated=false", 1),
+    ):
+        shown = lamina("search", "-q", "-f", text, f"{registry.address}/sought")
+        assert len(shown.splitlines()) == left, text
+    for text in ("nosuch=1", "stars=many", "is-official=perhaps"):
+        assert lamina.attempt("search", "-f", text, "x").code == 1

@@ -29,6 +29,7 @@ COMMAND = Command(
         ),
         JSON,
         Flag("no-trunc", kind=BOOL, help="Don't truncate output"),
+        Flag("platform", help="Show the history of the image for a platform, e.g. linux/amd64"),
         Flag("quiet", "q", kind=BOOL, help="Only show image IDs"),
     ),
     arity=(1, 1),
@@ -49,7 +50,8 @@ _COMMAND_WIDTH = 45
 
 def main(arguments: Arguments, context: Context) -> int:
     """List the steps of one image."""
-    steps = context.engine.images.history(arguments.positional[0])
+    name, platform = arguments.positional[0], arguments.text("platform")
+    steps = context.engine.images.history(name, platform=platform)
     whole, human = arguments.flag("no-trunc"), arguments.flag("human")
     rows = [_row(step, context.now(), whole=whole, human=human) for step in steps]
     show(context, _LISTING, rows, arguments)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from lamina.cli.flags import Command
+from functools import partial
+
+from lamina.cli.flags import Command, Flag
 from lamina.cli.formats import FORMAT_DOCUMENT
 from lamina.cli.inspecting import inspect_all
 
@@ -17,7 +19,10 @@ COMMAND = Command(
     name="image inspect",
     usage="lamina image inspect [OPTIONS] IMAGE [IMAGE...]",
     summary="Display detailed information on one or more images",
-    flags=(FORMAT_DOCUMENT,),
+    flags=(
+        FORMAT_DOCUMENT,
+        Flag("platform", help="Inspect the image for a platform, e.g. linux/amd64"),
+    ),
     arity=(1, None),
 )
 
@@ -27,6 +32,6 @@ def main(arguments: Arguments, context: Context) -> int:
     return inspect_all(
         context,
         arguments.positional,
-        context.engine.images.inspect,
+        partial(context.engine.images.inspect, platform=arguments.text("platform")),
         form=arguments.text("format"),
     )

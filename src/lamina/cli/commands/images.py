@@ -29,6 +29,7 @@ COMMAND = Command(
         JSON,
         Flag("no-trunc", kind=BOOL, help="Don't truncate output"),
         Flag("quiet", "q", kind=BOOL, help="Only show image IDs"),
+        Flag("tree", kind=BOOL, help="List the platforms of each image below it"),
     ),
     arity=(0, 1),
 )
@@ -62,6 +63,11 @@ def main(arguments: Arguments, context: Context) -> int:
         from lamina.cli.image_filters import choose
 
         images = choose(context, images, filters)
+    if arguments.flag("tree"):
+        from lamina.cli.image_tree import show_tree
+
+        show_tree(context, images, arguments)
+        return 0
     form = arguments.text("format")
     digests = arguments.flag("digests")
     rows = [

@@ -17,6 +17,7 @@ COMMAND = Command(
     summary="Load an image from a tar archive or STDIN",
     flags=(
         Flag("input", "i", help="Read from tar archive file, instead of STDIN"),
+        Flag("platform", help="Load the images for a platform alone, e.g. linux/amd64"),
         Flag("quiet", "q", kind=BOOL, help="Suppress the load output"),
     ),
     arity=(0, 0),
@@ -34,7 +35,9 @@ def main(arguments: Arguments, context: Context) -> int:
         layers = context.is_terminal and not arguments.flag("quiet")
         try:
             with Progress(context, layers=layers) as listener:
-                context.engine.images.load(stream, listener=listener)
+                context.engine.images.load(
+                    stream, platform=arguments.text("platform"), listener=listener
+                )
         except KeyboardInterrupt:
             raise Interrupted("repeat the load for the images not listed above") from None
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lamina.cli import refused
 from lamina.cli.flags import BOOL, Command, Flag
 from lamina.cli.planning import DRY_RUN, tell_plans
 
@@ -21,7 +22,7 @@ COMMAND = Command(
         Flag("all-platforms", kind=BOOL, help="Download the image of every platform"),
         DRY_RUN,
         Flag("platform", help="Choose the platform of a multi-platform image"),
-        Flag("disable-content-trust", kind=BOOL, default=True, hidden=True),  # scripts give it
+        *refused.TRUST,
         Flag("no-unpack", kind=BOOL, help="Leave layers to be unpacked by the first container"),
         Flag("quiet", "q", kind=BOOL, help="Suppress verbose output"),
     ),
@@ -36,6 +37,7 @@ def main(arguments: Arguments, context: Context) -> int:
     from lamina.errors import Invalid
     from lamina.spec.reference import Reference
 
+    refused.check_trust(arguments)
     name = arguments.positional[0]
     context.enter_namespace()
     quiet, all_tags = arguments.flag("quiet"), arguments.flag("all-tags")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lamina.cli import refused
 from lamina.cli.flags import BOOL, INT, Command, Flag
 from lamina.cli.planning import DRY_RUN, tell_plans
 
@@ -36,7 +37,8 @@ COMMAND = Command(
             help="Pack layers that came from elsewhere so, too; their digests change",
         ),
         DRY_RUN,
-        Flag("disable-content-trust", kind=BOOL, default=True, hidden=True),  # scripts give it
+        *refused.TRUST,
+        Flag("platform", help="Push the image for a platform alone, e.g. linux/amd64"),
         Flag("quiet", "q", kind=BOOL, help="Suppress verbose output"),
     ),
     arity=(1, 1),
@@ -51,7 +53,8 @@ def main(arguments: Arguments, context: Context) -> int:
     from lamina.errors import Invalid
     from lamina.spec.reference import Reference
 
-    name = arguments.positional[0]
+    refused.check_trust(arguments)
+    name, platform = arguments.positional[0], arguments.text("platform")
     compression, force = read_compression(arguments), arguments.flag("force-compression")
     if force and compression is None:
         raise Invalid("--force-compression needs --compression-format")
@@ -65,7 +68,7 @@ def main(arguments: Arguments, context: Context) -> int:
         context.out.flush()
     if arguments.flag("dry-run"):
         plans = context.engine.images.plan_push(
-            name, all_tags=all_tags, compression=compression, force=force
+            name, all_tags=all_tags, platform=platform, compression=compression, force=force
         )
         tell_plans(context, plans, quiet=quiet)
         return 0
@@ -76,7 +79,12 @@ def main(arguments: Arguments, context: Context) -> int:
     try:
         with Progress(context, quiet=quiet) as listener:
             context.engine.images.push(
-                name, all_tags=all_tags, compression=compression, force=force, listener=listener
+                name,
+                all_tags=all_tags,
+                platform=platform,
+                compression=compression,
+                force=force,
+                listener=listener,
             )
     except KeyboardInterrupt:
         raise Interrupted("what arrived whole is kept there and the next push continues") from None

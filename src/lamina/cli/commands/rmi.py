@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamina.cli.flags import BOOL, Command, Flag
+from lamina.cli.flags import BOOL, LIST, Command, Flag
 from lamina.cli.pruning import NOW, tell_kept
 from lamina.errors import LaminaError
 
@@ -26,6 +26,7 @@ COMMAND = Command(
             "no-prune", kind=BOOL, hidden=True
         ),  # an untagged parent is never removed with a child
         NOW,
+        Flag("platform", kind=LIST, help="Remove only an image for a platform, e.g. linux/amd64"),
     ),
     arity=(1, None),
 )
@@ -40,10 +41,11 @@ def main(arguments: Arguments, context: Context) -> int:
     why = occasion(f"rmi {' '.join(arguments.positional)}")
     failed = False
     force = arguments.flag("force")
+    platforms = [word for text in arguments.texts("platform") for word in text.split(",")]
     for name in arguments.positional:
         try:
             removed = context.engine.images.remove(
-                name, force=force, now=arguments.flag("now"), occasion=why
+                name, force=force, now=arguments.flag("now"), platforms=platforms, occasion=why
             )
         except LaminaError as error:
             failed = failed or not (force and isinstance(error, NotFound))

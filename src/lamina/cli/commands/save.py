@@ -26,6 +26,7 @@ COMMAND = Command(
             "have", help="Leave out the layers in this file, an inventory of the receiving machine"
         ),
         Flag("output", "o", help="Write to a file, instead of STDOUT"),
+        Flag("platform", help="Save the images for a platform alone, e.g. linux/amd64"),
         Flag("since", kind=LIST, help="Leave out the layers of this image, which the receiver has"),
     ),
     arity=(1, None),
@@ -36,12 +37,17 @@ def main(arguments: Arguments, context: Context) -> int:
     """Write the archive; every image is looked up before the first byte."""
     from lamina.cli.files import output_file
 
+    images, platform = context.engine.images, arguments.text("platform")
     for name in arguments.positional:
-        context.engine.images.find(name)
+        images.resolve(name, platform=platform) if platform else images.find(name)
     without = _left_out(arguments, context)
     with output_file(context, arguments.text("output"), what="save") as out:
-        context.engine.images.save(
-            arguments.positional, out, form=arguments.text("format"), without=without
+        images.save(
+            arguments.positional,
+            out,
+            form=arguments.text("format"),
+            platform=platform,
+            without=without,
         )
     return 0
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from lamina.cli.flags import BOOL, INT, Command, Flag
+from lamina.cli.flags import BOOL, FILTER, INT, Command, Flag
 from lamina.cli.formats import FORMAT, JSON
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from lamina.cli.context import Context
     from lamina.cli.flags import Arguments
+    from lamina.engine.search import Found
 
 __all__ = ["COMMAND", "main"]
 
@@ -24,6 +27,7 @@ COMMAND = Command(
         "names of its repositories, which is said."
     ),
     flags=(
+        Flag("filter", "f", kind=FILTER, help='Filter output (e.g. "stars=3", "is-official=true")'),
         FORMAT,
         JSON,
         Flag("limit", kind=INT, default=25, help="Max number of search results"),
@@ -44,6 +48,7 @@ def main(arguments: Arguments, context: Context) -> int:
     limit = arguments.number("limit")
     if not 1 <= limit <= _MOST:
         raise Invalid(f"invalid limit {limit}: choose 1 to {_MOST}")
+    passes = _filter(arguments.filters())
     found = search(context.engine, arguments.positional[0], limit=limit)
     if found.by == "catalog":
         context.say(f"{found.registry} has no search: these are its repositories by name")
@@ -65,6 +70,7 @@ def main(arguments: Arguments, context: Context) -> int:
             },
         )
         for each in found.rows
+        if passes(each)
     ]
     headers = {
         "Name": "NAME",
@@ -74,3 +80,26 @@ def main(arguments: Arguments, context: Context) -> int:
     }
     show(context, Listing(headers, tuple(headers), quiet="Name"), rows, arguments)
     return 0
+
+
+def _filter(filters: Mapping[str, tuple[str, ...]]) -> Callable[[Found], bool]:
+    """Tell what lets a repository pass: of a catalogue nobody knows stars. Raises: FilterInvalid."""
+    from lamina.cli.image_filters import FilterInvalid
+    from lamina.cli.kinds import parse_bool, parse_int
+
+    known = ("is-automated", "is-official", "stars")
+    for name in filters:
+        if name not in known:
+            raise FilterInvalid(f"invalid filter '{name}'", hint=f"there are {', '.join(known)}")
+    try:
+        least = max((parse_int(text) for text in filters.get("stars", ())), default=0)
+        official = {parse_bool(text) for text in filters.get("is-official", ())}
+        automated = {parse_bool(text) for text in filters.get("is-automated", ())}
+    except ValueError as error:
+        raise FilterInvalid(f"invalid filter: {error}") from None
+    # No registry tells of automated builds any more.
+    return lambda each: (
+        each.stars >= least
+        and (not official or each.is_official in official)
+        and (not automated or False in automated)
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lamina.cli import refused
 from lamina.cli.flags import LIST, MAP, Command, Flag
 
 TYPE_CHECKING = False
@@ -16,6 +17,7 @@ COMMAND = Command(
     usage="lamina volume create [OPTIONS] [VOLUME]",
     summary="Create a volume",
     flags=(
+        *refused.SWARM,
         Flag("driver", "d", default="local", help="Specify volume driver name"),
         Flag("label", kind=LIST, help="Set metadata for a volume"),
         Flag("opt", "o", kind=MAP, help="Set driver specific options"),
@@ -28,6 +30,7 @@ def main(arguments: Arguments, context: Context) -> int:
     """Make it, and print its name."""
     from lamina.errors import NotFound
 
+    refused.refuse(arguments, refused.SWARM)
     driver = arguments.text("driver")
     if driver != "local":
         raise NotFound(

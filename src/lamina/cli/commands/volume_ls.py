@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lamina.cli import refused
 from lamina.cli.flags import FILTER, Command, Flag
 from lamina.cli.formats import FORMAT, JSON, QUIET, Listing, Row, show
 
@@ -20,6 +21,7 @@ COMMAND = Command(
     usage="lamina volume ls [OPTIONS]",
     summary="List volumes",
     flags=(
+        *refused.CLUSTER,
         Flag("filter", "f", kind=FILTER, help='Provide filter values (e.g. "dangling=true")'),
         FORMAT,
         JSON,
@@ -45,6 +47,7 @@ _FILTERS = ("dangling", "driver", "label", "name")
 
 def main(arguments: Arguments, context: Context) -> int:
     """Print them by name."""
+    refused.refuse(arguments, refused.CLUSTER)
     rows = [_row(volume) for volume in _chosen(context, arguments.filters())]
     show(context, Listing(_HEADERS, ("Driver", "Name"), quiet="Name"), rows, arguments)
     return 0

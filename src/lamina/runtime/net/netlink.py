@@ -32,7 +32,7 @@ _NEWLINK, _DELLINK, _GETLINK, _SETLINK, _NEWADDR, _NEWROUTE, _NEWNEIGHBOUR = (
     24,
     28,
 )
-_REQUEST, _ACK, _EXCL, _CREATE = 0x1, 0x4, 0x200, 0x400
+_REQUEST, _ACK, _REPLACE, _EXCL, _CREATE = 0x1, 0x4, 0x100, 0x200, 0x400
 _IFF_UP = 1
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_MASTER, _IFLA_LINKINFO, _IFLA_NET_NS_FD = (
     1, 3, 4, 10, 18, 28,
@@ -167,10 +167,11 @@ class Netlink:
         to: str = "",
         prefix: int = 0,
         via: str = "",
+        instead: bool = False,
     ) -> None:
         """Route `to`/`prefix`, by default everything, over an interface.
 
-        The gateway `via` need not be in reach.
+        The gateway `via` need not be in reach. With `instead` another route there gives way.
         """
         scope, flags = (0, _ONLINK) if via else (_SCOPE_LINK, 0)
         family, gateway = _raw(via) if via else (socket.AF_INET, b"")
@@ -182,7 +183,8 @@ class Netlink:
         )
         body += _attribute(_RTA_DST, target) if target else b""
         body += _attribute(_RTA_GATEWAY, gateway) if gateway else b""
-        self._make_of(_NEWROUTE, body + _number(_RTA_OIF, index))
+        body += _number(_RTA_OIF, index)
+        self._ask(_NEWROUTE, body, flags=_ACK | _CREATE | (_REPLACE if instead else _EXCL))
 
     def _make(self, body: bytes) -> None:
         self._make_of(_NEWLINK, body)

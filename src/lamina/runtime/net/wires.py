@@ -93,6 +93,7 @@ class Link:
             "IPv6Gateway": facts["gateway6"] if six else "",
             "GlobalIPv6Address": six or "",
             "GlobalIPv6PrefixLen": facts["prefix6"] if six else 0,
+            "GwPriority": order.get("gw_priority", 0),
             "DNSNames": [order["container_name"], *order["aliases"]] if order["resolver"] else None,
         }
 
@@ -163,6 +164,7 @@ class Wires:
                 link.ask(self.container, self.namespace)
                 link.hear()
             self._plug(link)
+        self._lead_out()
         self._show_namespace()
         if mode == "tunnel":
             self._dig()
@@ -208,6 +210,7 @@ class Wires:
         if self._main_address == before:
             self._main_address = self._main_address6 = ""
         self._plug(link)
+        self._lead_out()
         if link.facts["address"] == before:
             return
         self._write_files()
@@ -247,6 +250,7 @@ class Wires:
             joined.hear()
             self.links.append(joined)
             self._plug(joined)
+            self._lead_out()
         except BaseException:
             joined.sock.close()
             raise
@@ -258,6 +262,7 @@ class Wires:
             if link.order["id"] == network:
                 self.links.remove(link)
                 link.sock.close()
+                self._lead_out()
                 return self.document()
         raise Invalid(f"container {self.container} is not connected to the network")
 
@@ -339,16 +344,23 @@ class Wires:
         self._netlink = links
         index = links.index(link.interface)
         links.up(index)
-        places = [(facts["address"], facts["prefix"], facts["gateway"])]
+        links.add_address(index, facts["address"], facts["prefix"])
         if facts.get("address6"):
-            places.append((facts["address6"], facts["prefix6"], facts["gateway6"]))
+            links.add_address(index, facts["address6"], facts["prefix6"])
             self._main_address6 = self._main_address6 or facts["address6"]
-        for address, prefix, gateway in places:
-            links.add_address(index, address, prefix)
-            if not link.order["internal"] and self.order.get("mode") != "tunnel":
-                with suppress(FileExistsError):  # the first network leads out
-                    links.add_route(index, via=gateway)
         self._main_address = self._main_address or facts["address"]
+
+    def _lead_out(self) -> None:
+        """Lay the way out over the network of the highest priority, the first one among equals."""
+        if self.order.get("mode") == "tunnel" or self._netlink is None:
+            return
+        outer = [link for link in self.links if not link.order["internal"]]
+        outer.sort(key=lambda link: -int(link.order.get("gw_priority") or 0))
+        for own, gateway in (("address", "gateway"), ("address6", "gateway6")):
+            link = next((link for link in outer if link.facts.get(own)), None)
+            if link is not None:
+                index = self._netlink.index(link.interface)
+                self._netlink.add_route(index, via=link.facts[gateway], instead=True)
 
     def _show_namespace(self) -> None:
         """Give the namespace a path, in our own mount namespace: runtimes and pasta want one."""
