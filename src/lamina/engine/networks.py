@@ -25,6 +25,7 @@ BUILT_IN = ("bridge", "host", "none")
 
 _BRIDGE_SUBNET = "172.17.0.0/16"
 _BRIDGE = "com.docker.network.bridge."
+_LEAVING_S = 10.0
 _SHORT = 16
 
 
@@ -163,7 +164,7 @@ class Networks:
                 "and cannot be removed"
             )
         with self._locked():
-            if self.members(network):
+            if self._is_used(network):
                 raise NetworkInUse(
                     f"error while removing network: network {network.name} id {network.id} "
                     "has active endpoints",
@@ -186,6 +187,18 @@ class Networks:
                 removed.append(network.name)
         note_prune(self._engine, "network", 0)
         return tuple(removed)
+
+    def _is_used(self, network: Network) -> bool:
+        """Tell whether a container runs on it; one that just ended is given the time to leave."""
+        from time import monotonic, sleep
+
+        deadline = monotonic() + _LEAVING_S
+        while found := self.members(network):
+            ours = self._engine.containers
+            if monotonic() > deadline or any(ours.is_running(row["container"]) for row in found):
+                return True
+            sleep(0.02)
+        return False
 
     def members(self, network: Network) -> tuple[Document, ...]:
         """List who runs on it: `container`, `name`, `address`, `mac`."""
