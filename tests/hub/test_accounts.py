@@ -88,22 +88,12 @@ def test_too_many_wrong_passwords_have_to_wait_and_then_may_try_again(accounts, 
     assert accounts.login("alice", PASSWORD, "here").name == "alice"
 
 
-def test_a_session_lasts_until_it_ends_or_expires(accounts, time):
-    alice = accounts.register("alice", PASSWORD)
-    token = accounts.begin_session(alice)
-    assert accounts.of_session(token).name == "alice"
-    assert accounts.of_session(token + "x") is None
-    accounts.end_session(token)
-    assert accounts.of_session(token) is None
-    token = accounts.begin_session(alice)
-    time.now += 15 * 86400
-    assert accounts.of_session(token) is None
-
-
-def test_a_new_password_signs_everyone_out(accounts):
-    token = accounts.begin_session(accounts.register("alice", PASSWORD))
+def test_a_new_password_is_checked_and_ends_logins_of_docker(accounts):
+    token = accounts.new_refresh_token(accounts.register("alice", PASSWORD), "docker")
+    assert accounts.refresh(token).name == "alice"
     accounts.set_password("alice", "a new long password")
-    assert accounts.of_session(token) is None
+    with pytest.raises(CredentialsRefused):
+        accounts.refresh(token)
     with pytest.raises(AccountUnknown):
         accounts.set_password("nobody", "a new long password")
     with pytest.raises(FormInvalid):

@@ -365,8 +365,8 @@ def test_a_token_and_a_session_of_one_replica_are_good_at_the_other(hub, second,
     token = str(alice.get_token("repository:alice/both:pull").json["token"])
     there = Client(second.address).with_token(token)
     assert there.get(f"/v2/alice/both/blobs/{named}").body == b"private to both"
-    session = hub.services.accounts.begin_session(hub.services.accounts.find("alice"))
-    assert second.services.accounts.of_session(session).name == "alice"
+    session = hub.services.sessions.begin(hub.services.accounts.find("alice"))
+    assert second.services.sessions.find(session)[0].name == "alice"
 
 
 def test_pushes_go_on_after_the_database_restarted(postgres, second, alice):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from lamina.hub.access import ACTIONS, Caller, Reach
 from lamina.hub.database import Connection, Database
-from lamina.hub.errors import CredentialsRefused, FormInvalid, NameTaken
+from lamina.hub.errors import AccountDisabled, CredentialsRefused, FormInvalid, NameTaken
 from lamina.hub.names import (
     ACCESS_TOKEN_PREFIX,
     ROBOT_TOKEN_PREFIX,
@@ -158,6 +158,10 @@ class AccessTokens:
             raise CredentialsRefused(
                 f"the access token {token.name!r} has expired",
                 hint="make a new one in the hub's settings",
+            )
+        if account.is_disabled:
+            raise AccountDisabled(
+                f"the account {account.name} is disabled", hint="ask the hub's admin"
             )
         reach = Reach(token.targets, frozenset(token.actions))
         return Caller(account.name, account.is_admin, token_id=token.id, reach=reach)

@@ -1,10 +1,18 @@
-"""Use cases of accounts: register, log in, sign in, refresh. Every call may block."""
+"""Use cases of accounts: register, log in, refresh, change, end. Every call may block."""
 
+import threading
+from collections import OrderedDict
 from collections.abc import Callable
 
 from lamina.hub.access import Caller
-from lamina.hub.database import Database
-from lamina.hub.errors import CredentialsRefused, FormInvalid, NameTaken
+from lamina.hub.database import Connection, Database
+from lamina.hub.errors import (
+    AccountDisabled,
+    CredentialsRefused,
+    FormInvalid,
+    LastAdmin,
+    NameTaken,
+)
 from lamina.hub.names import check_account, password_trouble
 from lamina.hub.passwords import Passwords, Throttle
 from lamina.hub.settings import HubSettings
@@ -15,6 +23,9 @@ from lamina.hub.tokens import fingerprint, opaque
 __all__ = ["Accounts"]
 
 _CLIENT_LIMIT = 200
+_STANDING_S = 5.0
+"""How long another process may go on believing a short token of an account that was disabled."""
+_STANDINGS = 10_000
 
 
 class Accounts:
@@ -27,6 +38,8 @@ class Accounts:
         self._settings = settings
         self._clock = clock
         self._passwords = Passwords(clock)
+        self._standings: OrderedDict[str, tuple[float, Account | None]] = OrderedDict()
+        self._guard = threading.Lock()
         self._throttle = Throttle(
             database,
             clock,
@@ -54,30 +67,111 @@ class Accounts:
         """Give every account by name."""
         return self._database.read(accounts.rows)
 
+    def search(self, words: str, *, limit: int, offset: int = 0) -> tuple[Account, ...]:
+        """Give accounts with `words` in name, display name or e-mail, by name."""
+        return self._database.read(
+            lambda connection: accounts.search(connection, words, limit=limit, offset=offset)
+        )
+
     def set_password(self, name: str, password: str) -> None:
         """Change a password; every session and token of the old one ends.
 
         Raises: AccountUnknown, FormInvalid.
         """
-        trouble = password_trouble(password, name=name)
-        if trouble:
-            raise FormInvalid({"password": trouble})
-        stored = self._passwords.hash(password)
+        stored = self.hash(name, password)
         self._database.write(
             lambda connection: accounts.set_password(
                 connection, accounts.get(connection, name), stored
             )
         )
 
+    def change_password(
+        self, name: str, old: str, new: str, *, address: str, ends_tokens: bool
+    ) -> Account:
+        """Change a password that is known; sessions end and, if asked, access tokens.
+
+        Raises: CredentialsRefused, TooManyAttempts, FormInvalid.
+        """
+        account = self.login(name, old, address)
+        if old == new:
+            raise FormInvalid({"new": "This is the password you have"})
+        try:
+            stored = self.hash(name, new)
+        except FormInvalid as error:
+            raise FormInvalid({"new": error.fields["password"]}) from error
+        self._database.write(
+            lambda connection: accounts.set_password(
+                connection, account, stored, keeps_tokens=not ends_tokens
+            )
+        )
+        return account
+
+    def hash(self, name: str, password: str) -> str:
+        """Give what is kept of a new password of `name`. Raises: FormInvalid."""
+        trouble = password_trouble(password, name=name)
+        if trouble:
+            raise FormInvalid({"password": trouble})
+        return self._passwords.hash(password)
+
+    def set_disabled(self, name: str, *, is_disabled: bool) -> None:
+        """Keep an account from logging in, or let it again; what it has stays.
+
+        Its short tokens end at once in this process, in others within seconds.
+        Raises: AccountUnknown, LastAdmin.
+        """
+        since = self._clock() if is_disabled else None
+
+        def work(connection: Connection) -> None:
+            account = accounts.get(connection, name)
+            accounts.set_disabled(connection, account, since=since)
+            _keep_an_admin(connection, account)
+
+        self._database.write(work)
+        self.forget_standing(name)
+
+    def set_admin(self, name: str, *, is_admin: bool) -> None:
+        """Make an account an admin of the hub, or no longer. Raises: AccountUnknown, LastAdmin."""
+
+        def work(connection: Connection) -> None:
+            account = accounts.get(connection, name)
+            accounts.set_admin(connection, account, is_admin=is_admin)
+            _keep_an_admin(connection, account)
+
+        self._database.write(work)
+        self.forget_standing(name)
+
+    def known_standing(self, name: str) -> Account | None:
+        """Give the account as it stood some seconds ago, if that is known; costs no look-up."""
+        with self._guard:
+            until, account = self._standings.get(name, (0.0, None))
+        return account if until > self._clock() else None
+
+    def standing(self, name: str) -> Account:
+        """Give the account of a short token's holder. Raises: CredentialsRefused, AccountDisabled."""
+        account = self.find(name)
+        if account is None:
+            raise CredentialsRefused("the account is gone")
+        _check_enabled(account)
+        with self._guard:
+            self._standings[name] = (self._clock() + _STANDING_S, account)
+            while len(self._standings) > _STANDINGS:
+                self._standings.popitem(last=False)
+        return account
+
+    def forget_standing(self, name: str) -> None:
+        """Look again the next time: the account was just changed."""
+        with self._guard:
+            self._standings.pop(name, None)
+
     def recall(self, name: str, password: str) -> Account | None:
         """Give whose login this is when it was checked a moment ago; costs microseconds."""
         account = self.find(name)
-        if account is not None and self._passwords.is_known(account.password, password):
-            return account
-        return None
+        if account is None or account.is_disabled:
+            return None
+        return account if self._passwords.is_known(account.password, password) else None
 
     def login(self, name: str, password: str, address: str) -> Account:
-        """Check a password. Raises: CredentialsRefused, TooManyAttempts."""
+        """Check a password. Raises: CredentialsRefused, AccountDisabled, TooManyAttempts."""
         name = name.strip().lower()
         self._throttle.admit(name, address)
         account = self.find(name)
@@ -87,35 +181,14 @@ class Accounts:
                 "incorrect username or password", hint="check both, or register first"
             )
         self._throttle.succeeded(name, address)
+        _check_enabled(account)
         return account
 
-    def begin_session(self, account: Account) -> str:
-        """Sign a person in; give what their browser is to hold."""
-        token = opaque()
-        now = self._clock()
-        self._database.write(
-            lambda connection: accounts.add_session(
-                connection,
-                fingerprint(token),
-                account,
-                now=now,
-                expires_at=now + self._settings.session_s,
-            )
-        )
-        return token
-
-    def of_session(self, token: str) -> Account | None:
-        """Give who is signed in, if anyone is."""
-        now = self._clock()
-        return self._database.read(
-            lambda connection: accounts.account_of_session(connection, fingerprint(token), now=now)
-        )
-
-    def end_session(self, token: str) -> None:
-        """Sign out."""
-        self._database.write(
-            lambda connection: accounts.remove_session(connection, fingerprint(token))
-        )
+    def count_recovery(self, words: str, address: str) -> None:
+        """Let somebody ask for a link by mail, a few times. Raises: TooManyAttempts."""
+        asked = f"recover {words}"  # no account's name has a blank
+        self._throttle.admit(asked, address)
+        self._throttle.failed(asked, address)
 
     def new_refresh_token(self, account: Account, client: str) -> str:
         """Give an identity token: a login that Docker keeps in place of the password."""
@@ -149,3 +222,14 @@ class Accounts:
     def caller(account: Account) -> Caller:
         """Give an account as the one who asks."""
         return Caller(account.name, account.is_admin)
+
+
+def _check_enabled(account: Account) -> None:
+    if account.is_disabled:
+        raise AccountDisabled(f"the account {account.name} is disabled", hint="ask the hub's admin")
+
+
+def _keep_an_admin(connection: Connection, account: Account) -> None:
+    """Undo what would leave a hub without anyone to run it. Raises: LastAdmin."""
+    if account.is_admin and not accounts.admins(connection):
+        raise LastAdmin(account.name)

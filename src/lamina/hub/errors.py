@@ -14,13 +14,16 @@ from lamina.errors import (
 
 __all__ = [
     "AccessTokenUnknown",
+    "AccountDisabled",
     "AccountUnknown",
     "BlobUnknown",
     "ContentReferenced",
     "CredentialsRefused",
     "DigestDisagrees",
     "FormInvalid",
+    "LastAdmin",
     "LastOwner",
+    "LinkInvalid",
     "LoginRequired",
     "ManifestBlobUnknown",
     "ManifestInvalid",
@@ -36,9 +39,11 @@ __all__ = [
     "PushDenied",
     "RangeDisagrees",
     "ReadOnly",
+    "RepositoriesRemain",
     "RepositoryNameInvalid",
     "RobotUnknown",
     "RoleUnknown",
+    "SessionUnknown",
     "SizeDisagrees",
     "TagImmutable",
     "TagInvalid",
@@ -99,6 +104,44 @@ class FormInvalid(Invalid):
 
 class CredentialsRefused(Unauthorized):
     """The name and the password do not belong together, or a token is not ours or too old."""
+
+
+class AccountDisabled(CredentialsRefused):
+    """An admin keeps this account from logging in."""
+
+
+class SessionUnknown(NotFound):
+    """The account has no such session."""
+
+
+class LinkInvalid(NotFound):
+    """A link that works once was used, is too old, or was never made."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this link does not work: it was used, or its time is over", hint="ask for another"
+        )
+
+
+class LastAdmin(Denied):
+    """A hub keeps at least one admin who may log in."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} is the hub's only admin", hint="make somebody else an admin first"
+        )
+
+
+class RepositoriesRemain(InUse):
+    """The account still has repositories: `names`, the first few of them."""
+
+    def __init__(self, account: str, names: tuple[str, ...]) -> None:
+        few = ", ".join(names[:3]) + (" and more" if len(names) > 3 else "")  # noqa: PLR2004 - enough to know them
+        super().__init__(
+            f"{account} still has repositories: {few}",
+            hint="delete them first, or say that they go along",
+        )
+        self.names = names
 
 
 class LoginRequired(Unauthorized):

@@ -6,29 +6,38 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from lamina.hub.access_tokens import AccessTokens
 from lamina.hub.accounts import Accounts
 from lamina.hub.collect import Collector
 from lamina.hub.database import Database
 from lamina.hub.databases.sqlite import SqliteDatabase
+from lamina.hub.departures import Departures
+from lamina.hub.links import Links
 from lamina.hub.metrics import Metrics
 from lamina.hub.organisations import Organisations
+from lamina.hub.profiles import Profiles
 from lamina.hub.readiness import Readiness
 from lamina.hub.registry import Registry
 from lamina.hub.robots import Robots
 from lamina.hub.roles import Roles
 from lamina.hub.rules import TagRules
+from lamina.hub.sessions import Sessions
 from lamina.hub.settings import HubSettings
 from lamina.hub.storage.disk import DiskStorage
 from lamina.hub.storage.protocol import Storage
-from lamina.hub.tables import accounts
+from lamina.hub.tables import accounts, audit
+from lamina.hub.tables.audit import Entry
 from lamina.hub.threads import Threads
 from lamina.hub.tokens import Tokens, new_key
 from lamina.hub.transfers import Transfers
 from lamina.hub.uploads import Uploads
 
-__all__ = ["Services", "open_accounts", "open_places"]
+if TYPE_CHECKING:
+    from lamina.hub.recovery import Recovery
+
+__all__ = ["People", "Services", "open_places"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,12 @@ class Services:
     storage: Storage
     threads: Threads
     accounts: Accounts
+    sessions: Sessions
+    profiles: Profiles
+    links: Links
+    departures: Departures
+    recovery: "Recovery | None"
+    """Links by mail; None without a mail server."""
     access_tokens: AccessTokens
     organisations: Organisations
     roles: Roles
@@ -70,21 +85,29 @@ class Services:
         threads = Threads()
         transfers = Transfers(storage, threads)
         uploads = Uploads(database, storage, clock=clock, lease_s=settings.grace_s)
+        people, rules = (
+            Accounts(database, settings, clock=clock),
+            TagRules.parse(settings.immutable),
+        )
+        links = Links(database, people, clock=clock)
         return cls(
             settings=settings,
             clock=clock,
             database=database,
             storage=storage,
             threads=threads,
-            accounts=Accounts(database, settings, clock=clock),
+            accounts=people,
+            sessions=Sessions(database, clock=clock, life_s=settings.session_s),
+            profiles=Profiles(database),
+            links=links,
+            departures=Departures(database, people, rules=rules, clock=clock),
+            recovery=_open_recovery(settings, database, people, links),
             access_tokens=AccessTokens(database, clock=clock),
             organisations=Organisations(database, clock=clock),
             roles=Roles(database),
             robots=Robots(database, clock=clock),
             tokens=Tokens(pem, lifetime_s=settings.token_s, clock=clock),
-            registry=Registry(
-                database, storage, clock=clock, rules=TagRules.parse(settings.immutable)
-            ),
+            registry=Registry(database, storage, clock=clock, rules=rules),
             uploads=uploads,
             transfers=transfers,
             collector=Collector(
@@ -107,12 +130,52 @@ class Services:
         self.database.close()
 
 
-def open_accounts(
-    settings: HubSettings, *, clock: Callable[[], float] = time.time
-) -> tuple[Accounts, Database]:
-    """Open the accounts alone, beside a hub that may be running; the caller closes the database."""
-    database = _open_database(settings)
-    return Accounts(database, settings, clock=clock), database
+@dataclass(frozen=True, slots=True)
+class People:
+    """The accounts alone, beside a hub that may be running. `close` once."""
+
+    database: Database
+    accounts: Accounts
+    links: Links
+    departures: Departures
+    clock: Callable[[], float]
+
+    @classmethod
+    def open(cls, settings: HubSettings, *, clock: Callable[[], float] = time.time) -> "People":
+        """Open what `Services` would. Blocks."""
+        database = _open_database(settings)
+        people, rules = (
+            Accounts(database, settings, clock=clock),
+            TagRules.parse(settings.immutable),
+        )
+        return cls(
+            database,
+            people,
+            Links(database, people, clock=clock),
+            Departures(database, people, rules=rules, clock=clock),
+            clock,
+        )
+
+    def note(self, action: str, subject: str) -> None:
+        """Keep in the audit log what was done by hand on this machine."""
+        entry = Entry(self.clock(), "", action, subject, "command line", "", "")
+        self.database.write(lambda connection: audit.add(connection, entry))
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
+
+
+def _open_recovery(
+    settings: HubSettings, database: Database, people: Accounts, links: Links
+) -> "Recovery | None":
+    if not settings.smtp:
+        return None
+    from lamina.hub.mail import Mail, MailServer
+    from lamina.hub.recovery import Recovery
+
+    mail = Mail(MailServer.parse(settings.smtp), sender=settings.mail_from)
+    return Recovery(database, people, links, mail, url=settings.public_url)
 
 
 @contextmanager

@@ -49,7 +49,11 @@ class HubSettings:
     """Rules `REPOSITORY:TAG` of patterns: such tags are made once and stay as they are."""
     read_only: str = ""
     """Why nothing is pushed or deleted for now, in words for people; empty: it is."""
-    open_registration: bool = True
+    registration: str = "open"
+    """Who may register: `open` to everyone, by `invitation`, `closed`."""
+    smtp: str = field(default="", repr=False)
+    """`smtp://…`, as `MailServer` reads it, for links to choose a password; empty: no mail."""
+    mail_from: str = ""
     token_s: int = 300
     session_s: int = 14 * 86400
     refresh_token_s: int = 90 * 86400
@@ -87,7 +91,7 @@ class HubSettings:
     ) -> "HubSettings":
         """Read LAMINA_HUB_ROOT and so on; arguments win over the environment.
 
-        LAMINA_HUB_DATABASE_FILE and _METRICS_TOKEN_FILE name files that hold what is secret,
+        LAMINA_HUB_DATABASE_FILE, _METRICS_TOKEN_FILE and _SMTP_FILE name files that hold what is secret,
         LAMINA_HUB_PROXIES networks with commas between. docs/hub/operating.md has all of them.
         Raises: Invalid (an address that cannot be read).
         """
@@ -105,6 +109,13 @@ class HubSettings:
         storage = storage or env.get("LAMINA_HUB_STORAGE", "")
         if storage:
             S3Address.parse(storage)
+        smtp, mail_from = _secret(env, "LAMINA_HUB_SMTP"), env.get("LAMINA_HUB_MAIL_FROM", "")
+        if smtp:
+            from lamina.hub.mail import Mail, MailServer
+
+            Mail(MailServer.parse(smtp), sender=mail_from)
+            if not url:  # the Host header is whatever somebody sent: a link in a mail is ours alone
+                raise Invalid("links in mails need the hub's address", hint="set LAMINA_HUB_URL")
         return cls(
             root=os.path.abspath(folder),
             database=database,
@@ -120,6 +131,9 @@ class HubSettings:
             log=_log(log or env.get("LAMINA_HUB_LOG", "")),
             immutable=_rules(env.get("LAMINA_HUB_IMMUTABLE", "")),
             read_only=read_only or env.get("LAMINA_HUB_READ_ONLY", ""),
+            registration=_registration(env.get("LAMINA_HUB_REGISTRATION", "open")),
+            smtp=smtp,
+            mail_from=mail_from,
             drain_s=_seconds(env, "LAMINA_HUB_DRAIN_S"),
         )
 
@@ -162,6 +176,15 @@ def _secret(env: Mapping[str, str], name: str) -> str:
             return file.read().strip()
     except OSError as error:
         raise Invalid(f"{name}_FILE: {path}: {error.strerror}") from error
+
+
+def _registration(text: str) -> str:
+    if text not in ("open", "invitation", "closed"):
+        raise Invalid(
+            f"LAMINA_HUB_REGISTRATION: {text!r} is not known",
+            hint="write open, invitation or closed",
+        )
+    return text
 
 
 def _log(text: str) -> str:

@@ -126,11 +126,23 @@ async def _bearer(request: web.Request, token: str) -> Caller:
         return await login(request, "", token)
     caller, until = services.tokens.verify_until(token)
     if not caller.token_id:
+        standing = await _still_standing(services, caller)
         request[UNTIL] = until
-        return caller
+        return standing
     tokens = services.robots if is_robot_id(caller.token_id) else services.access_tokens
     holder = await services.threads.call(tokens.caller, caller.token_id)
     return replace(holder, grants=caller.grants)
+
+
+async def _still_standing(services: "Services", caller: Caller) -> Caller:
+    """Give a token's holder as their account is now. Raises: CredentialsRefused, AccountDisabled."""
+    if not caller.name or caller.robot_of:
+        return caller
+    accounts = services.accounts
+    account = accounts.known_standing(caller.name)
+    if account is None:
+        account = await services.threads.call(accounts.standing, caller.name)
+    return replace(caller, is_admin=False) if caller.is_admin > account.is_admin else caller
 
 
 async def basic_login(request: web.Request) -> Caller:

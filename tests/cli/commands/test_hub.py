@@ -79,8 +79,8 @@ def test_user_says_what_it_does_not_know(hub, tmp_path):
         "no account is named 'x1'"
         in run(tmp_path, "user", "--password-stdin", "passwd", "x1", stdin=PASSWORD)[2]
     )
-    assert "user passwd NAME" in run(tmp_path, "user", "passwd")[2]
-    assert "is not known" in run(tmp_path, "user", "rm", "alice")[2]
+    assert "hub user --help" in run(tmp_path, "user", "passwd")[2]
+    assert "is not known" in run(tmp_path, "user", "rename", "alice")[2]
     assert "no hub was ever served" in run(tmp_path, "user", "--root", str(tmp_path / "x"), "ls")[2]
 
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from lamina.cli.commands import hub_gc, hub_token
+from lamina.cli.commands import hub_gc, hub_token, hub_user
 from lamina.cli.flags import BOOL, Command, Flag
-from lamina.cli.hub_places import DATABASE, ROOT, STORAGE, check_served, hub_settings, needs_extra
+from lamina.cli.hub_places import DATABASE, ROOT, STORAGE, hub_settings, needs_extra
 from lamina.errors import Invalid, Unavailable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lamina.cli.context import Context
     from lamina.cli.flags import Arguments
-    from lamina.hub.accounts import Accounts
-    from lamina.hub.settings import HubSettings
 
-__all__ = ["COMMANDS", "doctor", "register", "serve", "user"]
+__all__ = ["COMMANDS", "doctor", "register", "serve"]
 
 _CERTIFICATE = (
     Flag("certificate", value="FILE", help="Speak TLS with this certificate (PEM)"),
@@ -58,13 +54,6 @@ REGISTER = Command(
         _STDIN,
     ),
     arity=(1, 1),
-)
-USER = Command(
-    name="hub user",
-    usage="lamina hub user [OPTIONS] ls | passwd NAME",
-    summary="List the accounts of this machine's hub, or set a password",
-    flags=(ROOT, DATABASE, _STDIN),
-    arity=(1, 2),
 )
 
 
@@ -122,7 +111,7 @@ def doctor(arguments: Arguments, context: Context) -> int:
 def register(arguments: Arguments, context: Context) -> int:
     """Make an account over HTTP; the hub says what is wrong with a name or a password."""
     name = arguments.positional[0]
-    password = _password(arguments, context)
+    password = hub_user.read_password(arguments, context)
     url = arguments.text("hub").rstrip("/")
     if "://" not in url:
         url = f"http://{url}"
@@ -133,71 +122,6 @@ def register(arguments: Arguments, context: Context) -> int:
     context.print(f"Registered {name} at {url}")
     context.print(f"Log in with: lamina login -u {name} {url.partition('://')[2]}")
     return 0
-
-
-def user(arguments: Arguments, context: Context) -> int:
-    """Look after the accounts under a hub's folder, whether or not the hub is running."""
-    verb, *names = arguments.positional
-    settings = hub_settings(
-        context, root=arguments.text("root"), database=arguments.text("database")
-    )
-    if verb == "ls" and not names:
-        return _with_accounts(settings, lambda accounts: _list(accounts, context))
-    if verb == "passwd" and names:
-        password = _password(arguments, context)
-        _with_accounts(settings, lambda accounts: _set_password(accounts, names[0], password))
-        context.print(f"Password of {names[0]} changed; every session and token of it has ended")
-        return 0
-    raise Invalid(
-        f"'lamina hub user {' '.join(arguments.positional)}' is not known",
-        hint="use 'lamina hub user ls' or 'lamina hub user passwd NAME'",
-    )
-
-
-def _list(accounts: Accounts, context: Context) -> int:
-    from lamina.cli.table import render
-    from lamina.cli.units import ago
-
-    now = context.now()
-    rows = [
-        (row.name, "admin" if row.is_admin else "", ago(row.created_at, now))
-        for row in accounts.all()
-    ]
-    context.out.write(render([("NAME", "ROLE", "REGISTERED"), *rows]))
-    return 0
-
-
-def _set_password(accounts: Accounts, name: str, password: str) -> int:
-    accounts.set_password(name, password)
-    return 0
-
-
-def _with_accounts(settings: HubSettings, work: Callable[[Accounts], int]) -> int:
-    check_served(settings)
-    try:
-        from lamina.hub.services import open_accounts
-
-        accounts, database = open_accounts(settings)
-    except ModuleNotFoundError as error:
-        raise needs_extra(error) from error
-    try:
-        return work(accounts)
-    finally:
-        database.close()
-
-
-def _password(arguments: Arguments, context: Context) -> str:
-    """Read a password from stdin, or ask twice without echo. Raises: Invalid."""
-    if arguments.flag("password-stdin"):
-        return context.stdin.read().rstrip("\r\n")
-    if not context.stdin.isatty():
-        raise Invalid("nobody to ask for a password", hint="use --password-stdin")
-    from getpass import getpass
-
-    password = getpass("Password: ")
-    if getpass("Again: ") != password:
-        raise Invalid("the two passwords differ")
-    return password
 
 
 def _post(url: str, document: dict[str, str]) -> tuple[dict[str, object], int]:
@@ -230,7 +154,7 @@ COMMANDS = {
     "serve": (SERVE, serve),
     "doctor": (DOCTOR, doctor),
     "register": (REGISTER, register),
-    "user": (USER, user),
+    "user": (hub_user.COMMAND, hub_user.main),
     "gc": (hub_gc.COMMAND, hub_gc.main),
     "token": (hub_token.COMMAND, hub_token.main),
 }

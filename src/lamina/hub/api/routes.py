@@ -58,6 +58,6 @@ async def _wanted(request: web.Request) -> tuple[str, str]:
     name, password = document.get("name"), document.get("password")
     if not isinstance(name, str) or not isinstance(password, str):
         raise Invalid("`name` and `password` must be strings")
-    if not request.app[SERVICES].settings.open_registration:
+    if request.app[SERVICES].settings.registration != "open":
         raise Denied("registration is closed here", hint="ask the hub's admin for an account")
     return name, password

@@ -27,7 +27,7 @@ async def register_page(request: web.Request, visit: Visit) -> web.Response:
     values = {
         "name": "",
         "fields": {},
-        "is_open": request.app[SERVICES].settings.open_registration,
+        "is_open": request.app[SERVICES].settings.registration == "open",
         "next": safe_next(request.query.get("next", "/")),
     }
     return render(request, visit, "register.html", values)
@@ -37,7 +37,7 @@ async def register(request: web.Request, visit: Visit) -> web.Response:
     """Make an account and sign it in; what is wrong is said beside the field."""
     services = request.app[SERVICES]
     form = await read_form(request, visit)
-    if not services.settings.open_registration:
+    if services.settings.registration != "open":
         raise Denied("registration is closed here", hint="ask the hub's admin for an account")
     name, password = form.get("name", "").strip(), form.get("password", "")
     try:

@@ -6,10 +6,11 @@ from aiohttp import web
 
 from lamina.hub.access import Caller
 from lamina.hub.database import Connection
-from lamina.hub.site.render import render
+from lamina.hub.site.render import markdown, render
 from lamina.hub.site.sessions import Visit
-from lamina.hub.tables import accounts, repositories
+from lamina.hub.tables import accounts, profiles, repositories
 from lamina.hub.tables.accounts import Account
+from lamina.hub.tables.profiles import Profile
 from lamina.hub.tables.repositories import Listed
 from lamina.hub.web import SERVICES
 
@@ -23,6 +24,7 @@ _QUERY_LIMIT = 100
 class _Person:
     name: str
     account: Account | None
+    profile: Profile
     rows: tuple[Listed, ...]
 
 
@@ -72,6 +74,8 @@ async def person(request: web.Request, visit: Visit, name: str) -> web.Response 
     values = {
         "name": name,
         "account": found.account,
+        "profile": found.profile,
+        "about": markdown(found.profile.about),
         "rows": found.rows,
         "is_self": caller.name == name,
     }
@@ -80,4 +84,5 @@ async def person(request: web.Request, visit: Visit, name: str) -> web.Response 
 
 def _find_person(connection: Connection, caller: Caller, name: str) -> _Person:
     rows = repositories.of_namespace(connection, name, reader=caller.as_reader)
-    return _Person(name, accounts.find(connection, name), rows)
+    account = accounts.find(connection, name)
+    return _Person(name, account, profiles.of(connection, account) if account else Profile(), rows)

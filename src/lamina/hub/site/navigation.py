@@ -19,7 +19,11 @@ class Item:
 AREAS: dict[str, tuple[Item, ...]] = {
     # one's own account
     "account": (
+        Item("Profile", "/settings/profile"),
+        Item("Password", "/settings/password"),
+        Item("Sessions", "/settings/sessions"),
         Item("Access tokens", "/settings/tokens"),
+        Item("Delete account", "/settings/delete"),
     ),
     # one repository; for those who may change it
     "repository": (

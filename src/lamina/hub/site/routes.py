@@ -14,7 +14,7 @@ from lamina.errors import Denied, Invalid, LaminaError, NotFound, Unauthorized
 from lamina.hub.errors import ReadOnly
 from lamina.hub.logs import ACCOUNT
 from lamina.hub.names import is_repository
-from lamina.hub.site import accounts, audit, lists, repository, tokens
+from lamina.hub.site import accounts, audit, lists, password, profile, repository, signins, tokens
 from lamina.hub.site.render import SECURITY, go_to, render
 from lamina.hub.site.sessions import Visit, visit_of, with_cookies
 from lamina.hub.web import SERVICES, is_secure
@@ -50,7 +50,8 @@ def add_site(app: web.Application) -> None:
     router.add_get("/signin", _page(accounts.sign_in_page))
     router.add_post("/signin", _page(accounts.sign_in))
     router.add_post("/signout", _page(accounts.sign_out))
-    router.add_get("/settings", _page(tokens.tokens_page))
+    _add_password(router)
+    _add_settings(router)
     router.add_get("/settings/tokens", _page(tokens.tokens_page))
     router.add_post("/settings/tokens", _page(tokens.create_token))
     router.add_post("/settings/tokens/revoke", _page(tokens.revoke_token))
@@ -59,6 +60,26 @@ def add_site(app: web.Application) -> None:
     router.add_get("/static/{name}", _static)
     router.add_get("/favicon.ico", _static)
     router.add_route("*", "/{path:.*}", _page(_below))
+
+
+def _add_password(router: web.UrlDispatcher) -> None:
+    router.add_get("/signin/forgot", _page(password.forgot_page))
+    router.add_post("/signin/forgot", _page(password.forgot))
+    router.add_get("/signin/reset", _page(password.reset_page))
+    router.add_post("/signin/reset", _page(password.reset))
+
+
+def _add_settings(router: web.UrlDispatcher) -> None:
+    router.add_get("/settings", _page(profile.profile_page))
+    router.add_get("/settings/profile", _page(profile.profile_page))
+    router.add_post("/settings/profile", _page(profile.change_profile))
+    router.add_get("/settings/password", _page(password.password_page))
+    router.add_post("/settings/password", _page(password.change_password))
+    router.add_get("/settings/sessions", _page(signins.sessions_page))
+    router.add_post("/settings/sessions/end", _page(signins.end_session))
+    router.add_post("/settings/sessions/end-others", _page(signins.end_others))
+    router.add_get("/settings/delete", _page(profile.departure_page))
+    router.add_post("/settings/delete", _page(profile.delete_account))
 
 
 async def _below(request: web.Request, visit: Visit) -> web.Response:

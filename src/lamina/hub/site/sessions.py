@@ -16,8 +16,10 @@ from multidict import MultiDictProxy
 
 from lamina.errors import Denied
 from lamina.hub.access import ANONYMOUS, Caller
+from lamina.hub.sessions import Sessions
 from lamina.hub.tables.accounts import Account
-from lamina.hub.web import SERVICES, host_of, is_secure
+from lamina.hub.tables.sessions import Session
+from lamina.hub.web import SERVICES, client_address, host_of, is_secure
 
 __all__ = ["FormForged", "Visit", "begin", "end", "read_form", "visit_of", "with_cookies"]
 
@@ -31,13 +33,18 @@ class FormForged(Denied):
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One request to the site: who is signed in (maybe nobody), and its forms' token."""
+    """One request to the site: who is signed in (maybe nobody), and its forms' token.
+
+    `session` is what the browser holds, `session_id` what lists call it, `since` when it began.
+    """
 
     account: Account | None
     session: str
     form_cookie: str
     is_new: bool
     form_token: str
+    session_id: str = ""
+    since: float = 0.0
 
     @property
     def caller(self) -> Caller:
@@ -55,15 +62,22 @@ async def visit_of(request: web.Request) -> Visit:
     is_new = not form_cookie
     if is_new:
         form_cookie = secrets.token_urlsafe(24)
-    account = None
+    account, session_id, since = None, "", 0.0
     if session:
-        account = await services.threads.call(services.accounts.of_session, session)
-    if account is None:
-        session = ""
+        address = client_address(request)
+        found = await services.threads.call(_find, services.sessions, session, address)
+        if found is None:
+            session = ""
+        else:
+            account, session_id, since = found[0], found[1].id, found[1].created_at
     token = hmac.new(
         services.form_key, f"{form_cookie}\0{session}".encode(), hashlib.sha256
     ).hexdigest()
-    return Visit(account, session, form_cookie, is_new, token)
+    return Visit(account, session, form_cookie, is_new, token, session_id, since)
+
+
+def _find(sessions: Sessions, token: str, address: str) -> tuple[Account, Session] | None:
+    return sessions.find(token, address=address)
 
 
 def with_cookies(request: web.Request, visit: Visit, response: web.StreamResponse) -> None:
@@ -94,7 +108,12 @@ async def read_form(request: web.Request, visit: Visit) -> MultiDictProxy[str]:
 async def begin(request: web.Request, account: Account, response: web.Response) -> web.Response:
     """Sign `account` in on this browser."""
     services = request.app[SERVICES]
-    token = await services.threads.call(services.accounts.begin_session, account)
+    address, agent = client_address(request), request.headers.get("User-Agent", "")
+
+    def work() -> str:
+        return services.sessions.begin(account, address=address, agent=agent)
+
+    token = await services.threads.call(work)
     _set(request, response, _SESSION, token, services.settings.session_s)
     return response
 
@@ -103,7 +122,7 @@ async def end(request: web.Request, visit: Visit, response: web.Response) -> web
     """Sign out here."""
     services = request.app[SERVICES]
     if visit.session:
-        await services.threads.call(services.accounts.end_session, visit.session)
+        await services.threads.call(services.sessions.end, visit.session)
     response.del_cookie(_SESSION, path="/")
     return response
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from lamina.hub.database import Connection, Row
 from lamina.hub.errors import AccessTokenUnknown, NameTaken
+from lamina.hub.tables import accounts
 from lamina.hub.tables.accounts import Account
 
 __all__ = ["AccessToken", "add", "count", "find", "of_account", "of_id", "remove", "touch"]
@@ -35,7 +36,7 @@ _COLUMNS = (
     " access_tokens.created_at, expires_at, used_at, used_from"
 )
 _WITH_ACCOUNT = (
-    f"SELECT {_COLUMNS}, accounts.id, accounts.name, password, is_admin, accounts.created_at"  # noqa: S608 - constants
+    f"SELECT {_COLUMNS}, {accounts.COLUMNS}"  # noqa: S608 - constants
     " FROM access_tokens JOIN accounts ON accounts.id = account_id"
 )
 _WIDTH = 8
@@ -48,8 +49,7 @@ def _token(row: Row) -> AccessToken:
 
 
 def _both(row: Row) -> tuple[AccessToken, Account]:
-    rest = row[_WIDTH:]
-    return _token(row), Account(rest[0], rest[1], rest[2], bool(rest[3]), rest[4])
+    return _token(row), accounts.of_row(row[_WIDTH:])
 
 
 def add(connection: Connection, token: bytes, account: Account, made: AccessToken) -> None:

@@ -1,4 +1,4 @@
-"""Rows of accounts, their sessions and their refresh tokens."""
+"""Rows of accounts and their refresh tokens."""
 
 from dataclasses import dataclass
 
@@ -6,47 +6,61 @@ from lamina.hub.database import Connection, Row
 from lamina.hub.errors import AccountUnknown, NameTaken
 
 __all__ = [
+    "COLUMNS",
+    "WIDTH",
     "Account",
     "account_of_refresh_token",
-    "account_of_session",
     "add",
     "add_refresh_token",
-    "add_session",
+    "admins",
     "expire",
     "find",
     "get",
-    "remove_session",
+    "of_row",
+    "remove",
+    "remove_refresh_tokens",
     "rows",
+    "search",
     "secret",
+    "set_admin",
+    "set_disabled",
     "set_password",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Someone who may push: `password` is an argon2id string, `created_at` epoch seconds."""
+    """Someone who may push: `password` is an argon2id string, empty where none was ever chosen.
+
+    `created_at` is epoch seconds. Who is disabled keeps all that is theirs and cannot log in.
+    """
 
     id: int
     name: str
     password: str
     is_admin: bool
     created_at: float
+    is_disabled: bool = False
 
 
-_COLUMNS = "accounts.id, accounts.name, password, is_admin, accounts.created_at"
+COLUMNS = (
+    "accounts.id, accounts.name, password, is_admin, accounts.created_at, disabled_at IS NOT NULL"
+)
+WIDTH = 6
 
 
-def _account(row: Row) -> Account:
-    return Account(row[0], row[1], row[2], bool(row[3]), row[4])
+def of_row(row: Row) -> Account:
+    """Give what stands in the first `WIDTH` columns of a row of `COLUMNS`."""
+    return Account(row[0], row[1], row[2], bool(row[3]), row[4], bool(row[5]))
 
 
 def find(connection: Connection, name: str) -> Account | None:
     """Give the account of that name, if any."""
     row = connection.execute(
-        f"SELECT {_COLUMNS} FROM accounts WHERE name = ?",  # noqa: S608 - a constant
+        f"SELECT {COLUMNS} FROM accounts WHERE name = ?",  # noqa: S608 - a constant
         (name,),
     ).fetchone()
-    return _account(row) if row else None
+    return of_row(row) if row else None
 
 
 def get(connection: Connection, name: str) -> Account:
@@ -59,8 +73,22 @@ def get(connection: Connection, name: str) -> Account:
 
 def rows(connection: Connection) -> tuple[Account, ...]:
     """Give every account by name."""
-    found = connection.execute(f"SELECT {_COLUMNS} FROM accounts ORDER BY name")  # noqa: S608 - a constant
-    return tuple(_account(row) for row in found)
+    found = connection.execute(f"SELECT {COLUMNS} FROM accounts ORDER BY name")  # noqa: S608 - a constant
+    return tuple(of_row(row) for row in found)
+
+
+def search(
+    connection: Connection, words: str, *, limit: int, offset: int = 0
+) -> tuple[Account, ...]:
+    """Give accounts with `words` in their name, their own words or their e-mail, by name."""
+    escaped = words.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    found = connection.execute(
+        f"SELECT {COLUMNS} FROM accounts WHERE name LIKE ? ESCAPE '!'"  # noqa: S608 - a constant
+        " OR lower(display_name) LIKE ? ESCAPE '!' OR lower(email) LIKE ? ESCAPE '!'"
+        " ORDER BY name LIMIT ? OFFSET ?",
+        (*(f"%{escaped}%",) * 3, limit, offset),
+    )
+    return tuple(of_row(row) for row in found)
 
 
 def add(connection: Connection, *, name: str, password: str, now: float) -> Account:
@@ -68,47 +96,60 @@ def add(connection: Connection, *, name: str, password: str, now: float) -> Acco
     if connection.execute("SELECT 1 FROM organisations WHERE name = ?", (name,)).fetchone():
         raise NameTaken(f"the name {name!r} is taken", hint="choose another name")
     is_first = connection.execute("SELECT NOT EXISTS (SELECT 1 FROM accounts)").fetchone()[0]
-    added = connection.execute(
+    former = connection.execute("SELECT 1 FROM former_names WHERE name = ?", (name,)).fetchone()
+    added = former is None and connection.execute(
         "INSERT INTO accounts (name, password, is_admin, created_at) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (name) DO NOTHING",
         (name, password, is_first, now),
     )
-    if not added.rowcount:
+    if not added or not added.rowcount:
         raise NameTaken(f"the name {name!r} is taken", hint="choose another name")
     return get(connection, name)
 
 
-def set_password(connection: Connection, account: Account, password: str) -> None:
-    """Change a password and end every session and token that the old one opened."""
+def remove(connection: Connection, account: Account, *, now: float) -> None:
+    """Delete an account with its sessions and tokens; its name stays reserved."""
+    connection.execute(
+        "INSERT INTO former_names (name, since) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
+        (account.name, now),
+    )
+    connection.execute("DELETE FROM accounts WHERE id = ?", (account.id,))
+
+
+def admins(connection: Connection) -> int:
+    """Give how many accounts are admins and may log in."""
+    row = connection.execute(
+        "SELECT count(*) FROM accounts WHERE is_admin = 1 AND disabled_at IS NULL"
+    ).fetchone()
+    return int(row[0])
+
+
+def set_admin(connection: Connection, account: Account, *, is_admin: bool) -> None:
+    """Make an account an admin of the hub, or no longer."""
+    connection.execute("UPDATE accounts SET is_admin = ? WHERE id = ?", (int(is_admin), account.id))
+
+
+def set_disabled(connection: Connection, account: Account, *, since: float | None) -> None:
+    """Keep an account from logging in; its sessions and Docker's logins end. None: let it again."""
+    connection.execute("UPDATE accounts SET disabled_at = ? WHERE id = ?", (since, account.id))
+    if since is not None:
+        connection.execute("DELETE FROM sessions WHERE account_id = ?", (account.id,))
+        remove_refresh_tokens(connection, account)
+
+
+def set_password(
+    connection: Connection, account: Account, password: str, *, keeps_tokens: bool = False
+) -> None:
+    """Change a password and end every session and login that the old one opened.
+
+    Access tokens end as well unless `keeps_tokens`, and so do links to choose a password.
+    """
     connection.execute("UPDATE accounts SET password = ? WHERE id = ?", (password, account.id))
     connection.execute("DELETE FROM sessions WHERE account_id = ?", (account.id,))
-    connection.execute("DELETE FROM refresh_tokens WHERE account_id = ?", (account.id,))
-    connection.execute("DELETE FROM access_tokens WHERE account_id = ?", (account.id,))
-
-
-def add_session(
-    connection: Connection, token: bytes, account: Account, *, now: float, expires_at: float
-) -> None:
-    """Keep a sign-in; `token` is the SHA-256 of what the browser holds."""
-    connection.execute(
-        "INSERT INTO sessions (token, account_id, created_at, expires_at) VALUES (?, ?, ?, ?)",
-        (token, account.id, now, expires_at),
-    )
-
-
-def account_of_session(connection: Connection, token: bytes, *, now: float) -> Account | None:
-    """Give who is signed in, if anyone is."""
-    row = connection.execute(
-        f"SELECT {_COLUMNS} FROM sessions JOIN accounts ON accounts.id = account_id"  # noqa: S608 - a constant
-        " WHERE token = ? AND expires_at > ?",
-        (token, now),
-    ).fetchone()
-    return _account(row) if row else None
-
-
-def remove_session(connection: Connection, token: bytes) -> None:
-    """Sign out."""
-    connection.execute("DELETE FROM sessions WHERE token = ?", (token,))
+    remove_refresh_tokens(connection, account)
+    connection.execute("DELETE FROM one_time_links WHERE account_id = ?", (account.id,))
+    if not keeps_tokens:
+        connection.execute("DELETE FROM access_tokens WHERE account_id = ?", (account.id,))
 
 
 def add_refresh_token(
@@ -131,17 +172,22 @@ def add_refresh_token(
 def account_of_refresh_token(connection: Connection, token: bytes, *, now: float) -> Account | None:
     """Give whose refresh token this is, if it still counts."""
     row = connection.execute(
-        f"SELECT {_COLUMNS} FROM refresh_tokens JOIN accounts ON accounts.id = account_id"  # noqa: S608 - a constant
-        " WHERE token = ? AND expires_at > ?",
+        f"SELECT {COLUMNS} FROM refresh_tokens JOIN accounts ON accounts.id = account_id"  # noqa: S608 - a constant
+        " WHERE token = ? AND expires_at > ? AND disabled_at IS NULL",
         (token, now),
     ).fetchone()
-    return _account(row) if row else None
+    return of_row(row) if row else None
+
+
+def remove_refresh_tokens(connection: Connection, account: Account) -> None:
+    """End every login that Docker's clients keep of an account."""
+    connection.execute("DELETE FROM refresh_tokens WHERE account_id = ?", (account.id,))
 
 
 def expire(connection: Connection, *, now: float) -> None:
-    """Drop sessions and refresh tokens that are over."""
-    connection.execute("DELETE FROM sessions WHERE expires_at <= ?", (now,))
-    connection.execute("DELETE FROM refresh_tokens WHERE expires_at <= ?", (now,))
+    """Drop sessions, refresh tokens and links that are over."""
+    for table in ("sessions", "refresh_tokens", "one_time_links"):
+        connection.execute(f"DELETE FROM {table} WHERE expires_at <= ?", (now,))  # noqa: S608 - constants
 
 
 def secret(connection: Connection, name: str, fresh: bytes) -> bytes:

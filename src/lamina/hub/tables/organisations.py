@@ -96,7 +96,10 @@ def get(connection: Connection, name: str) -> Organisation:
 
 def add(connection: Connection, name: str, *, owner: Account, now: float) -> Organisation:
     """Make an organisation whose first owner is `owner`. Raises: NameTaken."""
-    account = connection.execute("SELECT 1 FROM accounts WHERE name = ?", (name,)).fetchone()
+    account = connection.execute(
+        "SELECT 1 FROM accounts WHERE name = ? UNION SELECT 1 FROM former_names WHERE name = ?",
+        (name, name),
+    ).fetchone()
     added = connection.execute(
         "INSERT INTO organisations (name, created_at) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
         (name, now),
