@@ -2,7 +2,11 @@
 
 from aiohttp import web
 
+from lamina.hub.api.answers import answered
 from lamina.hub.api.operating import metrics, metrics_by_token, ready
+from lamina.hub.api.organisations import add_organisations
+from lamina.hub.api.robots import add_robots
+from lamina.hub.api.roles import add_roles
 from lamina.hub.api.routes import health, register
 from lamina.hub.api.search import search
 from lamina.hub.api.tokens import create_token, list_tokens, revoke_token
@@ -32,9 +36,12 @@ def create_app(services: Services) -> web.Application:
     app.router.add_get("/readyz", ready)
     app.router.add_get("/metrics", metrics_by_token)
     app.router.add_post("/api/v1/register", register)
-    app.router.add_get("/api/v1/tokens", list_tokens)
-    app.router.add_post("/api/v1/tokens", create_token)
-    app.router.add_delete("/api/v1/tokens/{id}", revoke_token)
+    app.router.add_get("/api/v1/tokens", answered(list_tokens))
+    app.router.add_post("/api/v1/tokens", answered(create_token))
+    app.router.add_delete("/api/v1/tokens/{id}", answered(revoke_token))
+    add_organisations(app)
+    add_roles(app)
+    add_robots(app)
     app.router.add_get("/v1/search", search)
     add_site(app)
     app.cleanup_ctx.append(run_chores)

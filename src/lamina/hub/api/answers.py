@@ -1,0 +1,158 @@
+"""JSON below `/api/v1/`: who asks, what they sent, and errors as documents.
+
+Who asks logs in with their password (Basic) or with the refresh token that Docker's clients keep
+in its place (Bearer). Access tokens are for images and get 403; cookies count for nothing, so no
+form token is needed.
+"""
+
+import functools
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+from aiohttp import web
+
+from lamina.errors import (
+    AlreadyExists,
+    Denied,
+    InUse,
+    Invalid,
+    LaminaError,
+    NotFound,
+    Unauthorized,
+)
+from lamina.hub.access import Caller
+from lamina.hub.access_tokens import is_access_token
+from lamina.hub.errors import FormInvalid, LoginRequired, ReadOnly, TooManyAttempts
+from lamina.hub.web import SERVICES, basic_login
+from lamina.spec.wire import Document, decode, encode
+
+__all__ = [
+    "answered",
+    "days_of",
+    "flag_of",
+    "full_login",
+    "json_answer",
+    "read_json",
+    "text_of",
+    "texts",
+]
+
+_LIMIT = 64 * 1024
+_STATUS: tuple[tuple[type[LaminaError], HTTPStatus], ...] = (
+    (TooManyAttempts, HTTPStatus.TOO_MANY_REQUESTS),
+    (ReadOnly, HTTPStatus.METHOD_NOT_ALLOWED),
+    (Unauthorized, HTTPStatus.UNAUTHORIZED),
+    (Denied, HTTPStatus.FORBIDDEN),
+    (NotFound, HTTPStatus.NOT_FOUND),
+    (AlreadyExists, HTTPStatus.CONFLICT),
+    (InUse, HTTPStatus.CONFLICT),
+    (Invalid, HTTPStatus.BAD_REQUEST),
+)
+_Route = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def answered(route: _Route) -> _Route:
+    """Have what is wrong with a request to `route` answered as a document."""
+
+    @functools.wraps(route)
+    async def answer(request: web.Request) -> web.StreamResponse:
+        try:
+            return await route(request)
+        except LaminaError as error:
+            return _failed(error)
+
+    return answer
+
+
+async def full_login(request: web.Request) -> Caller:
+    """Give who asks with a full login.
+
+    Raises: LoginRequired, CredentialsRefused, TooManyAttempts, Denied (an access token).
+    """
+    services = request.app[SERVICES]
+    kind, _, value = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() == "bearer" and not is_access_token(value.strip()):
+        account = await services.threads.call(services.accounts.refresh, value.strip())
+        return services.accounts.caller(account)
+    if kind.lower() == "basic":
+        caller = await basic_login(request)
+        if not caller.token_id:
+            return caller
+    elif kind.lower() != "bearer":
+        raise LoginRequired("this needs an account")
+    raise Denied("an access token is for images alone", hint="log in with the account's password")
+
+
+async def read_json(request: web.Request) -> Document:
+    """Give the object a request sent. Raises: Invalid."""
+    if request.content_type != "application/json":
+        raise Invalid("send JSON", hint="Content-Type: application/json")
+    return decode(await request.content.read(_LIMIT), what="request")
+
+
+def days_of(document: Document) -> int | None:
+    """Give `expires_in_days`, None for without end. Raises: Invalid."""
+    days = document.get("expires_in_days")
+    if days is not None and (not isinstance(days, int) or isinstance(days, bool)):
+        raise Invalid("`expires_in_days` must be a whole number, or null for a token without end")
+    return days
+
+
+def text_of(document: Document, field: str, default: str | None = None) -> str:
+    """Give a string, `default` where there is none. Raises: Invalid."""
+    value = document.get(field, default)
+    if not isinstance(value, str) or not _is_text(value):
+        raise Invalid(f"`{field}` must be a string")
+    return value
+
+
+def flag_of(document: Document, field: str, *, default: bool) -> bool:
+    """Give true or false. Raises: Invalid."""
+    value = document.get(field, default)
+    if not isinstance(value, bool):
+        raise Invalid(f"`{field}` must be true or false")
+    return value
+
+
+def texts(document: Document, field: str) -> list[str]:
+    """Give a list of strings, empty where there is none. Raises: Invalid."""
+    values = document.get(field, [])
+    if not isinstance(values, list) or not all(
+        isinstance(each, str) and _is_text(each) for each in values
+    ):
+        raise Invalid(f"`{field}` must be a list of strings")
+    return values
+
+
+def _is_text(value: str) -> bool:
+    """Tell whether it can be written as UTF-8: JSON can say half a letter, which no database takes."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def json_answer(document: Document, status: int = HTTPStatus.OK) -> web.Response:
+    """Answer with a document that nobody may keep."""
+    return web.Response(
+        body=encode(document),
+        status=status,
+        content_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+def _failed(error: LaminaError) -> web.Response:
+    status = next((s for kind, s in _STATUS if isinstance(error, kind)), HTTPStatus.BAD_REQUEST)
+    document: Document = {"error": error.message}
+    if error.hint:
+        document["hint"] = error.hint
+    if isinstance(error, FormInvalid):
+        document["fields"] = error.fields
+    response = json_answer(document, status)
+    if status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = 'Basic realm="lamina-hub"'
+    if isinstance(error, TooManyAttempts):
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    return response
