@@ -75,6 +75,7 @@ ELSEWHERE: dict[str, str] = {
     "hub.tables.links": "queries only; tests/hub/test_links.py runs them",
     "hub.tables.profiles": "queries only; tests/hub/test_profiles.py and test_recovery.py run them",
     "hub.tables.sessions": "queries only; tests/hub/test_sessions.py runs them",
+    "hub.tables.webhooks": "queries only; tests/hub/test_webhooks.py and test_couriers.py run them",
     "hub.tables.accounts": "queries only; tests/hub/test_accounts.py runs them on a real database",
     "hub.tables.blobs": "queries only; tests/hub/test_uploads.py and test_collect.py run them",
     "hub.tables.manifests": "queries only; tests/hub/test_registry.py runs them",

@@ -10,6 +10,7 @@ from lamina.hub.api.roles import add_roles
 from lamina.hub.api.routes import health, register
 from lamina.hub.api.search import search
 from lamina.hub.api.tokens import create_token, list_tokens, revoke_token
+from lamina.hub.api.webhooks import add_webhooks
 from lamina.hub.audit import keep_notes
 from lamina.hub.chores import run_chores
 from lamina.hub.services import Services
@@ -43,6 +44,7 @@ def create_app(services: Services) -> web.Application:
     add_roles(app)
     add_robots(app)
     app.router.add_get("/v1/search", search)
+    add_webhooks(app)
     add_site(app)
     app.cleanup_ctx.append(run_chores)
     return app

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from lamina.hub.couriers import deliver
 from lamina.hub.services import Services
 from lamina.hub.web import SERVICES
 
@@ -69,6 +70,13 @@ CHORES = (
         writes=False,
         quiet=True,  # a database that is away is told by every request; counts are kept
     ),
+    Chore(
+        "telling of pulls",
+        lambda _: _FLUSH_EVERY_S,
+        lambda services: services.webhooks.flush_pulls(),
+        writes=False,
+        quiet=True,
+    ),
     Chore("noting uploads under way", lambda _: _RENEW_EVERY_S, _renew),
     Chore(
         "a sweep",
@@ -88,6 +96,7 @@ async def run_chores(app: web.Application) -> AsyncIterator[None]:
         for chore in CHORES
         if not (chore.writes and services.settings.read_only)
     ]
+    tasks.append(asyncio.create_task(deliver(services)))
     yield
     for task in tasks:
         task.cancel()

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from lamina.hub.database import Connection, Database
 from lamina.hub.storage.protocol import Storage
-from lamina.hub.tables import accounts, audit, blobs, manifests, turns
+from lamina.hub.tables import accounts, audit, blobs, manifests, turns, webhooks
 from lamina.spec.digest import Digest
 
 __all__ = ["Collected", "Collector", "Removed"]
@@ -24,6 +24,9 @@ __all__ = ["Collected", "Collector", "Removed"]
 _BATCH = 256
 _AUDIT_S = 400 * 86400
 """How long the audit log goes back: a year, and a while to look at it."""
+
+_TOLD_S = 30 * 86400
+"""How long it is known how webhooks were told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,9 @@ class Collector:
         self._database.write(lambda connection: accounts.expire(connection, now=now))
         self._database.write(
             lambda connection: audit.expire(connection, before=now - _AUDIT_S), alone=False
+        )
+        self._database.write(
+            lambda connection: webhooks.expire(connection, before=now - _TOLD_S), alone=False
         )
         return total
 

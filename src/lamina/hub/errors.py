@@ -19,6 +19,7 @@ __all__ = [
     "BlobUnknown",
     "ContentReferenced",
     "CredentialsRefused",
+    "DeliveryUnknown",
     "DigestDisagrees",
     "FormInvalid",
     "LastAdmin",
@@ -51,6 +52,7 @@ __all__ = [
     "TooManyAttempts",
     "UploadTaken",
     "UploadUnknown",
+    "WebhookUnknown",
 ]
 
 
@@ -60,6 +62,14 @@ class AccountUnknown(NotFound):
 
 class AccessTokenUnknown(NotFound):
     """The account has no such access token."""
+
+
+class WebhookUnknown(NotFound):
+    """No such webhook, or none this caller may know of."""
+
+
+class DeliveryUnknown(NotFound):
+    """The webhook has no such delivery, or no longer."""
 
 
 class NameTaken(AlreadyExists):

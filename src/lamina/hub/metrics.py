@@ -19,6 +19,7 @@ __all__ = ["CONTENT_TYPE", "Metrics"]
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (0.001, 0.0025, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_OUTCOMES = ("delivered", "retried", "failed")
 _Sample = tuple[str, Mapping[str, str], float]
 
 
@@ -52,6 +53,8 @@ class Metrics:
         self._sent: Counter[str] = Counter()
         self._received: Counter[str] = Counter()
         self._collected = Collected()
+        self.deliveries: Counter[str] = Counter()
+        """Tries of webhooks' deliveries: delivered, retried, failed."""
 
     def count(
         self, *, method: str, route: str, status: int, took_s: float, received: int, sent: int
@@ -82,6 +85,8 @@ class Metrics:
             _family("lamina_hub_uploads", "gauge", "Uploads being received by this process",
                     [("", {}, uploads)]),
             *self._swept(),
+            _family("lamina_hub_webhook_deliveries_total", "counter", "Tries to tell webhooks",
+                    [("", {"outcome": each}, self.deliveries[each]) for each in _OUTCOMES]),
         ]  # fmt: skip
         if free is not None:
             text = "Bytes free where images are kept"

@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 from lamina.hub.access import Caller
 from lamina.hub.admission import admit, allowed
@@ -17,6 +18,7 @@ from lamina.hub.errors import (
     TagInvalid,
 )
 from lamina.hub.names import check_repository, check_tag
+from lamina.hub.outbox import NOBODY, Asked, Deed, Outbox
 from lamina.hub.rules import TagRules
 from lamina.hub.storage.protocol import Storage
 from lamina.hub.tables import blobs, manifests, repositories
@@ -65,9 +67,11 @@ class Registry:
         *,
         clock: Callable[[], float],
         rules: TagRules,
+        outbox: Outbox,
     ) -> None:
         self._database = database
         self._rules = rules
+        self._outbox = outbox
         self._storage = storage
         self._clock = clock
         self._pulls: Counter[int] = Counter()
@@ -89,7 +93,13 @@ class Registry:
         return self._database.read(work)
 
     def manifest(
-        self, caller: Caller, name: str, reference: str, *, is_pull: bool
+        self,
+        caller: Caller,
+        name: str,
+        reference: str,
+        *,
+        is_pull: bool,
+        asked: Asked = NOBODY,
     ) -> StoredManifest:
         """Give a manifest by tag or digest; `is_pull` counts it, an index not: its child comes too.
 
@@ -102,14 +112,26 @@ class Registry:
 
         found = self._database.read(work)
         if is_pull:
-            self.note_pull(found)
+            self.note_pull(caller, name, reference, found, asked=asked)
         return found
 
-    def note_pull(self, manifest: StoredManifest) -> None:
+    def note_pull(
+        self,
+        caller: Caller,
+        name: str,
+        reference: str,
+        manifest: StoredManifest,
+        *,
+        asked: Asked = NOBODY,
+    ) -> None:
         """Count a pull of `manifest`; it is written down with the next `flush_pulls`."""
-        if manifest.media_type not in MediaType.INDEXES:
-            with self._guard:
-                self._pulls[manifest.repository_id] += 1
+        if manifest.media_type in MediaType.INDEXES:
+            return
+        with self._guard:
+            self._pulls[manifest.repository_id] += 1
+        if self._outbox.wants_pulls(name):
+            tag = "" if ":" in reference else reference
+            self._outbox.pulled(_deed("pull", name, caller, manifest, tag=tag), asked)
 
     def flush_pulls(self) -> None:
         """Write down the pulls counted since the last time."""
@@ -132,7 +154,14 @@ class Registry:
         )
 
     def push_manifest(
-        self, caller: Caller, name: str, reference: str, raw: bytes, media_type: str
+        self,
+        caller: Caller,
+        name: str,
+        reference: str,
+        raw: bytes,
+        media_type: str,
+        *,
+        asked: Asked = NOBODY,
     ) -> Facts:
         """Keep a manifest as sent and move its tag, in one transaction.
 
@@ -151,11 +180,17 @@ class Registry:
         def work(connection: Connection) -> None:
             repository = repositories.ensure(connection, name, now=now)
             row = manifests.put(connection, repository.id, facts, account=caller.name, now=now)
-            if ":" not in reference:
-                self._check_move(connection, repository, reference, facts.digest)
-                manifests.put_tag(
-                    connection, repository.id, reference, row, account=caller.name, now=now
-                )
+            tag = "" if ":" in reference else reference
+            deed = Deed(
+                "push", name, caller.name, facts.digest, facts.media_type, len(raw), tag=tag
+            )
+            if tag:
+                there = self._check_move(connection, repository, tag, facts.digest)
+                manifests.put_tag(connection, repository.id, tag, row, account=caller.name, now=now)
+                if there is not None and there != facts.digest:
+                    moved = replace(deed, event="move", previous=there)
+                    self._outbox.tell(connection, moved, asked)
+            self._outbox.tell(connection, deed, asked)
 
         self._database.write(work)
         return facts
@@ -177,7 +212,9 @@ class Registry:
         with self._storage.open(digest, place) as file:
             return file.read(CONFIG_LIMIT)
 
-    def delete_reference(self, caller: Caller, name: str, reference: str) -> None:
+    def delete_reference(
+        self, caller: Caller, name: str, reference: str, *, asked: Asked = NOBODY
+    ) -> None:
         """Delete one tag, or a manifest with all its tags.
 
         Raises: what `visible` does, ManifestUnknown, ContentReferenced, TagImmutable.
@@ -194,10 +231,13 @@ class Registry:
                 manifests.remove(connection, repository.id, Digest(reference), now=now)
             else:
                 manifests.remove_tag(connection, repository.id, reference, now=now)
+            tag = "" if by_digest else reference
+            deed = _deed("delete", name, caller, found, tag=tag)
+            self._outbox.tell(connection, replace(deed, tags=names if by_digest else ()), asked)
 
         self._database.write(work)
 
-    def remove_repository(self, caller: Caller, name: str) -> None:
+    def remove_repository(self, caller: Caller, name: str, *, asked: Asked = NOBODY) -> None:
         """Delete a repository with all that is in it. Raises: what `visible` does, TagImmutable."""
         now = self._clock()
 
@@ -208,24 +248,21 @@ class Registry:
                 names = manifests.tag_names(connection, repository.id, last="", limit=_ALL)
                 self._check_removal(repository, names)
             repositories.remove(connection, repository, now=now)
+            self._outbox.tell(connection, Deed("delete", name, caller.name), asked)
 
         self._database.write(work)
 
     def _check_move(
         self, connection: Connection, repository: Repository, tag: str, digest: Digest
-    ) -> None:
-        """Let a tag be made, or be pushed again as it is. Raises: TagImmutable."""
-        if not self._rules.holds(repository.name, tag):
-            return
-        try:
-            there = manifests.get(connection, repository.id, tag)
-        except ManifestUnknown:
-            return
-        if there.digest != digest:
+    ) -> Digest | None:
+        """Let a tag be made, or be pushed again as it is; give what it named. Raises: TagImmutable."""
+        there = manifests.named(connection, repository.id, tag)
+        if there not in (None, digest) and self._rules.holds(repository.name, tag):
             raise TagImmutable(
-                f"tag {tag} of {repository.name} is immutable and names {there.digest}",
+                f"tag {tag} of {repository.name} is immutable and names {there}",
                 hint="push under another tag",
             )
+        return there
 
     def _check_removal(self, repository: Repository, tags: tuple[str, ...]) -> None:
         for tag in tags:
@@ -294,10 +331,14 @@ class Registry:
         )
 
 
+def _deed(event: str, name: str, caller: Caller, found: StoredManifest, *, tag: str) -> Deed:
+    """Give what `caller` did to a manifest that is here."""
+    return Deed(event, name, caller.name, found.digest, found.media_type, len(found.raw), tag=tag)
+
+
 def _named(facts: Facts, digest: Digest) -> Facts:
     """Give `facts` under the digest it was pushed by. Raises: DigestDisagrees."""
     import hashlib
-    from dataclasses import replace
 
     found = hashlib.new(digest.algorithm, facts.raw).hexdigest()
     if found != digest.hex:

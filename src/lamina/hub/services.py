@@ -17,6 +17,7 @@ from lamina.hub.departures import Departures
 from lamina.hub.links import Links
 from lamina.hub.metrics import Metrics
 from lamina.hub.organisations import Organisations
+from lamina.hub.outbox import Outbox
 from lamina.hub.profiles import Profiles
 from lamina.hub.readiness import Readiness
 from lamina.hub.registry import Registry
@@ -33,6 +34,7 @@ from lamina.hub.threads import Threads
 from lamina.hub.tokens import Tokens, new_key
 from lamina.hub.transfers import Transfers
 from lamina.hub.uploads import Uploads
+from lamina.hub.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from lamina.hub.recovery import Recovery
@@ -67,6 +69,8 @@ class Services:
     collector: Collector
     metrics: Metrics
     readiness: Readiness
+    outbox: Outbox
+    webhooks: Webhooks
     form_key: bytes
     """Signs the hidden fields of forms."""
 
@@ -90,6 +94,7 @@ class Services:
             TagRules.parse(settings.immutable),
         )
         links = Links(database, people, clock=clock)
+        outbox = Outbox(clock=clock)
         return cls(
             settings=settings,
             clock=clock,
@@ -107,7 +112,7 @@ class Services:
             roles=Roles(database),
             robots=Robots(database, clock=clock),
             tokens=Tokens(pem, lifetime_s=settings.token_s, clock=clock),
-            registry=Registry(database, storage, clock=clock, rules=rules),
+            registry=Registry(database, storage, clock=clock, rules=rules, outbox=outbox),
             uploads=uploads,
             transfers=transfers,
             collector=Collector(
@@ -120,6 +125,8 @@ class Services:
             readiness=Readiness(
                 database, storage, folder="" if settings.storage else settings.root
             ),
+            outbox=outbox,
+            webhooks=Webhooks(database, outbox, clock=clock, networks=settings.webhook_networks),
             form_key=form_key,
         )
 
@@ -127,6 +134,7 @@ class Services:
         """Write down what is counted, finish what runs, close the database. Blocks."""
         self.threads.close()
         self.registry.flush_pulls()
+        self.webhooks.flush_pulls()
         self.database.close()
 
 

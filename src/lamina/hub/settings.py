@@ -36,6 +36,8 @@ class HubSettings:
     public_url: str = ""
     proxies: tuple[str, ...] = ()
     """Networks of proxies that are believed about their clients' addresses (X-Forwarded-For)."""
+    webhook_networks: tuple[str, ...] = ()
+    """Private networks that webhooks may be in; without one they go to public addresses alone."""
     certificate: str = ""
     """File with the certificate and those that signed it (PEM), and the key unless `key` has it."""
     key: str = ""
@@ -123,7 +125,8 @@ class HubSettings:
             host=host,
             port=port,
             public_url=url,
-            proxies=_networks(env.get("LAMINA_HUB_PROXIES", "")),
+            proxies=_networks(env, "LAMINA_HUB_PROXIES"),
+            webhook_networks=_networks(env, "LAMINA_HUB_WEBHOOK_NETWORKS"),
             certificate=certificate or env.get("LAMINA_HUB_CERTIFICATE", ""),
             key=key or env.get("LAMINA_HUB_KEY", ""),
             metrics=_checked(metrics or env.get("LAMINA_HUB_METRICS", "")),
@@ -148,14 +151,14 @@ class HubSettings:
         return f"images in {images}, accounts in postgresql://{host}{parts.path}"
 
 
-def _networks(text: str) -> tuple[str, ...]:
-    found = tuple(filter(None, (each.strip() for each in text.split(","))))
+def _networks(env: Mapping[str, str], name: str) -> tuple[str, ...]:
+    found = tuple(filter(None, (each.strip() for each in env.get(name, "").split(","))))
     for each in found:
         try:
             ip_network(each)
         except ValueError as error:
             raise Invalid(
-                f"LAMINA_HUB_PROXIES: {error}", hint="write networks, such as 10.0.0.0/8,fd00::/8"
+                f"{name}: {error}", hint="write networks, such as 10.0.0.0/8,fd00::/8"
             ) from error
     return found
 

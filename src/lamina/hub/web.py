@@ -12,8 +12,9 @@ from aiohttp import BasicAuth, web
 from lamina.hub.access import ANONYMOUS, Caller
 from lamina.hub.access_tokens import is_access_token
 from lamina.hub.errors import CredentialsRefused
-from lamina.hub.logs import ACCOUNT
+from lamina.hub.logs import ACCOUNT, REQUEST_ID
 from lamina.hub.notes import note_refused
+from lamina.hub.outbox import Asked
 from lamina.hub.remembered import UNTIL
 from lamina.hub.robots import is_robot_id, is_robot_token
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SERVICES",
     "address_behind",
+    "asked_by",
     "authenticate",
     "basic_login",
     "client_address",
@@ -33,6 +35,7 @@ __all__ = [
 ]
 
 SERVICES: "web.AppKey[Services]" = web.AppKey("services")
+_AGENT = 200  # of its letters
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
 
@@ -78,6 +81,18 @@ def address_behind(address: str, forwarded: str, proxies: tuple[str, ...]) -> st
             break
         address = earlier
     return address
+
+
+def asked_by(request: web.Request) -> Asked:
+    """Give what webhooks are told of the request that did a deed."""
+    return Asked(
+        REQUEST_ID.get(),
+        client_address(request),
+        host_of(request),
+        request.method,
+        request.headers.get("User-Agent", "")[:_AGENT],
+        url_of(request),
+    )
 
 
 def _forwarded(request: web.Request, header: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamina.cli.commands import hub_gc, hub_token, hub_user
+from lamina.cli.commands import hub_gc, hub_token, hub_user, hub_webhook
 from lamina.cli.flags import BOOL, Command, Flag
 from lamina.cli.hub_places import DATABASE, ROOT, STORAGE, hub_settings, needs_extra
 from lamina.errors import Invalid, Unavailable
@@ -157,5 +157,6 @@ COMMANDS = {
     "user": (hub_user.COMMAND, hub_user.main),
     "gc": (hub_gc.COMMAND, hub_gc.main),
     "token": (hub_token.COMMAND, hub_token.main),
+    "webhook": (hub_webhook.COMMAND, hub_webhook.main),
 }
 """The members of `lamina hub`."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from lamina.cli.commands.hub_login import ask
 from lamina.cli.flags import INT, LIST, STRING, Command, Flag
 from lamina.cli.formats import FORMAT, JSON, QUIET, Listing, Row, show
-from lamina.errors import Denied, Invalid, NotFound, Unauthorized
+from lamina.errors import Invalid, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -92,11 +93,11 @@ def _row(document: Mapping[str, object]) -> Row:
 
 def _create(arguments: Arguments, context: Context, name: str) -> int:
     days = arguments.number("expires")
-    made = _ask(
+    made = ask(
         arguments,
         context,
         "POST",
-        "",
+        "/tokens",
         {
             "name": name,
             "actions": [each.strip() for each in arguments.text("allow").split(",")],
@@ -118,58 +119,12 @@ def _remove(arguments: Arguments, context: Context, names: list[str]) -> int:
             raise NotFound(f"no access token is named {name!r}", hint="see 'lamina hub token ls'")
         ids.append(str(match[0]["id"]))
     for name, token_id in zip(names, ids, strict=True):
-        _ask(arguments, context, "DELETE", f"/{token_id}")
+        ask(arguments, context, "DELETE", f"/tokens/{token_id}")
         context.print(name)
     return 0
 
 
 def _tokens(arguments: Arguments, context: Context) -> list[Document]:
-    tokens = _ask(arguments, context, "GET", "")["tokens"]
+    tokens = ask(arguments, context, "GET", "/tokens")["tokens"]
     assert isinstance(tokens, list)  # noqa: S101 - as the hub's interface has it
     return tokens
-
-
-def _ask(
-    arguments: Arguments,
-    context: Context,
-    method: str,
-    path: str,
-    document: Document | None = None,
-) -> Document:
-    """Ask the hub with the login that `lamina login` kept; give its answer.
-
-    Raises: Unauthorized, Denied, NotFound, Invalid.
-    """
-    from lamina.cli.commands.login import registry_of
-    from lamina.remote.client import Client
-    from lamina.remote.messages import Request
-    from lamina.spec.wire import decode, encode
-
-    registry = registry_of((arguments.text("hub"),))
-    with Client(context.settings) as client:
-        kept = client.keychain.get(registry)
-        if kept is None:
-            raise Unauthorized(
-                f"not logged into {registry}", hint=f"log in with: lamina login {registry}"
-            )
-        login = f"Bearer {kept.identity_token}" if kept.identity_token else f"Basic {kept.basic}"
-        endpoint = client.endpoints.find(registry)
-        response = client.transport.send(
-            Request(
-                method,
-                f"{endpoint.url}/api/v1/tokens{path}",
-                {"Authorization": login, "Content-Type": "application/json"},
-                None if document is None else encode(document),
-                retry=method != "POST",
-            )
-        )
-    if response.is_success:
-        return decode(response.body) if response.body else {}
-    try:
-        answer = decode(response.body)
-    except Invalid:
-        answer = {}
-    kinds = {401: Unauthorized, 403: Denied, 404: NotFound}
-    kind = kinds.get(response.status, Invalid)
-    message = answer.get("error") or f"{registry} answered {response.status}: is it a Lamina hub?"
-    raise kind(str(message), hint=str(answer.get("hint", "")))

@@ -23,15 +23,19 @@ AREAS: dict[str, tuple[Item, ...]] = {
         Item("Password", "/settings/password"),
         Item("Sessions", "/settings/sessions"),
         Item("Access tokens", "/settings/tokens"),
+        Item("Webhooks", "/settings/webhooks"),
         Item("Delete account", "/settings/delete"),
     ),
     # one repository; for those who may change it
     "repository": (
         Item("General", "/{}/-/settings"),
         Item("Description", "/{}/-/edit"),
+        Item("Webhooks", "/{}/-/webhooks"),
     ),
     # an organisation; for its owners
-    "namespace": (),
+    "namespace": (
+        Item("Webhooks", "/{}/-/webhooks"),
+    ),
     # the whole hub; for admins
     "hub": (
         Item("Audit log", "/admin/audit"),

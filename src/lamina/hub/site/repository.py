@@ -22,7 +22,7 @@ from lamina.hub.site.sessions import Visit, read_form
 from lamina.hub.tables import manifests, repositories
 from lamina.hub.tables.manifests import StoredManifest, Tag
 from lamina.hub.tables.repositories import Repository
-from lamina.hub.web import SERVICES
+from lamina.hub.web import SERVICES, asked_by
 from lamina.spec.descriptor import MediaType
 from lamina.spec.digest import Digest
 
@@ -237,7 +237,10 @@ async def delete_tag(request: web.Request, visit: Visit, name: str) -> web.Respo
     services = request.app[SERVICES]
     form = await read_form(request, visit)
     tag = form.get("tag", "")
-    await services.threads.call(services.registry.delete_reference, visit.caller, name, tag)
+    asked = asked_by(request)
+    await services.threads.call(
+        lambda: services.registry.delete_reference(visit.caller, name, tag, asked=asked)
+    )
     subject = f"{name}{'@' if ':' in tag else ':'}{tag}"
     note(request, "delete", subject, account=visit.caller.name)
     return go_to(f"/{name}/-/settings")
@@ -258,6 +261,9 @@ async def delete(request: web.Request, visit: Visit, name: str) -> web.Response:
             "trouble": f"Type {name} to delete it",
         }
         return render(request, visit, "settings.html", values, status=HTTPStatus.BAD_REQUEST)
-    await services.threads.call(services.registry.remove_repository, visit.caller, name)
+    asked = asked_by(request)
+    await services.threads.call(
+        lambda: services.registry.remove_repository(visit.caller, name, asked=asked)
+    )
     note(request, "delete repository", name, account=visit.caller.name)
     return go_to(f"/{namespace_of(name)}")

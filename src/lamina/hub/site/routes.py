@@ -14,7 +14,17 @@ from lamina.errors import Denied, Invalid, LaminaError, NotFound, Unauthorized
 from lamina.hub.errors import ReadOnly
 from lamina.hub.logs import ACCOUNT
 from lamina.hub.names import is_repository
-from lamina.hub.site import accounts, audit, lists, password, profile, repository, signins, tokens
+from lamina.hub.site import (
+    accounts,
+    audit,
+    lists,
+    password,
+    profile,
+    repository,
+    signins,
+    tokens,
+    webhooks,
+)
 from lamina.hub.site.render import SECURITY, go_to, render
 from lamina.hub.site.sessions import Visit, visit_of, with_cookies
 from lamina.hub.web import SERVICES, is_secure
@@ -55,6 +65,7 @@ def add_site(app: web.Application) -> None:
     router.add_get("/settings/tokens", _page(tokens.tokens_page))
     router.add_post("/settings/tokens", _page(tokens.create_token))
     router.add_post("/settings/tokens/revoke", _page(tokens.revoke_token))
+    router.add_get("/settings/webhooks", _page(webhooks.own_webhooks))
     router.add_get("/admin/audit", _page(audit.audit_page))
     router.add_get("/admin/audit.jsonl", _page(audit.audit_lines), allow_head=False)
     router.add_get("/static/{name}", _static)
@@ -89,6 +100,8 @@ async def _below(request: web.Request, visit: Visit) -> web.Response:
     if match is None:
         return await _named(request, visit, path.strip("/"))
     name, what, rest = match[1], match[2], match[3] or ""
+    if what == "webhooks":  # of namespaces, too
+        return await webhooks.webhooks(request, visit, name, rest)
     if not is_repository(name):
         raise NotFound("there is no such page")
     if request.method == "POST" and what in _POSTS and not rest:

@@ -17,6 +17,7 @@ __all__ = [
     "doomed",
     "drop",
     "get",
+    "named",
     "put",
     "put_tag",
     "referrers",
@@ -88,6 +89,16 @@ def get(connection: Connection, repository_id: int, reference: str) -> StoredMan
     if row is None:
         raise ManifestUnknown(f"manifest {reference!r} is not in this repository")
     return _manifest(row)
+
+
+def named(connection: Connection, repository_id: int, tag: str) -> Digest | None:
+    """Give the digest a tag names; None if there is no such tag."""
+    row = connection.execute(
+        "SELECT digest FROM tags JOIN manifests ON manifests.id = manifest_id"
+        " WHERE tags.repository_id = ? AND tags.name = ?",
+        (repository_id, tag),
+    ).fetchone()
+    return Digest(row[0]) if row else None
 
 
 def put(

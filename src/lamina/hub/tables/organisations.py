@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from lamina.hub.database import Connection, Row
 from lamina.hub.errors import NameTaken, OrganisationUnknown, TeamUnknown
+from lamina.hub.tables import webhooks
 from lamina.hub.tables.accounts import Account
 from lamina.hub.tables.roles import Role
 
@@ -129,6 +130,7 @@ def change(
 def remove(connection: Connection, organisation: Organisation) -> None:
     """Delete an organisation with its teams; its repositories must be gone."""
     connection.execute("DELETE FROM organisations WHERE id = ?", (organisation.id,))
+    webhooks.forget_namespace(connection, organisation.name)
 
 
 def of_account(connection: Connection, account: str) -> tuple[tuple[Organisation, bool], ...]:

@@ -9,11 +9,12 @@ from lamina.errors import Invalid
 from lamina.hub.access import Caller
 from lamina.hub.errors import ManifestTooLarge
 from lamina.hub.notes import note
+from lamina.hub.outbox import NOBODY
 from lamina.hub.remembered import may_be_kept
 from lamina.hub.tables.manifests import StoredManifest
 from lamina.hub.v2.answers import json_response
 from lamina.hub.v2.paging import next_link, wanted_page
-from lamina.hub.web import SERVICES
+from lamina.hub.web import SERVICES, asked_by
 from lamina.spec.descriptor import MediaType
 from lamina.spec.digest import Digest
 from lamina.spec.manifest import MANIFEST_LIMIT
@@ -33,9 +34,10 @@ async def get_manifest(
     """
     services = request.app[SERVICES]
     is_pull = request.method == "GET"
+    asked = asked_by(request) if is_pull and services.outbox.wants_pulls(name) else NOBODY
 
     def work() -> StoredManifest:
-        return services.registry.manifest(caller, name, reference, is_pull=is_pull)
+        return services.registry.manifest(caller, name, reference, is_pull=is_pull, asked=asked)
 
     found = await services.threads.call(work)
     headers = {
@@ -47,7 +49,9 @@ async def get_manifest(
     if known.strip() == "*" or f'"{found.digest}"' in known:
         return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
     if is_pull:
-        may_be_kept(request, functools.partial(services.registry.note_pull, found))
+        if asked is NOBODY:  # else each pull is told with the request that it came with
+            tells = functools.partial(services.registry.note_pull, caller, name, reference, found)
+            may_be_kept(request, tells)
         return web.Response(body=found.raw, headers=headers)
     may_be_kept(request)
     return web.Response(headers={**headers, "Content-Length": str(len(found.raw))})
@@ -60,13 +64,11 @@ async def put_manifest(
     services = request.app[SERVICES]
     await services.threads.call(services.registry.check_push, caller, name)
     raw = await _read_manifest(request)
+    media_type, asked = request.headers.get("Content-Type", ""), asked_by(request)
     facts = await services.threads.call(
-        services.registry.push_manifest,
-        caller,
-        name,
-        reference,
-        raw,
-        request.headers.get("Content-Type", ""),
+        lambda: services.registry.push_manifest(
+            caller, name, reference, raw, media_type, asked=asked
+        )
     )
     note(request, "push", _subject(name, reference), account=caller.name, token=caller.token_id)
     headers = {
@@ -94,7 +96,10 @@ async def delete_manifest(
 ) -> web.StreamResponse:
     """Delete a tag alone, or a manifest with every tag on it."""
     services = request.app[SERVICES]
-    await services.threads.call(services.registry.delete_reference, caller, name, reference)
+    asked = asked_by(request)
+    await services.threads.call(
+        lambda: services.registry.delete_reference(caller, name, reference, asked=asked)
+    )
     note(request, "delete", _subject(name, reference), account=caller.name, token=caller.token_id)
     return web.Response(status=HTTPStatus.ACCEPTED)
 
