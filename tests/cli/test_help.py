@@ -19,7 +19,8 @@ def test_the_options_of_commit_are_laid_out_as_docker_lays_them_out():
     from lamina.cli.commands.commit import COMMAND
 
     ours = (
-        "compression-format", "compression-level", "iidfile", "include-volumes", "quiet", "strict",
+        "compression-format", "compression-level", "format", "iidfile", "include-volumes", "quiet",
+        "squash", "strict",
     )  # fmt: skip
     dockers = [flag for flag in COMMAND.flags if flag.name not in ours]
     assert len(dockers) == len(COMMAND.flags) - len(ours)

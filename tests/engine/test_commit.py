@@ -1,16 +1,22 @@
 """Commit: one new layer with just what changed, and the documents that tell of it."""
 
+from typing import TYPE_CHECKING
+
 import pytest
 from tests.engine.worlds import merged, notices, ran
 
 from lamina.engine.local import LocalImage
 from lamina.engine.requests import CreateRequest
-from lamina.image.edit import ChangeInvalid
+from lamina.errors import Invalid
+from lamina.image.edit import ChangeInvalid, FormatImpossible
 from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.spec.digest import Digest
 from lamina.spec.manifest import Manifest, parse_manifest
 from lamina.spec.reference import ReferenceInvalid
 from lamina.stream.codec import Compression, decompressed
+
+if TYPE_CHECKING:
+    from lamina.engine.captured import Captured
 
 pytestmark = pytest.mark.root
 
@@ -167,3 +173,39 @@ def test_a_layer_of_whiteouts_alone_works(engine, base):
     assert set(top_entries(engine, "less")) == {b"etc", b"etc/group"}
     assert b"etc/group" not in merged(engine, "less")
     assert ran(engine, "test ! -e /etc/group && test -e /etc/passwd", "less")
+
+
+def test_a_squashed_image_has_one_layer_of_all_that_there_was(engine, base):
+    container = ran(engine, "echo new > /home/new; rm /etc/group; echo more >> /etc/passwd")
+    reports: list[Captured] = []
+    engine.commit(container, "flat", squash=True, told=reports.append)
+    engine.commit(container, "piled")
+    image = engine.images.resolve("flat")
+    assert len(image.config.diff_ids) == 1
+    assert merged(engine, "flat") == merged(engine, "piled")
+    assert b"etc/.wh.group" not in top_entries(engine, "flat")
+    assert reports[0].files == 2, "the report is about what changed"
+    rows = engine.images.history("flat")
+    assert [row.size > 0 for row in rows] == [True, False]
+    assert engine.images.inspect("flat")["Parent"] == ""
+    assert ran(engine, "test ! -e /etc/group && cat /home/new", "flat")
+
+
+def test_the_manifest_is_in_dockers_format_where_that_is_asked_for(engine, base):
+    container = ran(engine, "echo x > /f")
+    engine.commit(container, "old", form="docker")
+    manifest = parse_manifest(engine.images.resolve("old").manifest.raw)
+    assert isinstance(manifest, Manifest)
+    assert manifest.media_type == MediaType.DOCKER_MANIFEST
+    assert manifest.config.media_type == MediaType.DOCKER_CONFIG
+    assert {layer.media_type for layer in manifest.layers} == {MediaType.DOCKER_LAYER_GZIP}
+    packed = Compression.parse("zstd")
+    with pytest.raises(FormatImpossible, match="Docker's format has no name for layer"):
+        engine.commit(container, "new", form="docker", compression=packed)
+    engine.commit(container, "zstd", compression=packed)
+    above = ran(engine, "echo y > /g", "zstd")
+    with pytest.raises(FormatImpossible):
+        engine.commit(above, "new", form="docker")
+    engine.commit(above, "new", form="docker", squash=True)
+    with pytest.raises(Invalid, match="unknown format 'tar'"):
+        engine.commit(container, "new", form="tar")

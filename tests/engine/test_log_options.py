@@ -56,6 +56,16 @@ def test_what_cannot_be_is_refused_in_dockers_words(driver, options, words):
 
 
 @pytest.mark.parametrize(
+    ("driver", "hint"),
+    [("passthrough", "--log-driver none"), ("k8s-file", "json-file"), ("x", "use")],
+)
+def test_a_driver_that_others_have_is_refused_with_what_does_the_same(driver, hint):
+    with pytest.raises(LogOptionInvalid, match=f"no log driver named '{driver}'") as error:
+        check_log_options(driver, {})
+    assert hint in error.value.hint
+
+
+@pytest.mark.parametrize(
     ("driver", "options", "order"),
     [
         ("json-file", {}, (0, 1, False)),

@@ -7,7 +7,13 @@ from lamina.engine.clock import fixed_ns, now_text
 from lamina.engine.naming import keep_image, name_image
 from lamina.engine.removal import present
 from lamina.errors import Invalid
-from lamina.image.edit import append_layer, apply_changes, new_manifest
+from lamina.image.edit import (
+    append_layer,
+    apply_changes,
+    docker_manifest,
+    new_manifest,
+    without_layers,
+)
 from lamina.image.intake import Intake, NewLayer
 from lamina.image.place import Place
 from lamina.layer.changeset import write_layer
@@ -35,6 +41,7 @@ __all__ = ["EMPTY_TAR", "CommitRefused", "commit"]
 EMPTY_TAR = Digest("sha256:5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef")
 """The diff ID of a tar without entries: a commit without changes adds no layer, as docker's."""
 
+_FORMATS = {"oci": new_manifest, "docker": docker_manifest}
 _KEPT = (
     "User", "ExposedPorts", "Env", "Entrypoint", "Cmd", "Volumes", "WorkingDir", "Labels",
     "StopSignal", "Healthcheck", "OnBuild", "Shell", "ArgsEscaped", "StopTimeout",
@@ -66,8 +73,12 @@ def commit(
     told: "OnCaptured | None" = None,
     strict: bool = False,
     volumes: bool = False,
+    squash: bool = False,
+    form: str = "oci",
 ) -> Digest:
     """Write the container's changes as one new layer on its image's; give the new image's ID.
+
+    With `squash` the one layer has all that the container sees. `form` is the manifest's, oci or docker.
 
     A running container is paused meanwhile unless `pause` is off. The files that the runtime put
     there (hosts, resolv.conf) are not part of it, and volumes are with `volumes` alone. Costs one pass over what changed.
@@ -75,10 +86,14 @@ def commit(
     SOURCE_DATE_EPOCH no time is later than that and nothing tells of the container, so that the
     same changes give the same image ID. `told` gets, when the image is there, a report of what is in
     it and what may be regretted of that; with `strict` regrets make no image.
-    Raises: CommitRefused, NotFound (container), ReferenceInvalid, ChangeInvalid, Unavailable (disk).
+    Raises: CommitRefused, NotFound (container), ReferenceInvalid, ChangeInvalid, Invalid (form),
+    FormatImpossible, Unavailable (disk).
     """
     from lamina.engine.journal import note_container, note_image
 
+    build = _FORMATS.get(form)
+    if build is None:
+        raise Invalid(f"unknown format {form!r} of an image", hint="use oci or docker")
     reference = Reference.parse(name) if name else None
     record = engine.containers.record(container)
     settings = apply_changes(_settings_of(record), changes)
@@ -86,13 +101,17 @@ def commit(
     blobs = engine.store.blobs
     with engine.store.lease():
         base_manifest, base = _base(engine, record)
-        with Intake(place, record.diff_ids, compression=compression) as intake:
+        below = () if squash else base_manifest.layers
+        build(base, below)  # what cannot be written is said before anything is read
+        with Intake(place, () if squash else record.diff_ids, compression=compression) as intake:
             with (
                 present(engine, record, container),
                 engine.containers.paused(record.id) if pause else nullcontext(),
             ):
                 capture = _capture(told, strict=strict)
-                written = _write(engine, record, intake, listener, capture, volumes=volumes)
+                written = _write(
+                    engine, record, intake, listener, capture, volumes=volumes, squash=squash
+                )
             report = None
             if capture is not None:
                 report = capture.report(
@@ -101,15 +120,15 @@ def commit(
                 if strict and report.regrets:
                     raise CommitRefused(report)
             layer = intake.finish() if written else None
-            config = _config(record, base, settings, layer, message=message, author=author)
-            layers = [*base_manifest.layers, *([layer.blob] if layer else [])]
-            manifest = new_manifest(config, layers)
+            start = without_layers(base.document) if squash else base.document
+            config = _config(record, start, settings, layer, message=message, author=author)
+            manifest = build(config, [*below, *([layer.blob] if layer else [])])
             documents = partial(blobs.put, config.raw), partial(blobs.put, manifest.raw)
             if layer is None:
                 together(*documents)
             else:
                 intake.settle(*documents)
-        parent = str(record.image_id)
+        parent = "" if squash else str(record.image_id)
         if reference is None:
             keep_image(engine, manifest, config, parent=parent)
         else:
@@ -127,7 +146,7 @@ def commit(
 
 def _config(
     record: "ContainerRecord",
-    base: ImageConfig,
+    base: "Document",
     settings: "Document",
     layer: NewLayer | None,
     *,
@@ -144,7 +163,7 @@ def _config(
         empty_layer=layer is None,
     )
     return append_layer(
-        base.document,
+        base,
         diff_id=layer.diff_id if layer else None,
         row=row,
         settings=settings,
@@ -192,10 +211,13 @@ def _write(
     capture: "Capture | None",
     *,
     volumes: bool,
+    squash: bool,
 ) -> bool:
-    """Write what changed as a layer; tell whether there was anything."""
+    """Write what changed as a layer, or all there is; tell whether there was anything."""
     from lamina.engine.captured_volumes import with_volumes
     from lamina.engine.points import excluded_paths
+    from lamina.layer.flat import write_tree
+    from lamina.layer.view import Tree
 
     exclude = excluded_paths(engine, record, volumes=volumes)
     known: list[Entry] = []
@@ -203,7 +225,8 @@ def _write(
     def take(data: bytes) -> None:
         if capture is not None:
             capture.take(known)
-        intake.write_known(data, known)
+        if not squash:
+            intake.write_known(data, known)
         known.clear()
 
     with (
@@ -213,16 +236,27 @@ def _write(
         if volumes
         else nullcontext(written) as changed,
     ):
-        stats = write_layer(
-            changed.paths,
-            parents,
-            take,
-            marks=changed.marks,
-            exclude=exclude,
-            clamp_ns=fixed_ns(),
-            known=known,
-            watch=_watch(capture),
-        )
+        stats = None
+        if capture is not None or not squash:  # what the report counts is what changed
+            stats = write_layer(
+                changed.paths,
+                parents,
+                take,
+                marks=changed.marks,
+                exclude=exclude,
+                clamp_ns=fixed_ns(),
+                known=known,
+                watch=_watch(capture),
+            )
+        if squash or stats is None:
+            stats = write_tree(
+                Tree.of(parents),
+                intake.write,
+                upper=changed.paths,
+                marks=changed.marks,
+                exclude=exclude,
+                clamp_ns=fixed_ns(),
+            )
     if listener is not None and stats.notes:
         from lamina.events import Notice
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lamina.runtime.log_reading import LogLine
     from lamina.spec.digest import Digest
     from lamina.spec.wire import Document
+    from lamina.stream.codec import Compression
 
 __all__ = ["Completed", "Container", "run"]
 
@@ -227,9 +228,12 @@ class Container:
         author: str = "",
         changes: Sequence[str] = (),
         pause: bool = True,
+        compression: "Compression | None" = None,
         told: "OnCaptured | None" = None,
         strict: bool = False,
         volumes: bool = False,
+        squash: bool = False,
+        form: str = "oci",
     ) -> "Digest":
         """Make an image of its changes; give the image's ID. See `Engine.commit`."""
         return self._engine.commit(
@@ -239,9 +243,12 @@ class Container:
             author=author,
             changes=changes,
             pause=pause,
+            compression=compression,
             told=told,
             strict=strict,
             volumes=volumes,
+            squash=squash,
+            form=form,
         )
 
     def snapshot(self, name: str = "") -> "ContainerSnapshot":

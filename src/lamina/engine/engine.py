@@ -201,12 +201,14 @@ class Engine:
         told: "OnCaptured | None" = None,
         strict: bool = False,
         volumes: bool = False,
+        squash: bool = False,
+        form: str = "oci",
     ) -> "Digest":
         """Write a container's changes as one new layer; give the new image's ID.
 
         `compression` packs the layer's blob (gzip at level 1 when None). See `lamina.engine.commit`.
         `told` gets a report of it; `strict` makes no image of what people regret; `volumes` takes
-        along what the container's volumes hold.
+        along what the container's volumes hold; `squash` makes one layer of everything.
         Raises: NotFound, ReferenceInvalid, ChangeInvalid, CommitRefused.
         """
         from lamina.engine.commit import commit
@@ -227,5 +229,7 @@ class Engine:
                 told=told,
                 strict=strict,
                 volumes=volumes,
+                squash=squash,
+                form=form,
             ),
         )

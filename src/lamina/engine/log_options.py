@@ -12,6 +12,14 @@ if TYPE_CHECKING:
 __all__ = ["DRIVERS", "LogOptionInvalid", "check_log_options", "log_order"]
 
 DRIVERS = ("json-file", "local", "none")
+_ELSEWHERE = {
+    "passthrough": "output goes through the container's own process here: `--log-driver none` keeps none "
+    "of it, and `lamina run` without -d passes it on",
+    "passthrough-tty": "run it with -t and `--log-driver none`: nothing is kept of what passes",
+    "k8s-file": "json-file keeps the same lines",
+    "journald": "run it without -d in a unit of systemd: its output goes to the journal",
+}
+"""What does the same as a driver of podman's or Docker's that there is not."""
 _ANY = ("max-buffer-size", "mode")
 _SIZES = ("compress", "max-file", "max-size")
 _ATTRIBUTES = ("env", "env-regex", "labels", "labels-regex", "tag")
@@ -47,7 +55,7 @@ def check_log_options(driver: str, options: "Mapping[str, str]") -> None:
     if driver not in DRIVERS:
         raise LogOptionInvalid(
             f"logger: no log driver named '{driver}' is registered",
-            hint=f"use {', '.join(DRIVERS[:-1])} or {DRIVERS[-1]}",
+            hint=_ELSEWHERE.get(driver) or f"use {', '.join(DRIVERS[:-1])} or {DRIVERS[-1]}",
         )
     if driver == "none" and options:
         raise LogOptionInvalid(

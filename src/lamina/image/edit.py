@@ -2,18 +2,31 @@
 
 from collections.abc import Callable, Sequence
 
-from lamina.errors import Invalid
+from lamina.errors import Invalid, Unsupported
 from lamina.spec.config import History, ImageConfig
 from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.spec.digest import Digest
 from lamina.spec.manifest import Manifest
 from lamina.spec.wire import Document, decode
 
-__all__ = ["OCI_NAMES", "ChangeInvalid", "append_layer", "apply_changes", "new_manifest"]
+__all__ = [
+    "OCI_NAMES",
+    "ChangeInvalid",
+    "FormatImpossible",
+    "append_layer",
+    "apply_changes",
+    "docker_manifest",
+    "new_manifest",
+    "without_layers",
+]
 
 
 class ChangeInvalid(Invalid):
     """A `--change` is not an instruction that a commit or import may carry."""
+
+
+class FormatImpossible(Unsupported):
+    """A layer is packed in a way that a manifest of Docker's has no name for."""
 
 
 def append_layer(
@@ -44,6 +57,15 @@ def append_layer(
     return ImageConfig.build(document)
 
 
+def without_layers(base: Document) -> Document:
+    """Give the configuration of `base` as steps that made no layers: one layer holds all of them.
+
+    As Docker's `build --squash` keeps a history.
+    """
+    rows = [{**row, "empty_layer": True} for row in base.get("history") or []]
+    return {**base, "rootfs": {"type": "layers", "diff_ids": []}, "history": rows}
+
+
 def new_manifest(config: ImageConfig, layers: Sequence[Descriptor]) -> Manifest:
     """Write the OCI manifest that joins `config` and `layers`, lowest first."""
     wanted = Descriptor(MediaType.OCI_CONFIG, config.digest, len(config.raw))
@@ -57,6 +79,28 @@ OCI_NAMES = {
     MediaType.DOCKER_LAYER_GZIP: MediaType.OCI_LAYER_GZIP,
 }
 """What OCI calls the same bytes that Docker has types of its own for."""
+
+
+def docker_manifest(config: ImageConfig, layers: Sequence[Descriptor]) -> Manifest:
+    """Write the manifest of Docker's own format (schema 2) that joins `config` and `layers`.
+
+    Raises: FormatImpossible (a layer is packed with zstd).
+    """
+    wanted = Descriptor(MediaType.DOCKER_CONFIG, config.digest, len(config.raw))
+    rows = tuple(_as_docker(layer) for layer in layers)
+    return Manifest.build(wanted, rows, media_type=MediaType.DOCKER_MANIFEST)
+
+
+def _as_docker(layer: Descriptor) -> Descriptor:
+    """Name a layer in Docker's words. Raises: FormatImpossible."""
+    names = {oci: docker for docker, oci in OCI_NAMES.items()}
+    media_type = names.get(layer.media_type, layer.media_type)
+    if media_type not in OCI_NAMES:
+        raise FormatImpossible(
+            f"Docker's format has no name for layer {layer.digest.short}: it is {layer.media_type}",
+            hint="commit with --format oci, or --squash with gzip",
+        )
+    return Descriptor(media_type, layer.digest, layer.size, annotations=layer.annotations)
 
 
 def _as_oci(layer: Descriptor) -> Descriptor:

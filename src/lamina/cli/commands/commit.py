@@ -37,11 +37,13 @@ COMMAND = Command(
             help="Level of gzip (1-9) or zstd (1-22); 1 is the fastest",
         ),
         Flag("compression", help="As --compression-format", hidden=True),
+        Flag("format", "f", default="oci", help="Format of the manifest (oci or docker)"),
         Flag("iidfile", help="Write the image ID to the file"),
         Flag("include-volumes", kind=BOOL, help="Take along what the container's volumes hold"),
         Flag("message", "m", help="Commit message"),
         Flag("pause", "p", kind=BOOL, default=True, help="Pause container during commit"),
         Flag("quiet", "q", kind=BOOL, help="Do not say on stderr what is in the image"),
+        Flag("squash", "s", kind=BOOL, help="Make one layer of the image and the changes"),
         Flag(
             "strict", kind=BOOL, help="Make no image that holds keys, tokens, caches or other waste"
         ),
@@ -70,6 +72,8 @@ def main(arguments: Arguments, context: Context) -> int:
         told=None if arguments.flag("quiet") else partial(tell, context),
         strict=arguments.flag("strict"),
         volumes=arguments.flag("include-volumes"),
+        squash=arguments.flag("squash"),
+        form=arguments.text("format"),
     )
     if arguments.text("iidfile"):
         with open(arguments.text("iidfile"), "w", encoding="ascii") as file:
