@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from lamina.cli.commands import hub_gc, hub_token, hub_user, hub_webhook
+from lamina.cli.commands import (
+    hub_gc,
+    hub_org,
+    hub_robot,
+    hub_role,
+    hub_token,
+    hub_user,
+    hub_webhook,
+)
 from lamina.cli.flags import BOOL, Command, Flag
 from lamina.cli.hub_places import DATABASE, ROOT, STORAGE, hub_settings, needs_extra
 from lamina.errors import Invalid, Unavailable
@@ -158,5 +166,10 @@ COMMANDS = {
     "gc": (hub_gc.COMMAND, hub_gc.main),
     "token": (hub_token.COMMAND, hub_token.main),
     "webhook": (hub_webhook.COMMAND, hub_webhook.main),
+    "org": (hub_org.ORG, hub_org.org),
+    "member": (hub_org.MEMBER, hub_org.member),
+    "team": (hub_org.TEAM, hub_org.team),
+    "role": (hub_role.COMMAND, hub_role.main),
+    "robot": (hub_robot.COMMAND, hub_robot.main),
 }
 """The members of `lamina hub`."""
