@@ -25,6 +25,7 @@ __all__ = [
     "hub_settings",
     "needs_extra",
     "opened",
+    "opened_database",
     "settings_of",
 ]
 
@@ -82,6 +83,18 @@ def opened(settings: HubSettings) -> AbstractContextManager[tuple[Database, Stor
 
     check_served(settings)
     return open_both()
+
+
+def opened_database(settings: HubSettings) -> AbstractContextManager[Database]:
+    """Open a hub's database alone, beside the hub that may be running. Raises: as `opened`."""
+    from contextlib import closing
+
+    check_served(settings)
+    try:
+        from lamina.hub.services import open_database
+    except ModuleNotFoundError as error:
+        raise needs_extra(error) from error
+    return closing(open_database(settings))
 
 
 def needs_extra(error: ModuleNotFoundError) -> LaminaError:

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from lamina.hub.collect import Collected
 from lamina.hub.couriers import deliver
+from lamina.hub.retention import Retired
 from lamina.hub.services import Services
 from lamina.hub.web import SERVICES
 
@@ -48,10 +50,13 @@ def _sweep(services: Services) -> object:
 
 
 def _count_sweep(services: Services, found: object) -> None:
-    from lamina.hub.collect import Collected
-
     assert isinstance(found, Collected)  # noqa: S101 - what `_sweep` gives
     services.metrics.count_sweep(found)
+
+
+def _count_retired(services: Services, found: object) -> None:
+    assert isinstance(found, Retired)  # noqa: S101 - what the chore gives
+    services.metrics.count_retired(found)
 
 
 def _count_failure(services: Services) -> None:
@@ -84,6 +89,14 @@ CHORES = (
         _sweep,
         after=_count_sweep,
         failed=_count_failure,
+    ),
+    Chore(
+        "retention",
+        lambda services: services.settings.retention_every_s,
+        lambda services: services.retention.run_in_turn(
+            every_s=services.settings.retention_every_s
+        ),
+        after=_count_retired,
     ),
 )
 

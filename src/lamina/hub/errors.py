@@ -44,6 +44,7 @@ __all__ = [
     "RepositoryNameInvalid",
     "RobotUnknown",
     "RoleUnknown",
+    "RuleUnknown",
     "SessionUnknown",
     "SizeDisagrees",
     "TagImmutable",
@@ -208,6 +209,10 @@ class NameUnknown(NotFound):
 
 class ObjectMissing(NotFound):
     """The storage has no object under that key."""
+
+
+class RuleUnknown(NotFound):
+    """There is no such rule."""
 
 
 class BlobUnknown(NotFound):

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 
 from lamina import __version__
 from lamina.hub.collect import Collected
+from lamina.hub.retention import Retired
 
 __all__ = ["CONTENT_TYPE", "Metrics"]
 
@@ -55,6 +56,7 @@ class Metrics:
         self._collected = Collected()
         self.deliveries: Counter[str] = Counter()
         """Tries of webhooks' deliveries: delivered, retried, failed."""
+        self._retired_tags = self._retired_manifests = 0
 
     def count(
         self, *, method: str, route: str, status: int, took_s: float, received: int, sent: int
@@ -68,6 +70,11 @@ class Metrics:
     def count_sweep(self, collected: Collected) -> None:
         """Count what a sweep removed."""
         self._collected += collected
+
+    def count_retired(self, retired: Retired) -> None:
+        """Count what retention took."""
+        self._retired_tags += retired.tags
+        self._retired_manifests += retired.manifests
 
     def render(self, *, uploads: int, free: int | None) -> str:
         """Give all of it as text; `uploads` are being received, `free` bytes are left on the disk."""
@@ -118,6 +125,10 @@ class Metrics:
         )
         for name, text, value in rows:
             yield _family(f"lamina_hub_swept_{name}_total", "counter", text, [("", {}, value)])
+        retired = (("tags", self._retired_tags), ("manifests", self._retired_manifests))
+        for name, value in retired:
+            text = f"{name.capitalize()} that retention took"
+            yield _family(f"lamina_hub_retired_{name}_total", "counter", text, [("", {}, value)])
 
 
 def _by_route(counts: Mapping[str, int]) -> Iterable[_Sample]:

@@ -6,6 +6,7 @@ from lamina.hub.errors import FormInvalid, RepositoryNameInvalid, TagInvalid
 
 __all__ = [
     "ACCESS_TOKEN_PREFIX",
+    "HUB",
     "RESERVED",
     "ROBOT_TOKEN_PREFIX",
     "check_account",
@@ -32,6 +33,9 @@ ACCESS_TOKEN_PREFIX = "lamina_pat_"  # noqa: S105 - what tokens begin with
 
 ROBOT_TOKEN_PREFIX = "lamina_robot_"  # noqa: S105 - what tokens begin with
 """How every robot's token begins, and no password."""
+
+HUB = "hub"
+"""Stands for everything where a repository or a namespace could stand; nobody can have this name."""
 
 RESERVED = frozenset(
     [

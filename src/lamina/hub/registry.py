@@ -21,7 +21,7 @@ from lamina.hub.names import check_repository, check_tag
 from lamina.hub.outbox import NOBODY, Asked, Deed, Outbox
 from lamina.hub.rules import TagRules
 from lamina.hub.storage.protocol import Storage
-from lamina.hub.tables import blobs, manifests, repositories
+from lamina.hub.tables import blobs, manifests, repositories, retention
 from lamina.hub.tables.manifests import StoredManifest
 from lamina.hub.tables.repositories import Repository
 from lamina.spec.descriptor import MediaType
@@ -30,6 +30,7 @@ from lamina.spec.digest import Digest
 __all__ = ["Registry", "check_reference", "visible"]
 
 _ALL = 1 << 40
+_NOTED_S = 3600.0
 
 
 def visible(connection: Connection, caller: Caller, name: str, action: str = "pull") -> Repository:
@@ -75,6 +76,8 @@ class Registry:
         self._storage = storage
         self._clock = clock
         self._pulls: Counter[int] = Counter()
+        self._asked: set[int] = set()
+        self._noted: dict[int, float] = {}
         self._guard = threading.Lock()
 
     def grants(
@@ -113,7 +116,14 @@ class Registry:
         found = self._database.read(work)
         if is_pull:
             self.note_pull(caller, name, reference, found, asked=asked)
+        else:
+            self.note_asked(found.id)
         return found
+
+    def note_asked(self, manifest_id: int) -> None:
+        """Note that a manifest was asked for; it is written down with the next `flush_pulls`."""
+        with self._guard:
+            self._asked.add(manifest_id)
 
     def note_pull(
         self,
@@ -125,6 +135,7 @@ class Registry:
         asked: Asked = NOBODY,
     ) -> None:
         """Count a pull of `manifest`; it is written down with the next `flush_pulls`."""
+        self.note_asked(manifest.id)
         if manifest.media_type in MediaType.INDEXES:
             return
         with self._guard:
@@ -134,15 +145,28 @@ class Registry:
             self._outbox.pulled(_deed("pull", name, caller, manifest, tag=tag), asked)
 
     def flush_pulls(self) -> None:
-        """Write down the pulls counted since the last time."""
+        """Write down the pulls counted since the last time, and what was asked for, to the hour."""
+        now = self._clock()
         with self._guard:
             counts, self._pulls = self._pulls, Counter()
-        if counts:
-            now = self._clock()
-            self._database.write(
-                lambda connection: repositories.count_pulls(connection, counts, now=now),
-                alone=False,
-            )
+            asked, self._asked = self._asked, set()
+        self._noted = {each: at for each, at in self._noted.items() if at > now - _NOTED_S}
+        fresh = sorted(asked - self._noted.keys())
+        if not counts and not fresh:
+            return
+
+        def work(connection: Connection) -> None:
+            repositories.count_pulls(connection, counts, now=now)
+            retention.note_pulls(connection, fresh, now=now)
+
+        try:
+            self._database.write(work, alone=False)
+        except BaseException:
+            with self._guard:
+                self._pulls.update(counts)
+                self._asked |= asked
+            raise
+        self._noted.update(dict.fromkeys(fresh, now))
 
     def check_push(self, caller: Caller, name: str) -> None:
         """Let a pusher pass before their bytes are read. Raises: what `visible` does."""

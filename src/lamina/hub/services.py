@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lamina.hub.access_tokens import AccessTokens
 from lamina.hub.accounts import Accounts
 from lamina.hub.collect import Collector
-from lamina.hub.database import Database
+from lamina.hub.database import Connection, Database
 from lamina.hub.databases.sqlite import SqliteDatabase
 from lamina.hub.departures import Departures
 from lamina.hub.links import Links
@@ -21,6 +21,7 @@ from lamina.hub.outbox import Outbox
 from lamina.hub.profiles import Profiles
 from lamina.hub.readiness import Readiness
 from lamina.hub.registry import Registry
+from lamina.hub.retention import Retention
 from lamina.hub.robots import Robots
 from lamina.hub.roles import Roles
 from lamina.hub.rules import TagRules
@@ -28,7 +29,7 @@ from lamina.hub.sessions import Sessions
 from lamina.hub.settings import HubSettings
 from lamina.hub.storage.disk import DiskStorage
 from lamina.hub.storage.protocol import Storage
-from lamina.hub.tables import accounts, audit
+from lamina.hub.tables import accounts, audit, settled
 from lamina.hub.tables.audit import Entry
 from lamina.hub.threads import Threads
 from lamina.hub.tokens import Tokens, new_key
@@ -39,7 +40,7 @@ from lamina.hub.webhooks import Webhooks
 if TYPE_CHECKING:
     from lamina.hub.recovery import Recovery
 
-__all__ = ["People", "Services", "open_places"]
+__all__ = ["People", "Services", "open_database", "open_places"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Services:
     robots: Robots
     tokens: Tokens
     registry: Registry
+    retention: Retention
     uploads: Uploads
     transfers: Transfers
     collector: Collector
@@ -77,14 +79,17 @@ class Services:
     @classmethod
     def open(cls, settings: HubSettings, *, clock: Callable[[], float] = time.time) -> "Services":
         """Open (or make) the hub under `settings.root`. Blocks."""
-        database = _open_database(settings)
+        database = open_database(settings)
         fresh_key, fresh_form_key = new_key(), secrets.token_bytes(32)
-        pem, form_key = database.write(
-            lambda connection: (
+
+        def work(connection: Connection) -> tuple[bytes, bytes]:
+            settled.note_start(connection, immutable_rules=settings.immutable, now=clock())
+            return (
                 accounts.secret(connection, "token signing key", fresh_key),
                 accounts.secret(connection, "form key", fresh_form_key),
             )
-        )
+
+        pem, form_key = database.write(work)
         storage = _open_storage(settings, database, clock)
         threads = Threads()
         transfers = Transfers(storage, threads)
@@ -113,6 +118,7 @@ class Services:
             robots=Robots(database, clock=clock),
             tokens=Tokens(pem, lifetime_s=settings.token_s, clock=clock),
             registry=Registry(database, storage, clock=clock, rules=rules, outbox=outbox),
+            retention=Retention(database, clock=clock, immutable=rules),
             uploads=uploads,
             transfers=transfers,
             collector=Collector(
@@ -151,7 +157,7 @@ class People:
     @classmethod
     def open(cls, settings: HubSettings, *, clock: Callable[[], float] = time.time) -> "People":
         """Open what `Services` would. Blocks."""
-        database = _open_database(settings)
+        database = open_database(settings)
         people, rules = (
             Accounts(database, settings, clock=clock),
             TagRules.parse(settings.immutable),
@@ -191,7 +197,7 @@ def open_places(
     settings: HubSettings, *, clock: Callable[[], float] = time.time
 ) -> Iterator[tuple[Database, Storage]]:
     """Open database and storage alone, beside a hub that may be running, while the context lasts."""
-    database = _open_database(settings)
+    database = open_database(settings)
     try:
         yield database, _open_storage(settings, database, clock)
     finally:
@@ -208,7 +214,8 @@ def _open_storage(settings: HubSettings, database: Database, clock: Callable[[],
     return DiskStorage(settings.root)
 
 
-def _open_database(settings: HubSettings) -> Database:
+def open_database(settings: HubSettings) -> Database:
+    """Open the database alone; the caller closes it. Raises: Unavailable, Invalid, Corrupt."""
     if settings.database:
         from lamina.hub.databases.postgres import PostgresDatabase
 

@@ -64,6 +64,7 @@ class HubSettings:
     upload_grace_s: float = 86400.0
     """How long an upload may rest before it is dropped."""
     sweep_every_s: float = 600.0
+    retention_every_s: float = 3600.0
     shutdown_s: float = 10.0
     """How long transfers under way may go on after a stop was asked for."""
     first_request_s: float = 30.0

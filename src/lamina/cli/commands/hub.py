@@ -5,6 +5,7 @@ from __future__ import annotations
 from lamina.cli.commands import (
     hub_gc,
     hub_org,
+    hub_retention,
     hub_robot,
     hub_role,
     hub_token,
@@ -164,6 +165,7 @@ COMMANDS = {
     "register": (REGISTER, register),
     "user": (hub_user.COMMAND, hub_user.main),
     "gc": (hub_gc.COMMAND, hub_gc.main),
+    "retention": (hub_retention.COMMAND, hub_retention.main),
     "token": (hub_token.COMMAND, hub_token.main),
     "webhook": (hub_webhook.COMMAND, hub_webhook.main),
     "org": (hub_org.ORG, hub_org.org),

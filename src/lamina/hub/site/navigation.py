@@ -30,15 +30,18 @@ AREAS: dict[str, tuple[Item, ...]] = {
     "repository": (
         Item("General", "/{}/-/settings"),
         Item("Description", "/{}/-/edit"),
+        Item("Retention", "/{}/-/retention"),
         Item("Webhooks", "/{}/-/webhooks"),
     ),
     # an organisation; for its owners
     "namespace": (
+        Item("Retention", "/{}/-/retention"),
         Item("Webhooks", "/{}/-/webhooks"),
     ),
     # the whole hub; for admins
     "hub": (
         Item("Audit log", "/admin/audit"),
+        Item("Retention", "/hub/-/retention"),
     ),
 }  # fmt: skip
 

@@ -3,7 +3,7 @@
 import functools
 import logging
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from importlib import resources
 from urllib.parse import quote
@@ -21,6 +21,7 @@ from lamina.hub.site import (
     password,
     profile,
     repository,
+    retention,
     signins,
     tokens,
     webhooks,
@@ -32,6 +33,7 @@ from lamina.hub.web import SERVICES, is_secure
 __all__ = ["add_site"]
 
 _Page = Callable[[web.Request, Visit], Awaitable[web.StreamResponse]]
+_Below = Callable[[web.Request, Visit, str], Awaitable[web.Response]]
 _BELOW = re.compile(r"/(.+)/-/([a-z-]+)(?:/([^/]+))?")
 _STATIC = {
     "style.css": "text/css",
@@ -44,6 +46,14 @@ _POSTS = {
     "delete-tag": repository.delete_tag,
     "delete": repository.delete,
 }
+_PAGES = {
+    "settings": repository.settings_page,
+    "edit": repository.edit_page,
+}
+_ANYWHERE = {
+    "retention": (retention.retention_page, retention.retention),
+}
+"""What a namespace and the whole hub (`/hub/-/…`) have as a repository has it: page and form."""
 _STATUS: tuple[tuple[type[LaminaError], HTTPStatus], ...] = (
     (NotFound, HTTPStatus.NOT_FOUND),
     (Invalid, HTTPStatus.NOT_FOUND),
@@ -102,21 +112,23 @@ async def _below(request: web.Request, visit: Visit) -> web.Response:
     name, what, rest = match[1], match[2], match[3] or ""
     if what == "webhooks":  # of namespaces, too
         return await webhooks.webhooks(request, visit, name, rest)
-    if not is_repository(name):
+    pages: Mapping[str, _Below] = _PAGES
+    posts: Mapping[str, _Below] = _POSTS
+    if what in _ANYWHERE:
+        pages, posts = {what: _ANYWHERE[what][0]}, {what: _ANYWHERE[what][1]}
+    elif not is_repository(name):
         raise NotFound("there is no such page")
-    if request.method == "POST" and what in _POSTS and not rest:
+    if request.method == "POST" and what in posts and not rest:
         words = request.app[SERVICES].settings.read_only
         if words:
             raise ReadOnly(words)
-        return await _POSTS[what](request, visit, name)
+        return await posts[what](request, visit, name)
     if request.method not in ("GET", "HEAD"):
         raise NotFound("there is no such page")
     if what in ("tag", "manifest") and rest:
         return await repository.image(request, visit, name, rest)
-    if what == "settings" and not rest:
-        return await repository.settings_page(request, visit, name)
-    if what == "edit" and not rest:
-        return await repository.edit_page(request, visit, name)
+    if what in pages and not rest:
+        return await pages[what](request, visit, name)
     raise NotFound("there is no such page")
 
 

@@ -9,6 +9,7 @@ from lamina.spec.descriptor import MediaType
 from lamina.spec.digest import Digest
 
 __all__ = [
+    "HELD",
     "StoredManifest",
     "Tag",
     "children",
@@ -117,7 +118,7 @@ def put(
         "INSERT INTO manifests (repository_id, digest, media_type, raw, artifact_type, subject,"
         " config, platforms, content_size, pushed_at, pushed_by)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (repository_id, digest) DO UPDATE"
-        " SET media_type = excluded.media_type, doomed_at = NULL",
+        " SET media_type = excluded.media_type, doomed_at = NULL, untagged_at = excluded.pushed_at",
         (
             repository_id, facts.digest, facts.media_type, facts.raw, facts.artifact_type,
             facts.subject or "", facts.config.digest if facts.config else "",
@@ -169,6 +170,11 @@ def put_tag(
     now: float,
 ) -> None:
     """Point a tag at a manifest. What it pointed at before stays: people pin digests."""
+    connection.execute(
+        "UPDATE manifests SET untagged_at = ? WHERE id <> ? AND id ="
+        " (SELECT manifest_id FROM tags WHERE repository_id = ? AND name = ?)",
+        (now, manifest_id, repository_id, name),
+    )
     connection.execute(
         "INSERT INTO tags (repository_id, name, manifest_id, pushed_at, pushed_by)"
         " VALUES (?, ?, ?, ?, ?) ON CONFLICT (repository_id, name) DO UPDATE SET"
@@ -234,7 +240,7 @@ def drop(connection: Connection, manifest: StoredManifest, *, now: float) -> Non
         doom(connection, manifest.repository_id, Digest(row[0]), now=now)
 
 
-_HELD = (
+HELD = (
     "(EXISTS (SELECT 1 FROM tags WHERE tags.manifest_id = manifests.id)"
     " OR EXISTS (SELECT 1 FROM parts JOIN manifests AS parents ON parents.id = parts.manifest_id"
     "  WHERE parts.digest = manifests.digest AND is_manifest = 1"
@@ -243,6 +249,7 @@ _HELD = (
     "  WHERE subjects.repository_id = manifests.repository_id"
     "  AND subjects.digest = manifests.subject)))"
 )
+"""A condition on `manifests`: a tag, an index or the subject it is attached to holds the row."""
 
 
 def doom(connection: Connection, repository_id: int, digest: Digest, *, now: float) -> None:
@@ -252,7 +259,7 @@ def doom(connection: Connection, repository_id: int, digest: Digest, *, now: flo
     """
     connection.execute(
         "UPDATE manifests SET doomed_at = ? WHERE repository_id = ? AND digest = ?"  # noqa: S608 - a constant
-        f" AND NOT {_HELD}",
+        f" AND NOT {HELD}",
         (now, repository_id, digest),
     )
 
@@ -262,7 +269,7 @@ def doomed(
 ) -> tuple[tuple[StoredManifest, float], ...]:
     """Give manifests doomed before a time that nothing holds, with that time."""
     connection.execute(
-        f"UPDATE manifests SET doomed_at = NULL WHERE doomed_at IS NOT NULL AND {_HELD}"  # noqa: S608 - a constant
+        f"UPDATE manifests SET doomed_at = NULL WHERE doomed_at IS NOT NULL AND {HELD}"  # noqa: S608 - a constant
     )
     rows = connection.execute(
         f"SELECT {_COLUMNS}, doomed_at FROM manifests WHERE doomed_at <= ?"  # noqa: S608 - a constant

@@ -53,7 +53,7 @@ async def get_manifest(
             tells = functools.partial(services.registry.note_pull, caller, name, reference, found)
             may_be_kept(request, tells)
         return web.Response(body=found.raw, headers=headers)
-    may_be_kept(request)
+    may_be_kept(request, functools.partial(services.registry.note_asked, found.id))
     return web.Response(headers={**headers, "Content-Length": str(len(found.raw))})
 
 
