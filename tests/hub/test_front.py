@@ -208,10 +208,32 @@ def test_an_answer_to_one_is_not_given_to_another(hub, alice):
             assert line.ask("/v2/alice/secret/manifests/v1", "Authorization: Bearer x")[0] == 401
 
 
-def test_a_token_that_ended_is_refused_though_its_answer_is_known(hub, image, monkeypatch):
+def test_an_access_token_that_was_revoked_or_ended_is_refused_though_its_answer_is_known(
+    hub, alice
+):
+    alice.image("alice/front", "v1")
+    ahead = [0.0]
+    clock = hub.services.clock
+    with a_hub_beside(hub, lambda: clock() + ahead[0]) as other, Line(other) as line:
+        tokens = other.services.access_tokens
+        for days, ends in ((None, "revoked"), (1, "in time")):
+            text, made = tokens.create("alice", ends, actions=["pull"], expires_in_days=days)
+            ahead[0] = 0.0 if days is None else days * 86400 - 100.0
+            short = Client(other.address, "alice", text).get_token("repository:alice/front:pull")
+            bearer = f"Authorization: Bearer {short.json['token']}"
+            for _ in range(3):
+                assert line.ask(MANIFEST, bearer)[0] == 200
+            if days is None:
+                hub.services.access_tokens.revoke("alice", made.id)
+            else:
+                ahead[0] += 101.0  # its short token would last longer
+            assert line.ask(MANIFEST, bearer)[0] == 401
+
+
+def test_a_token_that_ended_is_refused_though_its_answer_is_known(hub, image):
     token = Client(hub.address, "alice").get_token("repository:alice/front:pull").json["token"]
     bearer = f"Authorization: Bearer {token}"
-    clock, ahead = hub.services.tokens._clock, [0.0]
+    clock, ahead = hub.services.clock, [0.0]
     now = lambda: clock() + ahead[0]  # noqa: E731
     with a_hub_beside(hub, now) as other, Line(other) as line:
         for _ in range(3):

@@ -1,5 +1,6 @@
 """Who asks, and what they may do with a repository. Pure."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -50,7 +51,7 @@ class Caller:
 
     `grants` limits a token's holder to `{repository: actions}`; None means no token limits them.
     `token_id` names the access token they came with, `reach` how far that goes. `robot_of` is the
-    namespace of a robot, which has no account.
+    namespace of a robot, which has no account. From `until` (epoch seconds) on the access token is over.
     """
 
     name: str = ""
@@ -59,6 +60,7 @@ class Caller:
     token_id: str = ""
     reach: Reach = Reach()
     robot_of: str = ""
+    until: float = math.inf
 
     @property
     def namespace(self) -> str:

@@ -5,6 +5,7 @@ as its SHA-256. Wrong ones are not counted as wrong passwords are: nobody can gu
 token in some machine's configuration must not lock its owner out.
 """
 
+import math
 import secrets
 from collections.abc import Callable, Sequence
 
@@ -164,7 +165,8 @@ class AccessTokens:
                 f"the account {account.name} is disabled", hint="ask the hub's admin"
             )
         reach = Reach(token.targets, frozenset(token.actions))
-        return Caller(account.name, account.is_admin, token_id=token.id, reach=reach)
+        until = math.inf if token.expires_at is None else token.expires_at
+        return Caller(account.name, account.is_admin, token_id=token.id, reach=reach, until=until)
 
 
 def _name_trouble(name: str) -> str:

@@ -5,6 +5,7 @@ namespace alone, and goes on when the person who made it leaves. Wrong tokens ar
 wrong passwords are: nobody can guess one.
 """
 
+import math
 import secrets
 from collections.abc import Callable, Sequence
 
@@ -181,7 +182,10 @@ class Robots:
                 hint=f"an owner of {robot.namespace} can renew it",
             )
         reach = Reach(robot.targets, frozenset(robot.actions))
-        return Caller(robot.login, token_id=robot.id, reach=reach, robot_of=robot.namespace)
+        until = math.inf if robot.expires_at is None else robot.expires_at
+        return Caller(
+            robot.login, token_id=robot.id, reach=reach, robot_of=robot.namespace, until=until
+        )
 
 
 def _new_id() -> str:

@@ -146,6 +146,7 @@ async def _bearer(request: web.Request, token: str) -> Caller:
         return standing
     tokens = services.robots if is_robot_id(caller.token_id) else services.access_tokens
     holder = await services.threads.call(tokens.caller, caller.token_id)
+    request[UNTIL] = min(until, holder.until)
     return replace(holder, grants=caller.grants)
 
 
