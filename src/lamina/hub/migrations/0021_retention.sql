@@ -4,8 +4,8 @@ CREATE TABLE retention (
   keep_newest        INTEGER,             -- of each condition: NULL where it is not asked for
   pushed_within_days INTEGER,
   pulled_within_days INTEGER,
-  keep               TEXT NOT NULL,       -- patterns of tags that never go, blanks between
-  only               TEXT NOT NULL,       -- patterns of the tags that may go; '': any
+  keep_like          TEXT NOT NULL,       -- patterns of tags that never go, blanks between
+  only_like          TEXT NOT NULL,       -- patterns of the tags that may go; '': any
   untagged_days      INTEGER,
   changed_at         REAL NOT NULL,
   changed_by         TEXT NOT NULL

@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 _COLUMNS = (
-    "target, keep_newest, pushed_within_days, pulled_within_days, keep, only, untagged_days,"
+    "target, keep_newest, pushed_within_days, pulled_within_days, keep_like, only_like, untagged_days,"
     " changed_at, changed_by"
 )
 
