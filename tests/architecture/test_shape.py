@@ -78,6 +78,7 @@ ELSEWHERE: dict[str, str] = {
     "hub.tables.audit": "queries only; tests/hub/test_audit.py runs them",
     "hub.tables.links": "queries only; tests/hub/test_links.py runs them",
     "hub.tables.profiles": "queries only; tests/hub/test_profiles.py and test_recovery.py run them",
+    "hub.tables.signing_keys": "queries only; tests/hub/test_signing_keys.py runs them",
     "hub.tables.sessions": "queries only; tests/hub/test_sessions.py runs them",
     "hub.tables.webhooks": "queries only; tests/hub/test_webhooks.py and test_couriers.py run them",
     "hub.tables.accounts": "queries only; tests/hub/test_accounts.py runs them on a real database",

@@ -16,6 +16,7 @@ from lamina.hub.collect import Collected
 from lamina.hub.couriers import deliver
 from lamina.hub.retention import Retired
 from lamina.hub.services import Services
+from lamina.hub.signing_keys import RELOAD_S
 from lamina.hub.web import SERVICES
 
 __all__ = ["CHORES", "Chore", "run_chores"]
@@ -83,6 +84,13 @@ CHORES = (
         quiet=True,
     ),
     Chore("noting uploads under way", lambda _: _RENEW_EVERY_S, _renew),
+    Chore(
+        "looking for signing keys",
+        lambda _: RELOAD_S,
+        lambda services: services.look_for_keys(),
+        writes=False,
+        quiet=True,
+    ),
     Chore(
         "a sweep",
         lambda services: services.settings.sweep_every_s,

@@ -27,12 +27,13 @@ from lamina.hub.roles import Roles
 from lamina.hub.rules import TagRules
 from lamina.hub.sessions import Sessions
 from lamina.hub.settings import HubSettings
+from lamina.hub.signing_keys import SigningKeys
 from lamina.hub.storage.disk import DiskStorage
 from lamina.hub.storage.protocol import Storage
 from lamina.hub.tables import accounts, audit, settled
 from lamina.hub.tables.audit import Entry
 from lamina.hub.threads import Threads
-from lamina.hub.tokens import Tokens, new_key
+from lamina.hub.tokens import Tokens
 from lamina.hub.transfers import Transfers
 from lamina.hub.uploads import Uploads
 from lamina.hub.webhooks import Webhooks
@@ -63,6 +64,7 @@ class Services:
     organisations: Organisations
     roles: Roles
     robots: Robots
+    signing_keys: SigningKeys
     tokens: Tokens
     registry: Registry
     retention: Retention
@@ -80,16 +82,14 @@ class Services:
     def open(cls, settings: HubSettings, *, clock: Callable[[], float] = time.time) -> "Services":
         """Open (or make) the hub under `settings.root`. Blocks."""
         database = open_database(settings)
-        fresh_key, fresh_form_key = new_key(), secrets.token_bytes(32)
+        fresh_form_key = secrets.token_bytes(32)
 
-        def work(connection: Connection) -> tuple[bytes, bytes]:
+        def work(connection: Connection) -> bytes:
             settled.note_start(connection, immutable_rules=settings.immutable, now=clock())
-            return (
-                accounts.secret(connection, "token signing key", fresh_key),
-                accounts.secret(connection, "form key", fresh_form_key),
-            )
+            return accounts.secret(connection, "form key", fresh_form_key)
 
-        pem, form_key = database.write(work)
+        form_key = database.write(work)
+        keys = SigningKeys(database, clock=clock, lifetime_s=settings.token_s)
         storage = _open_storage(settings, database, clock)
         threads = Threads()
         transfers = Transfers(storage, threads)
@@ -116,7 +116,8 @@ class Services:
             organisations=Organisations(database, clock=clock),
             roles=Roles(database),
             robots=Robots(database, clock=clock),
-            tokens=Tokens(pem, lifetime_s=settings.token_s, clock=clock),
+            signing_keys=keys,
+            tokens=Tokens(*keys.load(), lifetime_s=settings.token_s, clock=clock),
             registry=Registry(database, storage, clock=clock, rules=rules, outbox=outbox),
             retention=Retention(database, clock=clock, immutable=rules),
             uploads=uploads,
@@ -136,6 +137,10 @@ class Services:
             form_key=form_key,
         )
 
+    def look_for_keys(self) -> None:
+        """Take the signing keys that the database has now: another process may have changed them."""
+        self.tokens.take(self.signing_keys.load())
+
     def close(self) -> None:
         """Write down what is counted, finish what runs, close the database. Blocks."""
         self.threads.close()
@@ -152,6 +157,7 @@ class People:
     accounts: Accounts
     links: Links
     departures: Departures
+    signing_keys: SigningKeys
     clock: Callable[[], float]
 
     @classmethod
@@ -167,6 +173,7 @@ class People:
             people,
             Links(database, people, clock=clock),
             Departures(database, people, rules=rules, clock=clock),
+            SigningKeys(database, clock=clock, lifetime_s=settings.token_s),
             clock,
         )
 

@@ -1,7 +1,7 @@
 """Docker's token service: short ES256 tokens that say what their holder may do.
 
 Spec: the distribution project's token authentication (auth/token, auth/jwt, auth/oauth).
-The key pair is made once and kept in the database, so that every process of a hub has the same.
+Keys are kept in the database, so that every process of a hub has the same; `hub/signing_keys.py`.
 """
 
 import base64
@@ -20,12 +20,22 @@ from lamina.hub.access import Caller
 from lamina.hub.errors import CredentialsRefused
 from lamina.spec.wire import Document
 
-__all__ = ["ALGORITHM", "SERVICE", "Issued", "Tokens", "fingerprint", "new_key", "opaque"]
+__all__ = [
+    "ALGORITHM",
+    "LEEWAY_S",
+    "SERVICE",
+    "Issued",
+    "KeyUnknown",
+    "Tokens",
+    "fingerprint",
+    "new_key",
+    "opaque",
+]
 
 ALGORITHM = "ES256"
 SERVICE = "lamina-hub"
 _REMEMBERED = 4096
-_LEEWAY_S = 30
+LEEWAY_S = 30
 
 
 def new_key() -> bytes:
@@ -56,20 +66,49 @@ class Issued:
     lifetime_s: int
 
 
+class KeyUnknown(CredentialsRefused):
+    """A token names a key that is none of ours, or not yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """One state of the keys; `name` is the signer's, `public` are all by name."""
+
+    pems: tuple[bytes, ...]
+    signer: ec.EllipticCurvePrivateKey
+    name: str
+    public: Mapping[str, ec.EllipticCurvePublicKey]
+    documents: tuple[dict[str, str], ...]
+
+    @classmethod
+    def parse(cls, pems: tuple[bytes, ...]) -> "_Keys":
+        keys = [serialization.load_pem_private_key(pem, None) for pem in pems]
+        private = [key for key in keys if isinstance(key, ec.EllipticCurvePrivateKey)]
+        if not private or len(private) != len(keys):
+            raise TypeError("the hub's signing keys are not elliptic curve keys")
+        documents = tuple(_jwk(key.public_key()) for key in private)
+        names = [document["kid"] for document in documents]
+        public = {name: key.public_key() for name, key in zip(names, private, strict=True)}
+        return cls(pems, private[0], names[0], public, documents)
+
+
 class Tokens:
     """Issue and verify. Verified tokens are remembered until they end."""
 
-    def __init__(self, pem: bytes, *, lifetime_s: int, clock: Callable[[], float]) -> None:
-        key = serialization.load_pem_private_key(pem, None)
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise TypeError("the hub's signing key is not an elliptic curve key")
-        self._key = key
-        self._public = key.public_key()
+    def __init__(self, *pems: bytes, lifetime_s: int, clock: Callable[[], float]) -> None:
+        """Sign with the first of some private keys, believe all of them."""
         self._lifetime_s = lifetime_s
         self._clock = clock
         self._known: OrderedDict[str, tuple[float, Caller]] = OrderedDict()
         self._guard = threading.Lock()
-        self._jwk = _jwk(self._public)
+        self._keys = _Keys.parse(pems)
+
+    def take(self, pems: tuple[bytes, ...]) -> None:
+        """Go on with these keys; what was signed with others is not believed any more."""
+        with self._guard:
+            if pems != self._keys.pems:
+                self._keys = _Keys.parse(pems)
+                self._known.clear()
 
     def issue(self, caller: Caller, grants: Mapping[str, frozenset[str]]) -> Issued:
         """Sign a token for `caller` (nobody, too) limited to `grants`."""
@@ -83,7 +122,7 @@ class Tokens:
             "aud": SERVICE,
             "sub": caller.name,
             "iat": now,
-            "nbf": now - _LEEWAY_S,
+            "nbf": now - LEEWAY_S,
             "exp": now + self._lifetime_s,
             "jti": secrets.token_hex(16),
             "access": access,
@@ -91,8 +130,8 @@ class Tokens:
         }
         if caller.token_id:  # asked for again with each request: it may have been revoked
             claims["pat"] = caller.token_id
-        headers = {"kid": self._jwk["kid"]}
-        token = jwt.encode(claims, self._key, algorithm=ALGORITHM, headers=headers)
+        keys = self._keys
+        token = jwt.encode(claims, keys.signer, algorithm=ALGORITHM, headers={"kid": keys.name})
         return Issued(token, now, self._lifetime_s)
 
     def verify(self, token: str) -> Caller:
@@ -105,17 +144,20 @@ class Tokens:
     def verify_until(self, token: str) -> tuple[Caller, float]:
         """Give whom a token speaks for, and until when (epoch seconds).
 
-        Raises: CredentialsRefused.
+        Raises: KeyUnknown, CredentialsRefused.
         """
         now = self._clock()
         with self._guard:
-            known = self._known.get(token)
+            known, keys = self._known.get(token), self._keys
         if known is not None and known[0] > now:
             return known[1], known[0]
         try:
+            name = str(jwt.get_unverified_header(token).get("kid"))
+            if name not in keys.public:
+                raise KeyUnknown("the token is not one of ours", hint="log in again")
             claims = jwt.decode(
                 token,
-                self._public,
+                keys.public[name],
                 algorithms=[ALGORITHM],  # never what the token says it is
                 audience=SERVICE,
                 issuer=SERVICE,
@@ -134,14 +176,15 @@ class Tokens:
             token_id=str(claims.get("pat", "")),
         )
         with self._guard:
-            self._known[token] = (claims["exp"], caller)
+            if keys is self._keys:
+                self._known[token] = (claims["exp"], caller)
             while len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
         return caller, claims["exp"]
 
     def keys(self) -> Document:
         """Give the JWKS document with which others can verify our tokens."""
-        return {"keys": [self._jwk]}
+        return {"keys": list(self._keys.documents)}
 
 
 def _jwk(key: ec.EllipticCurvePublicKey) -> dict[str, str]:

@@ -17,6 +17,7 @@ from lamina.hub.notes import note_refused
 from lamina.hub.outbox import Asked
 from lamina.hub.remembered import UNTIL
 from lamina.hub.robots import is_robot_id, is_robot_token
+from lamina.hub.tokens import KeyUnknown
 
 if TYPE_CHECKING:
     from lamina.hub.services import Services
@@ -139,7 +140,11 @@ async def _bearer(request: web.Request, token: str) -> Caller:
     services = request.app[SERVICES]
     if is_access_token(token):
         return await login(request, "", token)
-    caller, until = services.tokens.verify_until(token)
+    try:
+        caller, until = services.tokens.verify_until(token)
+    except KeyUnknown:  # maybe of a key that another process has just begun to sign with
+        await services.threads.call(services.look_for_keys)
+        caller, until = services.tokens.verify_until(token)
     if not caller.token_id:
         standing = await _still_standing(services, caller)
         request[UNTIL] = until
