@@ -124,3 +124,11 @@ def test_what_deploy_files_set_is_what_the_hub_reads():
     assert len(files) >= 5
     for path in files:
         assert set(re.findall(r"LAMINA_HUB_[A-Z_]+", path.read_text())) <= read_here, path
+
+
+def test_who_may_register_is_one_of_three():
+    for word in ("open", "invitation", "closed"):
+        environ = {"LAMINA_HUB_REGISTRATION": word, "HOME": "/nowhere"}
+        assert HubSettings.from_environment(environ).registration == word
+    with pytest.raises(Invalid, match="'invite' is not known"):
+        HubSettings.from_environment({"LAMINA_HUB_REGISTRATION": "invite", "HOME": "/nowhere"})

@@ -40,6 +40,7 @@ __all__ = [
     "PushDenied",
     "RangeDisagrees",
     "ReadOnly",
+    "RegistrationClosed",
     "RepositoriesRemain",
     "RepositoryNameInvalid",
     "RobotUnknown",
@@ -132,6 +133,10 @@ class LinkInvalid(NotFound):
         super().__init__(
             "this link does not work: it was used, or its time is over", hint="ask for another"
         )
+
+
+class RegistrationClosed(Denied):
+    """The hub's admin decides who gets an account here."""
 
 
 class LastAdmin(Denied):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from lamina.hub.accounts import Accounts
 from lamina.hub.database import Connection, Database
-from lamina.hub.errors import AccountDisabled, LinkInvalid
+from lamina.hub.errors import AccountDisabled, LinkInvalid, RegistrationClosed
 from lamina.hub.names import check_account
 from lamina.hub.tables import accounts, links
 from lamina.hub.tables.accounts import Account
@@ -122,6 +122,23 @@ class Links:
             is None
         ):
             raise LinkInvalid
+
+    def enter(self, name: str, password: str, *, invitation: str, mode: str) -> Account:
+        """Register as the hub's `registration` setting has it; an invitation counts unless it is closed.
+
+        Raises: RegistrationClosed, LinkInvalid, FormInvalid, NameTaken.
+        """
+        if mode == "closed":
+            raise RegistrationClosed(
+                "registration is closed here", hint="ask the hub's admin for an account"
+            )
+        if invitation:
+            return self.register(invitation, name, password)
+        if mode == "invitation":
+            raise RegistrationClosed(
+                "one registers here by invitation", hint="ask the hub's admin for a link"
+            )
+        return self._accounts.register(name, password)
 
     def register(self, token: str, name: str, password: str) -> Account:
         """Make an account by invitation; one that cannot be made does not use the invitation up.

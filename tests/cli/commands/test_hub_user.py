@@ -8,7 +8,7 @@ from tests.hub.site.pages import Browser
 
 from lamina.cli.context import Context
 from lamina.cli.main import main
-from lamina.hub import Hub
+from lamina.hub import Hub, HubSettings
 from lamina.hub.tables import audit
 
 NEW = "a new long password"
@@ -55,9 +55,17 @@ def test_a_reset_link_opens_the_page_of_the_hub(hub, user):
     assert "no account is named 'nobody'" in user("reset", "nobody")[2]
 
 
-def test_an_invitation_is_printed_as_a_link(user, hub):
-    code, out, _ = user("--url", hub.address, "invite")
-    assert (code, out.startswith(f"{hub.url}/register?invitation=")) == (0, True)
+def test_an_invitation_is_printed_as_a_link_and_takes_one_in(tmp_path, user):
+    settings = HubSettings(root=str(tmp_path / "hub"), port=0, registration="invitation")
+    with Hub(settings=settings) as hub:
+        code, out, _ = user("--url", hub.address, "invite")
+        assert (code, out.startswith(f"{hub.url}/register?invitation=")) == (0, True)
+        words = ["hub", "register", "--hub", hub.url, "--password-stdin", "carol"]
+        for more, expected in (([], 1), (["--invitation", out.strip()], 0)):
+            context = Context(
+                out=io.StringIO(), err=io.StringIO(), stdin=io.StringIO(PASSWORD), environ={}
+            )
+            assert main([*words[:2], *more, *words[2:]], context) == expected
 
 
 def test_a_disabled_account_is_out_at_once_and_back_when_enabled(hub, user):

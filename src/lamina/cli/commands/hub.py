@@ -61,6 +61,7 @@ REGISTER = Command(
     summary="Make an account on a hub",
     flags=(
         Flag("hub", value="URL", help="Address of the hub", default="http://127.0.0.1:5000"),
+        Flag("invitation", value="LINK", help="The link you were invited with, or what it holds"),
         _STDIN,
     ),
     arity=(1, 1),
@@ -125,7 +126,10 @@ def register(arguments: Arguments, context: Context) -> int:
     url = arguments.text("hub").rstrip("/")
     if "://" not in url:
         url = f"http://{url}"
-    answer, status = _post(f"{url}/api/v1/register", {"name": name, "password": password})
+    document = {"name": name, "password": password}
+    if arguments.text("invitation"):
+        document["invitation"] = arguments.text("invitation").rpartition("invitation=")[2]
+    answer, status = _post(f"{url}/api/v1/register", document)
     if status not in (200, 201):
         message = answer.get("error")
         raise Invalid(str(message or f"{url} answered {status}: is it a Lamina hub?"))

@@ -7,6 +7,7 @@ from aiohttp import web
 from lamina.errors import Denied, Invalid, LaminaError
 from lamina.hub.errors import FormInvalid, NameTaken
 from lamina.hub.notes import note
+from lamina.hub.tables.accounts import Account
 from lamina.hub.web import SERVICES
 from lamina.spec.wire import Document, decode, encode
 
@@ -29,15 +30,21 @@ async def health(request: web.Request) -> web.StreamResponse:
 
 
 async def register(request: web.Request) -> web.StreamResponse:
-    """Make an account from `{"name": …, "password": …}`.
+    """Make an account from `{"name": …, "password": …}`, and `"invitation"` where one is needed.
 
     Answers 201, 400 with what is wrong by field, 409 when the name is taken. A request from a page
     of another site cannot send JSON without being asked first, so no form token is needed.
     """
     services = request.app[SERVICES]
     try:
-        name, password = await _wanted(request)
-        account = await services.threads.call_slow(services.accounts.register, name, password)
+        name, password, invitation = await _wanted(request)
+
+        def work() -> Account:
+            return services.links.enter(
+                name, password, invitation=invitation, mode=services.settings.registration
+            )
+
+        account = await services.threads.call_slow(work)
     except FormInvalid as error:
         return _json({"error": error.message, "fields": error.fields}, HTTPStatus.BAD_REQUEST)
     except NameTaken as error:
@@ -51,13 +58,12 @@ async def register(request: web.Request) -> web.StreamResponse:
     return _json({"name": account.name, "admin": account.is_admin}, HTTPStatus.CREATED)
 
 
-async def _wanted(request: web.Request) -> tuple[str, str]:
+async def _wanted(request: web.Request) -> tuple[str, str, str]:
     if request.content_type != "application/json":
         raise Invalid("send JSON", hint="Content-Type: application/json")
     document = decode(await request.content.read(_LIMIT), what="request")
     name, password = document.get("name"), document.get("password")
-    if not isinstance(name, str) or not isinstance(password, str):
-        raise Invalid("`name` and `password` must be strings")
-    if request.app[SERVICES].settings.registration != "open":
-        raise Denied("registration is closed here", hint="ask the hub's admin for an account")
-    return name, password
+    invitation = document.get("invitation", "")
+    if not (isinstance(name, str) and isinstance(password, str) and isinstance(invitation, str)):
+        raise Invalid("`name`, `password` and `invitation` must be strings")
+    return name, password, invitation

@@ -4,11 +4,17 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from lamina.errors import Denied
-from lamina.hub.errors import CredentialsRefused, FormInvalid, NameTaken, TooManyAttempts
+from lamina.hub.errors import (
+    CredentialsRefused,
+    FormInvalid,
+    LinkInvalid,
+    NameTaken,
+    TooManyAttempts,
+)
 from lamina.hub.notes import note, note_refused
 from lamina.hub.site.render import go_to, render
 from lamina.hub.site.sessions import Visit, begin, end, read_form
+from lamina.hub.tables.accounts import Account
 from lamina.hub.web import SERVICES, client_address
 
 __all__ = ["register", "register_page", "safe_next", "sign_in", "sign_in_page", "sign_out"]
@@ -24,12 +30,17 @@ async def register_page(request: web.Request, visit: Visit) -> web.Response:
     """Show the form to register."""
     if visit.account:
         return go_to(f"/{visit.account.name}")
-    values = {
-        "name": "",
-        "fields": {},
-        "is_open": request.app[SERVICES].settings.registration == "open",
+    invitation = request.query.get("invitation", "")
+    if invitation and not await _is_good(request, invitation):
+        words = {
+            "title": "This link does not work",
+            "text": "It was used, or its time is over: ask for another",
+        }
+        return render(request, visit, "trouble.html", words, status=HTTPStatus.NOT_FOUND)
+    values = {**_open(request, invitation),
+        "name": "", "fields": {}, "invitation": invitation,
         "next": safe_next(request.query.get("next", "/")),
-    }
+    }  # fmt: skip
     return render(request, visit, "register.html", values)
 
 
@@ -37,11 +48,16 @@ async def register(request: web.Request, visit: Visit) -> web.Response:
     """Make an account and sign it in; what is wrong is said beside the field."""
     services = request.app[SERVICES]
     form = await read_form(request, visit)
-    if services.settings.registration != "open":
-        raise Denied("registration is closed here", hint="ask the hub's admin for an account")
     name, password = form.get("name", "").strip(), form.get("password", "")
+    invitation = form.get("invitation", "")
+
+    def work() -> Account:
+        return services.links.enter(
+            name, password, invitation=invitation, mode=services.settings.registration
+        )
+
     try:
-        account = await services.threads.call_slow(services.accounts.register, name, password)
+        account = await services.threads.call_slow(work)
     except FormInvalid as error:
         fields, status = error.fields, HTTPStatus.BAD_REQUEST
     except NameTaken:
@@ -52,13 +68,28 @@ async def register(request: web.Request, visit: Visit) -> web.Response:
         note(request, "register", account.name, account=account.name)
         where = f"/{account.name}" if target == "/" else target
         return await begin(request, account, go_to(where))
-    values = {
-        "name": name,
-        "fields": fields,
-        "is_open": True,
+    values = {**_open(request, invitation),
+        "name": name, "fields": fields, "invitation": invitation,
         "next": safe_next(form.get("next", "/")),
-    }
+    }  # fmt: skip
     return render(request, visit, "register.html", values, status=status)
+
+
+def _open(request: web.Request, invitation: str) -> dict[str, object]:
+    mode = request.app[SERVICES].settings.registration
+    return {
+        "is_open": mode == "open" or (mode == "invitation" and bool(invitation)),
+        "by_invitation": mode == "invitation",
+    }
+
+
+async def _is_good(request: web.Request, invitation: str) -> bool:
+    services = request.app[SERVICES]
+    try:
+        await services.threads.call(services.links.check_invitation, invitation)
+    except LinkInvalid:
+        return False
+    return True
 
 
 async def sign_in_page(request: web.Request, visit: Visit) -> web.Response:

@@ -40,6 +40,8 @@ AREAS: dict[str, tuple[Item, ...]] = {
     ),
     # the whole hub; for admins
     "hub": (
+        Item("The hub", "/admin"),
+        Item("Accounts", "/admin/accounts"),
         Item("Audit log", "/admin/audit"),
         Item("Retention", "/hub/-/retention"),
     ),

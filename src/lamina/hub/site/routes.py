@@ -16,6 +16,7 @@ from lamina.hub.logs import ACCOUNT
 from lamina.hub.names import is_repository
 from lamina.hub.site import (
     accounts,
+    admin,
     audit,
     lists,
     password,
@@ -76,6 +77,13 @@ def add_site(app: web.Application) -> None:
     router.add_post("/settings/tokens", _page(tokens.create_token))
     router.add_post("/settings/tokens/revoke", _page(tokens.revoke_token))
     router.add_get("/settings/webhooks", _page(webhooks.own_webhooks))
+    router.add_get("/admin", _page(admin.hub_page))
+    router.add_get("/admin/accounts", _page(admin.accounts_page))
+    router.add_post(
+        "/admin/accounts/{verb:reset|disable|enable|make-admin|unmake-admin}",
+        _page(admin.change_account),
+    )
+    router.add_post("/admin/invite", _page(admin.invite))
     router.add_get("/admin/audit", _page(audit.audit_page))
     router.add_get("/admin/audit.jsonl", _page(audit.audit_lines), allow_head=False)
     router.add_get("/static/{name}", _static)
