@@ -69,6 +69,7 @@ ELSEWHERE: dict[str, str] = {
     "hub.storage.s3": "tests/hub/test_replicas.py runs it on a real gateway, by two hubs",
     "hub.tables.progress": "queries only; tests/hub/test_replicas.py runs them",
     "hub.tables.retention": "queries only; tests/hub/test_retention.py runs them",
+    "hub.tables.sharing": "queries only; tests/hub/tables/test_tag_lists.py runs them",
     "hub.tables.settled": "queries only; tests/hub/test_retention.py runs them",
     "hub.retention_documents": "tests/hub/api/test_retention.py sends and reads them",
     "hub.targets": "tests/hub/api/test_retention.py asks as everyone who may and who may not",

@@ -157,7 +157,7 @@ def test_lists_show_what_their_reader_may_see(database):
         rows = [
             row.repository.name
             for namespace in ("acme", "sam")
-            for row in repositories.of_namespace(connection, namespace, reader=reader)
+            for row in repositories.of_namespace(connection, namespace, reader=reader, limit=50)
         ]
         names = repositories.catalog(connection, reader=reader, last="", limit=10)
         found = repositories.search(connection, "", reader=reader, limit=10)

@@ -94,7 +94,7 @@ def test_what_is_done_on_pages_and_to_tokens_is_noted(hub, alice):
     settings = "/alice/paged/-/settings"
     owner.post(settings, visibility="private")
     owner.post("/alice/paged/-/edit", summary="Mine", readme="")
-    owner.post("/alice/paged/-/delete-tag", page=settings, tag="v1")
+    owner.post("/alice/paged/-/delete-tags", page=settings, tag="v1")
     owner.post("/alice/paged/-/delete", page=settings, confirm="alice/paged")
     owner.post("/settings/tokens", name="from a page")
     made = alice.request(

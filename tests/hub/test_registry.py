@@ -6,7 +6,7 @@ from tests.hub.repositories import repository
 
 from lamina.errors import Invalid
 from lamina.hub.registry import check_reference
-from lamina.hub.tables import manifests
+from lamina.hub.tables import tag_lists
 
 
 def pulls(hub, name: str) -> int:
@@ -38,7 +38,7 @@ def test_a_push_notes_who_when_for_which_platform_and_how_large(hub, alice):
 
     found = repository(hub, "alice/noted")
     (tag,) = hub.services.database.read(
-        lambda connection: manifests.tags(connection, found.id, limit=10)
+        lambda connection: tag_lists.page(connection, found.id, limit=10)
     )
     assert (tag.name, tag.pushed_by, tag.platforms) == ("v1", "alice", ("linux/arm64",))
     assert tag.content_size > 5000

@@ -3,6 +3,7 @@
 from tests.hub.clients import CONFIG, LAYER, MANIFEST, digest, document
 
 from lamina.hub.site.image import picture
+from lamina.spec.wire import decode
 
 
 def layer(name: str, size: int, **more: object) -> dict[str, object]:
@@ -44,11 +45,39 @@ def test_layers_stand_topmost_first_beside_their_instructions():
     assert (drawn.layers, drawn.is_artifact) == (2, False)
 
 
-def test_larger_layers_are_drawn_thicker_and_lower_ones_first():
-    raw, config = image([layer("base", 900), layer("top", 100)], CONFIGURATION)
-    drawn = picture(raw, MANIFEST, config)
-    assert drawn.slabs[0].thickness < drawn.slabs[2].thickness
-    assert [plate.number for plate in drawn.plates] == [1, 2, 0]
+def test_texts_of_an_image_hide_nothing_and_are_no_books():
+    config = {
+        **CONFIGURATION,
+        "config": {"Env": ["A=\u202egpj.exe", "B=\ud800", *(f"N{n}=1" for n in range(500))]},
+        "history": [
+            {"created_by": "RUN \x1b[31m", "author": "\u2066x"},
+            {"created_by": "y" * 9000},
+        ],
+    }
+    raw, text = image([layer("base", 900), layer("top", 100)], config)
+    drawn = picture(raw, MANIFEST, text)
+    environment = next(fact.values for fact in drawn.facts if fact.label == "Environment")
+    assert environment[:2] == ("A=\\u202egpj.exe", "B=\\ud800")
+    assert (len(environment), environment[-1]) == (201, "… and 302 more")
+    assert (drawn.slabs[1].text, drawn.slabs[1].author) == ("\\u001b[31m", "\\u2066x")
+    assert drawn.slabs[0].text.endswith("… (5000 more characters)")
+
+
+def test_of_thousands_of_steps_the_topmost_are_shown():
+    layers = [layer(f"l{n}", n) for n in range(3000)]
+    config = {**CONFIGURATION, "history": [], "rootfs": {"type": "layers", "diff_ids": []}}
+    raw, text = image(layers, config)
+    drawn = picture(raw, MANIFEST, text)
+    assert (drawn.layers, len(drawn.slabs), drawn.hidden) == (3000, 1000, 2000)
+    assert [drawn.slabs[0].number, drawn.slabs[-1].number] == [3000, 2001]
+    assert [drawn.plates[0].number, drawn.plates[-1].number] == [2001, 0]
+
+
+def test_annotations_are_told():
+    raw, _ = image([layer("a", 5)], {}, "application/vnd.example.config")
+    noted = document({**decode(raw), "annotations": {"org.opencontainers.image.source": "here"}})
+    facts = {fact.label: fact.values for fact in picture(noted, MANIFEST, b"{}").facts}
+    assert facts["Annotations"] == ("org.opencontainers.image.source=here",)
 
 
 def test_the_configuration_is_told_as_people_would_type_it():

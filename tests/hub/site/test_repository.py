@@ -59,7 +59,7 @@ def test_the_owner_writes_the_text_and_everyone_reads_it(owner, visitor):
     )
     text = visitor.get("/alice/app").text
     assert "A short line" in text
-    assert "<h1>Hello</h1>" in text
+    assert '<h3 id="readme-hello">Hello</h3>' in text
     assert "<script>alert" not in text
     assert 'href="javascript' not in text
     answer = owner.post(page, summary="x" * 161, readme="")
@@ -79,7 +79,7 @@ def test_strangers_change_nothing(hub, visitor):
         assert other.get(f"/alice/app/-/{page}").status == 403
     for path, fields in (
         ("edit", {"summary": "mine"}), ("settings", {"visibility": "private"}),
-        ("delete-tag", {"tag": "v1"}), ("delete", {"confirm": "alice/app"}),
+        ("delete-tags", {"tag": "v1"}), ("delete", {"confirm": "alice/app"}),
     ):  # fmt: skip
         assert other.post(f"/alice/app/-/{path}", page="/", **fields).status == 403
     assert visitor.get("/alice/app/-/tag/v1").status == 200
@@ -111,7 +111,7 @@ def test_a_tag_and_then_the_repository_are_deleted(owner, visitor, alice):
     alice.image("alice/short", "v1")
     alice.image("alice/short", "v2", seed="two")
     assert (
-        owner.post("/alice/short/-/delete-tag", page="/alice/short/-/settings", tag="v1").status
+        owner.post("/alice/short/-/delete-tags", page="/alice/short/-/settings", tag="v1").status
         == 303
     )
     assert visitor.get("/alice/short/-/tag/v1").status == 404

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lamina.hub.site.words import age, count, instruction, moment, size
+from lamina.hub.site.words import age, count, instruction, moment, size, visible
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,18 @@ def test_moments_are_rfc_3339():
 )
 def test_instructions_lose_what_builders_add(created_by, expected):
     assert instruction(created_by) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain, שלום, نص and 🦀\tand\nlines", "plain, שלום, نص and 🦀\tand\nlines"),
+        ("\u202egpj.exe", "\\u202egpj.exe"),
+        ("\u2067a\u2069", "\\u2067a\\u2069"),
+        ("\x1b[2J\x00\x7f\x9b", "\\u001b[2J\\u0000\\u007f\\u009b"),
+        ("\ud800", "\\ud800"),
+        ("a\u200db", "a\u200db"),
+    ],
+)
+def test_what_would_hide_or_turn_text_is_written_out(text, shown):
+    assert visible(text) == shown

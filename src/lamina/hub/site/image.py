@@ -1,20 +1,22 @@
 """What the page of one image shows: facts of its configuration and its layers as a stack. Pure."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lamina.errors import LaminaError
-from lamina.hub.site.words import instruction
+from lamina.hub.site.plates import Plate, plates
+from lamina.hub.site.words import instruction, visible
 from lamina.spec.config import ImageConfig
 from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.spec.manifest import Index, Manifest, parse_manifest
+from lamina.spec.wire import decode
 
-__all__ = ["Fact", "Picture", "Plate", "Slab", "picture"]
+__all__ = ["Fact", "Picture", "Slab", "facts_of", "picture", "read_config"]
 
-_THINNEST, _THICKEST = 4, 34
 _WIDEST = 100
-_WIDTH, _DEPTH, _LEAN, _GAP = 260, 28, 54, 17
+_MOST_STEPS = 1000
+_MOST_VALUES = 200
+_LONGEST = 4000
 _TITLE = "org.opencontainers.image.title"
 
 
@@ -31,7 +33,7 @@ class Fact:
 class Slab:
     """One step of the stack. A step without a layer has no digest and no size.
 
-    `thickness` is the drawn height; `share` the layer's part of the image in percent.
+    `share` is the layer's part of the image in percent.
     """
 
     verb: str
@@ -42,27 +44,15 @@ class Slab:
     digest: str
     size: int
     number: int
-    thickness: int
     share: float
 
 
 @dataclass(frozen=True, slots=True)
-class Plate:
-    """One layer drawn as a plate seen from above: the points of its three faces, as SVG has them.
-
-    Number 0 is the writable layer that a container adds on top.
-    """
-
-    number: int
-    top: str
-    front: str
-    side: str
-    label_y: int
-
-
-@dataclass(frozen=True, slots=True)
 class Picture:
-    """An image or artifact as its page draws it; slabs are TOPMOST FIRST."""
+    """An image or artifact as its page draws it; slabs are TOPMOST FIRST.
+
+    `hidden` is how many of the lowest are left out: nobody reads a thousand.
+    """
 
     facts: tuple[Fact, ...]
     slabs: tuple[Slab, ...]
@@ -71,6 +61,7 @@ class Picture:
     is_artifact: bool
     plates: tuple[Plate, ...] = ()
     height: int = 0
+    hidden: int = 0
 
 
 def picture(raw: bytes, media_type: str, config_raw: bytes) -> Picture:
@@ -78,49 +69,30 @@ def picture(raw: bytes, media_type: str, config_raw: bytes) -> Picture:
     manifest = parse_manifest(raw, media_type)
     if isinstance(manifest, Index):
         return Picture((), (), 0, 0, is_artifact=False)
-    config = _config(manifest, config_raw)
+    config = read_config(manifest, config_raw)
     if config is None:
         slabs = _file_slabs(manifest)
         facts: tuple[Fact, ...] = (
-            Fact("Type", (manifest.artifact_type or manifest.config.media_type,)),
+            Fact("Type", (visible(manifest.artifact_type or manifest.config.media_type),)),
         )
     else:
         slabs = _image_slabs(manifest, config)
-        facts = tuple(_facts(config))
+        facts = facts_of(config)
+    notes = _rows(decode(raw).get("annotations"))
+    if notes:
+        facts = (*facts, Fact("Annotations", _listed(notes), is_code=True))
     size = manifest.config.size + sum(layer.size for layer in manifest.layers)
-    top_first = tuple(reversed(slabs))
-    plates, height = _plates(top_first, has_writable=config is not None)
-    return Picture(facts, top_first, len(manifest.layers), size, config is None, plates, height)
+    top_first = tuple(reversed(slabs[-_MOST_STEPS:]))
+    sizes = [slab.size for slab in top_first if slab.digest]
+    drawn, height = plates(sizes, topmost=len(manifest.layers), has_writable=config is not None)
+    return Picture(
+        facts, top_first, len(manifest.layers), size, config is None, drawn, height,
+        hidden=len(slabs) - len(top_first),
+    )  # fmt: skip
 
 
-def _plates(slabs: tuple[Slab, ...], *, has_writable: bool) -> tuple[tuple[Plate, ...], int]:
-    """Draw the layers as plates, LOWEST FIRST so that upper ones cover lower ones."""
-    y = 1
-    plates: list[Plate] = []
-    if has_writable:
-        plates.append(_plate(0, y, _THINNEST))
-        y += _GAP * 2
-    for slab in slabs:
-        if slab.digest:
-            plates.append(_plate(slab.number, y, slab.thickness))
-            y += slab.thickness + _GAP
-    return tuple(reversed(plates)), y + _DEPTH
-
-
-def _plate(number: int, y: int, thickness: int) -> Plate:
-    left, right, low = 1, _WIDTH - 1, y + _DEPTH
-    near_right, far_left = right - _LEAN, left + _LEAN
-    return Plate(
-        number=number,
-        top=f"{far_left},{y} {right},{y} {near_right},{low} {left},{low}",
-        front=f"{left},{low} {near_right},{low} {near_right},{low + thickness}"
-        f" {left},{low + thickness}",
-        side=f"{near_right},{low} {right},{y} {right},{y + thickness} {near_right},{low + thickness}",
-        label_y=low - 5,
-    )
-
-
-def _config(manifest: Manifest, raw: bytes) -> ImageConfig | None:
+def read_config(manifest: Manifest, raw: bytes) -> ImageConfig | None:
+    """Give the configuration of an image; None of what is none, or cannot be read."""
     if not raw or manifest.config.media_type not in MediaType.CONFIGS:
         return None
     try:
@@ -129,34 +101,23 @@ def _config(manifest: Manifest, raw: bytes) -> ImageConfig | None:
         return None
 
 
-def _thickness(size: int, largest: int) -> int:
-    """Draw by the square root: a layer a hundred times larger is ten times thicker."""
-    if largest <= 0:
-        return _THINNEST
-    return _THINNEST + round((_THICKEST - _THINNEST) * math.sqrt(size / largest))
-
-
-def _slab(
-    layer: Descriptor | None, largest: int, total: int, number: int, words: Mapping[str, str]
-) -> Slab:
+def _slab(layer: Descriptor | None, total: int, number: int, words: Mapping[str, str]) -> Slab:
     size = layer.size if layer else 0
     return Slab(
         verb=words.get("verb", ""),
-        text=words.get("text", ""),
-        comment=words.get("comment", ""),
-        author=words.get("author", ""),
-        created=words.get("created", ""),
+        text=_shown(words.get("text", "")),
+        comment=_shown(words.get("comment", "")),
+        author=_shown(words.get("author", "")),
+        created=_shown(words.get("created", "")),
         digest=layer.digest if layer else "",
         size=size,
         number=number,
-        thickness=_thickness(size, largest) if layer else 0,
         share=round(_WIDEST * size / total, 1) if total else 0.0,
     )
 
 
 def _image_slabs(manifest: Manifest, config: ImageConfig) -> list[Slab]:
     layers = iter(manifest.layers)
-    largest = max((layer.size for layer in manifest.layers), default=0)
     total = sum(layer.size for layer in manifest.layers)
     slabs: list[Slab] = []
     number = 0
@@ -171,17 +132,17 @@ def _image_slabs(manifest: Manifest, config: ImageConfig) -> list[Slab]:
             "author": row.author,
             "created": row.created,
         }
-        slabs.append(_slab(layer, largest, total, number if layer else 0, words))
+        slabs.append(_slab(layer, total, number if layer else 0, words))
+    # layers that the configuration does not know of
+    slabs += [_slab(layer, total, at, {}) for at, layer in enumerate(layers, number + 1)]
     return slabs
 
 
 def _file_slabs(manifest: Manifest) -> list[Slab]:
-    largest = max((layer.size for layer in manifest.layers), default=0)
     total = sum(layer.size for layer in manifest.layers)
     return [
         _slab(
             layer,
-            largest,
             total,
             number,
             {"text": layer.annotations.get(_TITLE, ""), "comment": layer.media_type},
@@ -190,7 +151,8 @@ def _file_slabs(manifest: Manifest) -> list[Slab]:
     ]
 
 
-def _facts(config: ImageConfig) -> list[Fact]:
+def facts_of(config: ImageConfig) -> tuple[Fact, ...]:
+    """Give what a configuration says of itself, line by line."""
     settings = config.settings
     facts = [Fact("Platform", (str(config.platform),)), Fact("Created", (config.created,))]
     author = config.document.get("author")
@@ -210,7 +172,24 @@ def _facts(config: ImageConfig) -> list[Fact]:
         ("Labels", "Labels"),
     ):
         facts.append(Fact(label, _rows(settings.get(key)), is_code=True))
-    return [fact for fact in facts if any(fact.values)]
+    return tuple(
+        Fact(fact.label, _listed(fact.values), is_code=fact.is_code)
+        for fact in facts
+        if any(fact.values)
+    )
+
+
+def _listed(values: tuple[str, ...]) -> tuple[str, ...]:
+    shown = tuple(map(_shown, values[:_MOST_VALUES]))
+    more = len(values) - len(shown)
+    return (*shown, f"… and {more} more") if more else shown
+
+
+def _shown(text: str) -> str:
+    """Give text as it is shown: nothing in it hidden, and no book."""
+    if len(text) <= _LONGEST:
+        return visible(text)
+    return f"{visible(text[:_LONGEST])}… ({len(text) - _LONGEST} more characters)"
 
 
 def _words(value: object) -> tuple[str, ...]:

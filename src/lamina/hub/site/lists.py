@@ -6,7 +6,8 @@ from aiohttp import web
 
 from lamina.hub.access import Caller
 from lamina.hub.database import Connection
-from lamina.hub.site.render import markdown, render
+from lamina.hub.site.readme import markdown
+from lamina.hub.site.render import render
 from lamina.hub.site.sessions import Visit
 from lamina.hub.tables import accounts, profiles, repositories
 from lamina.hub.tables.accounts import Account
@@ -17,6 +18,7 @@ from lamina.hub.web import SERVICES
 __all__ = ["front", "page_number", "person"]
 
 _PAGE = 30
+_POPULAR = 6
 _QUERY_LIMIT = 100
 
 
@@ -35,27 +37,28 @@ def page_number(request: web.Request) -> int:
 
 
 async def front(request: web.Request, visit: Visit) -> web.Response:
-    """List and search what the visitor may see, newest push first."""
+    """List and search what the visitor may see; before the newest, what is pulled most."""
     services = request.app[SERVICES]
     words = request.query.get("q", "")[:_QUERY_LIMIT]
     number = page_number(request)
     reader = visit.caller.as_reader
 
-    def work(connection: Connection) -> tuple[Listed, ...]:
-        return repositories.search(
-            connection,
-            words,
-            reader=reader,
-            limit=_PAGE + 1,
-            offset=(number - 1) * _PAGE,
+    def work(connection: Connection) -> tuple[tuple[Listed, ...], tuple[Listed, ...]]:
+        rows = repositories.search(
+            connection, words, reader=reader, limit=_PAGE + 1, offset=(number - 1) * _PAGE
         )
+        is_first = number == 1 and not words.strip()
+        return rows, repositories.popular(
+            connection, reader=reader, limit=_POPULAR
+        ) if is_first else ()
 
-    rows = await services.threads.call(services.database.read, work)
+    rows, popular = await services.threads.call(services.database.read, work)
     values = {
         "words": words,
         "rows": rows[:_PAGE],
         "page": number,
         "has_next": len(rows) > _PAGE,
+        "popular": popular if len(rows) > _POPULAR else (),
     }
     return render(request, visit, "front.html", values)
 
@@ -64,9 +67,10 @@ async def person(request: web.Request, visit: Visit, name: str) -> web.Response 
     """Show an account with its repositories; None if there is none of that name."""
     services = request.app[SERVICES]
     caller = visit.caller
+    number = page_number(request)
 
     def work(connection: Connection) -> _Person:
-        return _find_person(connection, caller, name)
+        return _find_person(connection, caller, name, number)
 
     found = await services.threads.call(services.database.read, work)
     if found.account is None and not found.rows:
@@ -76,13 +80,17 @@ async def person(request: web.Request, visit: Visit, name: str) -> web.Response 
         "account": found.account,
         "profile": found.profile,
         "about": markdown(found.profile.about),
-        "rows": found.rows,
+        "rows": found.rows[:_PAGE],
+        "page": number,
+        "has_next": len(found.rows) > _PAGE,
         "is_self": caller.name == name,
     }
     return render(request, visit, "person.html", values)
 
 
-def _find_person(connection: Connection, caller: Caller, name: str) -> _Person:
-    rows = repositories.of_namespace(connection, name, reader=caller.as_reader)
+def _find_person(connection: Connection, caller: Caller, name: str, number: int) -> _Person:
+    rows = repositories.of_namespace(
+        connection, name, reader=caller.as_reader, limit=_PAGE + 1, offset=(number - 1) * _PAGE
+    )
     account = accounts.find(connection, name)
     return _Person(name, account, profiles.of(connection, account) if account else Profile(), rows)

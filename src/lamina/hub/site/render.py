@@ -1,4 +1,4 @@
-"""Pages: templates, Markdown and the headers every page carries."""
+"""Pages: templates, and the headers every page carries."""
 
 import functools
 from collections.abc import Mapping
@@ -6,13 +6,13 @@ from http import HTTPStatus
 
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
 
 from lamina.hub.site import navigation, words
 from lamina.hub.site.sessions import Visit
+from lamina.hub.tables.repositories import MANY_TAGS
 from lamina.hub.web import SERVICES, host_of, is_secure
 
-__all__ = ["SECURITY", "go_to", "markdown", "render"]
+__all__ = ["SECURITY", "go_to", "render"]
 
 SECURITY = {
     "Content-Security-Policy": (
@@ -36,7 +36,9 @@ def _environment() -> Environment:
         auto_reload=False,
     )
     environment.globals.update(navigation=navigation.items)
-    environment.filters.update(size=words.size, count=words.count, moment=words.moment)
+    environment.filters.update(
+        size=words.size, count=words.count, moment=words.moment, tags=_tags, visible=words.visible
+    )
     return environment
 
 
@@ -72,21 +74,8 @@ def go_to(path: str) -> web.Response:
     return web.Response(status=HTTPStatus.SEE_OTHER, headers={"Location": path})
 
 
-def markdown(text: str) -> Markup:
-    """Give Markdown as HTML that can do no harm: no scripts, no styles, links without referrer."""
-    import nh3
-    from markdown_it import MarkdownIt
-
-    html = MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]).render(text)
-    clean = nh3.clean(
-        html,
-        tags={
-            "a", "blockquote", "br", "code", "del", "em", "h1", "h2", "h3", "h4", "h5", "h6", "hr",
-            "img", "li", "ol", "p", "pre", "s", "strong", "table", "tbody", "td", "th", "thead",
-            "tr", "ul",
-        },
-        attributes={"a": {"href", "title"}, "img": {"src", "alt", "title"}},
-        url_schemes={"http", "https", "mailto"},
-        link_rel="noopener noreferrer nofollow",
-    )  # fmt: skip
-    return Markup(clean)  # noqa: S704 - just cleaned
+def _tags(count: int) -> str:
+    """Give how many tags a list counted, which goes no further than `MANY_TAGS`."""
+    if count >= MANY_TAGS:
+        return f"{MANY_TAGS} tags or more"
+    return f"{count} tag{'' if count == 1 else 's'}"

@@ -1,45 +1,47 @@
-"""A repository's page, its text, its settings, and the page of one tag or manifest."""
+"""A repository's page, its tags, its text and its settings."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
+from urllib.parse import urlencode
 
 from aiohttp import web
 
-from lamina.errors import LaminaError
 from lamina.hub.admission import allowed
 from lamina.hub.database import Connection
-from lamina.hub.errors import BlobUnknown, ManifestUnknown
+from lamina.hub.errors import ManifestUnknown
 from lamina.hub.names import namespace_of
 from lamina.hub.notes import note
-from lamina.hub.registry import check_reference, visible
+from lamina.hub.registry import visible
 from lamina.hub.roles import administered
-from lamina.hub.services import Services
-from lamina.hub.site.image import Picture, picture
-from lamina.hub.site.lists import page_number
-from lamina.hub.site.render import go_to, markdown, render
+from lamina.hub.site.attachments import commands
+from lamina.hub.site.chart import DAYS, chart
+from lamina.hub.site.readme import markdown
+from lamina.hub.site.render import go_to, render
 from lamina.hub.site.sessions import Visit, read_form
-from lamina.hub.tables import manifests, repositories
-from lamina.hub.tables.manifests import StoredManifest, Tag
+from lamina.hub.tables import repositories, tag_lists
+from lamina.hub.tables.manifests import Tag
 from lamina.hub.tables.repositories import Repository
-from lamina.hub.web import SERVICES, asked_by
-from lamina.spec.descriptor import MediaType
-from lamina.spec.digest import Digest
+from lamina.hub.tables.tag_lists import Place
+from lamina.hub.web import SERVICES, asked_by, host_of
 
 __all__ = [
     "delete",
-    "delete_tag",
+    "delete_tags",
     "edit",
     "edit_page",
-    "image",
     "repository",
     "settings",
     "settings_page",
+    "tags",
 ]
 
 _PAGE = 50
+_NEWEST = 10
+_DAY_S = 86400
+_WORD_LIMIT = 128
 _SUMMARY_LIMIT, _README_LIMIT = 160, 100_000
-_PREFERRED = "linux/amd64"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,113 +50,89 @@ class _Overview:
     tags: tuple[Tag, ...]
     count: int
     may_change: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Image:
-    repository: Repository
-    top: StoredManifest
-    shown: StoredManifest
-    names: tuple[str, ...]
-    platforms: tuple[str, ...]
-    platform: str
-    may_change: bool
+    pulls: Mapping[int, int] = field(default_factory=dict)
 
 
 async def repository(request: web.Request, visit: Visit, name: str) -> web.Response:
-    """Show a repository. Raises: NameUnknown, LoginRequired."""
+    """Show a repository: how to pull it, its newest tags, its README. Raises: NameUnknown, LoginRequired."""
     services = request.app[SERVICES]
-    number = page_number(request)
-    caller = visit.caller
+    caller, now = visit.caller, services.clock()
 
     def work(connection: Connection) -> _Overview:
         found = visible(connection, caller, name)
-        offset = (number - 1) * _PAGE
+        newest = tag_lists.page(connection, found.id, limit=_NEWEST)
+        latest = tag_lists.latest(connection, found.id)
+        rest = tuple(tag for tag in newest if latest is None or tag.name != latest.name)
+        since = int(now // _DAY_S) - DAYS
         return _Overview(
             found,
-            manifests.tags(connection, found.id, limit=_PAGE + 1, offset=offset),
-            manifests.count_tags(connection, found.id),
+            (*([latest] if latest else []), *rest)[:_NEWEST],
+            tag_lists.count(connection, found.id),
+            "delete" in allowed(connection, caller, name, found),
+            repositories.pulls_by_day(connection, found.id, since=since),
+        )
+
+    def draw() -> web.Response:
+        found = services.database.read(work)
+        first = found.tags[0] if found.tags else None
+        values = {
+            "repository": found.repository,
+            "tags": found.tags,
+            "count": found.count,
+            "may_change": found.may_change,
+            "readme": markdown(found.repository.readme) if found.repository.readme else "",
+            "chart": chart(found.pulls, now=now),
+            "commands": commands(host_of(request), name, first.name, first.artifact_type)
+            if first
+            else (),
+        }
+        return render(request, visit, "repository.html", values)
+
+    return await services.threads.call(draw)
+
+
+async def tags(request: web.Request, visit: Visit, name: str) -> web.Response:
+    """List a repository's tags, newest push first, and find them by a part of their name."""
+    services = request.app[SERVICES]
+    caller = visit.caller
+    words = request.query.get("q", "").strip().replace("\0", "")[:_WORD_LIMIT]
+    after = _place(request.query.get("after", ""))
+
+    def work(connection: Connection) -> _Overview:
+        found = visible(connection, caller, name)
+        return _Overview(
+            found,
+            tag_lists.page(connection, found.id, words=words, after=after, limit=_PAGE + 1),
+            tag_lists.count(connection, found.id, words=words),
             "delete" in allowed(connection, caller, name, found),
         )
 
     found = await services.threads.call(services.database.read, work)
+    shown = found.tags[:_PAGE]
+    older = ""
+    if len(found.tags) > _PAGE:
+        query = {"q": words} if words else {}
+        older = urlencode({**query, "after": f"{shown[-1].pushed_at!r}~{shown[-1].name}"})
     values = {
         "repository": found.repository,
-        "tags": found.tags[:_PAGE],
+        "tags": shown,
         "count": found.count,
-        "page": number,
-        "has_next": len(found.tags) > _PAGE,
-        "may_change": found.may_change,
-        "readme": markdown(found.repository.readme) if found.repository.readme else "",
-    }
-    return render(request, visit, "repository.html", values)
-
-
-async def image(request: web.Request, visit: Visit, name: str, reference: str) -> web.Response:
-    """Show one tag or manifest: configuration and layers. Raises: ManifestUnknown, …."""
-    services = request.app[SERVICES]
-    caller = visit.caller
-    check_reference(reference)
-    wanted = request.query.get("platform", "")
-
-    def work(connection: Connection) -> _Image:
-        found = visible(connection, caller, name)
-        top = manifests.get(connection, found.id, reference)
-        names = manifests.tags_of(connection, top.id)
-        shown, platform, platforms = _choose(connection, top, wanted)
-        may_change = "delete" in allowed(connection, caller, name, found)
-        return _Image(found, top, shown, names, platforms, platform, may_change)
-
-    def draw() -> tuple[_Image, Picture]:
-        found = services.database.read(work)
-        return found, _picture(services, found.shown)
-
-    found, drawn = await services.threads.call(draw)
-    values = {
-        "repository": found.repository,
-        "reference": reference,
-        "is_tag": ":" not in reference,
-        "top": found.top,
-        "shown": found.shown,
-        "is_index": found.top.media_type in MediaType.INDEXES,
-        "names": found.names,
-        "platforms": found.platforms,
-        "platform": found.platform,
-        "picture": drawn,
+        "words": words,
+        "is_first": after is None,
+        "older": older,
         "may_change": found.may_change,
     }
-    return render(request, visit, "image.html", values)
+    return render(request, visit, "tags.html", values)
 
 
-def _choose(
-    connection: Connection, top: StoredManifest, wanted: str
-) -> tuple[StoredManifest, str, tuple[str, ...]]:
-    """Give which manifest of an index to show, its platform, and all platforms."""
-    if top.media_type not in MediaType.INDEXES:
-        return top, ",".join(top.platforms), top.platforms
-    by_platform = {
-        child.platforms[0]: child
-        for child in manifests.children(connection, top)
-        if child.platforms
-    }
-    if not by_platform:
-        return top, "", ()
-    platforms = tuple(sorted(by_platform))
-    platform = next(p for p in (wanted, _PREFERRED, platforms[0]) if p in by_platform)
-    return by_platform[platform], platform, platforms
-
-
-def _picture(services: Services, manifest: StoredManifest) -> Picture:
-    config = b""
-    if manifest.config:
-        try:
-            config = services.registry.config(Digest(manifest.config))
-        except BlobUnknown:
-            config = b""  # swept with its manifest a moment ago
+def _place(text: str) -> Place | None:
+    """Read where a list goes on; what cannot be read is its beginning."""
+    moment, tilde, name = text.replace("\0", "").partition("~")
     try:
-        return picture(manifest.raw, manifest.media_type, config)
-    except LaminaError as error:
-        raise ManifestUnknown("this manifest cannot be shown") from error
+        found = float(moment)
+    except ValueError:
+        return None
+    return Place(found, name) if tilde and math.isfinite(found) else None
 
 
 async def _read(request: web.Request, work: Callable[[Connection], Repository]) -> Repository:
@@ -204,8 +182,8 @@ async def settings_page(request: web.Request, visit: Visit, name: str) -> web.Re
 
     def work(connection: Connection) -> _Overview:
         found = administered(connection, visit.caller, name)
-        tags = manifests.tags(connection, found.id, limit=_PAGE)
-        return _Overview(found, tags, manifests.count_tags(connection, found.id), may_change=True)
+        newest = tag_lists.page(connection, found.id, limit=_PAGE)
+        return _Overview(found, newest, tag_lists.count(connection, found.id), may_change=True)
 
     found = await services.threads.call(services.database.read, work)
     values = {
@@ -232,18 +210,26 @@ async def settings(request: web.Request, visit: Visit, name: str) -> web.Respons
     return go_to(f"/{name}/-/settings")
 
 
-async def delete_tag(request: web.Request, visit: Visit, name: str) -> web.Response:
-    """Delete one tag."""
+async def delete_tags(request: web.Request, visit: Visit, name: str) -> web.Response:
+    """Delete the tags that were chosen; those that are gone already are passed over."""
     services = request.app[SERVICES]
     form = await read_form(request, visit)
-    tag = form.get("tag", "")
     asked = asked_by(request)
-    await services.threads.call(
-        lambda: services.registry.delete_reference(visit.caller, name, tag, asked=asked)
-    )
-    subject = f"{name}{'@' if ':' in tag else ':'}{tag}"
-    note(request, "delete", subject, account=visit.caller.name)
-    return go_to(f"/{name}/-/settings")
+    chosen = dict.fromkeys(tag for tag in form.getall("tag", []) if ":" not in tag)
+
+    def work(tag: str) -> bool:
+        try:
+            services.registry.delete_reference(visit.caller, name, tag, asked=asked)
+        except ManifestUnknown:
+            return False
+        return True
+
+    if not chosen:
+        await _read(request, lambda connection: administered(connection, visit.caller, name))
+    for tag in chosen:
+        if await services.threads.call(work, tag):
+            note(request, "delete", f"{name}:{tag}", account=visit.caller.name)
+    return go_to(f"/{name}/-/tags")
 
 
 async def delete(request: web.Request, visit: Visit, name: str) -> web.Response:

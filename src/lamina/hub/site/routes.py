@@ -24,6 +24,7 @@ from lamina.hub.site import (
     repository,
     retention,
     signins,
+    tag,
     tokens,
     webhooks,
 )
@@ -44,10 +45,11 @@ _STATIC = {
 _POSTS = {
     "settings": repository.settings,
     "edit": repository.edit,
-    "delete-tag": repository.delete_tag,
+    "delete-tags": repository.delete_tags,
     "delete": repository.delete,
 }
 _PAGES = {
+    "tags": repository.tags,
     "settings": repository.settings_page,
     "edit": repository.edit_page,
 }
@@ -134,7 +136,7 @@ async def _below(request: web.Request, visit: Visit) -> web.Response:
     if request.method not in ("GET", "HEAD"):
         raise NotFound("there is no such page")
     if what in ("tag", "manifest") and rest:
-        return await repository.image(request, visit, name, rest)
+        return await tag.tag(request, visit, name, rest)
     if what in pages and not rest:
         return await pages[what](request, visit, name)
     raise NotFound("there is no such page")

@@ -3,7 +3,7 @@
 import re
 import time
 
-__all__ = ["age", "count", "instruction", "moment", "size"]
+__all__ = ["age", "count", "instruction", "moment", "size", "visible"]
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _KILO = 1000
@@ -11,6 +11,10 @@ _MINUTE, _HOUR, _DAY, _WEEK, _MONTH = 60, 3600, 86400, 604800, 2592000
 _YEAR = 31536000
 _NOP = re.compile(r"^/bin/(?:ba)?sh -c #\(nop\)\s+")
 _SHELL = re.compile(r"^(?:RUN )?(?:\|\d+ .*? )?/bin/(?:ba)?sh -(?:e?u?c|o pipefail -c) (?!#)")
+# What moves a terminal's cursor, breaks lines, turns the direction of what follows, or is half a letter.
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff]"
+)
 _VERBS = frozenset(
     [
         "ADD",
@@ -91,3 +95,11 @@ def instruction(created_by: str) -> tuple[str, str]:
     if verb.upper() in _VERBS:
         return verb.upper(), rest.strip()
     return "", text
+
+
+def visible(text: str) -> str:
+    r"""Give text with what would hide or turn it written out, as `\u202e`; tabs and line ends stay.
+
+    Whoever pushes writes these texts: `gpj.exe` may not look like `exe.jpg`.
+    """
+    return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -12,8 +12,6 @@ __all__ = [
     "HELD",
     "StoredManifest",
     "Tag",
-    "children",
-    "count_tags",
     "doom",
     "doomed",
     "drop",
@@ -24,8 +22,8 @@ __all__ = [
     "referrers",
     "remove",
     "remove_tag",
+    "tag_moment",
     "tag_names",
-    "tags",
     "tags_of",
 ]
 
@@ -290,32 +288,14 @@ def tag_names(
     return tuple(row[0] for row in rows)
 
 
-def count_tags(connection: Connection, repository_id: int) -> int:
-    """Give how many tags a repository has."""
+def tag_moment(connection: Connection, repository_id: int, name: str) -> float:
+    """Give when a tag was last pushed. Raises: ManifestUnknown."""
     row = connection.execute(
-        "SELECT count(*) FROM tags WHERE repository_id = ?", (repository_id,)
+        "SELECT pushed_at FROM tags WHERE repository_id = ? AND name = ?", (repository_id, name)
     ).fetchone()
-    return int(row[0])
-
-
-def tags(
-    connection: Connection, repository_id: int, *, limit: int, offset: int = 0
-) -> tuple[Tag, ...]:
-    """Give tags as a page lists them: `latest` first, then the newest push."""
-    rows = connection.execute(
-        "SELECT tags.name, digest, media_type, artifact_type, platforms, content_size,"
-        " tags.pushed_at, tags.pushed_by FROM tags JOIN manifests ON manifests.id = manifest_id"
-        " WHERE tags.repository_id = ?"
-        " ORDER BY tags.name = 'latest' DESC, tags.pushed_at DESC, tags.name LIMIT ? OFFSET ?",
-        (repository_id, limit, offset),
-    )
-    return tuple(
-        Tag(
-            row[0], Digest(row[1]), row[2], row[3],
-            tuple(filter(None, row[4].split(","))), row[5], row[6], row[7],
-        )
-        for row in rows
-    )  # fmt: skip
+    if row is None:
+        raise ManifestUnknown(f"tag {name!r} is not in this repository")
+    return float(row[0])
 
 
 def tags_of(connection: Connection, manifest_id: int) -> tuple[str, ...]:
@@ -324,16 +304,6 @@ def tags_of(connection: Connection, manifest_id: int) -> tuple[str, ...]:
         "SELECT name FROM tags WHERE manifest_id = ? ORDER BY name", (manifest_id,)
     )
     return tuple(row[0] for row in rows)
-
-
-def children(connection: Connection, manifest: StoredManifest) -> tuple[StoredManifest, ...]:
-    """Give an index's child manifests, in no order."""
-    rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM manifests WHERE repository_id = ? AND digest IN"  # noqa: S608 - a constant
-        " (SELECT digest FROM parts WHERE manifest_id = ? AND is_manifest = 1)",
-        (manifest.repository_id, manifest.id),
-    )
-    return tuple(_manifest(row) for row in rows)
 
 
 def referrers(

@@ -1,6 +1,6 @@
 """Rows of repositories and their pull counts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lamina.hub.database import Connection, Row
@@ -8,6 +8,7 @@ from lamina.hub.names import namespace_of
 from lamina.hub.tables.roles import MAY_READ, Reader, reader_values
 
 __all__ = [
+    "MANY_TAGS",
     "Listed",
     "Repository",
     "add",
@@ -17,12 +18,17 @@ __all__ = [
     "ensure",
     "find",
     "of_namespace",
+    "popular",
+    "pulls_by_day",
     "remove",
     "search",
     "set_private",
 ]
 
 _DAY_S = 86400
+_ALL = 1 << 40
+MANY_TAGS = 1000
+"""Lists count so many tags of a repository and no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +48,7 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A repository as a list shows it."""
+    """A repository as a list shows it; `tags` is `MANY_TAGS` where there may be more."""
 
     repository: Repository
     tags: int
@@ -54,11 +60,14 @@ _COLUMNS = (
     " created_at, updated_at"
 )
 _HAS_CONTENT = "EXISTS (SELECT 1 FROM manifests WHERE manifests.repository_id = repositories.id)"
+# Counted no further than people read, for whom a page of many such rows has to be quick.
 _LISTED = (
     f"SELECT {_COLUMNS},"  # noqa: S608 - constants
-    " (SELECT count(*) FROM tags WHERE tags.repository_id = repositories.id),"
-    " coalesce((SELECT tags.name FROM tags WHERE tags.repository_id = repositories.id"
-    "  ORDER BY tags.name = 'latest' DESC, pushed_at DESC LIMIT 1), '')"
+    " (SELECT count(*) FROM (SELECT 1 FROM tags WHERE tags.repository_id = repositories.id"
+    f"  LIMIT {MANY_TAGS}) AS counted),"
+    " coalesce((SELECT name FROM tags WHERE repository_id = repositories.id AND name = 'latest'),"
+    "  (SELECT name FROM tags WHERE repository_id = repositories.id"
+    "   ORDER BY pushed_at DESC, name LIMIT 1), '')"
     " FROM repositories"
 )
 
@@ -106,34 +115,65 @@ def ensure(connection: Connection, name: str, *, now: float) -> Repository:
 def search(
     connection: Connection, words: str, *, reader: Reader, limit: int, offset: int = 0
 ) -> tuple[Listed, ...]:
-    """Give repositories with every one of `words` in name or summary, newest push first.
+    """Give repositories with every one of `words` in name or summary.
 
-    Only what `reader` may see; none without content.
+    With words: those of that very name first, then what is pulled most; without: the newest push
+    first. Only what `reader` may see; none without content. Words read every repository's row.
     """
-    terms = words.lower().split()[:8]
-    wheres = [_HAS_CONTENT, MAY_READ]
-    values = [*reader_values(reader)]
+    terms = words.lower().replace("\0", "").split()[:8]
+    wheres, values = [_HAS_CONTENT, MAY_READ], [*reader_values(reader)]
+    order = "updated_at DESC, repositories.name"
     for term in terms:
-        wheres.append("(repositories.name LIKE ? ESCAPE '!' OR summary LIKE ? ESCAPE '!')")
-        escaped = term.replace("!", "!!").replace("%", "!%").replace("_", "!_")
-        values += [f"%{escaped}%"] * 2
-    rows = connection.execute(
-        f"{_LISTED} WHERE {' AND '.join(wheres)} ORDER BY updated_at DESC, repositories.name"
-        " LIMIT ? OFFSET ?",
-        (*values, limit, offset),
-    )
-    return tuple(_listed(row) for row in rows)
+        wheres.append("(repositories.name LIKE ? ESCAPE '!' OR lower(summary) LIKE ? ESCAPE '!')")
+        values += [f"%{_escaped(term)}%"] * 2
+    if terms:
+        order = "repositories.name LIKE ? ESCAPE '!' DESC, pulls DESC, " + order
+        values.append(f"%/{_escaped(terms[0])}")
+    return _page(connection, wheres, values, order=order, limit=limit, offset=offset)
 
 
-def of_namespace(connection: Connection, namespace: str, *, reader: Reader) -> tuple[Listed, ...]:
+def popular(connection: Connection, *, reader: Reader, limit: int) -> tuple[Listed, ...]:
+    """Give what was pulled most, of what `reader` may see."""
+    wheres, values = ["pulls > 0", _HAS_CONTENT, MAY_READ], reader_values(reader)
+    order = "pulls DESC, repositories.name"
+    return _page(connection, wheres, values, order=order, limit=limit)
+
+
+def of_namespace(
+    connection: Connection, namespace: str, *, reader: Reader, limit: int = _ALL, offset: int = 0
+) -> tuple[Listed, ...]:
     """Give what `reader` may see of one namespace's repositories, newest push first."""
     own = namespace == reader.namespace or reader.is_admin
-    rows = connection.execute(
-        f"{_LISTED} WHERE namespace = ? AND (? OR ({MAY_READ} AND {_HAS_CONTENT}))"
-        " ORDER BY updated_at DESC, repositories.name",
-        (namespace, own, *reader_values(reader)),
+    wheres = ["namespace = ?", f"(? OR ({MAY_READ} AND {_HAS_CONTENT}))"]
+    values = (namespace, own, *reader_values(reader))
+    order = "updated_at DESC, repositories.name"
+    return _page(connection, wheres, values, order=order, limit=limit, offset=offset)
+
+
+def _page(
+    connection: Connection,
+    wheres: Sequence[str],
+    values: Sequence[object],
+    *,
+    order: str,
+    limit: int,
+    offset: int = 0,
+) -> tuple[Listed, ...]:
+    """Give repositories in an order; the costly columns are asked for those shown alone."""
+    found = connection.execute(
+        f"SELECT repositories.id FROM repositories WHERE {' AND '.join(wheres)}"  # noqa: S608 - constants
+        f" ORDER BY {order} LIMIT ? OFFSET ?",
+        (*values, limit, offset),
+    ).fetchall()
+    rows = (
+        connection.execute(f"{_LISTED} WHERE repositories.id = ?", (each[0],)).fetchone()
+        for each in found
     )
     return tuple(_listed(row) for row in rows)
+
+
+def _escaped(term: str) -> str:
+    return term.replace("!", "!!").replace("%", "!%").replace("_", "!_")
 
 
 def catalog(connection: Connection, *, reader: Reader, last: str, limit: int) -> tuple[str, ...]:
@@ -190,3 +230,11 @@ def count_pulls(connection: Connection, counts: Mapping[int, int], *, now: float
                 " ON CONFLICT (repository_id, day) DO UPDATE SET count = pulls.count + excluded.count",
                 (repository_id, day, count),
             )
+
+
+def pulls_by_day(connection: Connection, repository_id: int, *, since: int) -> dict[int, int]:
+    """Give pulls by day (days since 1970, UTC) from the day `since` on; days without are missing."""
+    rows = connection.execute(
+        "SELECT day, count FROM pulls WHERE repository_id = ? AND day >= ?", (repository_id, since)
+    )
+    return {row[0]: row[1] for row in rows}
