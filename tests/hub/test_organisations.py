@@ -170,6 +170,8 @@ def test_an_organisation_goes_only_without_repositories(made, database):
     )
     made.remove(OLGA, "acme")
     assert made.of("olga") == ()
+    with pytest.raises(NameTaken):  # images elsewhere may name it
+        made.create(SAM, "acme")
 
 
 def test_bad_settings_are_refused_by_field(made):

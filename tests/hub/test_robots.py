@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.hub.clients import Client
-from tests.hub.people import CHIEF, MAX, OLGA, SAM, register
+from tests.hub.people import CHIEF, MAX, NOW, OLGA, SAM, register
 from tests.hub.repositories import hide
 
 from lamina.hub import Hub
@@ -20,6 +20,7 @@ from lamina.hub.errors import (
 )
 from lamina.hub.organisations import Organisations
 from lamina.hub.robots import Robots, is_robot_id, is_robot_token
+from lamina.hub.tables import accounts
 
 
 class Time:
@@ -160,6 +161,27 @@ def test_robots_go_on_without_who_made_them_and_not_without_their_namespace(robo
     Organisations(database, clock=time).remove(CHIEF, "acme")
     with pytest.raises(CredentialsRefused):
         robots.login("", token, "here")
+
+
+def test_robots_rest_while_their_account_is_disabled(robots, database):
+    own, made = robots.create(MAX, "max", "ci", actions=["pull"])
+    organisations, _ = robots.create(OLGA, "acme", "ci", actions=["pull"])
+
+    def disable(since: float | None) -> None:
+        for name in ("max", "olga"):
+            database.write(
+                lambda connection, name=name: accounts.set_disabled(
+                    connection, accounts.get(connection, name), since=since
+                )
+            )
+
+    disable(NOW)
+    for do in (lambda: robots.login("", own, "here"), lambda: robots.caller(made.id)):
+        with pytest.raises(CredentialsRefused, match="max is disabled"):
+            do()
+    assert robots.login("", organisations, "here").name == "acme+ci"
+    disable(None)
+    assert robots.caller(made.id).name == "max+ci"
 
 
 @pytest.fixture

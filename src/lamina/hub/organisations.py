@@ -18,9 +18,9 @@ from lamina.hub.errors import (
     RoleUnknown,
 )
 from lamina.hub.names import name_trouble, part_trouble
-from lamina.hub.tables import accounts, organisations, repositories, roles
+from lamina.hub.tables import accounts, organisations, roles
 from lamina.hub.tables.organisations import Member, Organisation, Team
-from lamina.hub.tables.roles import Reader, Role
+from lamina.hub.tables.roles import Role
 
 __all__ = ["Organisations", "TeamView", "View", "check_owner"]
 
@@ -88,10 +88,8 @@ class Organisations:
             owner = accounts.get(connection, caller.name)
             if len(organisations.of_account(connection, owner.name)) >= _PER_ACCOUNT:
                 _refuse("name", f"An account is in at most {_PER_ACCOUNT} organisations")
-            everything = Reader(is_admin=True)
-            if not caller.is_admin and repositories.of_namespace(
-                connection, name, reader=everything
-            ):  # whose they were must not become the caller's
+            has_any = organisations.repositories_of(connection, name, limit=1)
+            if has_any and not caller.is_admin:  # whose they were must not become the caller's
                 raise NameTaken(f"the name {name!r} is taken", hint="choose another name")
             return organisations.add(connection, name, owner=owner, now=now)
 
@@ -147,18 +145,19 @@ class Organisations:
     def remove(self, caller: Caller, name: str) -> None:
         """Delete an organisation without repositories, with its teams and robots.
 
-        Raises: OrganisationUnknown, NotYours, NotEmpty.
+        Nobody gets its name again. Raises: OrganisationUnknown, NotYours, NotEmpty.
         """
+        now = self._clock()
 
         def work(connection: Connection) -> None:
             found = _owned(connection, caller, name)
-            left = repositories.of_namespace(connection, name, reader=Reader(is_admin=True))
+            left = organisations.repositories_of(connection, name, limit=1)
             if left:
                 raise NotEmpty(
-                    f"{name} has {len(left)} repositories, {left[0].repository.name} among them",
+                    f"{name} still has repositories, {left[0]} among them",
                     hint="delete them first: nobody else may come to own them",
                 )
-            organisations.remove(connection, found)
+            organisations.remove(connection, found, now=now)
 
         self._database.write(work)
 

@@ -181,6 +181,10 @@ class Robots:
                 f"the time of the robot {robot.login} is over",
                 hint=f"an owner of {robot.namespace} can renew it",
             )
+        if robot.rests:
+            raise CredentialsRefused(
+                f"the account {robot.namespace} is disabled", hint="ask the hub's admin"
+            )
         reach = Reach(robot.targets, frozenset(robot.actions))
         until = math.inf if robot.expires_at is None else robot.expires_at
         return Caller(

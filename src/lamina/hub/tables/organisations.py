@@ -28,6 +28,7 @@ __all__ = [
     "remove",
     "remove_member",
     "remove_team",
+    "repositories_of",
     "set_member",
     "team_members",
     "teams",
@@ -127,10 +128,22 @@ def change(
     )
 
 
-def remove(connection: Connection, organisation: Organisation) -> None:
-    """Delete an organisation with its teams; its repositories must be gone."""
+def remove(connection: Connection, organisation: Organisation, *, now: float) -> None:
+    """Delete an organisation with its teams; its repositories must be gone, its name stays reserved."""
+    connection.execute(
+        "INSERT INTO former_names (name, since) VALUES (?, ?) ON CONFLICT (name) DO NOTHING",
+        (organisation.name, now),
+    )
     connection.execute("DELETE FROM organisations WHERE id = ?", (organisation.id,))
     webhooks.forget_namespace(connection, organisation.name)
+
+
+def repositories_of(connection: Connection, name: str, *, limit: int) -> tuple[str, ...]:
+    """Give names of repositories in a namespace, whoever asks."""
+    rows = connection.execute(
+        "SELECT name FROM repositories WHERE namespace = ? ORDER BY name LIMIT ?", (name, limit)
+    )
+    return tuple(str(row[0]) for row in rows)
 
 
 def of_account(connection: Connection, account: str) -> tuple[tuple[Organisation, bool], ...]:

@@ -36,6 +36,8 @@ class Robot:
     expires_at: float | None
     used_at: float | None = None
     used_from: str = ""
+    rests: bool = False
+    """The account whose it is was disabled."""
 
     @property
     def login(self) -> str:
@@ -48,15 +50,16 @@ class Robot:
 
 
 _SELECT = (
-    "SELECT id, namespace, name, targets, actions, created_by, created_at, expires_at, used_at,"
-    " used_from FROM robots"
+    "SELECT robots.id, namespace, robots.name, targets, actions, created_by, robots.created_at,"
+    " expires_at, used_at, used_from, disabled_at IS NOT NULL"
+    " FROM robots LEFT JOIN accounts ON accounts.id = account_id"
 )
 
 
 def _robot(row: Row) -> Robot:
-    return Robot(
-        row[0], row[1], row[2], tuple(row[3].split()), tuple(row[4].split(",")), *tuple(row)[5:]
-    )
+    fields = tuple(row)
+    targets, actions = tuple(row[3].split()), tuple(row[4].split(","))
+    return Robot(*fields[:3], targets, actions, *fields[5:10], rests=bool(row[10]))
 
 
 def add(
@@ -101,14 +104,14 @@ def find(connection: Connection, token: bytes) -> Robot | None:
 
 def of_id(connection: Connection, robot_id: str) -> Robot | None:
     """Give the robot of that id, whether or not its time is over."""
-    row = connection.execute(f"{_SELECT} WHERE id = ?", (robot_id,)).fetchone()
+    row = connection.execute(f"{_SELECT} WHERE robots.id = ?", (robot_id,)).fetchone()
     return _robot(row) if row else None
 
 
 def get(connection: Connection, namespace: str, name: str) -> Robot:
     """Give a namespace's robot. Raises: RobotUnknown."""
     row = connection.execute(
-        f"{_SELECT} WHERE namespace = ? AND name = ?", (namespace, name)
+        f"{_SELECT} WHERE namespace = ? AND robots.name = ?", (namespace, name)
     ).fetchone()
     if row is None:
         raise RobotUnknown(f"{namespace} has no robot {name!r}")
@@ -117,7 +120,7 @@ def get(connection: Connection, namespace: str, name: str) -> Robot:
 
 def of_namespace(connection: Connection, namespace: str) -> tuple[Robot, ...]:
     """Give a namespace's robots by name."""
-    rows = connection.execute(f"{_SELECT} WHERE namespace = ? ORDER BY name", (namespace,))
+    rows = connection.execute(f"{_SELECT} WHERE namespace = ? ORDER BY robots.name", (namespace,))
     return tuple(_robot(row) for row in rows)
 
 
