@@ -90,6 +90,7 @@ ELSEWHERE: dict[str, str] = {
     "hub.tables.organisations": "queries only; tests/hub/test_admission.py runs them on both databases",
     "hub.tables.roles": "queries only; tests/hub/test_admission.py runs them on both databases",
     "hub.tables.robots": "queries only; tests/hub/test_robots.py runs them",
+    "hub.site.below": "a table of pages; tests/hub/site/test_routes.py and those of the pages go through it",
     "hub.threads": "two calls; tests/hub/test_transfers.py moves bytes through them",
 }
 

@@ -209,7 +209,7 @@ def test_owners_of_an_organisation_look_after_its_webhooks_until_it_goes(webhook
     with pytest.raises(WebhookUnknown):
         webhooks.of(BOB, "team")
     beside = make(webhooks, "alice/mine")
-    services.database.write(lambda connection: organisations.remove(connection, team))
+    services.database.write(lambda connection: organisations.remove(connection, team, now=0.0))
     with pytest.raises(WebhookUnknown):
         webhooks.get(ALICE, made.id)
     assert webhooks.get(ALICE, beside.id)[0] == beside

@@ -23,6 +23,8 @@ AREAS: dict[str, tuple[Item, ...]] = {
         Item("Password", "/settings/password"),
         Item("Sessions", "/settings/sessions"),
         Item("Access tokens", "/settings/tokens"),
+        Item("Robots", "/settings/robots"),
+        Item("Organisations", "/settings/organisations"),
         Item("Webhooks", "/settings/webhooks"),
         Item("Delete account", "/settings/delete"),
     ),
@@ -30,13 +32,23 @@ AREAS: dict[str, tuple[Item, ...]] = {
     "repository": (
         Item("General", "/{}/-/settings"),
         Item("Description", "/{}/-/edit"),
+        Item("Members", "/{}/-/members"),
         Item("Retention", "/{}/-/retention"),
         Item("Webhooks", "/{}/-/webhooks"),
     ),
     # an organisation; for its owners
     "namespace": (
+        Item("General", "/{}/-/settings"),
+        Item("Members", "/{}/-/members"),
+        Item("Teams", "/{}/-/teams"),
+        Item("Robots", "/{}/-/robots"),
         Item("Retention", "/{}/-/retention"),
         Item("Webhooks", "/{}/-/webhooks"),
+    ),
+    # an organisation; for its members
+    "membership": (
+        Item("Members", "/{}/-/members"),
+        Item("Teams", "/{}/-/teams"),
     ),
     # the whole hub; for admins
     "hub": (

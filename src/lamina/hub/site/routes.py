@@ -3,7 +3,7 @@
 import functools
 import logging
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from importlib import resources
 from urllib.parse import quote
@@ -11,52 +11,36 @@ from urllib.parse import quote
 from aiohttp import web
 
 from lamina.errors import Denied, Invalid, LaminaError, NotFound, Unauthorized
-from lamina.hub.errors import ReadOnly
 from lamina.hub.logs import ACCOUNT
-from lamina.hub.names import is_repository
+from lamina.hub.names import is_repository, part_trouble
 from lamina.hub.site import (
     accounts,
     admin,
     audit,
+    below,
     lists,
+    organisations,
     password,
     profile,
     repository,
-    retention,
+    robots,
     signins,
-    tag,
     tokens,
     webhooks,
 )
 from lamina.hub.site.render import SECURITY, go_to, render
 from lamina.hub.site.sessions import Visit, visit_of, with_cookies
-from lamina.hub.web import SERVICES, is_secure
+from lamina.hub.web import is_secure
 
 __all__ = ["add_site"]
 
 _Page = Callable[[web.Request, Visit], Awaitable[web.StreamResponse]]
-_Below = Callable[[web.Request, Visit, str], Awaitable[web.Response]]
 _BELOW = re.compile(r"/(.+)/-/([a-z-]+)(?:/([^/]+))?")
 _STATIC = {
     "style.css": "text/css",
     "copy.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
-_POSTS = {
-    "settings": repository.settings,
-    "edit": repository.edit,
-    "delete-tags": repository.delete_tags,
-    "delete": repository.delete,
-}
-_PAGES = {
-    "tags": repository.tags,
-    "settings": repository.settings_page,
-    "edit": repository.edit_page,
-}
-_ANYWHERE = {
-    "retention": (retention.retention_page, retention.retention),
-}
-"""What a namespace and the whole hub (`/hub/-/…`) have as a repository has it: page and form."""
 _STATUS: tuple[tuple[type[LaminaError], HTTPStatus], ...] = (
     (NotFound, HTTPStatus.NOT_FOUND),
     (Invalid, HTTPStatus.NOT_FOUND),
@@ -79,6 +63,10 @@ def add_site(app: web.Application) -> None:
     router.add_post("/settings/tokens", _page(tokens.create_token))
     router.add_post("/settings/tokens/revoke", _page(tokens.revoke_token))
     router.add_get("/settings/webhooks", _page(webhooks.own_webhooks))
+    router.add_get("/settings/robots", _page(robots.own_robots))
+    router.add_get("/settings/organisations", _page(organisations.own_page))
+    router.add_get("/orgs/new", _page(organisations.new_page))
+    router.add_post("/orgs/new", _page(organisations.create))
     router.add_get("/admin", _page(admin.hub_page))
     router.add_get("/admin/accounts", _page(admin.accounts_page))
     router.add_post(
@@ -120,26 +108,7 @@ async def _below(request: web.Request, visit: Visit) -> web.Response:
     if match is None:
         return await _named(request, visit, path.strip("/"))
     name, what, rest = match[1], match[2], match[3] or ""
-    if what == "webhooks":  # of namespaces, too
-        return await webhooks.webhooks(request, visit, name, rest)
-    pages: Mapping[str, _Below] = _PAGES
-    posts: Mapping[str, _Below] = _POSTS
-    if what in _ANYWHERE:
-        pages, posts = {what: _ANYWHERE[what][0]}, {what: _ANYWHERE[what][1]}
-    elif not is_repository(name):
-        raise NotFound("there is no such page")
-    if request.method == "POST" and what in posts and not rest:
-        words = request.app[SERVICES].settings.read_only
-        if words:
-            raise ReadOnly(words)
-        return await posts[what](request, visit, name)
-    if request.method not in ("GET", "HEAD"):
-        raise NotFound("there is no such page")
-    if what in ("tag", "manifest") and rest:
-        return await tag.tag(request, visit, name, rest)
-    if what in pages and not rest:
-        return await pages[what](request, visit, name)
-    raise NotFound("there is no such page")
+    return await below.answer(request, visit, name, what, rest)
 
 
 async def _named(request: web.Request, visit: Visit, name: str) -> web.Response:
@@ -147,7 +116,12 @@ async def _named(request: web.Request, visit: Visit, name: str) -> web.Response:
         raise NotFound("there is no such page")
     if is_repository(name):
         return await repository.repository(request, visit, name)
-    found = await lists.person(request, visit, name)
+    namespace, plus, _ = name.partition("+")
+    if plus and not part_trouble(namespace):  # a robot, as it stands beside what it pushed
+        return go_to(f"/{namespace}")
+    found = await organisations.organisation(request, visit, name)
+    if found is None:
+        found = await lists.person(request, visit, name)
     if found is None:
         raise NotFound("there is no such page")
     return found

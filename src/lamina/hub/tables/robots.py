@@ -57,9 +57,19 @@ _SELECT = (
 
 
 def _robot(row: Row) -> Robot:
-    fields = tuple(row)
-    targets, actions = tuple(row[3].split()), tuple(row[4].split(","))
-    return Robot(*fields[:3], targets, actions, *fields[5:10], rests=bool(row[10]))
+    return Robot(
+        id=row[0],
+        namespace=row[1],
+        name=row[2],
+        targets=tuple(row[3].split()),
+        actions=tuple(row[4].split(",")),
+        created_by=row[5],
+        created_at=row[6],
+        expires_at=row[7],
+        used_at=row[8],
+        used_from=row[9],
+        rests=bool(row[10]),
+    )
 
 
 def add(
