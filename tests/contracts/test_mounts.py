@@ -1,12 +1,13 @@
 """What `-v` and `--mount` show inside, on each runtime, as root and as a plain user."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.containers import RUNTIMES, world
+from tests.containers import RUNTIMES, eventually, mounts_below, world
 
 
 @pytest.fixture(scope="module", params=RUNTIMES)
@@ -60,3 +61,58 @@ def test_a_slave_sees_what_the_host_mounts_later(lamina, tmp_path):
         (tmp_path / "sub/later").write_text("")
         assert lamina("exec", "follower", "ls", "/h/sub") == "later\n"
         lamina("rm", "-f", "follower")
+
+
+def test_an_image_is_shown_read_only_whole_or_in_part(lamina):
+    flags = (
+        "--mount=type=image,src=tiny,dst=/whole",
+        "--mount=type=image,src=tiny,dst=/part,image-subpath=bin",
+        "--mount=type=image,src=tiny,dst=/one,image-subpath=etc/group",
+    )
+    words = (
+        "cmp /bin/busybox /whole/bin/busybox && cmp /bin/busybox /part/busybox && cat /one;"
+        "for f in /whole/x /part/x /one; do (echo x > $f) 2>/dev/null || echo kept; done"
+    )
+    told = lamina("run", "--rm", *flags, "tiny", "sh", "-c", words).split()
+    assert told[-3:] == ["kept"] * 3
+    assert told[0].startswith("root:")
+    assert os.listdir(f"{lamina.settings.run_root}/c") == [], "nothing is left of it"
+
+
+def test_a_volume_that_is_a_file_system_lasts_as_long_as_its_containers(lamina):
+    options = ("-o", "type=tmpfs", "-o", "device=tmpfs", "-o", "o=size=1m,uid=7")
+    lamina("volume", "create", *options, "quick")
+    lamina(
+        "run", "-d", "--name=holds", "-v=quick:/a", "tiny", "sh", "-c", "echo x > /a/f; sleep 1000"
+    )
+    eventually(lambda: lamina("exec", "holds", "ls", "/a") == "f\n")
+    seen = lamina(
+        "run", "--rm", "-v=quick:/b:ro", "tiny", "sh", "-c", "ls /b; stat -c %u /b"
+    ).split()
+    # A plain user's containers have mounts of their own each.
+    assert seen == (["f", "7"] if os.geteuid() == 0 else ["7"])
+    refused = lamina.attempt("cp", "holds:/a/f", "-")
+    assert refused.code == 0
+    lamina("stop", "-t=0", "holds")
+    refused = lamina.attempt("cp", "holds:/a/f", "-")
+    assert "mounted only while it runs" in refused.err
+    lamina("rm", "holds")
+    assert lamina("run", "--rm", "-v=quick:/b", "tiny", "ls", "/b") == ""
+    lamina("volume", "rm", "quick")
+    assert mounts_below(f"{lamina.settings.run_root}/volumes") == []
+
+
+def test_a_file_is_bound_read_only(lamina, tmp_path):
+    """With crun 1.8 it was not: `open mount target: Not a directory`."""
+    (tmp_path / "file").write_text("host")
+    words = ("tiny", "sh", "-c", "cat /f; (echo x > /f) 2>/dev/null || echo kept")
+    told = lamina("run", "--rm", f"-v={tmp_path}/file:/f:ro", *words)
+    assert told == "hostkept\n"
+
+
+def test_what_is_mounted_can_be_given_to_the_containers_user(lamina, tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own/f").write_text("")
+    words = ("-u=0", f"-v={tmp_path}/own:/own:U,Z", "-v=given:/v:U", "tiny", "stat", "-c%u")
+    assert lamina("run", "--rm", *words, "/own", "/own/f", "/v") == "0\n0\n0\n"
+    lamina("volume", "rm", "given")

@@ -11,6 +11,7 @@ from lamina.engine.volume_mounts import MountInvalid, VolumeMount
         ("/data", VolumeMount("volume", "", "/data")),
         ("vol:/data:nocopy,ro", VolumeMount("volume", "vol", "/data", read_only=True, copy=False)),
         ("/a:/b:z,rslave", VolumeMount("bind", "/a", "/b", propagation="rslave")),
+        ("v:/b:U,Z", VolumeMount("volume", "v", "/b", chown=True)),
         ("./a:/b/../c", VolumeMount("bind", os.path.abspath("a"), "/c")),
     ],
 )
@@ -65,6 +66,16 @@ def test_bad_volumes_are_refused_in_dockers_words(text, words):
             "type=tmpfs,dst=/t,tmpfs-size=1m,tmpfs-mode=700",
             VolumeMount("tmpfs", "", "/t", make=False, options="size=1m,mode=700"),
         ),
+        (
+            "type=image,source=debian:12,target=/d,image-subpath=usr/share",
+            VolumeMount("image", "debian:12", "/d", make=False, subpath="usr/share"),
+        ),
+        (
+            "type=bind,src=/a,dst=/b,ro,bind-recursive=writable,U=true,relabel=shared",
+            VolumeMount(
+                "bind", "/a", "/b", read_only=True, make=False, below="writable", chown=True
+            ),
+        ),
     ],
 )
 def test_mounts_are_read(text, mount):
@@ -89,6 +100,18 @@ def test_mounts_are_read(text, mount):
         ("type=tmpfs,dst=/a,tmpfs-mode=9", "invalid value for tmpfs-mode: 9"),
         ("dst=/a,volume-subpath=../b", "volume-subpath must stay in the volume"),
         ("dst=/a,volume-driver=nfs", "only the volume driver local"),
+        ("type=image,dst=/a", "source is required"),
+        ("type=image,src=i,dst=/a,image-subpath=/b", "image-subpath must stay in the image"),
+        ("type=image,src=i,dst=/a,volume-subpath=b", "cannot mix 'volume-*' options"),
+        ("type=image,src=i,dst=/a,U", "chown is not for mounts of type image"),
+        ("type=bind,src=/a,dst=/a,subpath=b", "mounts of type bind have no subpath"),
+        ("type=bind,src=/a,dst=/a,bind-recursive=no", "invalid bind-recursive: no"),
+        ("type=bind,src=/a,dst=/a,bind-recursive=readonly", "requires 'readonly'"),
+        (
+            "type=bind,src=/a,dst=/a,ro,bind-recursive=readonly,bind-propagation=rslave",
+            "requires 'bind-propagation=rprivate'",
+        ),
+        ("type=bind,src=/a,dst=/a,relabel=no", "invalid relabel: no"),
     ],
 )
 def test_bad_mounts_are_refused(text, words):

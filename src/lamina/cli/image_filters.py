@@ -139,7 +139,7 @@ def _flags(
 
 
 def _used(context: Context) -> set[Digest]:
-    return {record.image_id for record in context.engine.containers.records()}
+    return {i for record in context.engine.containers.records() for i in record.images}
 
 
 def _bool(name: str, text: str) -> bool:

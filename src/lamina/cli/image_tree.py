@@ -30,7 +30,7 @@ def show_tree(context: Context, images: Iterable[ImageSummary], arguments: Argum
     for flag in _APART:
         if arguments.changed(flag):
             raise FlagInvalid(f"--{flag} is not supported with --tree")
-    used = {str(record.image_id) for record in context.engine.containers.records()}
+    used = {str(i) for record in context.engine.containers.records() for i in record.images}
     rows = [row for image in images for row in _rows(context, image, used)]
     context.out.write(render([_HEADERS, *rows]))
 

@@ -113,6 +113,11 @@ def _place(record: "ContainerRecord", path: str) -> tuple[str, str]:
     for mount in sorted(record.mounts, key=lambda m: -len(m["Destination"])):
         target = str(mount["Destination"])
         if mount["Source"] and (clean == target or clean.startswith(f"{target}/")):
+            if mount["Type"] == "image" or mount.get("Device"):
+                raise ContainerInUse(
+                    f"{target} of {record.name} is mounted only while it runs",
+                    hint=f"`lamina start {record.name}` first",
+                )
             return str(mount["Source"]), clean[len(target) :]
     return "", clean
 

@@ -21,7 +21,7 @@ def volumes_of(record: "ContainerRecord") -> tuple[tuple[str, str], ...]:
     rows = [
         (str(mount["Source"]), str(mount["Destination"]))
         for mount in record.mounts
-        if mount["Type"] == "volume"
+        if mount["Type"] == "volume" and not mount.get("Device")
     ]
     return tuple(sorted(rows, key=lambda row: row[1].count("/")))
 

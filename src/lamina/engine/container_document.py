@@ -1,5 +1,6 @@
 """A container as `docker inspect` shows it."""
 
+from lamina.engine.mounting import HIDDEN
 from lamina.engine.network_document import network_settings
 
 TYPE_CHECKING = False
@@ -19,7 +20,6 @@ def container_document(
     """Give the whole document; times that never came are Go's zero time, as Docker writes them."""
     driver: Document = {"Name": record.driver, "Data": _driver_data(engine, record)}
     folder = record.folder
-    hidden = ("Anonymous", "Folder")
     return {
         "Id": record.id,
         "Created": record.created,
@@ -55,7 +55,7 @@ def container_document(
         "HostConfig": record.host,
         "GraphDriver": driver,
         "Mounts": [
-            {key: value for key, value in mount.items() if key not in hidden}
+            {key: value for key, value in mount.items() if key not in HIDDEN}
             for mount in record.mounts
         ],
         "Config": record.config,

@@ -6,13 +6,13 @@ from contextlib import suppress
 from lamina.engine.clock import now_ns
 from lamina.engine.isolation import with_ids
 from lamina.engine.journal import note_container
+from lamina.engine.mounting import mount_rows
 from lamina.engine.names import check_name
 from lamina.engine.network_request import Endpoint, stands_alone
 from lamina.engine.records import ContainerRecord, hold
 from lamina.engine.requests import (
     CreateRequest,
     MountInvalid,
-    VolumeMount,
     config_document,
     host_document,
 )
@@ -21,11 +21,8 @@ from lamina.runtime.log import timestamp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lamina.engine.engine import Engine
     from lamina.engine.local import LocalImage
-    from lamina.spec.digest import Digest
     from lamina.spec.wire import Document
 
 __all__ = ["begin", "create", "take_back"]
@@ -73,7 +70,7 @@ def _create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
             path=words[0],
             args=tuple(words[1:]),
             driver=engine.snapshotter.name,
-            mounts=_mounts(engine, request, config, image.config.diff_ids),
+            mounts=mount_rows(engine, request, config, image.config.diff_ids),
             networks=networks,
             folder=folder,
         )
@@ -186,73 +183,3 @@ def _refuse_reserved(request: CreateRequest) -> None:
     doubled = {target for target in targets if targets.count(target) > 1}
     if doubled:
         raise MountInvalid(f"Duplicate mount point: {min(doubled)}")
-
-
-def _mounts(
-    engine: "Engine", request: CreateRequest, config: "Document", pile: "Sequence[Digest]"
-) -> "tuple[Document, ...]":
-    """Give the mounts as `inspect` shows them, volumes made where they are missing."""
-    wanted = list(request.mounts)
-    taken = {mount.target for mount in wanted} | set(request.tmpfs)
-    others: list[Document] = []
-    if request.volumes_from:
-        from lamina.engine.inherited import inherited
-
-        others += inherited(engine, request.volumes_from, taken)
-        taken |= {mount["Destination"] for mount in others}
-    wanted += [
-        VolumeMount("volume", "", target)
-        for target in config.get("Volumes") or {}
-        if target not in taken and target.startswith("/") and target != "/"
-    ]
-    return (*(_mount(engine, pile, mount) for mount in wanted), *others)
-
-
-def _mount(engine: "Engine", pile: "Sequence[Digest]", mount: VolumeMount) -> "Document":
-    if mount.kind == "tmpfs":
-        return _row("tmpfs", "", mount, Mode=mount.options)
-    if mount.kind == "volume":
-        return _volume(engine, pile, mount)
-    if not os.path.lexists(mount.source):
-        if not mount.make:
-            raise MountInvalid(
-                f'invalid mount config for type "bind": bind source path does not exist: {mount.source}',
-                hint="make it first, or use -v, which makes it",
-            )
-        os.makedirs(mount.source, exist_ok=True)
-    extra = {} if mount.recursive else {"NonRecursive": True}
-    return _row("bind", mount.source, mount, **extra)
-
-
-def _volume(engine: "Engine", pile: "Sequence[Digest]", mount: VolumeMount) -> "Document":
-    from lamina.engine.volume_shelf import ANONYMOUS, check_options
-    from lamina.engine.volumes import check_name, volume_folder
-
-    name = mount.source or os.urandom(32).hex()
-    check_name(name)
-    check_options(mount.driver_options)
-    path = volume_folder(
-        engine,
-        name,
-        pile=pile if mount.copy else (),
-        target=mount.target,
-        labels={**mount.labels, **({} if mount.source else {ANONYMOUS: ""})},
-        options=mount.driver_options,
-    )
-    bound = engine.volumes.get(name).options.get("device", "")
-    extra: Document = {"Name": name, "Driver": "local", "Anonymous": not mount.source}
-    if mount.subpath:
-        extra["Subpath"] = mount.subpath
-    return _row("volume", bound or path, mount, Folder=os.path.dirname(path), **extra)
-
-
-def _row(kind: str, source: str, mount: VolumeMount, **extra: object) -> "Document":
-    return {
-        "Type": kind,
-        "Source": source,
-        "Destination": mount.target,
-        "Mode": "ro" if mount.read_only else "",
-        "RW": not mount.read_only,
-        "Propagation": (mount.propagation or "rprivate") if kind == "bind" else "",
-        **extra,
-    }

@@ -164,7 +164,8 @@ def _reaches(engine: "Engine") -> "dict[str, Reach]":
         image_id = known.get((row.name, row.target.digest), f"entry {row.target.digest}")
         targets.setdefault(image_id, []).append(row.target.digest)
     for record in engine.containers.records():
-        targets.setdefault(str(record.image_id), []).append(record.image_id)
+        for image in record.images:
+            targets.setdefault(str(image), []).append(image)
     return {image_id: reach(engine.store.unpinned, rows) for image_id, rows in targets.items()}
 
 
@@ -174,7 +175,7 @@ def _images(
     holders = [*reaches.values(), *(row.needs for row in kept)]
     blobs = Counter(digest for each in holders for digest in each.blobs)
     layers = Counter(digest for each in holders for digest in each.diff_ids)
-    users = Counter(str(record.image_id) for record in engine.containers.records())
+    users = Counter(str(image) for record in engine.containers.records() for image in record.images)
     for image in engine.images.list():
         needs = reaches.get(str(image.id))
         if needs is None:  # it came since the disk was looked at

@@ -10,6 +10,7 @@ from lamina.engine.devices import Device, device_binds, device_rules, host_devic
 from lamina.engine.isolation import has_own_cgroups, joined_socket, place_of
 from lamina.engine.journal import diary_order
 from lamina.engine.log_options import log_order
+from lamina.engine.mounting import started_mounts
 from lamina.engine.names import unknown
 from lamina.engine.records import RECORD, ContainerRecord, ContainerState
 from lamina.engine.requests import ExecRequest, signal_number
@@ -84,14 +85,15 @@ def start(
         _make_run_folder(engine, folder, record.id)
         network, wires = wiring(engine, record, folder)
         stack = engine.snapshotter.stack(record.id)
+        mounted = started_mounts(engine, record, folder)
         order = Order(
             id=record.id,
             folder=record.folder,
             run_folder=folder,
             run_root=engine.settings.run_root,
             choice=choice,
-            mounts=engine.snapshotter.mounts(stack, f"{folder}/rootfs"),
-            bundle=_bundle(engine, record, network),
+            mounts=(*engine.snapshotter.mounts(stack, f"{folder}/rootfs"), *mounted.mounts),
+            bundle=_bundle(engine, record, network, mounted.binds),
             process=_process(record),
             open_stdin=bool(record.config.get("OpenStdin")),
             stdin_once=bool(record.config.get("StdinOnce")),
@@ -224,12 +226,14 @@ def _has_no_new_privileges(host: "Document") -> bool:
     return Confinement.parse(host.get("SecurityOpt") or ()).no_new_privileges
 
 
-def _bundle(engine: "Engine", record: ContainerRecord, network: str) -> Bundle:
+def _bundle(
+    engine: "Engine", record: ContainerRecord, network: str, mounted: "tuple[Document, ...]"
+) -> Bundle:
     from lamina.engine.hostfiles import write_host_files
 
     host = record.host
     held = Confinement.parse(host.get("SecurityOpt") or ())
-    binds = [*write_host_files(record), *(_bind(mount) for mount in record.mounts)]
+    binds = [*write_host_files(record), *mounted]
     if host.get("Init"):
         binds.append(_file_bind(_init_program(), "/sbin/docker-init", read_only=True))
     limits = Limits.from_host(host)
@@ -290,45 +294,6 @@ def _file_bind(source: str, target: str, *, read_only: bool) -> "Document":
         "source": source,
         "options": ["rbind", "rprivate", mode],
     }
-
-
-def _bind(mount: "Document") -> "Document":
-    if mount["Type"] == "tmpfs":
-        options = ["nosuid", "nodev", "noexec", *[o for o in mount["Mode"].split(",") if o]]
-        return {
-            "destination": mount["Destination"],
-            "type": "tmpfs",
-            "source": "tmpfs",
-            "options": options,
-        }
-    if not os.path.lexists(mount["Source"]):
-        raise Invalid(
-            f'invalid mount config for type "{mount["Type"]}": bind source path does not exist: {mount["Source"]}',
-            hint="make the folder first, or use -v, which makes it",
-        )
-    source = mount["Source"]
-    if mount.get("Subpath"):
-        source = _inside(source, mount["Subpath"])
-    how = "bind" if mount.get("NonRecursive") else "rbind"
-    spread = mount["Propagation"] or "rprivate"
-    return {
-        "destination": mount["Destination"],
-        "type": "bind",
-        "source": source,
-        # As Docker since 25: what is mounted below a read-only folder is read-only as well.
-        "options": [how, spread, "rw" if mount["RW"] else "ro" if how == "bind" else "rro"],
-    }
-
-
-def _inside(volume: str, subpath: str) -> str:
-    """Give the folder at `subpath` of a volume; a link in it may not lead out. Raises: Invalid."""
-    path = os.path.realpath(f"{volume}/{subpath}")
-    if not path.startswith(f"{os.path.realpath(volume)}/") or not os.path.isdir(path):
-        raise Invalid(
-            f"cannot access path {subpath!r} in the volume: no such folder in it",
-            hint="make it first, from a container that has the whole volume",
-        )
-    return path
 
 
 def attach(engine: "Engine", record: ContainerRecord, *, stdin: bool) -> "Attachment":

@@ -158,7 +158,8 @@ def _needs(engine: "Engine", rows: "Iterable[Named]") -> _Needs:
             needs.images += 1
             _manifest(engine, row.target, shown, needs, optional=False)
     for record in engine.containers.records():
-        needs.piles.setdefault(record.diff_ids, set()).add(f"container {record.name}")
+        for pile in record.piles:
+            needs.piles.setdefault(pile, set()).add(f"container {record.name}")
     for pile in list(needs.piles):
         for i in range(1, len(pile)):
             needs.piles.setdefault(pile[:i], set()).update(needs.piles[pile])

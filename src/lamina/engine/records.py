@@ -83,6 +83,20 @@ class ContainerRecord:
         return " ".join(_quoted(word) for word in (self.path, *self.args))
 
     @property
+    def images(self) -> tuple[Digest, ...]:
+        """The images that it needs: its own, and those that it mounts."""
+        return (self.image_id, *(Digest(row["ImageID"]) for row in self._image_rows()))
+
+    @property
+    def piles(self) -> tuple[tuple[Digest, ...], ...]:
+        """The layers of these, lowest first."""
+        mounted = (tuple(map(Digest, row["DiffIDs"])) for row in self._image_rows())
+        return (self.diff_ids, *mounted)
+
+    def _image_rows(self) -> list[Document]:
+        return [row for row in self.mounts if row["Type"] == "image"]
+
+    @property
     def terminal(self) -> bool:
         """Whether the first process has a terminal."""
         return bool(self.config.get("Tty"))

@@ -72,7 +72,7 @@ def _remove(
 ) -> tuple[Removed, ...]:
     rows = engine.images.find(name_or_id)
     by_name = bool(rows[0].name) and _is_name_of(name_or_id, rows[0].name)
-    users = [c for c in engine.containers.records() if c.image_id == image.id]
+    users = [c for c in engine.containers.records() if image.id in c.images]
     if by_name:
         leaving = _with_digests(rows[0].name, [*image.names, *image.digests])
         is_last = len(leaving) == len(image.names) + len(image.digests)
@@ -115,7 +115,7 @@ def _remove_unread(
     """
     rows = engine.images.find(name_or_id)
     ids = {row.facts.get(IMAGE_ID) for row in rows}
-    if not force and any(str(record.image_id) in ids for record in engine.containers.records()):
+    if not force and not ids.isdisjoint(map(str, _used(engine))):
         raise error
     names = [row.name for row in rows if row.name]
     if names and _is_name_of(name_or_id, rows[0].name):
@@ -144,7 +144,7 @@ def prune(
     Also give the bytes freed. What went is kept for `undo` as in `remove`; with `now` nothing is,
     whatever removed it.
     """
-    used = {record.image_id for record in engine.containers.records()}
+    used = _used(engine)
     gone: list[Named] = []
     removed: list[Removed] = []
     going: list[tuple[list[Removed], str]] = []
@@ -181,7 +181,7 @@ def _keep_used(engine: "Engine", gone: "Sequence[Named]", ids: "Collection[Diges
 
     Whoever makes a container looks after that for the image's entry: one of both sees the other.
     """
-    used = {record.image_id for record in engine.containers.records()}
+    used = _used(engine)
     kept = False
     for row in gone:
         image_id = row.facts.get(IMAGE_ID)
@@ -190,6 +190,11 @@ def _keep_used(engine: "Engine", gone: "Sequence[Named]", ids: "Collection[Diges
                 engine.store.names.keep(row.target, row.facts)
                 kept = True
     return kept
+
+
+def _used(engine: "Engine") -> set[Digest]:
+    """Give the ID of every image that a container needs."""
+    return {image for record in engine.containers.records() for image in record.images}
 
 
 def _targets(rows: "Sequence[Named]") -> set[Digest]:
@@ -293,7 +298,7 @@ def _stacks(engine: "Engine") -> list[tuple[Digest, ...]]:
     """
     from lamina.engine.adopt import manifest_of
 
-    stacks = [record.diff_ids for record in engine.containers.records()]
+    stacks = [pile for record in engine.containers.records() for pile in record.piles]
     blobs = engine.store.blobs
     for row in {row.target.digest: row for row, _ in engine.images.rows()}.values():
         with suppress(BlobUnknown):

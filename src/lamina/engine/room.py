@@ -43,29 +43,33 @@ def unmount_unused(engine: "Engine") -> None:
     Cheap where no layer is mounted: a look into one folder.
     """
     run_root = engine.settings.run_root
-    try:
-        mounted = len(os.listdir(f"{run_root}/layers")) > 1  # one is the folder's lock
-    except OSError:  # nothing was ever mounted, or by somebody else
-        return
-    if mounted:
+    if any(_has_mounts(f"{run_root}/{name}") for name in ("layers", "volumes")):
         from lamina.runtime.mounts import SharedLayers
 
         with suppress(OSError):  # what is left the next one sweeps
             SharedLayers(run_root).release()
 
 
+def _has_mounts(folder: str) -> bool:
+    try:
+        return len(os.listdir(folder)) > 1  # one is the folder's lock
+    except OSError:  # nothing was ever mounted, or by somebody else
+        return False
+
+
 def _only_sealed(engine: "Engine") -> "Iterator[Digest]":
     """Give the layers of containers whose image is gone: nothing else may hold their bytes."""
     known = {fact for row in engine.store.names.all() for fact in row.facts.values()}
     for record in engine.containers.records():
-        if str(record.image_id) not in known:
-            yield from record.diff_ids
+        for image, pile in zip(record.images, record.piles, strict=True):
+            if str(image) not in known:
+                yield from pile
 
 
 def _container_images(engine: "Engine") -> "Iterator[Digest]":
     """Give what containers stand on; asked only when everyone is held still, so nothing is new."""
     for record in engine.containers.records():
-        yield record.image_id
+        yield from record.images
 
 
 def tidy(engine: "Engine") -> None:

@@ -274,7 +274,7 @@ def live(engine: "Engine") -> "Reach":
     from lamina.store.garbage import reach
 
     rows = [row.target.digest for row in engine.store.names.all()]
-    rows += [record.image_id for record in engine.containers.records()]
+    rows += [image for record in engine.containers.records() for image in record.images]
     return reach(engine.store.unpinned, rows)
 
 

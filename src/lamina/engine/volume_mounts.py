@@ -14,8 +14,11 @@ __all__ = ["MountInvalid", "VolumeMount"]
 
 _PROPAGATIONS = ("rprivate", "private", "rslave", "slave", "rshared", "shared")
 _IGNORED = ("z", "Z", "delegated", "cached", "consistent")  # of SELinux and of Docker Desktop
-_PREFIXES = ("bind", "volume", "tmpfs")
-_KINDS = ("bind", "volume", "tmpfs")
+_PREFIXES = _KINDS = ("bind", "volume", "tmpfs", "image")
+_BELOW = ("enabled", "disabled", "writable", "readonly")
+_BARE = (
+    "bind-create-src", "bind-nonrecursive", "chown", "readonly", "ro", "u", "volume-nocopy",
+)  # fmt: skip
 _TRUE, _FALSE = ("true", "1"), ("false", "0")
 
 
@@ -27,12 +30,14 @@ class MountInvalid(Invalid):
 
 @dataclass(frozen=True, slots=True)
 class VolumeMount:
-    """Something from outside shown inside: `kind` is bind, volume or tmpfs.
+    """Something from outside shown inside: `kind` is bind, volume, tmpfs or image.
 
     `make` creates a missing source folder (`-v` does, `--mount` refuses). `copy` fills a new volume
     with what the image has there. `recursive` takes along what is mounted below a bind's source.
-    `options` are a tmpfs's; `propagation` is a bind's, empty for rprivate. `subpath` is a folder
-    within a volume; `labels` and `driver_options` are those of a volume that is made for it.
+    `below` is what becomes of that under a read-only bind: empty for read-only where the kernel can,
+    `readonly` for read-only in any case, `writable`. `chown` gives a bind or a volume to the
+    container's user. `options` are a tmpfs's; `propagation` is a bind's, empty for rprivate. `subpath` is a folder
+    within a volume or an image; `labels` and `driver_options` are those of a volume that is made for it.
     """
 
     kind: str
@@ -47,10 +52,12 @@ class VolumeMount:
     subpath: str = ""
     labels: "Mapping[str, str]" = field(default_factory=dict)
     driver_options: "Mapping[str, str]" = field(default_factory=dict)
+    below: str = ""
+    chown: bool = False
 
     @classmethod
     def parse_volume(cls, text: str) -> "VolumeMount":
-        """Read `-v [SOURCE:]TARGET[:ro|rw|nocopy|rslave|…]`. Raises: MountInvalid."""
+        """Read `-v [SOURCE:]TARGET[:ro|rw|nocopy|rslave|U|…]`. Raises: MountInvalid."""
         if not text:
             raise MountInvalid("invalid empty volume spec", hint="write -v /source:/target[:ro]")
         parts = text.split(":")
@@ -76,6 +83,7 @@ class VolumeMount:
             target,
             read_only="ro" in chosen,
             copy="nocopy" not in chosen,
+            chown="U" in chosen,
             propagation=_spreads(next((mode for mode in chosen if mode in _PROPAGATIONS), "")),
         )
 
@@ -85,7 +93,8 @@ class VolumeMount:
         fields = _Fields(text)
         kind = fields.take("type") or "volume"
         if kind not in _KINDS:
-            raise MountInvalid(f"mount type unknown: {kind!r}", hint="bind, volume or tmpfs")
+            hint = "bind, volume, tmpfs or image"
+            raise MountInvalid(f"mount type unknown: {kind!r}", hint=hint)
         source = fields.take("source", "src")
         target = fields.take("target", "destination", "dst")
         mount = cls(
@@ -98,26 +107,48 @@ class VolumeMount:
             propagation=_spreads(fields.choice("bind-propagation", _PROPAGATIONS)),
             copy=not fields.truth("volume-nocopy"),
             recursive=not fields.truth("bind-nonrecursive")
-            and fields.take("bind-recursive") != "disabled",
-            subpath=fields.take("volume-subpath"),
+            and fields.choice("bind-recursive", _BELOW) != "disabled",
+            subpath=fields.take("volume-subpath", "image-subpath", "subpath"),
             labels=fields.pairs("volume-label"),
             driver_options=fields.pairs("volume-opt"),
+            below=_below(fields),
+            chown=fields.truth("chown", "u"),
         )
         fields.take("consistency")
+        fields.choice("relabel", ("private", "shared"))  # SELinux labels nothing of ours
         if fields.take("volume-driver") not in ("", "local"):
             raise MountInvalid("only the volume driver local is there")
         fields.finish(kind)
-        if not target.startswith("/"):
-            why = "target must be an absolute path" if target else "target is required"
+        if why := mount.problem(target):
             raise MountInvalid(f"invalid mount {text!r}: {why}")
-        if kind == "bind" and not source.startswith("/"):
-            why = "source must be an absolute path" if source else "source is required"
-            raise MountInvalid(f"invalid mount {text!r}: {why}")
-        if kind == "tmpfs" and source:
-            raise MountInvalid(f"invalid mount {text!r}: a tmpfs has no source")
-        if mount.subpath and (mount.subpath.startswith("/") or ".." in mount.subpath.split("/")):
-            raise MountInvalid(f"invalid mount {text!r}: volume-subpath must stay in the volume")
         return mount
+
+    def problem(self, target: str) -> str:
+        """Tell why `--mount` cannot mean this, if so; `target` is as it was written."""
+        kind, subpath, below = self.kind, self.subpath, self.below
+        placed = self.source.startswith("/")
+        outside = subpath.startswith("/") or ".." in subpath.split("/")
+        spreads = self.propagation not in ("", "rprivate")
+        together = f"option 'bind-recursive={below}' requires"
+        problems = (
+            (not target, "target is required"),
+            (not target.startswith("/"), "target must be an absolute path"),
+            (kind in ("bind", "image") and not self.source, "source is required"),
+            (kind == "bind" and not placed, "source must be an absolute path"),
+            (kind == "tmpfs" and self.source, "a tmpfs has no source"),
+            (kind in ("tmpfs", "image") and self.chown, f"chown is not for mounts of type {kind}"),
+            (kind in ("bind", "tmpfs") and subpath, f"mounts of type {kind} have no subpath"),
+            (outside, f"{kind}-subpath must stay in the {kind}"),
+            (below and not self.read_only, f"{together} 'readonly' to be specified in conjunction"),
+            (below == "readonly" and spreads, f"{together} 'bind-propagation=rprivate'"),
+        )
+        return next((words for wrong, words in problems if wrong), "")
+
+
+def _below(fields: "_Fields") -> str:
+    """Give what a read-only bind does with what is mounted below it, empty for the usual."""
+    text = fields.choice("bind-recursive", _BELOW)
+    return text if text in ("writable", "readonly") else ""
 
 
 def _spreads(text: str) -> str:
@@ -134,10 +165,10 @@ def _check_modes(chosen: list[str], kind: str, text: str) -> None:
     """Refuse modes that do not exist or exclude each other. Raises: MountInvalid."""
     access = [mode for mode in chosen if mode in ("ro", "rw")]
     spreading = [mode for mode in chosen if mode in _PROPAGATIONS]
-    known = {"ro", "rw", *_IGNORED, *(("nocopy",) if kind == "volume" else _PROPAGATIONS)}
+    known = {"ro", "rw", "U", *_IGNORED, *(("nocopy",) if kind == "volume" else _PROPAGATIONS)}
     if set(chosen) - known or len(access) > 1 or len(spreading) > 1:
         raise MountInvalid(
-            f"invalid mode: {text}", hint="ro, rw; nocopy for volumes; rslave for binds"
+            f"invalid mode: {text}", hint="ro, rw, U; nocopy for volumes; rslave for binds"
         )
 
 
@@ -152,8 +183,7 @@ class _Fields:
         for part in next(csv.reader([text]), []):
             key, equals, value = part.partition("=")
             name = key.strip().lower()
-            bare = ("readonly", "ro", "volume-nocopy", "bind-nonrecursive", "bind-create-src")
-            if not equals and name not in bare:
+            if not equals and name not in _BARE:
                 raise MountInvalid(f"invalid field '{part}' must be a key=value pair")
             self._rows.append((name, value if equals else "true"))
         self._used: set[str] = set()

@@ -12,8 +12,9 @@ from contextlib import contextmanager, suppress
 
 from lamina.engine.clock import rfc3339
 from lamina.engine.journal import note_prune, note_volume
+from lamina.engine.volume_device import check_options
 from lamina.engine.volumes import METADATA, check_name, volume_folder
-from lamina.errors import InUse, LaminaError, NotFound, Unsupported
+from lamina.errors import InUse, LaminaError, NotFound
 from lamina.spec.wire import Document, decode
 from lamina.values import dataclass, field
 
@@ -21,12 +22,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
 
-__all__ = ["ANONYMOUS", "Volume", "VolumeInUse", "VolumeUnknown", "Volumes", "check_options"]
+__all__ = ["ANONYMOUS", "Volume", "VolumeInUse", "VolumeUnknown", "Volumes"]
 
 ANONYMOUS = "com.docker.volume.anonymous"
 """The label by which Docker marks a volume that nobody named."""
-
-_BIND = frozenset(("type", "o", "device"))
 
 
 class VolumeUnknown(NotFound):
@@ -81,7 +80,7 @@ class Volumes:
     ) -> Volume:
         """Make a volume; one of that name that is there already is given as it is, as Docker does.
 
-        Without a name it gets 64 random digits. Raises: Invalid (name), Unsupported (options).
+        Without a name it gets 64 random digits. Raises: Invalid (name, options), Unsupported (options).
         """
         from lamina.runtime.userns import enter
 
@@ -198,18 +197,6 @@ class Volumes:
             yield
         finally:
             os.close(fd)
-
-
-def check_options(options: Mapping[str, str]) -> None:
-    """Refuse what the driver `local` cannot do here. Raises: Unsupported."""
-    if not options:
-        return
-    bound = "bind" in options.get("o", "").split(",") and options.get("device", "").startswith("/")
-    if set(options) - _BIND or not bound or options.get("type") not in ("none", "", None):
-        raise Unsupported(
-            "of the volume driver's options only a bind is supported here",
-            hint="-o type=none -o o=bind -o device=/path; or mount it on this machine yourself",
-        )
 
 
 def _size(folder: str) -> int:

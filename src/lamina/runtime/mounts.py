@@ -30,6 +30,10 @@ _FLAGS = {
     "rbind": syscalls.MS_BIND | syscalls.MS_REC,
     "relatime": 1 << 21,
     "noatime": 1 << 10,
+    "nodiratime": 1 << 11,
+    "strictatime": 1 << 24,
+    "sync": 1 << 4,
+    "dirsync": 1 << 7,
 }
 _LOCK = ".lock"
 _FEW, _THREADS = 4, 16
@@ -77,6 +81,8 @@ def _failed(mount: Mount, error: OSError) -> MountFailed:
         hint = (
             "mounting needs root or a user namespace; `lamina info` says what this machine allows"
         )
+    if error.errno == errno.ENODEV:
+        hint = f"this kernel has no file system {mount.type}; `modprobe {mount.type}` may load it"
     what = f"cannot mount {mount.type} on {mount.target}: {error.strerror}"
     return MountFailed(what, hint=hint)
 
@@ -123,14 +129,36 @@ def _mount_file(mount: Mount, flags: int, *, direct: bool) -> bool:
 
 
 class SharedLayers:
-    """The sealed layers that are mounted on this machine, below one run root.
+    """What is mounted once for all containers of this machine, below one run root.
 
-    `acquire` and `release` belong to one process; what it acquired it holds until it releases or
-    ends. Both must run in the mount namespace in which the layers are visible to everyone.
+    Those are sealed layers, and volumes that are file systems of their own: these apart, as a server
+    that does not answer would hold up every other start. `acquire` and `release` belong to one
+    process; what it acquired it holds until it releases or ends. Both must run in the mount namespace
+    in which the mounts are visible to everyone.
     """
 
     def __init__(self, run_root: str) -> None:
-        self.folder = os.path.join(run_root, "layers")
+        self._layers, self._volumes = (
+            _Shelf(f"{run_root}/{name}") for name in ("layers", "volumes")
+        )
+
+    def acquire(self, mounts: Sequence[Mount]) -> None:
+        """Make sure that each of `mounts` is made, and keep it so. Raises: MountFailed."""
+        apart = [mount for mount in mounts if os.path.dirname(mount.target) == self._volumes.folder]
+        self._layers.acquire([mount for mount in mounts if mount not in apart])
+        self._volumes.acquire(apart)
+
+    def release(self) -> None:
+        """Let go of everything, and unmount what nobody holds any more."""
+        self._layers.release()
+        self._volumes.release()
+
+
+class _Shelf:
+    """One folder of shared mounts, each with a lock beside it."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
         self._held: dict[str, int] = {}
 
     @contextmanager
@@ -150,7 +178,7 @@ class SharedLayers:
             os.close(fd)
 
     def acquire(self, mounts: Sequence[Mount]) -> None:
-        """Make sure that every layer in `mounts` is mounted, and keep it so. Raises: MountFailed."""
+        """Make sure that each of `mounts` is made, and keep it so. Raises: MountFailed."""
         if not mounts:
             return
         allow_open_files(len(mounts))  # a lock each
@@ -164,7 +192,7 @@ class SharedLayers:
                 try:
                     fcntl.flock(fd, fcntl.LOCK_SH)
                     if not _is_mounted(mount.target, device):
-                        if known is None:
+                        if known is None and mount.type == "erofs":
                             known = read_ahead.known_mounts()
                         perform(mount)
                 except BaseException:
@@ -175,7 +203,7 @@ class SharedLayers:
                 read_ahead.follow_disk(mounts[0].source, known)
 
     def release(self) -> None:
-        """Let go of all layers, and unmount those that nobody holds any more."""
+        """Let go of all, and unmount those that nobody holds any more."""
         if not self._held and not os.path.isdir(self.folder):
             return
         with self._alone():

@@ -450,8 +450,9 @@ class Shim:
         self.group.remove()
         if self.wires:
             self.wires.close()
-        with suppress(OSError):
-            syscalls.umount(f"{self.run_folder}/rootfs", syscalls.MNT_DETACH)
+        for row in self.request["mounts"]:
+            with suppress(OSError):
+                syscalls.umount(row["target"], syscalls.MNT_DETACH)
         _remove(self.run_folder)
         if remove:
             self.diary.note_removal()

@@ -63,6 +63,11 @@ class Order:
     journal: Document = field(default_factory=dict)
     joined: Document = field(default_factory=dict)
 
+    def _is_shared(self, row: Document) -> bool:
+        """Tell whether a mount is made once for all containers of this machine."""
+        apart = os.path.dirname(str(row["target"])) == f"{self.run_root}/volumes"
+        return apart or str(row["type"]) == "erofs"
+
     def to_json(self) -> Document:
         """Give the order as the shim reads it."""
         rows = [_mount_row(mount) for mount in self.mounts]
@@ -72,8 +77,8 @@ class Order:
             "run_folder": self.run_folder,
             "run_root": self.run_root,
             "runtime": {"name": self.choice.name, "path": self.choice.path},
-            "layers": [row for row in rows if row["type"] == "erofs"],
-            "mounts": [row for row in rows if row["type"] != "erofs"],
+            "layers": [row for row in rows if self._is_shared(row)],
+            "mounts": [row for row in rows if not self._is_shared(row)],
             "bundle": self.bundle.to_json(),
             "process": self.process.to_json(),
             "open_stdin": self.open_stdin,
