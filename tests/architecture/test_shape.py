@@ -78,6 +78,7 @@ ELSEWHERE: dict[str, str] = {
     "hub.tables.access_tokens": "queries only; tests/hub/test_access_tokens.py runs them",
     "hub.tables.audit": "queries only; tests/hub/test_audit.py runs them",
     "hub.tables.figures": "queries only; tests/hub/site/test_admin.py runs them",
+    "hub.tables.identities": "queries only; tests/hub/test_identities.py runs them",
     "hub.tables.links": "queries only; tests/hub/test_links.py runs them",
     "hub.tables.profiles": "queries only; tests/hub/test_profiles.py and test_recovery.py run them",
     "hub.tables.signing_keys": "queries only; tests/hub/test_signing_keys.py runs them",

@@ -80,7 +80,9 @@ class Client:
         try:
             connection.request(method, path, body, self.headers(headers))
             answer = connection.getresponse()
-            names = {key.lower(): value for key, value in answer.getheaders()}
+            names: dict[str, str] = {}
+            for key, value in answer.getheaders():  # several of one name: Set-Cookie
+                names[key.lower()] = ", ".join(filter(None, (names.get(key.lower()), value)))
             return Answer(answer.status, names, answer.read())
         finally:
             connection.close()

@@ -14,6 +14,7 @@ from lamina.hub.collect import Collector
 from lamina.hub.database import Connection, Database
 from lamina.hub.databases.sqlite import SqliteDatabase
 from lamina.hub.departures import Departures
+from lamina.hub.identities import Identities
 from lamina.hub.links import Links
 from lamina.hub.metrics import Metrics
 from lamina.hub.organisations import Organisations
@@ -39,6 +40,7 @@ from lamina.hub.uploads import Uploads
 from lamina.hub.webhooks import Webhooks
 
 if TYPE_CHECKING:
+    from lamina.hub.oidc import Provider
     from lamina.hub.recovery import Recovery
 
 __all__ = ["People", "Services", "open_database", "open_places"]
@@ -60,6 +62,9 @@ class Services:
     departures: Departures
     recovery: "Recovery | None"
     """Links by mail; None without a mail server."""
+    identities: Identities
+    provider: "Provider | None"
+    """Another site to sign in by; None without one."""
     access_tokens: AccessTokens
     organisations: Organisations
     roles: Roles
@@ -112,6 +117,8 @@ class Services:
             links=links,
             departures=Departures(database, people, rules=rules, clock=clock),
             recovery=_open_recovery(settings, database, people, links),
+            identities=Identities(database, clock=clock),
+            provider=_open_provider(settings, clock),
             access_tokens=AccessTokens(database, clock=clock),
             organisations=Organisations(database, clock=clock),
             roles=Roles(database),
@@ -185,6 +192,14 @@ class People:
     def close(self) -> None:
         """Close the database."""
         self.database.close()
+
+
+def _open_provider(settings: HubSettings, clock: Callable[[], float]) -> "Provider | None":
+    if settings.oidc is None:
+        return None
+    from lamina.hub.oidc import Provider
+
+    return Provider(settings.oidc, clock=clock)
 
 
 def _open_recovery(

@@ -4,12 +4,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_network
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from lamina.errors import Invalid
 from lamina.hub.rules import TagRules
 from lamina.hub.storage.address import S3Address
 from lamina.settings import HUB_ADDRESS, Settings
+
+if TYPE_CHECKING:
+    from lamina.hub.oidc import OidcSettings
 
 __all__ = ["HubSettings", "split_address"]
 
@@ -56,6 +60,8 @@ class HubSettings:
     smtp: str = field(default="", repr=False)
     """`smtp://…`, as `MailServer` reads it, for links to choose a password; empty: no mail."""
     mail_from: str = ""
+    oidc: "OidcSettings | None" = None
+    """Another site by way of which people sign in, too."""
     token_s: int = 300
     session_s: int = 14 * 86400
     refresh_token_s: int = 90 * 86400
@@ -137,6 +143,7 @@ class HubSettings:
             read_only=read_only or env.get("LAMINA_HUB_READ_ONLY", ""),
             registration=_registration(env.get("LAMINA_HUB_REGISTRATION", "open")),
             smtp=smtp,
+            oidc=_oidc(env),
             mail_from=mail_from,
             drain_s=_seconds(env, "LAMINA_HUB_DRAIN_S"),
         )
@@ -180,6 +187,15 @@ def _secret(env: Mapping[str, str], name: str) -> str:
             return file.read().strip()
     except OSError as error:
         raise Invalid(f"{name}_FILE: {path}: {error.strerror}") from error
+
+
+def _oidc(env: Mapping[str, str]) -> "OidcSettings | None":
+    if not env.get("LAMINA_HUB_OIDC_ISSUER"):
+        return None
+    from lamina.hub.oidc import OidcSettings
+
+    secret = _secret(env, "LAMINA_HUB_OIDC_CLIENT_SECRET")
+    return OidcSettings.from_environment(env, secret=secret)
 
 
 def _registration(text: str) -> str:

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from lamina.hub.errors import (
+    AccountDisabled,
     CredentialsRefused,
     FormInvalid,
     LinkInvalid,
@@ -17,7 +18,15 @@ from lamina.hub.site.sessions import Visit, begin, end, read_form
 from lamina.hub.tables.accounts import Account
 from lamina.hub.web import SERVICES, client_address
 
-__all__ = ["register", "register_page", "safe_next", "sign_in", "sign_in_page", "sign_out"]
+__all__ = [
+    "register",
+    "register_page",
+    "safe_next",
+    "show_sign_in",
+    "sign_in",
+    "sign_in_page",
+    "sign_out",
+]
 
 
 def safe_next(target: str) -> str:
@@ -97,7 +106,24 @@ async def sign_in_page(request: web.Request, visit: Visit) -> web.Response:
     target = safe_next(request.query.get("next", "/"))
     if visit.account:
         return go_to(target)
-    return render(request, visit, "signin.html", {"name": "", "trouble": "", "next": target})
+    return show_sign_in(request, visit, target=target)
+
+
+def show_sign_in(
+    request: web.Request,
+    visit: Visit,
+    *,
+    name: str = "",
+    trouble: str = "",
+    target: str = "/",
+    status: int = HTTPStatus.OK,
+) -> web.Response:
+    """Give the page to sign in, with what went wrong before; `target` is where to go on."""
+    oidc = request.app[SERVICES].settings.oidc
+    values = {
+        "name": name, "trouble": trouble, "next": target, "other": oidc.name if oidc else "",
+    }  # fmt: skip
+    return render(request, visit, "signin.html", values, status=status)
 
 
 async def sign_in(request: web.Request, visit: Visit) -> web.Response:
@@ -109,6 +135,9 @@ async def sign_in(request: web.Request, visit: Visit) -> web.Response:
         account = await services.threads.call_slow(
             services.accounts.login, name, form.get("password", ""), client_address(request)
         )
+    except AccountDisabled:
+        note_refused(request, name)
+        trouble, status = "This account is disabled: ask the hub's admin", HTTPStatus.UNAUTHORIZED
     except CredentialsRefused:
         note_refused(request, name)
         trouble, status = "The name and the password do not match", HTTPStatus.UNAUTHORIZED
@@ -117,8 +146,7 @@ async def sign_in(request: web.Request, visit: Visit) -> web.Response:
     else:
         note(request, "sign in", account.name, account=account.name)
         return await begin(request, account, go_to(target))
-    values = {"name": name, "trouble": trouble, "next": target}
-    return render(request, visit, "signin.html", values, status=status)
+    return show_sign_in(request, visit, name=name, trouble=trouble, target=target, status=status)
 
 
 async def sign_out(request: web.Request, visit: Visit) -> web.Response:

@@ -26,6 +26,7 @@ AREAS: dict[str, tuple[Item, ...]] = {
         Item("Robots", "/settings/robots"),
         Item("Organisations", "/settings/organisations"),
         Item("Webhooks", "/settings/webhooks"),
+        Item("Connected sign-ins", "/settings/identities"),
         Item("Delete account", "/settings/delete"),
     ),
     # one repository; for those who may change it

@@ -19,6 +19,7 @@ from lamina.hub.site import (
     audit,
     below,
     lists,
+    oidc,
     organisations,
     password,
     profile,
@@ -86,6 +87,9 @@ def _add_password(router: web.UrlDispatcher) -> None:
     router.add_post("/signin/forgot", _page(password.forgot))
     router.add_get("/signin/reset", _page(password.reset_page))
     router.add_post("/signin/reset", _page(password.reset))
+    router.add_get("/signin/oidc", _page(oidc.oidc_start))
+    router.add_get("/signin/oidc/back", _page(oidc.oidc_back))
+    router.add_post("/signin/oidc/name", _page(oidc.oidc_name))
 
 
 def _add_settings(router: web.UrlDispatcher) -> None:
@@ -97,6 +101,9 @@ def _add_settings(router: web.UrlDispatcher) -> None:
     router.add_get("/settings/sessions", _page(signins.sessions_page))
     router.add_post("/settings/sessions/end", _page(signins.end_session))
     router.add_post("/settings/sessions/end-others", _page(signins.end_others))
+    router.add_get("/settings/identities", _page(oidc.identities_page))
+    router.add_post("/settings/identities", _page(oidc.connect))
+    router.add_post("/settings/identities/disconnect", _page(oidc.disconnect))
     router.add_get("/settings/delete", _page(profile.departure_page))
     router.add_post("/settings/delete", _page(profile.delete_account))
 
