@@ -28,6 +28,7 @@ __all__ = [
     "Debian",
     "Piece",
     "debian",
+    "debian_layout",
     "make_debian",
     "tar",
     "tiny",
@@ -115,6 +116,26 @@ def debian() -> Debian:
     low, middle, high = (folder / f"{name}.layer.tar" for name in _NAMES)
     one, two, three = (folder / f"{name}.tree.tar" for name in _NAMES)
     return Debian((low, middle, high), (one, two, three))
+
+
+@cache
+def debian_layout() -> Path:
+    """Give an OCI image layout of the three layers, tagged v1, packed once per machine and recipe."""
+    layers = debian().layers
+    config: dict[str, object] = {
+        "Cmd": ["bash"],
+        "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
+        "Labels": {"made.by": "mmdebstrap"},
+    }
+    written = hashlib.sha256(_json(config)).hexdigest()[:16]
+    folder = layers[0].parent / f"layout-{written}"
+    with _alone(CACHE / "debian.lock"):
+        if not folder.is_dir():
+            work = folder.with_suffix(".making")
+            shutil.rmtree(work, ignore_errors=True)
+            write_layout(work, layers, tag="v1", config=config)
+            work.rename(folder)
+    return folder
 
 
 def make_debian(folder: Path, packages: str = "python3-minimal") -> None:

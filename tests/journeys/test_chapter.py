@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 from tests.commands import Lamina
 from tests.conftest import unmount_below
-from tests.images import debian, write_layout
+from tests.images import debian, debian_layout
 from tests.servers import HubServer
 from tests.trees import Tree, differences, tree_of_folder, tree_of_tar, without
 
@@ -41,19 +41,12 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lamina]:
 
 
 @pytest.fixture(scope="module")
-def published(hub: HubServer, tmp_path_factory: pytest.TempPathFactory) -> str:
+def published(hub: HubServer) -> str:
     """The three layers, written by the standard library and pushed by skopeo."""
-    layout = tmp_path_factory.mktemp("layout")
-    config: dict[str, object] = {
-        "Cmd": ["bash"],
-        "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
-        "Labels": {"made.by": "mmdebstrap"},
-    }
-    write_layout(layout, debian().layers, tag="v1", config=config)
     hub.register("alice", PASSWORD)
     name = f"{hub.address}/alice/debian:v1"
     skopeo("copy", "--dest-tls-verify=false", f"--dest-creds=alice:{PASSWORD}",
-           f"oci:{layout}:v1", f"docker://{name}")  # fmt: skip
+           f"oci:{debian_layout()}:v1", f"docker://{name}")  # fmt: skip
     return name
 
 

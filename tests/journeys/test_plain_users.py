@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from tests.commands import Lamina
 from tests.conftest import PLAIN, unmount_below
-from tests.images import Piece, debian, tar, write_layout
+from tests.images import Piece, debian, debian_layout, tar
 from tests.servers import HubServer
 from tests.trees import Fact, Tree, differences, tree_of_tar, without
 
@@ -91,7 +91,7 @@ def story(
     account = "with-" + request.param.lower().replace(" ", "-")
     name = f"{hub.address}/{account}/debian"
     hub.register(account, PASSWORD)
-    _publish(folder / "layout", account, f"{name}:v1")
+    _publish(account, f"{name}:v1")
     lamina = Lamina(Settings(str(folder / "root"), str(run_root), str(folder / "docker")))
     if request.param == "one ID":
         lamina.environ["PATH"] = _path_without(folder / "bin", "newuidmap", "newgidmap")
@@ -103,10 +103,9 @@ def story(
         unmount_below(folder)
 
 
-def _publish(layout: Path, account: str, name: str) -> None:
-    write_layout(layout, debian().layers, tag="v1")
+def _publish(account: str, name: str) -> None:
     _skopeo("copy", "--dest-tls-verify=false", f"--dest-creds={account}:{PASSWORD}",
-            f"oci:{layout}:v1", f"docker://{name}")  # fmt: skip
+            f"oci:{debian_layout()}:v1", f"docker://{name}")  # fmt: skip
 
 
 def _path_without(folder: Path, *names: str) -> str:

@@ -42,6 +42,7 @@ def test_aborted_client_ends_a_request_that_nobody_answers(silent_server, tmp_pa
         connection.settimeout(30)
         if connection.recv(4096).startswith(b"GET "):
             break
+        connection.close()  # no TLS here
     client.abort()
     asking.join(100)
     assert not asking.is_alive()
@@ -56,3 +57,6 @@ def test_aborted_client_starts_nothing_new(silent_server, tmp_path):
     client.abort()
     with pytest.raises(LaminaError):
         Repository.of(client, Reference.parse(f"127.0.0.1:{port}/x/y")).manifest("v1")
+    silent_server.settimeout(0)
+    with pytest.raises(BlockingIOError):
+        silent_server.accept()

@@ -120,7 +120,12 @@ class Transport:
             connections.close()
 
     def speaks_tls(self, host: str, port: int) -> bool:
-        """Find out whether TLS is spoken there, through a proxy where one is set."""
+        """Find out whether TLS is spoken there, through a proxy where one is set.
+
+        After `abort` nobody is asked: the request itself fails then, whatever this says.
+        """
+        if self._closed.is_set():
+            return False
         if not proxy_for("https", host, port, self._environ):
             return speaks_tls(host, port)
         shown = f"[{host}]" if ":" in host else host

@@ -15,9 +15,10 @@ def test_tags_of_a_repository_one_a_line(lamina: Lamina, registry: RegistryServe
     for tag in ("v2", "v3"):
         lamina("tag", f"{name}:v1", f"{name}:{tag}")
     lamina("push", "-a", name)
-    assert lamina("tags", name) == "v1\nv2\nv3\n"
-    assert lamina("image", "tags", "--limit", "2", name) == "v1\nv2\n"
-    assert json.loads(lamina("tags", "--json", name)) == ["v1", "v2", "v3"]
+    whole = lamina("tags", name).splitlines()  # in this registry's order: that of its disk
+    assert sorted(whole) == ["v1", "v2", "v3"]
+    assert lamina("image", "tags", "--limit", "2", name).splitlines() == whole[:2]
+    assert json.loads(lamina("tags", "--json", name)) == whole
 
 
 def test_what_is_no_repository_is_said(lamina: Lamina, registry: RegistryServer):
