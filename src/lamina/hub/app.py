@@ -5,6 +5,7 @@ from aiohttp import web
 from lamina.hub.api.answers import answered
 from lamina.hub.api.operating import metrics, metrics_by_token, ready
 from lamina.hub.api.organisations import add_organisations
+from lamina.hub.api.quotas import add_quotas
 from lamina.hub.api.retention import add_retention
 from lamina.hub.api.robots import add_robots
 from lamina.hub.api.roles import add_roles
@@ -45,6 +46,7 @@ def create_app(services: Services) -> web.Application:
     add_roles(app)
     add_robots(app)
     add_retention(app)
+    add_quotas(app)
     app.router.add_get("/v1/search", search)
     add_webhooks(app)
     add_site(app)

@@ -23,6 +23,7 @@ __all__ = ["CHORES", "Chore", "run_chores"]
 
 _FLUSH_EVERY_S = 2.0
 _RENEW_EVERY_S = 20.0
+_RECOUNT_EVERY_S = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,11 @@ CHORES = (
             every_s=services.settings.retention_every_s
         ),
         after=_count_retired,
+    ),
+    Chore(
+        "counting what quotas have",
+        lambda _: _RECOUNT_EVERY_S,
+        lambda services: services.quotas.recount_in_turn(every_s=_RECOUNT_EVERY_S),
     ),
 )
 

@@ -272,10 +272,7 @@ def _take_blobs(connection: Connection, cut: _Cut) -> tuple[list[Removed], bool]
         (cut.deleted, cut.awaited, cut.awaited, cut.uploads, _BATCH),
     ).fetchall()
     for row in loose:
-        connection.execute(
-            "DELETE FROM links WHERE repository_id = ? AND digest = ?", (row[0], row[1])
-        )
-        blobs.release(connection, row[1], now=row[2])
+        blobs.drop_link(connection, row[0], row[1], now=row[2])
     free = connection.execute(
         "SELECT digest, size, place, released_at FROM blobs WHERE released_at <= ? LIMIT ?",
         (cut.deleted, _BATCH),

@@ -24,6 +24,7 @@ __all__ = [
     "FormInvalid",
     "LastAdmin",
     "LastOwner",
+    "LimitReached",
     "LinkInvalid",
     "LoginRequired",
     "ManifestBlobUnknown",
@@ -38,6 +39,7 @@ __all__ = [
     "OrganisationUnknown",
     "PageInvalid",
     "PushDenied",
+    "QuotaExceeded",
     "RangeDisagrees",
     "ReadOnly",
     "RegistrationClosed",
@@ -173,6 +175,26 @@ class PushDenied(Denied):
     """The account may not change this repository."""
 
 
+class QuotaExceeded(Denied):
+    """There is no room for what is pushed; `size` bytes may be there and `used` are."""
+
+    def __init__(self, target: str, *, size: int, used: int, wanted: int) -> None:
+        more = f", and {_sized(wanted)} more are to come" if wanted else ""
+        super().__init__(
+            f"{target} has {_sized(used)} of the {_sized(size)} it may have{more}",
+            hint="delete tags that nobody needs, or ask who runs the hub for more",
+        )
+        self.target = target
+
+
+def _sized(size: int) -> str:
+    amount, units = float(size), iter(("B", "kB", "MB", "GB", "TB", "PB"))
+    unit = next(units)
+    while amount >= 1000 and (larger := next(units, "")):  # noqa: PLR2004 - the next unit
+        amount, unit = amount / 1000, larger
+    return f"{amount:.4g}{unit}"
+
+
 class TagImmutable(Denied):
     """A rule of the hub says that this tag stays as it is."""
 
@@ -257,6 +279,10 @@ class ManifestBlobUnknown(ManifestInvalid):
 
 class ContentReferenced(InUse):
     """A manifest of this repository still names it."""
+
+
+class LimitReached(Denied):
+    """More came than an upload may have."""
 
 
 class DigestDisagrees(Corrupt):

@@ -20,6 +20,7 @@ from lamina.hub.metrics import Metrics
 from lamina.hub.organisations import Organisations
 from lamina.hub.outbox import Outbox
 from lamina.hub.profiles import Profiles
+from lamina.hub.quotas import Quotas
 from lamina.hub.readiness import Readiness
 from lamina.hub.registry import Registry
 from lamina.hub.retention import Retention
@@ -73,6 +74,7 @@ class Services:
     tokens: Tokens
     registry: Registry
     retention: Retention
+    quotas: Quotas
     uploads: Uploads
     transfers: Transfers
     collector: Collector
@@ -127,6 +129,7 @@ class Services:
             tokens=Tokens(*keys.load(), lifetime_s=settings.token_s, clock=clock),
             registry=Registry(database, storage, clock=clock, rules=rules, outbox=outbox),
             retention=Retention(database, clock=clock, immutable=rules),
+            quotas=Quotas(database, clock=clock),
             uploads=uploads,
             transfers=transfers,
             collector=Collector(

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from aiohttp import StreamReader
 
-from lamina.hub.errors import RangeDisagrees, UploadTaken
+from lamina.hub.errors import LimitReached, RangeDisagrees, UploadTaken
 from lamina.hub.storage.protocol import Incoming, Storage
 from lamina.hub.threads import Threads
 
@@ -44,15 +44,24 @@ class Transfers:
             with contextlib.suppress(asyncio.CancelledError, Exception):
                 await asyncio.wait([running])
 
-    async def receive(self, upload: str, body: StreamReader, *, first: int | None = None) -> int:
+    async def receive(
+        self,
+        upload: str,
+        body: StreamReader,
+        *,
+        first: int | None = None,
+        limit: int | None = None,
+    ) -> int:
         """Append a request's whole body to an upload; give the offset after it.
 
         When the client goes away in the middle, what arrived is kept. `first` is where the body
-        must begin, if its sender said so: another process may have moved the upload's end.
-        Raises: UploadUnknown, UploadTaken, RangeDisagrees, OSError (disk full, connection lost).
+        must begin, if its sender said so: another process may have moved the upload's end. `limit`
+        is how many bytes the upload may have in all.
+        Raises: UploadUnknown, UploadTaken, RangeDisagrees, LimitReached, OSError (disk full,
+        connection lost).
         """
         await self.settle(upload)
-        task = asyncio.get_running_loop().create_task(self._receive(upload, body, first))
+        task = asyncio.get_running_loop().create_task(self._receive(upload, body, first, limit))
         self._running[upload] = task
         self._arrived[upload] = 0
         try:
@@ -67,7 +76,9 @@ class Transfers:
             if self._running.get(upload) is task:
                 del self._running[upload], self._arrived[upload]
 
-    async def _receive(self, upload: str, body: StreamReader, first: int | None) -> int:
+    async def _receive(
+        self, upload: str, body: StreamReader, first: int | None, limit: int | None
+    ) -> int:
         opening = self._threads.call(self._storage.resume, upload)
         try:
             incoming = await _to_end(opening)
@@ -78,7 +89,8 @@ class Transfers:
         try:
             if first not in (None, incoming.offset):
                 raise RangeDisagrees(incoming.offset)
-            async with contextlib.aclosing(self._batches(upload, body)) as batches:
+            room = None if limit is None else limit - incoming.offset
+            async with contextlib.aclosing(self._batches(upload, body, room)) as batches:
                 await self._write_all(incoming, batches)
         finally:
             await _to_end(self._threads.call(incoming.close))
@@ -105,9 +117,12 @@ class Transfers:
                 await _to_end(writing)
 
     async def _batches(
-        self, upload: str, body: StreamReader
+        self, upload: str, body: StreamReader, room: int | None
     ) -> AsyncGenerator[tuple[list[bytes], BaseException | None], None]:
-        """Give pieces of about a mebibyte; at a broken connection, what came and why it ended."""
+        """Give pieces of about a mebibyte; at a broken connection, what came and why it ended.
+
+        A body of more than `room` bytes ends there, too, without what was not given yet.
+        """
         pieces: list[bytes] = []
         size = 0
         failure: BaseException | None = None
@@ -116,11 +131,15 @@ class Transfers:
                 pieces.append(piece)
                 size += len(piece)
                 self._arrived[upload] += len(piece)
+                if room is not None and self._arrived[upload] > room:
+                    raise LimitReached("the body has more bytes than may come")  # noqa: TRY301 - as a lost connection ends it
                 if size >= _BATCH or len(pieces) >= _PIECES:
                     yield pieces, None
                     pieces, size = [], 0
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - once all is written
             failure = error
+            if isinstance(error, LimitReached):
+                pieces = []
         yield pieces, failure
 
 

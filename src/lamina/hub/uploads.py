@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from lamina.hub.access import Caller
 from lamina.hub.admission import admit
 from lamina.hub.database import Connection, Database
-from lamina.hub.errors import BlobUnknown, DigestDisagrees, LoginRequired, UploadUnknown
+from lamina.hub.errors import (
+    BlobUnknown,
+    DigestDisagrees,
+    LoginRequired,
+    QuotaExceeded,
+    UploadUnknown,
+)
 from lamina.hub.names import check_repository
+from lamina.hub.quotas import Standing, check_room
 from lamina.hub.registry import visible
 from lamina.hub.storage.protocol import Storage
-from lamina.hub.tables import blobs, repositories
+from lamina.hub.tables import blobs, quotas, repositories
 from lamina.hub.tables.blobs import Kept, Linked, Upload
 from lamina.hub.tables.repositories import Repository
 from lamina.spec.digest import Digest
@@ -84,17 +91,13 @@ class Uploads:
         found = self._database.read(work)
         return Blob(digest, found.size, found.place)
 
-    def begin(self, caller: Caller, name: str) -> str:
-        """Begin an upload; give its id. The repository is made if need be.
+    def begin(self, caller: Caller, name: str, *, length: int = 0) -> str:
+        """Begin an upload of `length` bytes, if that is known; give its id.
 
-        Raises: RepositoryNameInvalid, LoginRequired, PushDenied.
+        The repository is made if need be.
+        Raises: RepositoryNameInvalid, LoginRequired, PushDenied, QuotaExceeded.
         """
-        check_repository(name)
-        self._database.read(
-            lambda connection: admit(
-                connection, caller, name, repositories.find(connection, name), "push"
-            )
-        )
+        self._let_in(caller, name, length)
         upload = str(uuid.uuid4())
         self._storage.begin(upload)
         now = self._clock()
@@ -110,14 +113,9 @@ class Uploads:
         """Keep a small blob that came whole. On return it is durable.
 
         Blobs that come at the same time share one commit of the database.
-        Raises: RepositoryNameInvalid, LoginRequired, PushDenied, DigestDisagrees.
+        Raises: RepositoryNameInvalid, LoginRequired, PushDenied, DigestDisagrees, QuotaExceeded.
         """
-        check_repository(name)
-        self._database.read(
-            lambda connection: admit(
-                connection, caller, name, repositories.find(connection, name), "push"
-            )
-        )
+        self._let_in(caller, name, len(data))
         upload, now = str(uuid.uuid4()), self._clock()
         is_noted = not self._storage.finds_strays
         if is_noted:
@@ -132,14 +130,45 @@ class Uploads:
             repository = repositories.ensure(connection, name, now=now)
             blobs.add(connection, repository.id, digest, kept, now=now)
 
-        self._database.write(work)
+        try:
+            self._database.write(work)
+        except QuotaExceeded:
+            if not is_noted:
+                self._storage.drop_upload(upload)
+            raise
         self._storage.shelve(digest, kept.place)
+
+    def _let_in(self, caller: Caller, name: str, length: int) -> None:
+        """Let who may push pass, where there is room for `length` bytes."""
+        check_repository(name)
+
+        def work(connection: Connection) -> Standing:
+            admit(connection, caller, name, repositories.find(connection, name), "push")
+            return quotas.standing(connection, name)
+
+        check_room(self._database.read(work), self._storage, wanted=length)
+
+    def room(self, upload: Upload, name: str, *, length: int = 0, total: int = 0) -> int | None:
+        """Give how many bytes the upload may have in all; None: any number.
+
+        One that has no room for `length` more, or for `total`, is dropped.
+        Raises: QuotaExceeded, UploadUnknown.
+        """
+        standing = self._database.read(lambda connection: quotas.standing(connection, name))
+        if not standing:
+            return None
+        wanted = max(total, self._storage.received(upload.id) + length)
+        try:
+            return check_room(standing, self._storage, besides=upload.id, wanted=wanted)
+        except QuotaExceeded:
+            self.cancel(upload)
+            raise
 
     def mount(self, caller: Caller, name: str, digest: Digest, source: str) -> bool:
         """Link a blob that `caller` may pull elsewhere (`source`, or anywhere when empty).
 
         False means: upload it. It says nothing about which of the two reasons there was.
-        Raises: RepositoryNameInvalid, LoginRequired, PushDenied.
+        Raises: RepositoryNameInvalid, LoginRequired, PushDenied, QuotaExceeded.
         """
         check_repository(name)
         now = self._clock()
@@ -199,7 +228,7 @@ class Uploads:
     def finish(self, upload: Upload, digest: Digest) -> int:
         """Turn an upload into a blob; give its size. On return it is durable.
 
-        Raises: DigestDisagrees (the upload is dropped), UploadUnknown.
+        Raises: DigestDisagrees and QuotaExceeded (the upload is dropped), UploadUnknown.
         """
         self._closing.add(upload.id)
         try:
@@ -208,6 +237,9 @@ class Uploads:
             self._database.write(
                 lambda connection: blobs.finish_upload(connection, upload, digest, kept, now=now)
             )
+        except QuotaExceeded:
+            self.cancel(upload)
+            raise
         finally:
             self._closing.discard(upload.id)
         self._storage.shelve(digest, kept.place)

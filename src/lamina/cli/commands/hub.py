@@ -5,6 +5,7 @@ from __future__ import annotations
 from lamina.cli.commands import (
     hub_gc,
     hub_org,
+    hub_quota,
     hub_retention,
     hub_robot,
     hub_role,
@@ -170,6 +171,7 @@ COMMANDS = {
     "register": (REGISTER, register),
     "user": (hub_user.COMMAND, hub_user.main),
     "gc": (hub_gc.COMMAND, hub_gc.main),
+    "quota": (hub_quota.COMMAND, hub_quota.main),
     "retention": (hub_retention.COMMAND, hub_retention.main),
     "rotate-keys": (hub_rotate_keys.COMMAND, hub_rotate_keys.main),
     "token": (hub_token.COMMAND, hub_token.main),

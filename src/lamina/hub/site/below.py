@@ -12,6 +12,7 @@ from lamina.hub.errors import ReadOnly
 from lamina.hub.names import is_repository
 from lamina.hub.site import (
     organisations,
+    quotas,
     repository,
     retention,
     robots,
@@ -34,7 +35,9 @@ async def _webhooks(request: web.Request, visit: Visit, name: str) -> web.Respon
 
 
 _BOTH: Mapping[tuple[str, str], _Below] = {
-    ("GET", "retention"): retention.retention_page,  # `/hub/-/retention` is the whole hub's
+    ("GET", "quota"): quotas.quota_page,  # `/hub/-/quota` is the whole hub's, as the next
+    ("POST", "quota"): quotas.quota,
+    ("GET", "retention"): retention.retention_page,
     ("POST", "retention"): retention.retention,
     ("GET", "webhooks"): _webhooks,
     ("POST", "webhooks"): _webhooks,
@@ -80,7 +83,7 @@ ONE_OF_NAMESPACES: Mapping[tuple[str, str], _BelowOne] = {
     ("POST", "teams"): teams.change_team,
     ("POST", "robots"): robots.change_robot,
 }
-_HELD = frozenset({"delete-tags", "settings", "delete", "edit", "retention"})
+_HELD = frozenset({"delete-tags", "settings", "delete", "edit", "retention", "quota"})
 """What a hub that takes nothing for now does not let change of repositories."""
 
 
@@ -94,7 +97,12 @@ async def answer(
     of_repository = is_repository(name)
     key = ("GET" if request.method == "HEAD" else request.method, what)
     words = request.app[SERVICES].settings.read_only
-    if words and key[0] == "POST" and what in _HELD and (of_repository or what == "retention"):
+    if (
+        words
+        and key[0] == "POST"
+        and what in _HELD
+        and (of_repository or what in ("retention", "quota"))
+    ):
         raise ReadOnly(words)
     if one:
         page_of_one = (ONE_OF_REPOSITORIES if of_repository else ONE_OF_NAMESPACES).get(key)

@@ -4,8 +4,14 @@ A new page of settings adds its line here, and its template extends `area.html`.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-__all__ = ["AREAS", "Item", "items"]
+from lamina.hub.names import HUB, is_repository
+
+if TYPE_CHECKING:
+    from lamina.hub.site.sessions import Visit
+
+__all__ = ["AREAS", "Item", "area_of", "items"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +31,8 @@ AREAS: dict[str, tuple[Item, ...]] = {
         Item("Access tokens", "/settings/tokens"),
         Item("Robots", "/settings/robots"),
         Item("Organisations", "/settings/organisations"),
+        Item("Retention", "/settings/retention"),
+        Item("Storage", "/settings/storage"),
         Item("Webhooks", "/settings/webhooks"),
         Item("Connected sign-ins", "/settings/identities"),
         Item("Delete account", "/settings/delete"),
@@ -35,6 +43,7 @@ AREAS: dict[str, tuple[Item, ...]] = {
         Item("Description", "/{}/-/edit"),
         Item("Members", "/{}/-/members"),
         Item("Retention", "/{}/-/retention"),
+        Item("Storage", "/{}/-/quota"),
         Item("Webhooks", "/{}/-/webhooks"),
     ),
     # an organisation; for its owners
@@ -44,6 +53,7 @@ AREAS: dict[str, tuple[Item, ...]] = {
         Item("Teams", "/{}/-/teams"),
         Item("Robots", "/{}/-/robots"),
         Item("Retention", "/{}/-/retention"),
+        Item("Storage", "/{}/-/quota"),
         Item("Webhooks", "/{}/-/webhooks"),
     ),
     # an organisation; for its members
@@ -57,6 +67,7 @@ AREAS: dict[str, tuple[Item, ...]] = {
         Item("Accounts", "/admin/accounts"),
         Item("Audit log", "/admin/audit"),
         Item("Retention", "/hub/-/retention"),
+        Item("Storage", "/hub/-/quota"),
     ),
 }  # fmt: skip
 
@@ -64,3 +75,12 @@ AREAS: dict[str, tuple[Item, ...]] = {
 def items(area: str, of: str = "") -> tuple[Item, ...]:
     """Give the pages of an area in the menu's order, with their paths filled in."""
     return tuple(Item(each.label, each.path.replace("{}", of)) for each in AREAS[area])
+
+
+def area_of(visit: "Visit", target: str) -> dict[str, str]:
+    """Give `area` and `of` for the page of a repository, a namespace or the whole hub."""
+    if target == HUB:
+        return {"area": "hub"}
+    if visit.account is not None and visit.account.name == target:
+        return {"area": "account"}
+    return {"area": "repository" if is_repository(target) else "namespace", "of": target}

@@ -7,15 +7,15 @@ from itertools import islice
 from aiohttp import web
 
 from lamina.errors import Invalid
-from lamina.hub.names import HUB, is_repository, namespace_of
 from lamina.hub.notes import note
 from lamina.hub.retention_rules import Rule, Verdict, rule_for
+from lamina.hub.site.navigation import area_of
 from lamina.hub.site.render import go_to, render
 from lamina.hub.site.sessions import Visit, read_form
 from lamina.hub.targets import require_owner
 from lamina.hub.web import SERVICES
 
-__all__ = ["retention", "retention_page"]
+__all__ = ["own_retention", "retention", "retention_page"]
 
 _SHOWN = 200
 _NUMBERS = (
@@ -24,6 +24,13 @@ _NUMBERS = (
     ("pulled_within_days", "Keep what was asked for within", "days"),
     ("untagged_days", "Drop what no tag names after", "days"),
 )
+
+
+async def own_retention(request: web.Request, visit: Visit) -> web.Response:
+    """Show the page of one's own namespace."""
+    if visit.account is None:
+        return go_to("/signin?next=/settings/retention")
+    return await retention_page(request, visit, visit.account.name)
 
 
 async def retention_page(request: web.Request, visit: Visit, target: str) -> web.Response:
@@ -92,12 +99,9 @@ async def _show(
         return own, rule_for(others, target), list(islice(going, _SHOWN + 1))
 
     own, inherited, going = await services.threads.call(work)
-    area = "hub" if target == HUB else "repository" if is_repository(target) else "namespace"
     values = {
         "target": target,
-        "area": area,
-        "of": "" if target == HUB else target,
-        "namespace": namespace_of(target),
+        **area_of(visit, target),
         "numbers": _NUMBERS,
         "typed": _typed(typed, draft or own),
         "own": own,

@@ -23,7 +23,9 @@ from lamina.hub.site import (
     organisations,
     password,
     profile,
+    quotas,
     repository,
+    retention,
     robots,
     signins,
     tokens,
@@ -64,6 +66,8 @@ def add_site(app: web.Application) -> None:
     router.add_post("/settings/tokens", _page(tokens.create_token))
     router.add_post("/settings/tokens/revoke", _page(tokens.revoke_token))
     router.add_get("/settings/webhooks", _page(webhooks.own_webhooks))
+    router.add_get("/settings/retention", _page(retention.own_retention))
+    router.add_get("/settings/storage", _page(quotas.own_quota))
     router.add_get("/settings/robots", _page(robots.own_robots))
     router.add_get("/settings/organisations", _page(organisations.own_page))
     router.add_get("/orgs/new", _page(organisations.new_page))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lamina.hub.database import Connection
 from lamina.hub.errors import BlobUnknown, ContentReferenced, UploadUnknown
-from lamina.hub.tables import turns
+from lamina.hub.tables import quotas, turns
 from lamina.hub.tables.roles import MAY_READ, Reader, reader_values
 from lamina.spec.digest import Digest
 
@@ -16,6 +16,7 @@ __all__ = [
     "add",
     "add_upload",
     "claim_leftovers",
+    "drop_link",
     "find",
     "find_source",
     "finish_upload",
@@ -76,13 +77,18 @@ def find(connection: Connection, repository_id: int, digest: Digest) -> Linked |
 
 
 def link(connection: Connection, repository_id: int, digest: Digest, *, now: float) -> None:
-    """Let a repository show a blob that is here."""
+    """Let a repository show a blob that is here. Raises: QuotaExceeded."""
+    held = connection.execute(
+        "SELECT 1 FROM links WHERE repository_id = ? AND digest = ?", (repository_id, digest)
+    ).fetchone()
     connection.execute(
         "INSERT INTO links (repository_id, digest, loose_at, awaited_at) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (repository_id, digest) DO UPDATE SET awaited_at = excluded.awaited_at,"
         " loose_at = CASE WHEN links.loose_at IS NULL THEN NULL ELSE excluded.loose_at END",
         (repository_id, digest, now, now),
     )
+    if held is None:
+        quotas.add_link(connection, repository_id, digest)
     _note_push(connection, repository_id, now)
     connection.execute("UPDATE blobs SET released_at = NULL WHERE digest = ?", (digest,))
 
@@ -133,9 +139,15 @@ def unlink(connection: Connection, repository_id: int, digest: Digest, *, now: f
             f"a manifest of this repository still names {digest}",
             hint="delete the manifest; its blobs follow by themselves",
         )
+    drop_link(connection, repository_id, digest, now=now)
+
+
+def drop_link(connection: Connection, repository_id: int, digest: str, *, now: float) -> None:
+    """Take a link away; from the last one on, the blob's grace period runs."""
     connection.execute(
         "DELETE FROM links WHERE repository_id = ? AND digest = ?", (repository_id, digest)
     )
+    quotas.remove_link(connection, repository_id, digest)
     release(connection, digest, now=now)
 
 
@@ -200,7 +212,7 @@ def finish_upload(
 ) -> None:
     """Turn an upload whose bytes are kept into a blob its repository shows.
 
-    Raises: UploadUnknown (it was finished, cancelled or given up meanwhile).
+    Raises: UploadUnknown (it was finished, cancelled or given up meanwhile), QuotaExceeded.
     """
     if not remove_upload(connection, done.id):
         raise UploadUnknown("the upload is not known here", hint="begin again")
@@ -215,6 +227,7 @@ def add(
     """Note a blob whose bytes are kept, and that a repository shows it.
 
     It takes the place of an older copy, which might be damaged; that becomes a leftover.
+    Raises: QuotaExceeded.
     """
     older = connection.execute("SELECT place FROM blobs WHERE digest = ?", (digest,)).fetchone()
     if older is not None and older[0] != kept.place:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from lamina.hub.database import Connection, Row
 from lamina.hub.names import namespace_of
+from lamina.hub.tables import quotas
 from lamina.hub.tables.roles import MAY_READ, Reader, reader_values
 
 __all__ = [
@@ -215,6 +216,8 @@ def remove(connection: Connection, repository: Repository, *, now: float) -> Non
         (now, repository.id, repository.id),
     )
     connection.execute("DELETE FROM repositories WHERE id = ?", (repository.id,))
+    for target in (repository.name, repository.namespace):
+        quotas.recount(connection, target)
 
 
 def count_pulls(connection: Connection, counts: Mapping[int, int], *, now: float) -> None:

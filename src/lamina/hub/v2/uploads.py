@@ -7,7 +7,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from lamina.hub.access import Caller
-from lamina.hub.errors import RangeDisagrees, SizeDisagrees, UploadUnknown
+from lamina.hub.errors import LimitReached, RangeDisagrees, SizeDisagrees, UploadUnknown
 from lamina.hub.names import is_repository
 from lamina.hub.tables.blobs import Upload
 from lamina.hub.v2.answers import error_response
@@ -58,11 +58,12 @@ async def post_upload(request: web.Request, caller: Caller, name: str) -> web.St
         data = await request.content.read()
         await call(services.uploads.take, caller, name, wanted, data)
         return _created(name, wanted)
-    upload = await call(services.uploads.begin, caller, name)
+    known = (length or 0) if wanted is not None else 0
+    upload = await call(lambda: services.uploads.begin(caller, name, length=known))
     if wanted is None:
         return _progress(name, upload, 0, HTTPStatus.ACCEPTED)
     found = await call(services.uploads.find, caller, name, upload)
-    await _receive(request, found)
+    await _receive(request, found, name)
     await call(services.uploads.finish, found, wanted)
     return _created(name, wanted)
 
@@ -74,7 +75,7 @@ async def patch_upload(
     services = request.app[SERVICES]
     upload = await _find(request, caller, name, upload_id)
     try:
-        offset = await _receive(request, upload)
+        offset = await _receive(request, upload, name)
     except RangeDisagrees as error:
         return _out_of_order(request, name, upload, error)
     await services.threads.call(services.uploads.touch, upload)
@@ -92,7 +93,7 @@ async def finish_upload(
     digest = Digest.parse(request.query["digest"])
     try:
         if request.can_read_body:
-            await _receive(request, upload)
+            await _receive(request, upload, name)
         else:
             await services.transfers.settle(upload.id)
     except RangeDisagrees as error:
@@ -150,15 +151,16 @@ async def _find(request: web.Request, caller: Caller, name: str, upload_id: str)
     return await services.threads.call(services.uploads.find, caller, name, upload_id)
 
 
-async def _receive(request: web.Request, upload: Upload) -> int:
+async def _receive(request: web.Request, upload: Upload, name: str) -> int:
     """Append the body; give the offset after it. A Content-Range must fit the upload and the body.
 
-    Raises: RangeDisagrees, SizeDisagrees, what `Transfers.receive` does.
+    Raises: RangeDisagrees, SizeDisagrees, QuotaExceeded, what `Transfers.receive` does.
     """
     services = request.app[SERVICES]
     header = request.headers.get("Content-Range")
+    limit = await _room(request, upload, name)
     if header is None:
-        return await services.transfers.receive(upload.id, request.content)
+        return await _append(request, upload, name, limit)
     match = _CONTENT_RANGE.fullmatch(header.strip())
     first, last = (int(match[1]), int(match[2])) if match else (-1, -1)
     length = request.content_length
@@ -170,12 +172,38 @@ async def _receive(request: web.Request, upload: Upload) -> int:
     offset = await services.threads.call(services.storage.received, upload.id)
     if first != offset:
         raise RangeDisagrees(offset)
-    offset = await services.transfers.receive(upload.id, request.content, first=first)
+    offset = await _append(request, upload, name, limit, first=first)
     if offset != last + 1:
         raise SizeDisagrees(
             f"Content-Range promises {last - first + 1} bytes, {offset - first} came"
         )
     return offset
+
+
+async def _room(request: web.Request, upload: Upload, name: str) -> int | None:
+    """Give how many bytes the upload may have; None: any number. Raises: QuotaExceeded."""
+    services = request.app[SERVICES]
+    await services.transfers.settle(upload.id)
+    length = request.content_length or 0
+    return await services.threads.call(lambda: services.uploads.room(upload, name, length=length))
+
+
+async def _append(
+    request: web.Request, upload: Upload, name: str, limit: int | None, *, first: int | None = None
+) -> int:
+    """Append the body up to `limit`; an upload that would grow beyond is dropped.
+
+    Raises: QuotaExceeded, what `Transfers.receive` does.
+    """
+    services = request.app[SERVICES]
+    try:
+        return await services.transfers.receive(
+            upload.id, request.content, first=first, limit=limit
+        )
+    except LimitReached:
+        beyond = (limit or 0) + 1
+        await services.threads.call(lambda: services.uploads.room(upload, name, total=beyond))
+        raise  # room was made meanwhile: the client may go on
 
 
 def _out_of_order(
