@@ -50,12 +50,16 @@ class Database(Protocol):
         Raises: Unavailable.
         """
 
-    def write(self, work: Callable[[Connection], T], *, alone: bool = True) -> T:
+    def write(
+        self, work: Callable[[Connection], T], *, alone: bool = True, durable: bool = True
+    ) -> T:
         """Give `work(connection)` once it is durable; an exception undoes that work alone.
 
         Writes come one after the other, or as if they did: what `work` read is still so when it
         commits. It may run several times until that holds. With `alone` False the caller says that
-        nothing depends on it: single statements, counters, marks of time; that costs less.
+        nothing depends on it: single statements, counters, marks of time; that costs less. With
+        `durable` False nobody is promised anything: a power cut may undo it, a killed process not;
+        whatever is durable later, makes this durable, too.
         Raises: Unavailable.
         """
 

@@ -106,7 +106,8 @@ class Uploads:
             repository = repositories.ensure(connection, name, now=now)
             blobs.add_upload(connection, upload, repository.id, account=caller.name, now=now)
 
-        self._database.write(work)
+        # A client is told where to send bytes, and promised nothing yet.
+        self._database.write(work, durable=False)
         return upload
 
     def take(self, caller: Caller, name: str, digest: Digest, data: bytes) -> None:
@@ -222,8 +223,29 @@ class Uploads:
         """Note that an upload goes on."""
         now = self._clock()
         self._database.write(
-            lambda connection: blobs.touch_upload(connection, upload.id, now=now), alone=False
+            lambda connection: blobs.touch_upload(connection, upload.id, now=now),
+            alone=False,
+            durable=False,
         )
+
+    def append(self, caller: Caller, name: str, upload_id: str, data: bytes) -> tuple[Upload, int]:
+        """Append a few bytes that came whole to an upload that nobody else sends to.
+
+        Gives the upload and its offset after them. Raises: what `find` does, UploadTaken.
+        """
+        upload = self.find(caller, name, upload_id)
+        incoming = self._storage.resume(upload_id)
+        try:
+            incoming.write([data])
+        finally:
+            incoming.close()
+        return upload, incoming.offset
+
+    def append_and_finish(
+        self, caller: Caller, name: str, upload_id: str, data: bytes, digest: Digest
+    ) -> None:
+        """Do `append` and `finish`; on return the blob is durable. Raises: what those do."""
+        self.finish(self.append(caller, name, upload_id, data)[0], digest)
 
     def finish(self, upload: Upload, digest: Digest) -> int:
         """Turn an upload into a blob; give its size. On return it is durable.

@@ -126,3 +126,33 @@ def test_a_database_of_an_older_version_is_brought_up_to_date_with_its_rows(tmp_
     database.close()
     assert found[:2] == ("sha256:aa", 5)
     assert "" in found  # its place: where its digest says
+
+
+def test_a_write_that_need_not_be_durable_waits_for_no_disk_and_the_next_that_must_be_does(
+    tmp_path,
+):
+    statements: list[str] = []
+    database = SqliteDatabase(str(tmp_path / "hub.db"))
+    database._writer.set_trace_callback(statements.append)
+    with contextlib.closing(database):
+        for durable in (False, False, True, False):
+            database.write(put(f"{len(statements)}"), durable=durable)
+            statements.append("returned")
+        levels = [each.split()[-1] for each in statements if "synchronous" in each]
+        assert levels == ["NORMAL", "FULL", "NORMAL"]
+        # one that must be durable makes all that share its commit durable
+        statements.clear()
+        begun, gate = threading.Event(), threading.Event()
+
+        def hold(_connection) -> bool:
+            begun.set()
+            return gate.wait(100)
+
+        first = database.submit(hold, durable=False)
+        assert begun.wait(100)
+        waiting = [database.submit(put(name), durable=name == "b") for name in "abc"]
+        gate.set()
+        assert first.result(100)
+        assert [each.result(100) for each in waiting] == [1, 1, 1]
+        assert [each.split()[-1] for each in statements if "synchronous" in each] == ["FULL"]
+        assert statements.count("COMMIT") == 2

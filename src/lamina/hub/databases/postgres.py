@@ -32,6 +32,7 @@ _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # Predicate locks of a scan are on the whole table: every two writers of small tables would conflict.
 _WRITE = "BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL enable_seqscan = off"
 _WRITE_LOOSELY = "BEGIN ISOLATION LEVEL READ COMMITTED"
+_SOON = "SET LOCAL synchronous_commit = off"
 _CONNECTIONS = 16
 _CONNECT_S = 5
 _PATIENCE_S = 5.0
@@ -133,9 +134,12 @@ class PostgresDatabase:
         """Give `work(connection)`, all of it seeing one state. Raises: Unavailable, Invalid."""
         return self._run(_READ, work)
 
-    def write(self, work: Callable[[_Connection], T], *, alone: bool = True) -> T:
+    def write(
+        self, work: Callable[[_Connection], T], *, alone: bool = True, durable: bool = True
+    ) -> T:
         """Give `work(connection)` once it is durable. Raises: Unavailable, Invalid."""
-        return self._run(_WRITE if alone else _WRITE_LOOSELY, work)
+        begin = _WRITE if alone else _WRITE_LOOSELY
+        return self._run(begin if durable else f"{begin}; {_SOON}", work)
 
     def version(self) -> int | None:
         """Give nothing: the server would have to be asked, which costs as much as asking for the answer."""

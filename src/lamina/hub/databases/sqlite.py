@@ -2,7 +2,7 @@
 
 WAL lets readers go on while the writer commits. Writes that wait together share one commit, so
 that many small pushes cost one fsync; each runs in a savepoint and fails alone. A write that
-returned is durable (`synchronous=FULL`).
+returned is durable (`synchronous=FULL`), unless all that shared its commit need not be (`NORMAL`).
 """
 
 import contextlib
@@ -28,10 +28,11 @@ _BUSY_MS = 15_000
 class _Job(Generic[T]):
     """One write: its work, and where its result goes."""
 
-    __slots__ = ("error", "future", "result", "work")
+    __slots__ = ("durable", "error", "future", "result", "work")
 
-    def __init__(self, work: Callable[[Connection], T]) -> None:
+    def __init__(self, work: Callable[[Connection], T], *, durable: bool) -> None:
         self.work = work
+        self.durable = durable
         self.future: Future[T] = Future()
         self.error: BaseException | None = None
         self.result: T
@@ -63,6 +64,7 @@ class SqliteDatabase:
         os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         self._writer = self._connect()
         self._looker: Connection | None = None
+        self._syncs = True
         _migrate(self._writer)
         self._jobs: queue.SimpleQueue[_Job[object] | None] = queue.SimpleQueue()
         self._closed = False
@@ -84,18 +86,24 @@ class SqliteDatabase:
         finally:
             connection.execute("ROLLBACK")
 
-    def submit(self, work: Callable[[Connection], T]) -> "Future[T]":
+    def submit(self, work: Callable[[Connection], T], *, durable: bool = True) -> "Future[T]":
         """Queue a write; the future has its result once it is durable. Raises: Unavailable."""
         with self._guard:
             if self._closed:
                 raise Unavailable("the hub is stopping")
-            job = _Job(work)
+            job = _Job(work, durable=durable)
             self._jobs.put(job)  # type: ignore[arg-type]
         return job.future
 
-    def write(self, work: Callable[[Connection], T], *, alone: bool = True) -> T:  # noqa: ARG002 - one writer
+    def write(
+        self,
+        work: Callable[[Connection], T],
+        *,
+        alone: bool = True,  # noqa: ARG002 - one writer
+        durable: bool = True,
+    ) -> T:
         """Give `work(connection)` once it is durable; an exception undoes that work alone."""
-        return self.submit(work).result()
+        return self.submit(work, durable=durable).result()
 
     def version(self) -> int | None:
         """Give what changes with each commit by another connection, of any process; 5 µs.
@@ -157,7 +165,11 @@ class SqliteDatabase:
 
     def _commit(self, batch: list[_Job[object]]) -> None:
         connection = self._writer
+        durable = any(job.durable for job in batch)
         try:
+            if durable != self._syncs:  # the log is synced with its commit, or with a later one's
+                connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
+                self._syncs = durable
             connection.execute("BEGIN IMMEDIATE")
             for job in batch:
                 job.run(connection)

@@ -17,6 +17,7 @@ from lamina.spec.digest import Digest, DigestInvalid
 __all__ = ["cancel_upload", "finish_upload", "patch_upload", "post_upload", "upload_status"]
 
 _SMALL = 1024 * 1024
+_TINY = 64 * 1024
 _CONTENT_RANGE = re.compile(r"(?:bytes[ =])?([0-9]{1,18})-([0-9]{1,18})(?:/(?:[0-9]+|\*))?")
 
 
@@ -73,6 +74,12 @@ async def patch_upload(
 ) -> web.StreamResponse:
     """Append the body, of any length or none told; a Content-Range must begin at the end."""
     services = request.app[SERVICES]
+    if _is_tiny(request, upload_id):
+        data = await request.content.read()
+        _, offset = await services.threads.call(
+            services.uploads.append, caller, name, upload_id, data
+        )
+        return _progress(name, upload_id, offset, HTTPStatus.ACCEPTED)
     upload = await _find(request, caller, name, upload_id)
     try:
         offset = await _receive(request, upload, name)
@@ -87,6 +94,13 @@ async def finish_upload(
 ) -> web.StreamResponse:
     """Append the body, if there is one, and turn the upload into the blob `digest`."""
     services = request.app[SERVICES]
+    if _is_tiny(request, upload_id) and "digest" in request.query:
+        wanted = Digest.parse(request.query["digest"])
+        data = await request.content.read()
+        await services.threads.call(
+            services.uploads.append_and_finish, caller, name, upload_id, data, wanted
+        )
+        return _created(name, wanted)
     upload = await _find(request, caller, name, upload_id)
     if "digest" not in request.query:
         raise DigestInvalid("the request has no `digest`", hint="add ?digest=sha256:...")
@@ -138,14 +152,32 @@ async def _mount(request: web.Request, caller: Caller, name: str) -> Digest | No
     return digest if is_here else None
 
 
+def _is_tiny(request: web.Request, upload_id: str) -> bool:
+    """Tell whether a body is small and all here, so that it is taken in one turn of one thread.
+
+    One that is still on its way is received as it comes: should it break off, what came is kept.
+    """
+    length = request.content_length or 0
+    return (
+        0 < length <= _TINY
+        and request.content.total_bytes == length
+        and "Content-Range" not in request.headers
+        and _is_id(upload_id)
+        and upload_id not in request.app[SERVICES].transfers.active()
+    )
+
+
+def _is_id(upload_id: str) -> bool:
+    try:
+        return str(uuid.UUID(upload_id)) == upload_id
+    except ValueError:
+        return False
+
+
 async def _find(request: web.Request, caller: Caller, name: str, upload_id: str) -> Upload:
     """Give an upload one may push to. Raises: UploadUnknown, what `Uploads.find` does."""
     services = request.app[SERVICES]
-    try:
-        is_ours = str(uuid.UUID(upload_id)) == upload_id
-    except ValueError:
-        is_ours = False
-    if not is_ours:
+    if not _is_id(upload_id):
         await services.threads.call(services.registry.check_push, caller, name)
         raise UploadUnknown("no upload has this id")
     return await services.threads.call(services.uploads.find, caller, name, upload_id)
