@@ -24,6 +24,8 @@ __all__ = ["CHORES", "Chore", "run_chores"]
 _FLUSH_EVERY_S = 2.0
 _RENEW_EVERY_S = 20.0
 _RECOUNT_EVERY_S = 86400.0
+_NOTE_EVERY_S = 60.0
+_EVICT_EVERY_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,23 @@ CHORES = (
         lambda services: services.webhooks.flush_pulls(),
         writes=False,
         quiet=True,
+    ),
+    Chore(
+        "looking for caches",
+        lambda _: _FLUSH_EVERY_S,
+        lambda services: services.caches.look(),
+        writes=False,
+        quiet=True,
+    ),
+    Chore(
+        "noting what caches are used for",
+        lambda _: _NOTE_EVERY_S,
+        lambda services: services.passing.flush_uses(),
+    ),
+    Chore(
+        "dropping what nobody pulls from caches",
+        lambda _: _EVICT_EVERY_S,
+        lambda services: services.passing.evict_in_turn(),
     ),
     Chore("noting uploads under way", lambda _: _RENEW_EVERY_S, _renew),
     Chore(

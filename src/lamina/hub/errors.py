@@ -17,6 +17,8 @@ __all__ = [
     "AccountDisabled",
     "AccountUnknown",
     "BlobUnknown",
+    "CacheUnknown",
+    "CacheWritten",
     "ContentReferenced",
     "CredentialsRefused",
     "DeliveryUnknown",
@@ -56,6 +58,9 @@ __all__ = [
     "TooManyAttempts",
     "UploadTaken",
     "UploadUnknown",
+    "UpstreamFailed",
+    "UpstreamLimited",
+    "UpstreamLoop",
     "WebhookUnknown",
 ]
 
@@ -66,6 +71,33 @@ class AccountUnknown(NotFound):
 
 class AccessTokenUnknown(NotFound):
     """The account has no such access token."""
+
+
+class CacheUnknown(NotFound):
+    """The namespace stands for no other registry."""
+
+
+class CacheWritten(Denied):
+    """A push to a namespace that stands for another registry."""
+
+
+class UpstreamFailed(Unavailable):
+    """The registry behind a namespace does not answer, or makes no sense, or lets us in no more."""
+
+
+class UpstreamLoop(UpstreamFailed):
+    """The request came from this very hub: a cache stands for itself."""
+
+
+class UpstreamLimited(Unavailable):
+    """The registry behind a namespace takes no more requests for `retry_after_s` seconds."""
+
+    def __init__(self, registry: str, *, retry_after_s: int) -> None:
+        super().__init__(
+            f"{registry} takes no more requests for now",
+            hint=f"its limit holds for {retry_after_s} s; an account there may have a higher one",
+        )
+        self.retry_after_s = retry_after_s
 
 
 class WebhookUnknown(NotFound):

@@ -15,7 +15,7 @@ from lamina import __version__
 from lamina.hub.collect import Collected
 from lamina.hub.retention import Retired
 
-__all__ = ["CONTENT_TYPE", "Metrics"]
+__all__ = ["CONTENT_TYPE", "Metrics", "family"]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _BUCKETS = (0.001, 0.0025, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0)
@@ -79,25 +79,25 @@ class Metrics:
     def render(self, *, uploads: int, free: int | None) -> str:
         """Give all of it as text; `uploads` are being received, `free` bytes are left on the disk."""
         families = [
-            _family("lamina_hub_info", "gauge", "Version", [("", {"version": __version__}, 1)]),
-            _family("lamina_hub_requests_total", "counter", "Requests answered", self._totals()),
-            _family("lamina_hub_request_seconds", "histogram", "Time to the last byte of an answer",
+            family("lamina_hub_info", "gauge", "Version", [("", {"version": __version__}, 1)]),
+            family("lamina_hub_requests_total", "counter", "Requests answered", self._totals()),
+            family("lamina_hub_request_seconds", "histogram", "Time to the last byte of an answer",
                     self._histograms()),
-            _family("lamina_hub_requests_in_flight", "gauge", "Requests being answered",
+            family("lamina_hub_requests_in_flight", "gauge", "Requests being answered",
                     [("", {}, self.in_flight)]),
-            _family("lamina_hub_received_bytes_total", "counter", "Bytes of requests' bodies",
+            family("lamina_hub_received_bytes_total", "counter", "Bytes of requests' bodies",
                     _by_route(self._received)),
-            _family("lamina_hub_sent_bytes_total", "counter", "Bytes of answers' bodies",
+            family("lamina_hub_sent_bytes_total", "counter", "Bytes of answers' bodies",
                     _by_route(self._sent)),
-            _family("lamina_hub_uploads", "gauge", "Uploads being received by this process",
+            family("lamina_hub_uploads", "gauge", "Uploads being received by this process",
                     [("", {}, uploads)]),
             *self._swept(),
-            _family("lamina_hub_webhook_deliveries_total", "counter", "Tries to tell webhooks",
+            family("lamina_hub_webhook_deliveries_total", "counter", "Tries to tell webhooks",
                     [("", {"outcome": each}, self.deliveries[each]) for each in _OUTCOMES]),
         ]  # fmt: skip
         if free is not None:
             text = "Bytes free where images are kept"
-            families.append(_family("lamina_hub_free_bytes", "gauge", text, [("", {}, free)]))
+            families.append(family("lamina_hub_free_bytes", "gauge", text, [("", {}, free)]))
         families += _process(self._began_at)
         return "".join(families)
 
@@ -124,11 +124,11 @@ class Metrics:
             ("failures", "Sweeps that failed", self.sweep_failures),
         )
         for name, text, value in rows:
-            yield _family(f"lamina_hub_swept_{name}_total", "counter", text, [("", {}, value)])
+            yield family(f"lamina_hub_swept_{name}_total", "counter", text, [("", {}, value)])
         retired = (("tags", self._retired_tags), ("manifests", self._retired_manifests))
         for name, value in retired:
             text = f"{name.capitalize()} that retention took"
-            yield _family(f"lamina_hub_retired_{name}_total", "counter", text, [("", {}, value)])
+            yield family(f"lamina_hub_retired_{name}_total", "counter", text, [("", {}, value)])
 
 
 def _by_route(counts: Mapping[str, int]) -> Iterable[_Sample]:
@@ -139,25 +139,24 @@ def _process(began_at: float) -> Iterable[str]:
     """Give what every client library of Prometheus gives, by the same names."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     used_s = usage.ru_utime + usage.ru_stime
-    yield _family(
-        "process_cpu_seconds_total", "counter", "User and system time", [("", {}, used_s)]
-    )
-    yield _family(
+    yield family("process_cpu_seconds_total", "counter", "User and system time", [("", {}, used_s)])
+    yield family(
         "process_start_time_seconds", "gauge", "Start since the epoch", [("", {}, began_at)]
     )
     if os.path.exists("/proc/self/statm"):
         with open("/proc/self/statm", encoding="ascii") as file:
             resident = int(file.read().split()[1]) * resource.getpagesize()
-        yield _family(
+        yield family(
             "process_resident_memory_bytes", "gauge", "Resident memory", [("", {}, resident)]
         )
         count = len(os.listdir("/proc/self/fd"))
-        yield _family("process_open_fds", "gauge", "Open file descriptors", [("", {}, count)])
+        yield family("process_open_fds", "gauge", "Open file descriptors", [("", {}, count)])
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    yield _family("process_max_fds", "gauge", "Most file descriptors", [("", {}, limit)])
+    yield family("process_max_fds", "gauge", "Most file descriptors", [("", {}, limit)])
 
 
-def _family(name: str, kind: str, text: str, samples: Iterable[_Sample]) -> str:
+def family(name: str, kind: str, text: str, samples: Iterable[_Sample]) -> str:
+    """Give one metric with all its samples as Prometheus reads it."""
     lines = [f"# HELP {name} {text}.", f"# TYPE {name} {kind}"]
     for suffix, labels, value in samples:
         inside = ",".join(f'{key}="{_escaped(word)}"' for key, word in labels.items())

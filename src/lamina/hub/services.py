@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING
 
 from lamina.hub.access_tokens import AccessTokens
 from lamina.hub.accounts import Accounts
+from lamina.hub.caches import Caches
 from lamina.hub.collect import Collector
 from lamina.hub.database import Connection, Database
 from lamina.hub.databases.sqlite import SqliteDatabase
 from lamina.hub.departures import Departures
+from lamina.hub.fetches import Fetches
 from lamina.hub.identities import Identities
 from lamina.hub.links import Links
 from lamina.hub.metrics import Metrics
 from lamina.hub.organisations import Organisations
 from lamina.hub.outbox import Outbox
+from lamina.hub.passing import Passing
 from lamina.hub.profiles import Profiles
 from lamina.hub.quotas import Quotas
 from lamina.hub.readiness import Readiness
@@ -35,6 +38,7 @@ from lamina.hub.storage.protocol import Storage
 from lamina.hub.tables import accounts, audit, settled
 from lamina.hub.tables.audit import Entry
 from lamina.hub.threads import Threads
+from lamina.hub.together import Together
 from lamina.hub.tokens import Tokens
 from lamina.hub.transfers import Transfers
 from lamina.hub.uploads import Uploads
@@ -82,6 +86,10 @@ class Services:
     readiness: Readiness
     outbox: Outbox
     webhooks: Webhooks
+    caches: Caches
+    passing: Passing
+    fetches: Fetches
+    together: Together
     form_key: bytes
     """Signs the hidden fields of forms."""
 
@@ -107,6 +115,7 @@ class Services:
         )
         links = Links(database, people, clock=clock)
         outbox = Outbox(clock=clock)
+        caches = Caches(database, clock=clock, root=settings.root, form_key=form_key)
         return cls(
             settings=settings,
             clock=clock,
@@ -143,6 +152,10 @@ class Services:
                 database, storage, folder="" if settings.storage else settings.root
             ),
             outbox=outbox,
+            caches=caches,
+            passing=Passing(database, storage, caches, uploads, clock=clock),
+            fetches=Fetches(lambda: _passing_folder(settings)),
+            together=Together(),
             webhooks=Webhooks(database, outbox, clock=clock, networks=settings.webhook_networks),
             form_key=form_key,
         )
@@ -153,9 +166,13 @@ class Services:
 
     def close(self) -> None:
         """Write down what is counted, finish what runs, close the database. Blocks."""
+        self.caches.close()
+        self.fetches.close()
+        self.together.close()
         self.threads.close()
         self.registry.flush_pulls()
         self.webhooks.flush_pulls()
+        self.passing.flush_uses()
         self.database.close()
 
 
@@ -227,6 +244,13 @@ def open_places(
         yield database, _open_storage(settings, database, clock)
     finally:
         database.close()
+
+
+def _passing_folder(settings: HubSettings) -> str:
+    """Give the folder, made if need be, where blobs lie while they are passed on."""
+    folder = os.path.join(settings.root, "passing")
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    return folder
 
 
 def _open_storage(settings: HubSettings, database: Database, clock: Callable[[], float]) -> Storage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lamina.cli.commands import (
+    hub_cache,
     hub_gc,
     hub_org,
     hub_quota,
@@ -175,6 +176,7 @@ COMMANDS = {
     "retention": (hub_retention.COMMAND, hub_retention.main),
     "rotate-keys": (hub_rotate_keys.COMMAND, hub_rotate_keys.main),
     "token": (hub_token.COMMAND, hub_token.main),
+    "cache": (hub_cache.COMMAND, hub_cache.main),
     "webhook": (hub_webhook.COMMAND, hub_webhook.main),
     "org": (hub_org.ORG, hub_org.org),
     "member": (hub_org.MEMBER, hub_org.member),

@@ -35,6 +35,7 @@ async def metrics(request: web.Request) -> web.StreamResponse:
     settings = services.settings
     free = None if settings.storage else await services.threads.call(_free, settings.root)
     text = services.metrics.render(uploads=len(services.transfers.active()), free=free)
+    text += services.passing.families()
     headers = {**_UNCACHED, "Content-Type": CONTENT_TYPE}
     return web.Response(body=text.encode(), headers=headers)
 

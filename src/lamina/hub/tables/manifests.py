@@ -101,16 +101,27 @@ def named(connection: Connection, repository_id: int, tag: str) -> Digest | None
 
 
 def put(
-    connection: Connection, repository_id: int, facts: Facts, *, account: str, now: float
+    connection: Connection,
+    repository_id: int,
+    facts: Facts,
+    *,
+    account: str,
+    now: float,
+    may_lack: bool = False,
 ) -> int:
-    """Keep a manifest whose parts are all here; give its row. Raises: ManifestBlobUnknown."""
-    _check_parts(connection, repository_id, facts)
+    """Keep a manifest whose parts are all here, or (`may_lack`) may come later; give its row.
+
+    Raises: ManifestBlobUnknown.
+    """
+    if not may_lack:
+        _check_parts(connection, repository_id, facts)
     size = facts.content_size
     for child in facts.children:
-        size += connection.execute(
+        row = connection.execute(
             "SELECT content_size FROM manifests WHERE repository_id = ? AND digest = ?",
             (repository_id, child),
-        ).fetchone()[0]
+        ).fetchone()
+        size += row[0] if row else 0
     size = min(size, _HEAVIEST)
     connection.execute(
         "INSERT INTO manifests (repository_id, digest, media_type, raw, artifact_type, subject,"

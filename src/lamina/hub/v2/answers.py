@@ -35,6 +35,9 @@ from lamina.hub.errors import (
     TooManyAttempts,
     UploadTaken,
     UploadUnknown,
+    UpstreamFailed,
+    UpstreamLimited,
+    UpstreamLoop,
 )
 from lamina.hub.logs import REQUEST_ID
 from lamina.hub.web import url_of
@@ -62,6 +65,9 @@ _TABLE: dict[type[BaseException], tuple[int, str]] = {
     CredentialsRefused: (401, "UNAUTHORIZED"),
     LoginRequired: (401, "UNAUTHORIZED"),
     TooManyAttempts: (429, "TOOMANYREQUESTS"),
+    UpstreamLimited: (429, "TOOMANYREQUESTS"),
+    UpstreamFailed: (503, "UNAVAILABLE"),
+    UpstreamLoop: (508, "UNSUPPORTED"),
     Corrupt: (400, "DIGEST_INVALID"),
     Invalid: (400, "UNSUPPORTED"),
     NotFound: (404, "NAME_UNKNOWN"),
@@ -114,7 +120,7 @@ def error_response(request: web.Request, error: Exception) -> web.Response:
             scope=scope,
             error="insufficient_scope" if insufficient else "",
         )
-    if isinstance(error, TooManyAttempts):
+    if isinstance(error, (TooManyAttempts, UpstreamLimited)):
         response.headers["Retry-After"] = str(error.retry_after_s)
     elif status == HTTPStatus.SERVICE_UNAVAILABLE:
         response.headers["Retry-After"] = _RETRY_AFTER_S

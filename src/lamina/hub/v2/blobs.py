@@ -14,7 +14,7 @@ from lamina.hub.uploads import Blob
 from lamina.hub.web import SERVICES
 from lamina.spec.digest import Digest
 
-__all__ = ["delete_blob", "get_blob", "head_blob", "wanted_range"]
+__all__ = ["blob_headers", "delete_blob", "get_blob", "head_blob", "is_known", "wanted_range"]
 
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _TYPE = "application/octet-stream"
@@ -40,7 +40,8 @@ def wanted_range(header: str, size: int) -> tuple[int, int] | None:
     return (first, max(0, last - first + 1))
 
 
-def _headers(digest: Digest) -> dict[str, str]:
+def blob_headers(digest: Digest) -> dict[str, str]:
+    """Give the headers of every answer about a blob."""
     return {
         "Content-Type": _TYPE,
         "Docker-Content-Digest": str(digest),
@@ -50,7 +51,8 @@ def _headers(digest: Digest) -> dict[str, str]:
     }
 
 
-def _is_known(request: web.Request, digest: Digest) -> bool:
+def is_known(request: web.Request, digest: Digest) -> bool:
+    """Tell whether the client says that it has a blob."""
     wanted = request.headers.get("If-None-Match", "")
     return wanted.strip() == "*" or f'"{digest}"' in wanted
 
@@ -62,9 +64,9 @@ async def head_blob(
     services = request.app[SERVICES]
     digest = Digest.parse(reference)
     size = await services.threads.call(services.uploads.size, caller, name, digest)
-    if _is_known(request, digest):
-        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=_headers(digest))
-    return web.Response(headers={**_headers(digest), "Content-Length": str(size)})
+    if is_known(request, digest):
+        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=blob_headers(digest))
+    return web.Response(headers={**blob_headers(digest), "Content-Length": str(size)})
 
 
 async def get_blob(
@@ -74,8 +76,8 @@ async def get_blob(
     services = request.app[SERVICES]
     digest = Digest.parse(reference)
     blob = await services.threads.call(services.uploads.blob, caller, name, digest)
-    if _is_known(request, digest):
-        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=_headers(digest))
+    if is_known(request, digest):
+        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=blob_headers(digest))
     link = services.storage.link(digest, blob.place)
     if link:  # the client repeats its Range there
         headers = {"Location": link, "Docker-Content-Digest": digest, "Cache-Control": "no-store"}
@@ -84,7 +86,7 @@ async def get_blob(
 
 
 async def _send(request: web.Request, blob: Blob) -> web.StreamResponse:
-    headers = _headers(blob.digest)
+    headers = blob_headers(blob.digest)
     wanted = None
     if request.headers.get("If-Range", f'"{blob.digest}"') == f'"{blob.digest}"':
         wanted = wanted_range(request.headers.get("Range", ""), blob.size)

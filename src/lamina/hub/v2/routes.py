@@ -7,10 +7,11 @@ from http import HTTPStatus
 from aiohttp import web
 
 from lamina.errors import NotFound, Unsupported
-from lamina.hub.errors import LoginRequired, ReadOnly
+from lamina.hub.errors import LoginRequired, ReadOnly, UpstreamFailed
 from lamina.hub.logs import ACCOUNT
 from lamina.hub.v2 import blobs, listing, manifests, uploads
 from lamina.hub.v2.answers import error_response, json_response
+from lamina.hub.v2.passed import locate, pass_on, refuse_push
 from lamina.hub.web import SERVICES, authenticate
 
 __all__ = ["dispatch"]
@@ -56,7 +57,8 @@ async def dispatch(request: web.Request) -> web.StreamResponse:
     except Exception as error:
         response = error_response(request, error)
         is_ours = response.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        if is_ours and not isinstance(error, ConnectionError):  # else the client went away
+        # else the client went away, or another registry is to blame
+        if is_ours and not isinstance(error, (ConnectionError, UpstreamFailed)):
             import logging
 
             logging.getLogger("lamina.hub").exception("%s %s failed", request.method, request.path)
@@ -84,5 +86,10 @@ async def _route(request: web.Request) -> web.StreamResponse:
             route = routes.get(request.method)
             if route is None:
                 raise Unsupported(f"{request.method} is not possible here")
+            name, *rest = match.groups() or ("",)
+            cache, name = await locate(request, name)
+            if cache is not None:
+                refuse_push(cache, request)
+                return await pass_on(route, request, caller, cache, name, *rest)
             return await route(request, caller, *match.groups())
     raise NotFound("no such endpoint")

@@ -1,0 +1,127 @@
+"""Blobs that are read while they come."""
+
+import asyncio
+import threading
+
+import pytest
+
+from lamina.errors import Unavailable
+from lamina.hub.errors import UpstreamFailed
+from lamina.hub.fetches import Fetch, Fetches
+
+
+class Slowly:
+    """A source whose pieces come when the test says so; `error` ends it."""
+
+    def __init__(self, *pieces: bytes, error: Exception | None = None) -> None:
+        self.pieces = list(pieces)
+        self.error = error
+        self.gate = threading.Semaphore(0)
+        self.kept = b""
+        self.is_closed = False
+        self.is_finished = False
+
+    def open(self) -> None:
+        """Nothing to ask."""
+
+    def read(self, size: int) -> bytes:
+        self.gate.acquire(timeout=30)
+        if self.pieces:
+            return self.pieces.pop(0)
+        if self.error:
+            raise self.error
+        return b""
+
+    def keep(self, piece: bytes) -> None:
+        self.kept += piece
+
+    def finish(self) -> None:
+        self.gate.acquire(timeout=30)
+        self.is_finished = True
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+def test_readers_get_what_came_and_the_last_byte_when_all_is_kept(tmp_path):
+    async def run():
+        fetches = Fetches(lambda: str(tmp_path))
+        source = Slowly(b"abc", b"def")
+        fetch = fetches.join(("r", "d"), 6, lambda: source)
+        assert fetches.join(("r", "d"), 6, lambda: pytest.fail("twice")) is fetch
+        fetch.release()
+        with fetch.held():
+            source.gate.release()
+            assert await fetch.reach(0) == 3
+            assert fetch.read(0, 3) == b"abc"
+            source.gate.release()
+            assert await fetch.reach(3) == 5
+            whole = asyncio.ensure_future(fetch.reach(5))
+            source.gate.release()  # the end of the bytes
+            await asyncio.sleep(0)
+            assert not whole.done()
+            source.gate.release()  # verified and kept
+            assert await whole == 6
+            assert fetch.read(5, 10) == b"f"
+        assert (source.kept, source.is_closed) == (b"abcdef", True)
+        fetches.close()
+
+    asyncio.run(run())
+
+
+def test_what_ends_it_early_is_told_to_those_who_wait_and_not_to_those_who_have_enough(tmp_path):
+    async def run():
+        fetches = Fetches(lambda: str(tmp_path))
+        source = Slowly(b"abc", error=UpstreamFailed("broke off"))
+        with fetches.join(("r", "d"), 6, lambda: source).held():
+            fetch = fetches.join(("r", "d"), 6, lambda: source)
+            waiting = asyncio.ensure_future(fetch.reach(3))
+            source.gate.release()
+            source.gate.release()
+            with pytest.raises(UpstreamFailed, match="broke off"):
+                await waiting
+            assert await fetch.reach(0) == 3
+            assert fetch.read(0, 10) == b"abc"
+            fetch.release()
+        assert (source.is_closed, source.is_finished) == (True, False)
+        fetches.close()
+        assert not len(fetches)
+
+    asyncio.run(run())
+
+
+def test_no_room_and_a_hub_that_stops_are_said_at_once(tmp_path):
+    async def run():
+        fetches = Fetches(lambda: str(tmp_path / "absent"))
+        with pytest.raises(UpstreamFailed, match="no room"):
+            fetches.join(("r", "d"), 6, Slowly)
+        stopped = Fetches(lambda: str(tmp_path))
+        stopped.close()
+        with pytest.raises(Unavailable, match="stopping"):
+            stopped.join(("r", "d"), 6, Slowly)
+        fetches.close()
+
+    asyncio.run(run())
+
+
+def test_bytes_that_are_gone_cannot_be_held_again(tmp_path):
+    fetch = Fetch(3, str(tmp_path))
+    assert fetch.hold()
+    fetch.release()
+    fetch.release()
+    assert not fetch.hold()
+
+
+def test_an_empty_blob_is_whole_once_it_is_kept(tmp_path):
+    async def run():
+        fetches = Fetches(lambda: str(tmp_path))
+        source = Slowly()
+        source.gate.release()
+        source.gate.release()
+        with fetches.join(("r", "d"), 0, lambda: source).held():
+            fetch = fetches.join(("r", "d"), 0, lambda: source)
+            assert await fetch.reach(0) == 0
+            fetch.release()
+        fetches.close()
+
+    asyncio.run(run())
