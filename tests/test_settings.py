@@ -1,12 +1,17 @@
 import os
+import pwd
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lamina.errors import Invalid
-from lamina.settings import Settings
+from lamina.settings import Settings, home_of
+
+NOBODY = "2147480000"
+"""A number that no account has."""
 
 PLAIN = {"HOME": "/home/me", "LAMINA_ROOTLESS_UID": "1000"}
 
@@ -16,11 +21,52 @@ def test_root_keeps_its_images_where_services_do():
     assert (settings.root, settings.run_root) == ("/var/lib/lamina", "/run/lamina")
 
 
-def test_everyone_else_keeps_them_in_their_own_folders():
-    settings = Settings.from_environment({**PLAIN, "XDG_RUNTIME_DIR": "/run/user/1000"})
+def test_everyone_else_keeps_them_in_their_own_folders(tmp_path):
+    settings = Settings.from_environment({**PLAIN, "XDG_RUNTIME_DIR": str(tmp_path)})
     assert settings.root == "/home/me/.local/share/lamina"
-    assert settings.run_root == "/run/user/1000/lamina"
+    assert settings.run_root == f"{tmp_path}/lamina"
     assert settings.docker_config == "/home/me/.docker"
+
+
+def test_without_a_home_the_accounts_counts_and_never_roots():
+    account = pwd.getpwall()[-1]
+    environ = {"LAMINA_ROOTLESS_UID": str(account.pw_uid)}
+    home = pwd.getpwuid(account.pw_uid).pw_dir
+    assert home_of(environ) == home
+    assert home_of({**environ, "HOME": "/else"}) == "/else"
+    if account.pw_uid:
+        assert Settings.from_environment(environ).root == f"{home}/.local/share/lamina"
+
+
+def test_an_account_without_a_home_is_told_what_to_set():
+    environ = {"LAMINA_ROOTLESS_UID": NOBODY}
+    with pytest.raises(Invalid, match=f"user {NOBODY} has no home folder") as caught:
+        Settings.from_environment(environ)
+    assert "LAMINA_ROOT" in caught.value.hint
+    found = Settings.from_environment({**environ, "LAMINA_ROOT": "/srv"})
+    assert (found.root, found.docker_config) == ("/srv", "/.docker")
+
+
+def test_a_runtime_folder_that_is_gone_or_anothers_is_passed_over(tmp_path, monkeypatch):
+    environ = {**PLAIN, "LAMINA_ROOTLESS_UID": NOBODY}
+    for folder in ("", str(tmp_path / "gone")):
+        found = Settings.from_environment({**environ, "XDG_RUNTIME_DIR": folder})
+        assert found.run_root == f"/tmp/lamina-{NOBODY}/lamina"
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
+    found = Settings.from_environment({**environ, "XDG_RUNTIME_DIR": str(tmp_path)})
+    assert found.run_root == f"/tmp/lamina-{NOBODY}/lamina"
+
+
+@pytest.mark.root
+def test_a_run_root_that_somebody_else_made_is_not_used():
+    folder = Path(f"/tmp/lamina-{NOBODY}")
+    folder.mkdir()
+    try:
+        os.chown(folder, 12345, 12345)
+        with pytest.raises(Invalid, match="is somebody else's"):
+            Settings.from_environment({**PLAIN, "LAMINA_ROOTLESS_UID": NOBODY})
+    finally:
+        folder.rmdir()
 
 
 def test_the_xdg_folders_count():

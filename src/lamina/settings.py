@@ -1,12 +1,13 @@
 """Where things live and which defaults hold, read once from the environment."""
 
 import os
+import stat
 from collections.abc import Mapping
 
 from lamina.errors import Invalid
 from lamina.values import dataclass
 
-__all__ = ["DEFAULT_REGISTRY", "HUB_ADDRESS", "MAX_LOWERS", "UNDO_S", "Settings"]
+__all__ = ["DEFAULT_REGISTRY", "HUB_ADDRESS", "MAX_LOWERS", "UNDO_S", "Settings", "home_of"]
 
 DEFAULT_REGISTRY = "docker.io"
 HUB_ADDRESS = ("127.0.0.1", 5000)
@@ -15,6 +16,7 @@ MAX_LOWERS = 500
 UNDO_S = 3600
 """How long removed images are kept for `lamina undo`; decision 10 says why."""
 
+_OUTER_UID = "LAMINA_ROOTLESS_UID"  # inside our own user namespace that one counts
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIZES = {"k": 1, "m": 2, "g": 3, "t": 4}
 _FIREWALLS = ("nftables", "iptables", "none")
@@ -64,28 +66,24 @@ class Settings:
         LAMINA_FIREWALL and LAMINA_ROOTLESS_NETWORK what networks go through.
         Unset: root uses /var/lib/lamina and /run/lamina; others use the XDG folders. A root of
         one's own gets a run root of its own, so that two roots never share mounts or sockets.
-        Raises: Invalid (an option that does not exist).
+        Raises: Invalid (an option that does not exist; no home; somebody else's run root).
         """
         env = os.environ if environ is None else environ
         uid = os.geteuid()
-        if env.get("LAMINA_ROOTLESS_UID"):  # inside our own user namespace the outer uid counts
-            uid = int(env["LAMINA_ROOTLESS_UID"])
-        home = env.get("HOME") or os.path.expanduser("~")
-        if uid == 0:
-            root, run_base = "/var/lib/lamina", "/run/lamina"
-        else:
-            data = env.get("XDG_DATA_HOME") or os.path.join(home, ".local", "share")
-            root = os.path.join(data, "lamina")
-            run_base = os.path.join(env.get("XDG_RUNTIME_DIR") or f"/tmp/lamina-{uid}", "lamina")  # noqa: S108
-        run_root = run_base
+        if env.get(_OUTER_UID):
+            uid = int(env[_OUTER_UID])
+        run_base = "/run/lamina" if uid == 0 else f"{_runtime_folder(env, uid)}/lamina"
         if env.get("LAMINA_ROOT"):
             root = os.path.abspath(env["LAMINA_ROOT"])
             run_root = f"{run_base}-{_short_name(root)}"
+        else:
+            root = "/var/lib/lamina" if uid == 0 else f"{_data_folder(env, uid)}/lamina"
+            run_root = run_base
         options = _storage_options(env.get("LAMINA_STORAGE_OPT", ""))
         return cls(
             root=root,
             run_root=env.get("LAMINA_RUN_ROOT") or run_root,
-            docker_config=env.get("DOCKER_CONFIG") or os.path.join(home, ".docker"),
+            docker_config=env.get("DOCKER_CONFIG") or os.path.join(home_of(env), ".docker"),
             storage_driver=env.get("LAMINA_STORAGE_DRIVER", ""),
             runtime=env.get("LAMINA_RUNTIME", ""),
             erofs=options.get("erofs", ""),
@@ -96,6 +94,55 @@ class Settings:
             firewall=_one_of(env, "LAMINA_FIREWALL", _FIREWALLS),
             tunnel=_one_of(env, "LAMINA_ROOTLESS_NETWORK", _TUNNELS),
         )
+
+
+def home_of(environ: Mapping[str, str]) -> str:
+    """Give the person's home folder: HOME, else the account's, which may have none: `/` then."""
+    return environ.get("HOME") or _account_home(environ) or "/"
+
+
+def _account_home(environ: Mapping[str, str]) -> str:
+    """Give the account's home. In our own user namespace that is the outer one's, not root's."""
+    import pwd
+
+    try:
+        return pwd.getpwuid(int(environ.get(_OUTER_UID) or os.geteuid())).pw_dir
+    except KeyError:
+        return ""
+
+
+def _data_folder(env: Mapping[str, str], uid: int) -> str:
+    """Give where a plain user's programs keep data. Raises: Invalid (nowhere)."""
+    if env.get("XDG_DATA_HOME"):
+        return env["XDG_DATA_HOME"]
+    home = env.get("HOME") or _account_home(env)
+    if not home:
+        raise Invalid(
+            f"user {uid} has no home folder, and HOME is not set",
+            hint="set HOME, or LAMINA_ROOT to a folder that is to keep images and containers",
+        )
+    return os.path.join(home, ".local", "share")
+
+
+def _runtime_folder(env: Mapping[str, str], uid: int) -> str:
+    """Give where a plain user's programs keep sockets.
+
+    XDG_RUNTIME_DIR is another user's after `sudo` or `su`, and unset in a job of cron's: the same
+    person's containers are to be found from there, too. Raises: Invalid (what is left is not ours).
+    """
+    for folder in (env.get("XDG_RUNTIME_DIR", ""), f"/run/user/{uid}"):
+        if folder and os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK):
+            return folder
+    folder = f"/tmp/lamina-{uid}"  # noqa: S108 - looked at, below
+    try:
+        found = os.lstat(folder)
+    except FileNotFoundError:
+        return folder
+    if found.st_uid not in (uid, os.geteuid()) or not stat.S_ISDIR(found.st_mode):
+        raise Invalid(
+            f"{folder} is somebody else's", hint="set XDG_RUNTIME_DIR to a folder of your own"
+        )
+    return folder
 
 
 def _one_of(env: Mapping[str, str], name: str, words: tuple[str, ...]) -> str:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from lamina.errors import Invalid, Unavailable
 from lamina.remote.credential_helper import CredentialHelper, HelperFailed
 from lamina.remote.credentials import Credentials
+from lamina.settings import home_of
 from lamina.spec.wire import Document, decode, encode_pretty
 from lamina.values import dataclass
 
@@ -127,7 +128,7 @@ class Keychain:
         if env.get("REGISTRY_AUTH_FILE"):
             yield env["REGISTRY_AUTH_FILE"]
         yield self.path
-        home = env.get("HOME") or os.path.expanduser("~")
+        home = home_of(env)
         if env.get("XDG_RUNTIME_DIR"):
             yield os.path.join(env["XDG_RUNTIME_DIR"], "containers", "auth.json")
         config = env.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 
 from lamina.errors import Denied, Invalid
+from lamina.settings import home_of
 from lamina.values import dataclass
 
 __all__ = ["PlaceOf", "Registries", "RegistryBlocked", "Rule"]
@@ -54,7 +55,7 @@ class Registries:
     @classmethod
     def load(cls, environ: Mapping[str, str]) -> "Registries":
         """Read LAMINA_REGISTRIES, else the user's file, else the machine's. Raises: Invalid."""
-        home = environ.get("HOME") or os.path.expanduser("~")
+        home = home_of(environ)
         config = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
         named = environ.get("LAMINA_REGISTRIES")
         paths = (os.path.join(config, "lamina/registries.toml"), "/etc/lamina/registries.toml")

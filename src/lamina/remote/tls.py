@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Mapping
 
 from lamina.errors import Invalid
+from lamina.settings import home_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def certificate_folders(
     host: str, docker_config: str, environ: Mapping[str, str]
 ) -> tuple[str, ...]:
     """List the certs.d folders of a registry (`host` or `host:port`), docker's and podman's."""
-    home = environ.get("HOME") or os.path.expanduser("~")
+    home = home_of(environ)
     config = environ.get("XDG_CONFIG_HOME") or os.path.join(home, ".config")
     bases = ("/etc/docker", "/etc/containers", docker_config, os.path.join(config, "containers"))
     return tuple(os.path.join(base, "certs.d", host) for base in bases)
