@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lamina.engine.containers import ContainerState
     from lamina.engine.engine import Engine
     from lamina.engine.requests import CreateRequest
+    from lamina.engine.restarting import RestartPolicy
     from lamina.engine.snapshots import ContainerSnapshot
     from lamina.engine.stats import Sample
     from lamina.engine.streaming import RunningProcess
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from lamina.runtime.attach import Attachment
     from lamina.runtime.log_reading import LogLine
     from lamina.spec.digest import Digest
+    from lamina.spec.limits import Limits
     from lamina.spec.wire import Document
     from lamina.stream.codec import Compression
 
@@ -115,6 +117,29 @@ class Container:
         while self._containers.is_running(self.id):
             yield sample(self._engine, self._containers.record(self.id))
             time.sleep(every_s)
+
+    @property
+    def ports(self) -> "Mapping[str, Sequence[Mapping[str, str]]]":
+        """Its published ports while it runs: `80/tcp` to places, each a HostIp and a HostPort."""
+        from lamina.engine.network_document import ports_of
+
+        exposed = self._containers.record(self.id).config.get("ExposedPorts") or ()
+        found = ports_of(exposed, self.state)
+        return {port: places for port, places in found.items() if places}
+
+    def top(
+        self, options: Sequence[str] = ()
+    ) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+        """Give titles and rows of `ps` for everything inside. See `Containers.top`."""
+        return self._containers.top(self.id, options)
+
+    def attach(self, *, stdin: bool = True) -> "Attachment":
+        """Attach to the first process; the caller closes. See `Containers.attach`."""
+        return self._containers.attach(self.id, stdin=stdin)
+
+    def update(self, limits: "Limits", policy: "RestartPolicy | None" = None) -> None:
+        """Change limits and restart policy. See `Containers.update`."""
+        self._containers.update(self.id, limits, policy)
 
     def pause(self) -> None:
         """Hold its processes still. Raises: ContainerNotRunning, InUse."""
@@ -283,7 +308,7 @@ def run(engine: "Engine", request: "CreateRequest", *, pull: bool) -> Container:
     except ImageUnknown:
         if not pull:
             raise
-        engine.images.pull(request.image)
+        engine.images.pull(request.image, platform=request.platform)
         record = engine.containers.create(request)
     container = Container(engine, record.id)
     try:
