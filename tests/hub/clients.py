@@ -60,6 +60,11 @@ class Answer:
     def text(self) -> str:
         return self.body.decode()
 
+    @property
+    def unnamed(self) -> bytes:
+        """The body without its request's id, to compare with others'."""
+        return self.body.replace(self.headers["x-request-id"].encode(), b"ID")
+
 
 @dataclass(frozen=True, slots=True)
 class Client:

@@ -119,10 +119,11 @@ def test_what_is_done_on_pages_and_to_tokens_is_noted(hub, alice):
 def test_proxies_of_ours_name_the_address_and_nobody_else_does(proxied, hub):
     told = {"X_Forwarded_For": "192.0.2.9", "X_Request_Id": "from-the-proxy"}
     for where, address in ((proxied, "192.0.2.9"), (hub, "127.0.0.1")):
-        Client(where.address, "chief", "wrong").get("/v2/", **told)
+        answer = Client(where.address, "chief", "wrong").get("/v2/", **told)
         last = log(where)[0]
         assert (last.action, last.address) == ("login refused", address)
-        assert last.request == "from-the-proxy"
+        assert last.request == answer.headers["x-request-id"]
+        assert (last.request == "from-the-proxy") == (where is proxied)
 
 
 def test_old_deeds_are_dropped_when_their_time_is_over(proxied):

@@ -150,12 +150,11 @@ def test_what_is_private_and_what_is_missing_cannot_be_told_apart_by_writing(hub
     ):
         body = b"x" if method in ("PUT", "PATCH") else None
         there, never = (
-            bob.request(method, f"/v2/alice/{name}/{path}", body, X_Request_Id="one")
-            for name in ("secret", "absent")
+            bob.request(method, f"/v2/alice/{name}/{path}", body) for name in ("secret", "absent")
         )
         assert there.status == never.status
         assert there.status in (403, 404)
-        assert there.body.replace(b"secret", b"absent") == never.body
+        assert there.unnamed.replace(b"secret", b"absent") == never.unnamed
     tried = [f"mount={blob}&from=alice/{name}" for name in ("secret", "absent")]
     answers = [bob.request("POST", f"/v2/bob/own/blobs/uploads/?{query}") for query in tried]
     assert [answer.status for answer in answers] == [202, 202]
@@ -202,6 +201,7 @@ def test_an_index_of_ten_thousand_is_taken_and_one_of_as_many_missing_is_refused
     index = document({"schemaVersion": 2, "mediaType": INDEX, "manifests": rows})
     answer = alice.put_manifest("alice/wide", "v2", index, INDEX)
     assert (answer.status, answer.code) == (400, "MANIFEST_BLOB_UNKNOWN")
+    assert len(answer.body) < 16 * 1024
 
 
 def test_many_who_close_one_upload_at_once_get_one_blob(hub, alice):

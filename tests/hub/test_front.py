@@ -136,12 +136,20 @@ def test_a_request_that_is_not_plain_goes_the_long_way(hub, image, asked):
         assert line.socket.recv(10) == b""
 
 
-def test_a_clients_own_id_comes_back(hub, image):
+def test_an_id_is_a_proxys_own_and_nobody_elses(hub, image, tmp_path):
     with Line(hub) as line:
         for _ in range(2):
-            assert line.ask(MANIFEST, "X-Request-Id: mine-1")[1]["x-request-id"] == "mine-1"
-        for strange in ("a b", "<x>", "a" * 129):
-            assert line.ask(MANIFEST, f"X-Request-Id: {strange}")[1]["x-request-id"] != strange
+            assert line.ask(MANIFEST, "X-Request-Id: mine-1")[1]["x-request-id"] != "mine-1"
+    settings = HubSettings(root=str(tmp_path), port=0, shutdown_s=1, proxies=("127.0.0.0/8",))
+    with Hub(settings=settings) as other:
+        other.register("alice", PASSWORD)
+        Client(other.address, "alice").image("alice/front", "v1")
+        with Line(other) as line:
+            for _ in range(2):
+                assert line.ask(MANIFEST, "X-Request-Id: mine-1")[1]["x-request-id"] == "mine-1"
+            for strange in ("a b", "<x>", "a" * 129):
+                said = line.ask(MANIFEST, f"X-Request-Id: {strange}")[1]["x-request-id"]
+                assert said != strange
 
 
 def test_a_tag_that_moved_and_a_right_that_went_are_seen_by_the_next_request(hub, alice, chief):

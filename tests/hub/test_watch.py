@@ -4,6 +4,7 @@ import io
 
 import pytest
 from tests.hub.clients import PASSWORD, Client, digest
+from tests.hub.raw import exchange
 
 from lamina.hub import Hub, HubSettings
 from lamina.hub.logs import json_lines
@@ -23,10 +24,45 @@ def test_every_answer_has_an_id_and_an_error_tells_it(nobody, alice):
     assert len(seen) == 5
 
 
-def test_the_id_of_a_client_is_kept_where_it_is_a_plain_word(nobody):
-    assert nobody.get("/v2/", X_Request_Id="trace-1.2:3").headers["x-request-id"] == "trace-1.2:3"
-    for strange in ("a b", 'quo"te', "x" * 129, "<script>", ""):
-        assert nobody.get("/v2/", X_Request_Id=strange).headers["x-request-id"] not in ("", strange)
+def test_the_id_of_a_proxy_is_kept_where_it_is_a_plain_word(tmp_path):
+    settings = HubSettings(root=str(tmp_path), port=0, shutdown_s=1, proxies=("127.0.0.0/8",))
+    with Hub(settings=settings) as hub:
+        proxy = Client(hub.address)
+        answer = proxy.get("/v2/", X_Request_Id="trace-1.2:3")
+        assert answer.headers["x-request-id"] == "trace-1.2:3"
+        for strange in ("a b", 'quo"te', "x" * 129, "<script>", ""):
+            given = proxy.get("/v2/", X_Request_Id=strange).headers["x-request-id"]
+            assert given not in ("", strange)
+
+
+def test_the_id_of_anyone_else_is_written_beside_ours(tmp_path):
+    out = io.StringIO()
+    with json_lines(out), Hub(root=str(tmp_path)) as hub:
+        for given in ("trace-1.2:3", "<script>"):
+            answer = Client(hub.address).get("/healthz", X_Request_Id=given)
+            assert answer.headers["x-request-id"] != given
+    lines = [line for line in map(decode, out.getvalue().splitlines()) if "path" in line]
+    assert [line.get("client_request_id") for line in lines] == ["trace-1.2:3", None]
+    assert all(line["request_id"] != "trace-1.2:3" for line in lines)
+
+
+def test_no_answer_tells_what_it_was_made_with(hub, alice):
+    alice.image("alice/plain")
+    for path in (
+        "/",
+        "/v2/",
+        "/healthz",
+        "/static/style.css",
+        "/static/none",
+        "/v2/alice/plain/manifests/v1",
+    ):
+        for _ in range(2):  # a manifest's second answer is kept from the first
+            assert alice.get(path).headers["server"] == "lamina", path
+    assert alice.request("POST", "/healthz").headers["server"] == "lamina"
+    answer = exchange(hub, b"NO HTTP AT ALL\r\n\r\n")
+    assert b"\r\nServer: lamina\r\n" in answer
+    assert b"aiohttp" not in answer
+    assert b"Python" not in answer
 
 
 def test_a_hint_stays_beside_the_id(nobody):

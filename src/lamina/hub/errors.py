@@ -65,6 +65,10 @@ __all__ = [
 ]
 
 
+_NAMED = 100
+"""So many missing digests an error names; an index may name tens of thousands."""
+
+
 class AccountUnknown(NotFound):
     """No account has this name."""
 
@@ -299,14 +303,19 @@ class ManifestTooLarge(ManifestInvalid):
 
 
 class ManifestBlobUnknown(ManifestInvalid):
-    """The manifest names content that was not pushed to this repository."""
+    """The manifest names content that was not pushed to this repository.
+
+    `digests` are the first of what is missing; the message says how many there are.
+    """
 
     def __init__(self, digests: tuple[str, ...]) -> None:
+        more = len(digests) - 1
+        others = f" and {more} other{'s' if more > 1 else ''} are" if more else " is"
         super().__init__(
-            f"manifest names {digests[0]}, which is not in this repository",
+            f"manifest names what is not in this repository: {digests[0]}{others} missing",
             hint="push blobs and child manifests first",
         )
-        self.digests = digests
+        self.digests = digests[:_NAMED]
 
 
 class ContentReferenced(InUse):

@@ -20,8 +20,8 @@ from aiohttp import web
 from lamina.hub.heads import HEAD_LIMIT, Head, Heads, read_head
 from lamina.hub.logs import ACCOUNT, REQUEST_ID, log_request, logs_requests
 from lamina.hub.remembered import TELLS, UNTIL, Answer, Answers, Key
-from lamina.hub.watch import REQUEST_ID_HEADER, line_of, request_id, route_of
-from lamina.hub.web import address_behind
+from lamina.hub.watch import REQUEST_ID_HEADER, SERVER, line_of, request_id, route_of
+from lamina.hub.web import address_behind, is_within
 
 if TYPE_CHECKING:
     from lamina.hub.services import Services
@@ -121,6 +121,8 @@ class Front(web.RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> Any:  # noqa: ANN401 - aiohttp's own, which differs between its versions
         """Send what the long way answered, and keep it where that may be."""
+        if not resp.prepared:  # aiohttp's own answers to what is no request, too
+            resp.headers["Server"] = SERVER
         result = await super().finish_response(request, resp, start_time)
         asked, self._asked = self._asked, None
         self._given -= 1
@@ -157,7 +159,9 @@ class Front(web.RequestHandler):
     def _send(self, head: Head, answer: Answer, began: float) -> None:
         """Answer, then count and write down how it went."""
         desk = self._desk
-        known = request_id(head.fields.get("x-request-id", ""))
+        given = head.fields.get("x-request-id", "")
+        remote, proxies = self._remote(), desk.services.settings.proxies
+        known = request_id(given, is_believed=is_within(remote, proxies))
         start = f"Date: {desk.date()}\r\n{REQUEST_ID_HEADER}: {known}\r\n\r\n".encode()
         is_sent = head.method != "HEAD"
         assert self.transport is not None  # noqa: S101 - asked by `_may_answer`
@@ -181,16 +185,15 @@ class Front(web.RequestHandler):
                     took_s=took_s,
                     received=0,
                     sent=sent,
-                    address=self._address(head),
+                    address=address_behind(remote, head.fields.get("x-forwarded-for", ""), proxies),
                     agent=head.fields.get("user-agent", ""),
+                    given_id=given,
                 )
             )
 
-    def _address(self, head: Head) -> str:
+    def _remote(self) -> str:
         peer = self.peername
-        remote = str(peer[0]) if isinstance(peer, (list, tuple)) else str(peer or "")
-        forwarded = head.fields.get("x-forwarded-for", "")
-        return address_behind(remote, forwarded, self._desk.services.settings.proxies)
+        return str(peer[0]) if isinstance(peer, (list, tuple)) else str(peer or "")
 
     def _rest(self) -> None:
         """Keep the connection for the next request: aiohttp's timer knows only of what it answered."""

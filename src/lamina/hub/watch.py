@@ -9,11 +9,21 @@ from http import HTTPStatus
 from aiohttp import web
 
 from lamina.hub.logs import ACCOUNT, REQUEST_ID, log_request, logs_requests
-from lamina.hub.web import SERVICES, client_address
+from lamina.hub.web import SERVICES, client_address, is_within
 
-__all__ = ["REQUEST_ID_HEADER", "line_of", "name_response", "request_id", "route_of", "watch"]
+__all__ = [
+    "REQUEST_ID_HEADER",
+    "SERVER",
+    "line_of",
+    "name_response",
+    "request_id",
+    "route_of",
+    "watch",
+]
 
 REQUEST_ID_HEADER = "X-Request-Id"
+SERVER = "lamina"
+"""What every answer says of who gave it: no versions, which would tell what to attack it with."""
 _ID = re.compile(r"[A-Za-z0-9._:@=/+-]{1,128}")
 _GONE = 499  # as nginx counts clients that hung up
 _AGENT = 200  # of its letters
@@ -54,10 +64,13 @@ async def watch(
 ) -> web.StreamResponse:
     """Answer, then count and write down how it went.
 
-    A client's or proxy's own X-Request-Id is kept where it is a plain word, so that one request can
-    be followed through several servers.
+    A proxy's own X-Request-Id is kept where it is a plain word, so that one request can be followed
+    through several servers. Anyone else's is written to the log beside ours: with ids that clients
+    choose, one could hide a deed among another's in the log and in the audit.
     """
-    REQUEST_ID.set(request_id(request.headers.get(REQUEST_ID_HEADER, "")))
+    settings = request.app[SERVICES].settings
+    is_proxy = is_within(request.remote or "", settings.proxies)
+    REQUEST_ID.set(request_id(request.headers.get(REQUEST_ID_HEADER, ""), is_believed=is_proxy))
     ACCOUNT.set("")
     metrics = request.app[SERVICES].metrics
     metrics.in_flight += 1
@@ -102,13 +115,14 @@ def _tell(request: web.Request, *, status: int, took_s: float, sent: int) -> Non
                 sent=sent,
                 address=client_address(request),
                 agent=request.headers.get("User-Agent", ""),
+                given_id=request.headers.get(REQUEST_ID_HEADER, ""),
             )
         )
 
 
-def request_id(given: str) -> str:
-    """Give the id of a request whose client says that it is `given`."""
-    return given if _ID.fullmatch(given) else secrets.token_hex(8)
+def request_id(given: str, *, is_believed: bool) -> str:
+    """Give the id of a request: what was `given` with it by a proxy that is believed, else a fresh one."""
+    return given if is_believed and _ID.fullmatch(given) else secrets.token_hex(8)
 
 
 def line_of(
@@ -122,9 +136,13 @@ def line_of(
     sent: int,
     address: str,
     agent: str,
+    given_id: str = "",
 ) -> dict[str, object]:
-    """Give what the log says of a request that ended; who asked is in `ACCOUNT`."""
-    return {
+    """Give what the log says of a request that ended; who asked is in `ACCOUNT`.
+
+    `given_id` is the id that came with it; it is told where it is not the request's own.
+    """
+    line: dict[str, object] = {
         "method": method,
         "path": path,
         "route": route,
@@ -136,12 +154,16 @@ def line_of(
         "account": ACCOUNT.get(),
         "agent": agent[:_AGENT],
     }
+    if given_id != REQUEST_ID.get() and _ID.fullmatch(given_id):
+        line["client_request_id"] = given_id
+    return line
 
 
 async def name_response(request: web.Request, response: web.StreamResponse) -> None:
     """Send the id back with every answer, whoever made it."""
     del request
     response.headers[REQUEST_ID_HEADER] = REQUEST_ID.get()
+    response.headers["Server"] = SERVER
 
 
 def _sent(request: web.Request, response: web.StreamResponse) -> int:

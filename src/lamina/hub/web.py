@@ -31,6 +31,7 @@ __all__ = [
     "client_address",
     "host_of",
     "is_secure",
+    "is_within",
     "login",
     "url_of",
 ]
@@ -76,7 +77,7 @@ def address_behind(address: str, forwarded: str, proxies: tuple[str, ...]) -> st
     """Give the address behind `address`, if that is a proxy of ours and says `forwarded` (X-Forwarded-For)."""
     before = forwarded.split(",")
     # from the nearest on: what stands before the first that is not ours, anyone may have written
-    while proxies and before and _is_within(address, proxies):
+    while proxies and before and is_within(address, proxies):
         earlier = before.pop().strip()
         if not earlier:
             break
@@ -102,13 +103,14 @@ def _forwarded(request: web.Request, header: str) -> str:
     Of several values the last counts: the nearest proxy wrote it.
     """
     proxies = request.app[SERVICES].settings.proxies
-    if not proxies or not _is_within(request.remote or "", proxies):
+    if not proxies or not is_within(request.remote or "", proxies):
         return ""
     return ",".join(request.headers.getall(header, ())).rpartition(",")[2].strip()
 
 
 @functools.lru_cache(1024)  # the same few proxies come with every request
-def _is_within(address: str, networks: tuple[str, ...]) -> bool:
+def is_within(address: str, networks: tuple[str, ...]) -> bool:
+    """Tell whether an address is in one of `networks`: whether it is a proxy of ours."""
     try:
         found = ip_address(address)
         return any(found in ip_network(each) for each in networks)

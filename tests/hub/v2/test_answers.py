@@ -38,9 +38,21 @@ def test_every_kind_of_failure_has_its_status(kind, status):
     assert row["detail"] == {"hint": "what to do"}
 
 
-def test_missing_blobs_are_all_named():
-    answer = error_response(REQUEST, ManifestBlobUnknown(("sha256:a", "sha256:b")))
-    assert len(decode(words(answer))["errors"][0]["detail"]) == 2
+@pytest.mark.parametrize(
+    ("count", "named", "message"),
+    [
+        (1, 1, "sha256:0 is missing"),
+        (2, 2, "sha256:0 and 1 other are"),
+        (10_000, 100, " 9999 others"),
+    ],
+)
+def test_what_is_missing_is_named_up_to_a_hundred_and_counted(count, named, message):
+    answer = error_response(
+        REQUEST, ManifestBlobUnknown(tuple(f"sha256:{n}" for n in range(count)))
+    )
+    row = decode(words(answer))["errors"][0]
+    assert [each["digest"] for each in row["detail"]] == [f"sha256:{n}" for n in range(named)]
+    assert message in row["message"]
 
 
 def test_too_many_attempts_say_when_to_come_back():

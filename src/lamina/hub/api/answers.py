@@ -24,6 +24,7 @@ from lamina.hub.access import Caller
 from lamina.hub.access_tokens import is_access_token
 from lamina.hub.errors import FormInvalid, LoginRequired, ReadOnly, TooManyAttempts
 from lamina.hub.web import SERVICES, basic_login
+from lamina.hub.writable import check_writable
 from lamina.spec.wire import Document, decode, encode
 
 __all__ = [
@@ -57,6 +58,7 @@ def answered(route: _Route) -> _Route:
     @functools.wraps(route)
     async def answer(request: web.Request) -> web.StreamResponse:
         try:
+            check_writable(request)
             return await route(request)
         except LaminaError as error:
             return _failed(error)

@@ -5,10 +5,11 @@ from http import HTTPStatus
 from aiohttp import web
 
 from lamina.errors import Denied, Invalid, LaminaError
-from lamina.hub.errors import FormInvalid, NameTaken
+from lamina.hub.errors import FormInvalid, NameTaken, ReadOnly
 from lamina.hub.notes import note
 from lamina.hub.tables.accounts import Account
 from lamina.hub.web import SERVICES
+from lamina.hub.writable import check_writable
 from lamina.spec.wire import Document, decode, encode
 
 __all__ = ["health", "register"]
@@ -37,6 +38,7 @@ async def register(request: web.Request) -> web.StreamResponse:
     """
     services = request.app[SERVICES]
     try:
+        check_writable(request)
         name, password, invitation = await _wanted(request)
 
         def work() -> Account:
@@ -50,6 +52,8 @@ async def register(request: web.Request) -> web.StreamResponse:
     except NameTaken as error:
         fields = {"name": error.message}
         return _json({"error": error.message, "fields": fields}, HTTPStatus.CONFLICT)
+    except ReadOnly as error:
+        return _json({"error": error.message}, HTTPStatus.METHOD_NOT_ALLOWED)
     except Denied as error:
         return _json({"error": error.message}, HTTPStatus.FORBIDDEN)
     except LaminaError as error:

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from aiohttp import web
 
 from lamina.errors import NotFound
-from lamina.hub.errors import ReadOnly
 from lamina.hub.names import is_repository
 from lamina.hub.site import (
     organisations,
@@ -22,7 +21,6 @@ from lamina.hub.site import (
     webhooks,
 )
 from lamina.hub.site.sessions import Visit
-from lamina.hub.web import SERVICES
 
 __all__ = ["OF_NAMESPACES", "OF_REPOSITORIES", "ONE_OF_NAMESPACES", "ONE_OF_REPOSITORIES", "answer"]
 
@@ -83,8 +81,6 @@ ONE_OF_NAMESPACES: Mapping[tuple[str, str], _BelowOne] = {
     ("POST", "teams"): teams.change_team,
     ("POST", "robots"): robots.change_robot,
 }
-_HELD = frozenset({"delete-tags", "settings", "delete", "edit", "retention", "quota"})
-"""What a hub that takes nothing for now does not let change of repositories."""
 
 
 async def answer(
@@ -92,18 +88,10 @@ async def answer(
 ) -> web.Response:
     """Answer for `/NAME/-/WHAT` and, unless `one` is empty, `/NAME/-/WHAT/ONE`.
 
-    Raises: NotFound, ReadOnly, what the page does.
+    Raises: NotFound, what the page does.
     """
     of_repository = is_repository(name)
     key = ("GET" if request.method == "HEAD" else request.method, what)
-    words = request.app[SERVICES].settings.read_only
-    if (
-        words
-        and key[0] == "POST"
-        and what in _HELD
-        and (of_repository or what in ("retention", "quota"))
-    ):
-        raise ReadOnly(words)
     if one:
         page_of_one = (ONE_OF_REPOSITORIES if of_repository else ONE_OF_NAMESPACES).get(key)
         if page_of_one is not None:

@@ -9,7 +9,6 @@ from lamina.hub.errors import (
     FormInvalid,
     LastAdmin,
     LastOwner,
-    ReadOnly,
     RepositoriesRemain,
     TagImmutable,
 )
@@ -68,8 +67,6 @@ async def delete_account(request: web.Request, visit: Visit, account: Account) -
     """Delete it, repositories along if its name was typed; what is wrong is said beside the field."""
     services = request.app[SERVICES]
     form = await read_form(request, visit)
-    if services.settings.read_only:
-        raise ReadOnly(services.settings.read_only)
     try:
         await confirm(request, visit, account, form)
         is_typed = form.get("name", "").strip() == account.name

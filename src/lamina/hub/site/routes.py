@@ -1,17 +1,13 @@
 """Paths of the site. Repository names hold slashes; `/-/` parts them from what is asked of them."""
 
 import functools
-import logging
 import re
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from importlib import resources
-from urllib.parse import quote
 
 from aiohttp import web
 
-from lamina.errors import Denied, Invalid, LaminaError, NotFound, Unauthorized
-from lamina.hub.logs import ACCOUNT
+from lamina.errors import NotFound
 from lamina.hub.names import is_repository, part_trouble
 from lamina.hub.site import (
     accounts,
@@ -31,24 +27,18 @@ from lamina.hub.site import (
     tokens,
     webhooks,
 )
-from lamina.hub.site.render import SECURITY, go_to, render
-from lamina.hub.site.sessions import Visit, visit_of, with_cookies
-from lamina.hub.web import is_secure
+from lamina.hub.site.framing import framed as _page
+from lamina.hub.site.render import SECURITY, go_to
+from lamina.hub.site.sessions import Visit
 
 __all__ = ["add_site"]
 
-_Page = Callable[[web.Request, Visit], Awaitable[web.StreamResponse]]
 _BELOW = re.compile(r"/(.+)/-/([a-z-]+)(?:/([^/]+))?")
 _STATIC = {
     "style.css": "text/css",
     "copy.js": "text/javascript",
     "icon.svg": "image/svg+xml",
 }
-_STATUS: tuple[tuple[type[LaminaError], HTTPStatus], ...] = (
-    (NotFound, HTTPStatus.NOT_FOUND),
-    (Invalid, HTTPStatus.NOT_FOUND),
-    (Denied, HTTPStatus.FORBIDDEN),
-)
 
 
 def add_site(app: web.Application) -> None:
@@ -136,50 +126,6 @@ async def _named(request: web.Request, visit: Visit, name: str) -> web.Response:
     if found is None:
         raise NotFound("there is no such page")
     return found
-
-
-def _page(page: _Page) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """Wrap a page: who visits, what went wrong, and the headers of every page."""
-
-    @functools.wraps(page)
-    async def answer(request: web.Request) -> web.StreamResponse:
-        visit = await visit_of(request)
-        ACCOUNT.set(visit.account.name if visit.account else "")
-        try:
-            response: web.StreamResponse = await page(request, visit)
-        except Exception as error:  # noqa: BLE001 - becomes a page, and our own faults are logged
-            response = _trouble(request, visit, error)
-        with_cookies(request, visit, response)
-        if response.prepared:
-            return response
-        response.headers.update(SECURITY)
-        if is_secure(request):
-            response.headers["Strict-Transport-Security"] = "max-age=31536000"
-        return response
-
-    return answer
-
-
-def _trouble(request: web.Request, visit: Visit, error: Exception) -> web.Response:
-    """Give the page that says what went wrong."""
-    if isinstance(error, Unauthorized):
-        if request.method == "GET" and "/-/" in request.path and "/-/tag" not in request.path:
-            return go_to(f"/signin?next={quote(request.path_qs)}")
-        error = NotFound("there is no such page, or it is private")
-    if not isinstance(error, LaminaError):
-        logging.getLogger("lamina.hub").error(
-            "%s %s failed", request.method, request.path, exc_info=error
-        )
-        values = {"title": "Something failed here", "text": "It was written to the hub's log."}
-        return render(
-            request, visit, "trouble.html", values, status=HTTPStatus.INTERNAL_SERVER_ERROR
-        )
-    status = next((s for kind, s in _STATUS if isinstance(error, kind)), HTTPStatus.BAD_REQUEST)
-    title = "Not found" if status == HTTPStatus.NOT_FOUND else "That is not possible"
-    text = error.message[:1].upper() + error.message[1:]
-    if error.hint and status != HTTPStatus.NOT_FOUND:
-        text += f" — {error.hint}"
-    return render(request, visit, "trouble.html", {"title": title, "text": text}, status=status)
 
 
 async def _static(request: web.Request) -> web.StreamResponse:

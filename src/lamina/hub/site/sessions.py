@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from multidict import MultiDictProxy
 
 from lamina.errors import Denied
@@ -91,7 +92,12 @@ async def read_form(request: web.Request, visit: Visit) -> MultiDictProxy[str]:
     origin = request.headers.get("Origin")
     if origin not in (None, "null") and urlsplit(origin or "").netloc != host_of(request):
         raise FormForged("this form was sent by another site")
-    fields = await request.post()
+    try:
+        fields = await request.post()
+    except (ValueError, LookupError, HttpProcessingError) as error:  # no parts, no charset
+        raise FormForged(
+            "this form cannot be read", hint="reload the page and send it again"
+        ) from error
     token = fields.get("form_token")
     if not isinstance(token, str) or not hmac.compare_digest(
         token.encode(), visit.form_token.encode()

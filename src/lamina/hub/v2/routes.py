@@ -7,12 +7,13 @@ from http import HTTPStatus
 from aiohttp import web
 
 from lamina.errors import NotFound, Unsupported
-from lamina.hub.errors import LoginRequired, ReadOnly, UpstreamFailed
+from lamina.hub.errors import LoginRequired, UpstreamFailed
 from lamina.hub.logs import ACCOUNT
 from lamina.hub.v2 import blobs, listing, manifests, uploads
 from lamina.hub.v2.answers import error_response, json_response
 from lamina.hub.v2.passed import locate, pass_on, refuse_push
-from lamina.hub.web import SERVICES, authenticate
+from lamina.hub.web import authenticate
+from lamina.hub.writable import check_writable
 
 __all__ = ["dispatch"]
 
@@ -77,9 +78,7 @@ async def _route(request: web.Request) -> web.StreamResponse:
         if not caller.name and caller.grants is None:
             raise LoginRequired("authentication required")
         return json_response({})
-    words = request.app[SERVICES].settings.read_only
-    if words and request.method not in ("GET", "HEAD"):
-        raise ReadOnly(words)
+    check_writable(request)
     for pattern, routes in _ROUTES:
         match = pattern.fullmatch(path)
         if match:
