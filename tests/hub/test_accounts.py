@@ -64,15 +64,15 @@ def test_login_takes_the_right_password_only(accounts):
 
 def test_a_checked_login_is_remembered_until_the_password_changes(accounts, time):
     accounts.register("alice", PASSWORD)
-    assert accounts.recall("alice", PASSWORD) is None
+    assert accounts.recall(accounts.find("alice"), PASSWORD) is None
     accounts.login("alice", PASSWORD, "here")
-    assert accounts.recall("alice", PASSWORD) is not None
-    assert accounts.recall("alice", "other") is None
+    assert accounts.recall(accounts.find("alice"), PASSWORD) is not None
+    assert accounts.recall(accounts.find("alice"), "other") is None
     accounts.set_password("alice", "a new long password")
-    assert accounts.recall("alice", PASSWORD) is None
+    assert accounts.recall(accounts.find("alice"), PASSWORD) is None
     accounts.login("alice", "a new long password", "here")
     time.now += 301
-    assert accounts.recall("alice", "a new long password") is None
+    assert accounts.recall(accounts.find("alice"), "a new long password") is None
 
 
 def test_too_many_wrong_passwords_have_to_wait_and_then_may_try_again(accounts, time):

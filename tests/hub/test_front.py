@@ -197,6 +197,44 @@ def test_what_another_process_commits_is_seen_by_the_next_request(hub, alice):
         assert line.ask("/v2/alice/beside/manifests/v1")[0] == 401
 
 
+def test_an_account_disabled_by_another_process_gets_nothing_any_more_after_seconds(hub, alice):
+    alice.image("alice/front", "v1")
+    other_now = [0.0]
+    clock = hub.services.clock
+    with a_hub_beside(hub, lambda: clock() + other_now[0]) as other, Line(other) as line:
+        token = Client(other.address, "bob").get_token("repository:alice/front:pull").json["token"]
+        bearer = f"Authorization: Bearer {token}"
+        for _ in range(3):
+            assert line.ask(MANIFEST, bearer)[0] == 200
+        hub.services.accounts.set_disabled("bob", is_disabled=True)
+        try:
+            line.ask(MANIFEST, bearer)
+            line.ask(MANIFEST, bearer)
+            other_now[0] = 6.0
+            assert line.ask(MANIFEST, bearer)[0] == 401
+        finally:
+            hub.services.accounts.set_disabled("bob", is_disabled=False)
+
+
+def test_a_password_that_changed_is_refused_by_the_token_service_at_once(hub):
+    hub.register("carol", PASSWORD)
+    carol = Client(hub.address, "carol")
+    for _ in range(3):
+        assert carol.get_token("repository:carol/app:pull,push").status == 200
+    hub.services.accounts.set_password("carol", PASSWORD + " new")
+    assert carol.get_token("repository:carol/app:pull,push").status == 401
+
+
+def test_what_a_token_allows_follows_the_database_at_once(hub, alice):
+    alice.image("alice/opens", "v1")
+    bob = Client(hub.address, "bob")
+    for value, allowed in ((0, ["pull"]), (1, []), (0, ["pull"])):
+        set_private(hub, "alice/opens", value)
+        for _ in range(2):
+            token = bob.get_token("repository:alice/opens:pull,push").json["token"]
+            assert hub.services.tokens.verify(token).grants == {"alice/opens": frozenset(allowed)}
+
+
 def test_an_answer_to_one_is_not_given_to_another(hub, alice):
     alice.image("alice/secret", "v1")
     set_private(hub, "alice/secret", 1)

@@ -33,7 +33,7 @@ def test_a_newcomer_gets_an_account_that_no_password_opens(people, identities):
     for password in ("", PASSWORD):
         with pytest.raises(CredentialsRefused):
             people.accounts.login("dana", password, "here")
-    assert people.accounts.recall("dana", "") is None
+    assert people.accounts.recall(people.accounts.find("dana"), "") is None
 
 
 def test_nobody_gets_an_account_by_its_name_or_its_e_mail(people, identities):

@@ -1,8 +1,9 @@
 """Answers that are given again while nothing has changed."""
 
+import asyncio
 import math
 
-from lamina.hub.remembered import Answer, Answers
+from lamina.hub.remembered import Answer, Answers, Known
 
 KEY = ("GET", "/v2/a/b/manifests/v1", "")
 
@@ -62,6 +63,48 @@ def test_an_answer_ends_with_its_callers_login():
     assert answers.find(KEY) is not None
     world.now = 101.0
     assert answers.find(KEY) is None
+
+
+def test_a_fact_is_asked_for_again_after_a_commit_alone():
+    world, asked = World(), []
+
+    async def ask() -> int:
+        asked.append(world.version)
+        return len(asked)
+
+    async def run() -> None:
+        known = Known(lambda: world.version)
+        assert [
+            await known.get("a", ask),
+            await known.get("a", ask),
+            await known.get("b", ask),
+        ] == [1, 1, 2]
+        world.version = 2
+        assert [await known.get("a", ask), await known.get("a", ask)] == [3, 3]
+        world.version = None
+        assert [await known.get("a", ask), await known.get("a", ask)] == [4, 5]
+
+    asyncio.run(run())
+
+
+def test_a_fact_that_was_asked_for_before_a_commit_is_not_kept_after_it():
+    world = World()
+
+    async def run() -> None:
+        known = Known(lambda: world.version)
+
+        async def overtaken() -> str:
+            world.version = 2
+            assert await known.get("b", new) == "new"
+            return "old"
+
+        async def new() -> str:
+            return "new"
+
+        assert await known.get("a", overtaken) == "old"
+        assert await known.get("a", new) == "new"
+
+    asyncio.run(run())
 
 
 def test_the_room_is_bounded_and_one_body_is_kept_once_for_all_callers():

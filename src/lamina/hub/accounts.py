@@ -140,11 +140,14 @@ class Accounts:
         self._database.write(work)
         self.forget_standing(name)
 
-    def known_standing(self, name: str) -> Account | None:
-        """Give the account as it stood some seconds ago, if that is known; costs no look-up."""
+    def known_standing(self, name: str) -> tuple[float, Account | None]:
+        """Give the account as it stood some seconds ago, and until when that may be said.
+
+        None where it is not known; costs no look-up.
+        """
         with self._guard:
             until, account = self._standings.get(name, (0.0, None))
-        return account if until > self._clock() else None
+        return until, account if until > self._clock() else None
 
     def standing(self, name: str) -> Account:
         """Give the account of a short token's holder. Raises: CredentialsRefused, AccountDisabled."""
@@ -163,9 +166,8 @@ class Accounts:
         with self._guard:
             self._standings.pop(name, None)
 
-    def recall(self, name: str, password: str) -> Account | None:
-        """Give whose login this is when it was checked a moment ago; costs microseconds."""
-        account = self.find(name)
+    def recall(self, account: Account | None, password: str) -> Account | None:
+        """Give `account` if this is its password, checked a moment ago; costs microseconds."""
         if account is None or account.is_disabled:
             return None
         return account if self._passwords.is_known(account.password, password) else None

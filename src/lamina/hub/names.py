@@ -12,6 +12,7 @@ __all__ = [
     "check_account",
     "check_repository",
     "check_tag",
+    "is_account",
     "is_repository",
     "name_trouble",
     "namespace_of",
@@ -218,6 +219,11 @@ def check_account(name: str, password: str) -> None:
     wrong = {field: text for field, text in fields.items() if text}
     if wrong:
         raise FormInvalid(wrong)
+
+
+def is_account(name: str) -> bool:
+    """Tell whether an account could have this name; one that is reserved or of an older hub, too."""
+    return len(name) <= _LONGEST and _NAME.fullmatch(name) is not None
 
 
 def is_repository(name: str) -> bool:

@@ -6,13 +6,15 @@ done finds it done, in every process; a commit forgets everything. A database th
 cheaply (PostgreSQL: a round trip) has nothing kept.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
+from typing import TypeVar, cast
 
 from aiohttp import web
 
-__all__ = ["TELLS", "UNTIL", "Answer", "Answers", "Key", "may_be_kept"]
+__all__ = ["TELLS", "UNTIL", "Answer", "Answers", "Key", "Known", "may_be_kept"]
 
+_T = TypeVar("_T")
 Key = tuple[str, str, str]
 UNTIL: "web.RequestKey[float]" = web.RequestKey("until", float)
 """Until when (epoch seconds) this caller is who they say; unset: ask again with each request."""
@@ -20,6 +22,7 @@ TELLS: "web.RequestKey[Callable[[], None]]" = web.RequestKey("tells", object)  #
 """What is to be noted each time this answer is given again."""
 _LARGEST = 64 * 1024
 _ROOM = 32 * 1024 * 1024
+_FACTS = 4096
 _EACH = 1024
 """Bytes that an answer takes besides its body, roughly."""
 
@@ -45,6 +48,33 @@ def may_be_kept(request: web.Request, tells: Callable[[], None] = lambda: None) 
     `tells` is called each time it is given again, on the loop: it must neither block nor fail.
     """
     request[TELLS] = tells
+
+
+class Known:
+    """What the database was asked for before, by whom asks: each as true as it was while there is no commit.
+
+    Only the loop may call it.
+    """
+
+    def __init__(self, version: Callable[[], int | None]) -> None:
+        self._look = version
+        self._version: int | None = None
+        self._facts: dict[Hashable, object] = {}
+
+    async def get(self, key: Hashable, ask: Callable[[], Awaitable[_T]]) -> _T:
+        """Give what `ask` gives, or gave at the version that the database still has."""
+        version = self._look()
+        if version is None:
+            return await ask()
+        if version != self._version:
+            self._version = version
+            self._facts.clear()
+        if key in self._facts:
+            return cast("_T", self._facts[key])  # what this very key was asked for
+        found = await ask()
+        if version == self._version and len(self._facts) < _FACTS:
+            self._facts[key] = found
+        return found
 
 
 class Answers:

@@ -26,6 +26,7 @@ from lamina.hub.profiles import Profiles
 from lamina.hub.quotas import Quotas
 from lamina.hub.readiness import Readiness
 from lamina.hub.registry import Registry
+from lamina.hub.remembered import Known
 from lamina.hub.retention import Retention
 from lamina.hub.robots import Robots
 from lamina.hub.roles import Roles
@@ -58,6 +59,7 @@ class Services:
     settings: HubSettings
     clock: Callable[[], float]
     database: Database
+    known: Known
     storage: Storage
     threads: Threads
     accounts: Accounts
@@ -120,6 +122,7 @@ class Services:
             settings=settings,
             clock=clock,
             database=database,
+            known=Known(database.version),
             storage=storage,
             threads=threads,
             accounts=people,

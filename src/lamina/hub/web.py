@@ -13,6 +13,7 @@ from lamina.hub.access import ANONYMOUS, Caller
 from lamina.hub.access_tokens import is_access_token
 from lamina.hub.errors import CredentialsRefused
 from lamina.hub.logs import ACCOUNT, REQUEST_ID
+from lamina.hub.names import is_account
 from lamina.hub.notes import note_refused
 from lamina.hub.outbox import Asked
 from lamina.hub.remembered import UNTIL
@@ -20,7 +21,10 @@ from lamina.hub.robots import is_robot_id, is_robot_token
 from lamina.hub.tokens import KeyUnknown
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from lamina.hub.services import Services
+    from lamina.hub.tables.accounts import Account
 
 __all__ = [
     "SERVICES",
@@ -148,8 +152,8 @@ async def _bearer(request: web.Request, token: str) -> Caller:
         await services.threads.call(services.look_for_keys)
         caller, until = services.tokens.verify_until(token)
     if not caller.token_id:
-        standing = await _still_standing(services, caller)
-        request[UNTIL] = until
+        standing, known_until = await _still_standing(services, caller)
+        request[UNTIL] = min(until, known_until)
         return standing
     tokens = services.robots if is_robot_id(caller.token_id) else services.access_tokens
     holder = await services.threads.call(tokens.caller, caller.token_id)
@@ -157,15 +161,20 @@ async def _bearer(request: web.Request, token: str) -> Caller:
     return replace(holder, grants=caller.grants)
 
 
-async def _still_standing(services: "Services", caller: Caller) -> Caller:
-    """Give a token's holder as their account is now. Raises: CredentialsRefused, AccountDisabled."""
+async def _still_standing(services: "Services", caller: Caller) -> tuple[Caller, float]:
+    """Give a token's holder as their account is now, and until when that may be said.
+
+    An account just looked at is as the database has it, and an answer for it as true as that.
+    Raises: CredentialsRefused, AccountDisabled.
+    """
     if not caller.name or caller.robot_of:
-        return caller
+        return caller, math.inf
     accounts = services.accounts
-    account = accounts.known_standing(caller.name)
+    until, account = accounts.known_standing(caller.name)
     if account is None:
-        account = await services.threads.call(accounts.standing, caller.name)
-    return replace(caller, is_admin=False) if caller.is_admin > account.is_admin else caller
+        until, account = math.inf, await services.threads.call(accounts.standing, caller.name)
+    narrowed = replace(caller, is_admin=False) if caller.is_admin > account.is_admin else caller
+    return narrowed, until
 
 
 async def basic_login(request: web.Request) -> Caller:
@@ -184,6 +193,15 @@ def _decode(header: str) -> tuple[str, str]:
     return login.login, login.password
 
 
+async def _account_of(services: "Services", name: str) -> "Account | None":
+    """Give the account of that name as the database has it now, if any."""
+
+    def ask() -> "Awaitable[Account | None]":
+        return services.threads.call(services.accounts.find, name)
+
+    return await (services.known.get(("account", name), ask) if is_account(name) else ask())
+
+
 async def login(request: web.Request, name: str, password: str) -> Caller:
     """Check a password, quickly when it was checked a moment ago, or a personal access token.
 
@@ -194,7 +212,8 @@ async def login(request: web.Request, name: str, password: str) -> Caller:
         tokens = services.robots if is_robot_token(password) else services.access_tokens
         return await services.threads.call(tokens.login, name, password, client_address(request))
     accounts = services.accounts
-    account = await services.threads.call(accounts.recall, name.lower(), password)
+    known = await _account_of(services, name.lower())
+    account = accounts.recall(known, password)
     if account is None:
         try:
             account = await services.threads.call_slow(
