@@ -48,7 +48,7 @@ def create_app(services: Services) -> web.Application:
     add_robots(app)
     add_retention(app)
     add_quotas(app)
-    app.router.add_get("/v1/search", search)
+    app.router.add_get("/v1/search", answered(search))
     add_webhooks(app)
     add_caches(app)
     add_site(app)

@@ -15,11 +15,11 @@ from lamina.hub.v2.passed import locate, pass_on, refuse_push
 from lamina.hub.web import authenticate
 from lamina.hub.writable import check_writable
 
-__all__ = ["dispatch"]
+__all__ = ["PATHS", "dispatch"]
 
 _Route = Callable[..., Awaitable[web.StreamResponse]]
 
-_PATHS: tuple[tuple[str, dict[str, _Route]], ...] = (
+PATHS: tuple[tuple[str, dict[str, _Route]], ...] = (
     (
         r"/v2/(.+)/manifests/([^/]+)",
         {
@@ -47,7 +47,7 @@ _PATHS: tuple[tuple[str, dict[str, _Route]], ...] = (
     (r"/v2/(.+)/referrers/([^/]+)", {"GET": manifests.list_referrers}),
     (r"/v2/_catalog", {"GET": listing.list_repositories}),
 )
-_ROUTES = tuple((re.compile(path), methods) for path, methods in _PATHS)
+_ROUTES = tuple((re.compile(path), methods) for path, methods in PATHS)
 _VERSION = {"Docker-Distribution-API-Version": "registry/2.0"}
 
 
