@@ -25,6 +25,7 @@ METHODS = 7
 
 # Modules without a mirror of their own, each with where it is tested and why there.
 ELSEWHERE: dict[str, str] = {
+    "study.causes": "tests/study/test_waste.py and test_content.py have each cause",
     "cli.commands.fork": "tests/cli/commands/test_snapshot.py goes there and back again",
     "cli.commands.rollback": "tests/cli/commands/test_snapshot.py goes there and back again",
     "cli.commands.network_connect": "tests/cli/test_networking.py has containers on both ends",

@@ -75,6 +75,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "update": ("update", "Update configuration of one or more containers"),
     "version": ("version", "Show the Lamina version information"),
     "wait": ("wait", "Block until one or more containers stop, then print their exit codes"),
+    "waste": ("waste", "Find bytes in an image's layers that nobody sees or needs"),
+    "whence": ("whence", "Show which layer added, changed or removed a file of an image"),
     "container attach": ("attach", "Attach local standard input, output, and error streams to a running container"),
     "container commit": ("commit", "Create a new image from a container's changes"),
     "container cp": ("cp", "Copy files/folders between a container or image and the local filesystem"),

@@ -4,6 +4,7 @@ Judged by paths, and by the content of small files that no package manager put t
 packages are many, and full of keys that are examples.
 """
 
+from lamina.study.caches import BYTECODE, cache_of, is_packaged
 from lamina.values import dataclass
 
 TYPE_CHECKING = False
@@ -18,35 +19,6 @@ LOOKED = 64 * 1024
 """Bytes of the largest file that is looked into; keys and settings are smaller."""
 
 _SHOWN = 5
-_BYTECODE = "Python (bytecode)"
-_CACHES: "tuple[tuple[bytes, str, str], ...]" = (
-    (b"/var/cache/apt/", "apt", "`apt-get clean` before the commit"),
-    (b"/var/lib/apt/lists/", "apt", "`rm -rf /var/lib/apt/lists/*` before the commit"),
-    (b"/var/cache/apk/", "apk", "`apk add --no-cache`"),
-    (b"/etc/apk/cache/", "apk", "`apk add --no-cache`"),
-    (b"/var/cache/dnf/", "dnf", "`dnf clean all` before the commit"),
-    (b"/var/cache/libdnf5/", "dnf", "`dnf clean all` before the commit"),
-    (b"/var/cache/yum/", "yum", "`yum clean all` before the commit"),
-    (b"/var/cache/zypp/", "zypper", "`zypper clean --all` before the commit"),
-    (b"/var/cache/pacman/pkg/", "pacman", "`pacman -Scc` before the commit"),
-    (b"/__pycache__/", _BYTECODE, "run Python with PYTHONDONTWRITEBYTECODE=1, or remove them"),
-    (b"/.cache/pip/", "pip", "`pip install --no-cache-dir`"),
-    (b"/.cache/uv/", "uv", "`uv cache clean` before the commit"),
-    (b"/.npm/_cacache/", "npm", "`npm cache clean --force` before the commit"),
-    (b"/.cache/yarn/", "yarn", "`yarn cache clean` before the commit"),
-    (b"/.cargo/registry/cache/", "cargo", "`rm -r ~/.cargo/registry/cache` before the commit"),
-    (b"/.cache/go-build/", "go", "`go clean -cache` before the commit"),
-    (b"/go/pkg/mod/cache/", "go", "`go clean -modcache` before the commit"),
-    (b"/.gradle/caches/", "gradle", "`rm -r ~/.gradle/caches` before the commit"),
-    (b"/.m2/repository/", "maven", "`rm -r ~/.m2/repository` before the commit"),
-    (b"/.cache/composer/", "composer", "`composer clear-cache` before the commit"),
-    (b"/conda/pkgs/", "conda", "`conda clean --all` before the commit"),
-)
-_PACKAGED = (
-    b"/site-packages/", b"/dist-packages/", b"/node_modules/", b"/usr/share/", b"/usr/lib/",
-    b"/usr/include/", b"/usr/src/", b"/lib/", b"/var/lib/dpkg/", b"/.cargo/registry/",
-    b"/go/pkg/mod/",
-)  # fmt: skip
 _HOST_KEY = "a private key of an ssh server, which all containers of the image would share"
 _NAMED = {
     b"id_rsa": "a private key of ssh", b"id_dsa": "a private key of ssh",
@@ -214,7 +186,7 @@ class Regrets:
                 hint,
             )
             for (tool, hint), (count, size) in sorted(self._caches.items())
-            if tool != _BYTECODE or size >= _DUMPED
+            if tool != BYTECODE or size >= _DUMPED
         ]
         rows += [
             Regret(
@@ -244,26 +216,11 @@ class Regrets:
 
     def _judge(self, folder: bytes) -> tuple[tuple[str, str] | None, bool]:
         """Tell which cache a folder belongs to, and whether packages fill it. Asked once a folder."""
-        path = b"/" + folder + b"/" if folder else b"/"
-        cache = next(
-            (
-                (tool, hint)
-                for place, tool, hint in _CACHES
-                if (path.startswith(place) if place[1:5] in (b"var/", b"etc/") else place in path)
-            ),
-            None,
-        )
-        packaged = any(
-            path.startswith(place) if place[1:4] in (b"usr", b"lib", b"var") else place in path
-            for place in _PACKAGED
-        )
-        if packaged and cache is not None and cache[0] == _BYTECODE:
-            cache = None  # of packages that are installed, it makes them start quicker
-        packaged = packaged or cache is not None
+        cache, packaged = cache_of(folder), is_packaged(folder)
         if len(self._folders) > 10_000:  # noqa: PLR2004 - folders, remembered
             self._folders.clear()
-        self._folders[folder] = cache, packaged
-        return cache, packaged
+        self._folders[folder] = cache, packaged or cache is not None
+        return self._folders[folder]
 
     def _secret(self, what: str, path: bytes) -> None:
         if path not in self._known:  # once is enough, in the words that came first

@@ -1,0 +1,255 @@
+"""`lamina whence`: the life of a path, layer by layer."""
+
+from __future__ import annotations
+
+import os
+
+from lamina.cli.file_names import quoted
+from lamina.cli.flags import BOOL, Command, Flag
+from lamina.cli.image_paths import ImagePath
+from lamina.errors import Invalid, NotFound
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from lamina.cli.context import Context
+    from lamina.cli.flags import Arguments
+    from lamina.engine.study import Study
+    from lamina.layer.node import Node
+    from lamina.study.lives import Event
+
+    _Life = tuple[bytes, tuple[Event, ...]]
+
+__all__ = ["COMMAND", "main"]
+
+COMMAND = Command(
+    name="whence",
+    usage="lamina whence [OPTIONS] IMAGE PATH [PATH...]",
+    summary="Show which layer added, changed or removed a file of an image",
+    description=(
+        "Show which layer added, changed or removed a file of an image, the newest first, and\n"
+        "by which instruction. IMAGE:/PATH is read, too. Of a container: of its image."
+    ),
+    flags=(
+        Flag("all", "a", kind=BOOL, help="Show what is in directories, too, a line for each path"),
+        Flag("json", kind=BOOL, help="Print one JSON array with exact numbers"),
+        Flag("patch", "p", kind=BOOL, help="Show how the lines of text files changed"),
+    ),
+    arity=(1, None),
+)
+_TEXT_LIMIT = 1024 * 1024
+
+
+def main(arguments: Arguments, context: Context) -> int:
+    """Tell the life of each path; 1 where one was never there."""
+    from lamina.engine.study import studied
+
+    name, paths = _words(arguments.positional)
+    code = 0
+    documents: list[dict[str, object]] = []
+    with studied(context.engine, name) as study:
+        for typed in paths:
+            path = study.place(typed)
+            found = list(study.lives(path)) if arguments.flag("all") else [(path, study.life(path))]
+            if not any(events for _, events in found):
+                error = _Missing(
+                    f"{name}: no layer ever had {_shown(typed, context)}",
+                    hint=f"`lamina ls {name}` shows what is there",
+                )
+                context.say(f"lamina: {error.message}\nhint: {error.hint}")
+                code = 1
+            elif arguments.flag("json"):
+                documents += _documents(study, found)
+            elif arguments.flag("all"):
+                _list(study, found, context)
+            else:
+                _tell(study, typed, found[0], context, patch=arguments.flag("patch"))
+    if arguments.flag("json"):
+        from lamina.cli.formats import show_json
+
+        show_json(context, documents)
+    return code
+
+
+class _Missing(NotFound):
+    """No layer of the image ever had the path."""
+
+
+def _words(words: Iterable[str]) -> tuple[str, list[bytes]]:
+    """Take the words apart. Raises: Invalid (no path)."""
+    first, *rest = words
+    place = ImagePath(first)
+    paths = [os.fsencode(word) for word in rest]
+    if place.has_path:
+        paths.insert(0, place.raw)
+    if not paths:
+        raise Invalid(f"a path of {first} is missing", hint=f"`lamina whence {first} /etc/passwd`")
+    return place.name, paths
+
+
+def _tell(study: Study, typed: bytes, life: _Life, context: Context, *, patch: bool) -> None:
+    from lamina.cli.stack_drawing import instruction
+    from lamina.cli.units import shorten
+
+    path, events = life
+    now = "" if events[-1].node is not None else "  (not in the image any more)"
+    real = _shown(path, context)
+    lead = _shown(typed, context)
+    context.print((f"{lead} is {real}" if lead.rstrip("/") != real.rstrip("/") else real) + now)
+    room = max(context.size()[0] - 8, 24)
+    for event in reversed(events):
+        made = study.made[event.number - 1]
+        context.print(f"  {event.number:>3}  {_what(event, context)}")
+        by = instruction(made.created_by) or made.comment or "(made without an instruction)"
+        context.print(f"       {shorten(by, room)}")
+        if patch and event.node is not None and event.before is not None:
+            for line in _patch(event.before, event.node):
+                context.print(f"       {line}")
+
+
+def _what(event: Event, context: Context) -> str:
+    """Say in a line what a layer did."""
+    from lamina.study.lives import Change
+
+    if event.node is None:
+        by = _shown(event.by, context)
+        return f"removed: {by}" if event.by else "removed: all that was there"
+    if event.change is Change.ADDED:
+        return f"added: {_brief(event.node, context)}"
+    if event.change is Change.REPEATED or event.before is None:
+        return f"repeated as it was: {_brief(event.node, context)}"
+    return "changed: " + ", ".join(_aspects(event.before, event.node, event.aspects, context))
+
+
+def _aspects(before: Node, after: Node, aspects: Iterable[str], context: Context) -> Iterator[str]:
+    from lamina.cli.file_rows import rfc3339
+    from lamina.cli.units import human_size
+
+    arrow = "→" if context.unicode else "->"
+    for aspect in aspects:
+        if aspect == "kind":
+            yield f"from {before.kind} to {_brief(after, context)}"
+        elif aspect == "content":
+            sizes = [human_size(node.size) for node in (before, after)]
+            same = before.size == after.size
+            yield f"content ({sizes[1]})" if same else f"content ({sizes[0]} {arrow} {sizes[1]})"
+        elif aspect == "target":
+            yield f"target {_name(before.target, context)} {arrow} {_name(after.target, context)}"
+        elif aspect == "mode":
+            yield f"mode {before.mode:04o} {arrow} {after.mode:04o}"
+        elif aspect == "owner":
+            yield f"owner {before.uid}:{before.gid} {arrow} {after.uid}:{after.gid}"
+        elif aspect == "time":
+            yield f"time {rfc3339(before.mtime_ns)} {arrow} {rfc3339(after.mtime_ns)}"
+        else:
+            yield str(aspect)
+
+
+def _brief(node: Node, context: Context) -> str:
+    """Say what is there: kind, mode, owner, and size or target."""
+    from lamina.cli.units import human_size
+
+    text = f"{node.kind} {node.mode:04o} {node.uid}:{node.gid}"
+    if node.kind == "file":
+        return f"{text} {human_size(node.size)}"
+    if node.kind == "symlink":
+        return f"symlink to {_name(node.target, context)}"
+    return text
+
+
+def _patch(before: Node, after: Node) -> Iterator[str]:
+    """Give the changed lines of a text, control characters made harmless."""
+    from difflib import unified_diff
+
+    old, new = _text(before), _text(after)
+    if old is None or new is None:
+        return
+    for line in list(unified_diff(old, new, lineterm="", n=2))[2:]:
+        yield "".join(letter if letter.isprintable() or letter == "\t" else "?" for letter in line)
+
+
+def _text(node: Node) -> list[str] | None:
+    """Give the lines of a text file that is not too long; None for anything else."""
+    if node.kind != "file" or node.size > _TEXT_LIMIT:
+        return None
+    data = node.layer.read(node)
+    if b"\0" in data:
+        return None
+    return data.decode("utf-8", "replace").splitlines()
+
+
+def _list(study: Study, lives: Iterable[_Life], context: Context) -> None:
+    """Print a line for each path: its last change and the layer that made it."""
+    from lamina.cli.stack_drawing import instruction
+    from lamina.cli.table import render
+    from lamina.cli.units import shorten
+
+    rows = [["LAYER", "CHANGE", "CREATED BY", "PATH"]]
+    for path, events in lives:
+        last = events[-1]
+        made = study.made[last.number - 1]
+        aspects = "" if not last.aspects else f" ({', '.join(last.aspects)})"
+        rows.append(
+            [
+                str(last.number),
+                f"{last.change}{aspects}",
+                shorten(instruction(made.created_by) or made.comment, 40),
+                _shown(path, context),
+            ]
+        )
+    context.out.write(render(rows))
+
+
+def _documents(study: Study, lives: Iterable[_Life]) -> Iterator[dict[str, object]]:
+    for path, events in lives:
+        yield {
+            "path": "/" + path.decode("utf-8", "replace"),
+            **({} if _is_text(path) else {"path_hex": path.hex()}),
+            "present": events[-1].node is not None,
+            "events": [_event_document(study, event) for event in events],
+        }
+
+
+def _event_document(study: Study, event: Event) -> dict[str, object]:
+    made = study.made[event.number - 1]
+    document: dict[str, object] = {
+        "layer": event.number,
+        "diff_id": made.diff_id,
+        "created": made.created,
+        "created_by": made.created_by,
+        "change": str(event.change),
+        "aspects": [str(aspect) for aspect in event.aspects],
+    }
+    if event.node is None:
+        document["removed_by"] = "/" + event.by.decode("utf-8", "replace")
+        return document
+    node = event.node
+    document |= {
+        "kind": str(node.kind),
+        "mode": f"{node.mode:04o}",
+        "uid": node.uid,
+        "gid": node.gid,
+        "mtime_ns": node.mtime_ns,
+    }
+    if node.kind == "file":
+        document["size"] = node.size
+    if node.kind == "symlink":
+        document["target"] = node.target.decode("utf-8", "replace")
+    return document
+
+
+def _is_text(path: bytes) -> bool:
+    try:
+        path.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _shown(path: bytes, context: Context) -> str:
+    return _name(b"/" + path.strip(b"/"), context)
+
+
+def _name(name: bytes, context: Context) -> str:
+    return quoted(name, unicode=context.unicode)

@@ -1,0 +1,106 @@
+"""An image or container opened to be understood: its layers, who made each, and answers about them."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from lamina.engine.reading import is_container
+from lamina.layer.entry import Kind
+from lamina.layer.view import PathUnknown, SymlinkLoop, Tree
+from lamina.values import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lamina.engine.engine import Engine
+    from lamina.engine.local import LocalImage
+    from lamina.layer.sealed import SealedLayer
+    from lamina.study.lives import Event
+    from lamina.study.waste import Waste
+
+__all__ = ["Made", "Study", "studied"]
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """How one layer came about: `number` from 1 at the bottom, and its row of the history."""
+
+    number: int
+    diff_id: str
+    created: str
+    created_by: str
+    comment: str
+    author: str
+
+
+class Study:
+    """An image's layers, open, lowest first. `made` has a row for each.
+
+    Paths are bytes, relative and normal. Nothing is mounted or unpacked. Valid while the context
+    of `studied` lasts; one thread at a time.
+    """
+
+    def __init__(self, name: str, image: "LocalImage", layers: "Sequence[SealedLayer]") -> None:
+        self.name = name
+        self.image = image
+        self.layers = tuple(layers)
+        self.tree = Tree.of(layers)
+        self.made = tuple(
+            Made(number, str(diff_id), row.created, row.created_by, row.comment, row.author)
+            for number, (row, diff_id) in enumerate(
+                ((row, diff_id) for row, diff_id in image.config.steps() if diff_id), 1
+            )
+        )
+
+    def place(self, path: bytes) -> bytes:
+        """Give where `path` is, with the symlinks of its directories followed as they are now.
+
+        Of a path that is not there (any more), of as many directories as are.
+        """
+        rest: list[bytes] = []
+        head = os.path.normpath(b"/" + path).lstrip(b"/")
+        while head:
+            try:
+                found, node = self.tree.resolve(head, follow_last=bool(rest))
+            except (PathUnknown, SymlinkLoop):
+                pass
+            else:
+                if not rest or node.kind is Kind.DIRECTORY:
+                    return b"/".join([found, *rest] if found else rest)
+            head, _, name = head.rpartition(b"/")
+            rest.insert(0, name)
+        return b"/".join(rest)
+
+    def life(self, path: bytes) -> "tuple[Event, ...]":
+        """Give what each layer does to `path`; nothing if none ever had it. See `study.lives`."""
+        from lamina.study.lives import life
+
+        return life(self.layers, path)
+
+    def lives(self, path: bytes = b"") -> "Iterator[tuple[bytes, tuple[Event, ...]]]":
+        """Give every path at and below `path` that any layer ever had. See `study.lives`."""
+        from lamina.study.lives import lives
+
+        return lives(self.layers, path)
+
+    def waste(self, *, deep: bool = False) -> "Waste":
+        """Find the bytes that are in the layers for nothing. See `study.waste`."""
+        from lamina.study.waste import waste
+
+        return waste(self.layers, deep=deep)
+
+
+@contextmanager
+def studied(engine: "Engine", name: str) -> Iterator[Study]:
+    """Open an image, or that of a container, for the body.
+
+    Raises: ImageUnknown (it is neither), LayerUnknown, Corrupt.
+    """
+    image_name = (
+        str(engine.containers.record(name).image_id) if is_container(engine, name) else name
+    )
+    with ExitStack() as stack:
+        image = engine.images.resolve(image_name)
+        layers = stack.enter_context(engine.layers.opened(image.config.diff_ids))
+        yield Study(name, image, layers)

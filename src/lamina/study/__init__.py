@@ -1,0 +1,1 @@
+"""Answers about a stack of layers, from their indexes alone: nothing is mounted, unpacked or run."""

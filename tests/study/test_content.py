@@ -1,0 +1,48 @@
+"""What only content tells: equal files, and zeros that could be holes."""
+
+from pathlib import Path
+
+from tests.layer.test_view import ROOT, file, folder
+from tests.study.piles import Items, pile
+
+from lamina.layer.entry import Entry, Kind
+from lamina.study.causes import Cause
+from lamina.study.waste import waste
+
+LONG = b"beginning" + b"." * 200_000
+
+
+def test_the_same_bytes_at_several_paths_are_there_once_for_nothing_else(tmp_path: Path):
+    low: Items = [
+        ROOT, folder(b"lib"), file(b"lib/b", b"same" * 40), file(b"lib/c", b"other" * 32),
+        file(b"lib/long", LONG + b"1"), file(b"lib/alike", LONG + b"2"), file(b"none"), file(b"nil"),
+        Entry(b"lib/name", Kind.HARDLINK, link=b"lib/c"),
+    ]  # fmt: skip
+    high: Items = [ROOT, file(b"a", b"same" * 40), file(b"z", LONG + b"1")]
+    with pile(tmp_path, low, high) as layers:
+        assert waste(layers).files == ()
+        found = waste(layers, deep=True)
+    assert [(one.path, one.size, one.cause, one.number, one.note) for one in found.files] == [
+        (b"a", 160, Cause.DUPLICATE, 2, b"lib/b"),
+        (b"z", len(LONG) + 1, Cause.DUPLICATE, 2, b"lib/long"),
+    ]
+
+
+def test_long_runs_of_zeros_are_counted_and_holes_are_not(tmp_path: Path):
+    run = 64 * 1024
+    low: Items = [
+        ROOT, file(b"full", b"x" + bytes(run - 1) + bytes(3 * run) + b"y"), file(b"short", bytes(run - 1)),
+    ]  # fmt: skip
+    with pile(tmp_path, low) as layers:
+        found = waste(layers, deep=True)
+    assert [(one.path, one.size, one.cause) for one in found.files] == [
+        (b"full", 3 * run, Cause.ZEROS)
+    ]
+
+
+def test_a_sparse_files_holes_cost_nothing(tmp_path: Path):
+    sparse = Entry(
+        b"hole", Kind.FILE, size=1 << 20, segments=((0, 0, 512), ((1 << 20) - 512, 512, 512))
+    )
+    with pile(tmp_path, [ROOT, (sparse, b"x" * 1024)]) as layers:
+        assert waste(layers, deep=True).files == ()
