@@ -307,6 +307,24 @@ def test_a_running_container_joins_and_leaves_networks(lamina: Lamina):
     lamina("network", "rm", "front", "side")
 
 
+def test_what_runs_already_joins_a_network_or_is_told_how(lamina: Lamina):
+    lamina("run", "-d", "--name", "early", "tiny", "sleep", "1000")
+    lamina("network", "create", "late")
+    lamina("run", "-d", "--name", "member", "--network", "late", "tiny", "sleep", "1000")
+    joined = lamina.attempt("network", "connect", "late", "early")
+    if os.geteuid() == 0:
+        assert joined.code == 0, joined
+    elif "sharing network namespace with another container or host" not in joined.err:
+        assert "they were started apart, in two user namespaces" in joined.err
+        lamina("stop", "-t", "0", "early")
+        lamina("network", "connect", "late", "early")
+        lamina("start", "early")
+    if joined.code == 0 or "started apart" in joined.err:
+        assert "1 packets received" in lamina("exec", "member", "ping", "-c1", "-W5", "early")
+    lamina("rm", "-f", "early", "member")
+    lamina("network", "rm", "late")
+
+
 def test_the_way_out_is_over_the_network_of_the_highest_priority_that_is_left(lamina: Lamina):
     for number, name in enumerate(("first", "second", "third")):
         lamina("network", "create", "--subnet", f"10.123.{number}.0/24", name)

@@ -23,16 +23,21 @@ _SHARED = "container:"
 
 
 def enter(
-    engine: "Engine", *, networks: Sequence[str] = (), containers: Sequence[str] = ()
+    engine: "Engine",
+    *,
+    networks: Sequence[str] = (),
+    containers: Sequence[str] = (),
+    beside: str = "",
 ) -> None:
     """Be root, if only of the user namespace that the networks are in, which are up from then on.
 
-    `networks` as people name them, with `container:NAME`; `containers` stand for theirs. Root and
-    who is inside already stay where they are. Call it before threads start.
+    `networks` as people name them, with `container:NAME`; `containers` stand for theirs. Where no
+    network is up it is the namespace of the container `beside`, which runs. Root and who is inside already stay where they are. Call it before threads start.
     Raises: NamespaceRefused.
     """
     if os.geteuid() == 0:
         return
+    from lamina.engine.run_folders import shim_socket
     from lamina.runtime import userns
     from lamina.runtime.net.keeper import user_namespace
 
@@ -45,7 +50,8 @@ def enter(
     lock = os.open(f"{run_root}/networks.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        for path in (*others, *_keepers(run_root)):
+        last = (shim_socket(engine, engine.containers.record(beside)),) if beside else ()
+        for path in (*others, *_keepers(run_root), *last):
             if (fd := user_namespace(path)) >= 0:
                 userns.join(fd)
                 os.close(fd)

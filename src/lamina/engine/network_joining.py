@@ -1,5 +1,7 @@
 """Putting a container on one more network and taking it off, while it runs or not."""
 
+import os
+
 from lamina.engine.journal import note_network
 from lamina.engine.network_request import Endpoint, NetworkRequest
 from lamina.errors import Denied, Invalid
@@ -41,9 +43,10 @@ def connect(engine: "Engine", endpoint: Endpoint, container: str) -> None:
         raise Denied(f"endpoint with name {record.name} already exists in network {network.name}")
     joined = replace(record, networks={**record.networks, network.id: endpoint.to_json()})
     if engine.containers.is_running(record.id):
-        enter(engine, networks=(network.id,))
+        enter(engine, networks=(network.id,), beside=record.id)
         try:
             engine.networks.hold(network)
+            _refuse_apart(engine, record, f"{engine.networks.folder(network)}/s", network.name)
             send(
                 engine,
                 record,
@@ -54,6 +57,31 @@ def connect(engine: "Engine", endpoint: Endpoint, container: str) -> None:
             engine.networks.release()
     engine.containers.files.save(joined)
     note_network(engine, network.id, "connect", name=network.name, container=record.id)
+
+
+def _refuse_apart(engine: "Engine", record: "ContainerRecord", keeper: str, name: str) -> None:
+    """Refuse a network in another user namespace than a plain user's container: no cable goes there.
+
+    Raises: Denied.
+    """
+    if not engine.containers.rootless:
+        return
+    from lamina.engine.run_folders import shim_socket
+    from lamina.runtime.net.keeper import user_namespace
+
+    found = [user_namespace(path) for path in (keeper, shim_socket(engine, record))]
+    try:
+        numbers = {os.fstat(fd).st_ino for fd in found if fd >= 0}
+    finally:
+        for fd in found:
+            if fd >= 0:
+                os.close(fd)
+    if len(numbers) > 1:
+        raise Denied(
+            f"{record.name} cannot join network {name} while it runs: they were started apart, "
+            "in two user namespaces",
+            hint=f"`lamina stop {record.name}`, connect it, and start it again",
+        )
 
 
 def disconnect(engine: "Engine", name: str, container: str, *, force: bool = False) -> None:
