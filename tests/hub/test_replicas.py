@@ -12,11 +12,11 @@ from urllib.request import Request, urlopen
 import pytest
 from tests.containers import eventually
 from tests.engine.worlds import import_image
-from tests.hub import test_real_clients, test_registry, test_uploads
+from tests.hub import keeping_on_replicas, test_real_clients, test_registry, test_uploads
 from tests.hub.api import test_quotas, test_retention, test_search
 from tests.hub.clients import LAYER, PASSWORD, Client, digest, document
 from tests.hub.repositories import hide
-from tests.hub.test_collect import age_links, elsewhere
+from tests.hub.test_collect import age_links
 from tests.hub.v2 import test_blobs, test_listing, test_manifests
 from tests.hub.v2 import test_uploads as test_uploads_over_http
 from tests.hub.v2.test_uploads import head_of
@@ -43,6 +43,7 @@ layout, run = test_real_clients.layout, test_real_clients.run
 _CONTRACT = (
     test_listing, test_registry, test_uploads, test_search, test_blobs, test_manifests,
     test_uploads_over_http, test_retention, test_quotas,
+    keeping_on_replicas,
 )  # fmt: skip
 for _module in _CONTRACT:
     _leaf = _module.__name__.rpartition(".")[2]
@@ -261,29 +262,6 @@ def test_a_small_blob_whose_push_took_longer_than_the_grace_is_not_half_kept(
     monkeypatch.undo()
     assert alice.request("POST", path, b"slow").status == 201
     assert alice.get(f"/v2/alice/slow/blobs/{digest(b'slow')}").body == b"slow"
-
-
-def test_a_small_blob_on_its_way_in_is_not_swept_from_elsewhere_however_little_grace_there_is(
-    hub, alice, monkeypatch
-):
-    put = hub.services.storage.take
-
-    def take_and_sweep(upload: str, wanted: Digest, data: bytes) -> Kept:
-        kept: Kept = put(upload, wanted, data)
-        elsewhere(hub).sweep(grace_s=0, upload_grace_s=86400, push_grace_s=3600)
-        return kept
-
-    monkeypatch.setattr(hub.services.storage, "take", take_and_sweep)
-    named = alice.push_blob("alice/small", b"on its way in")
-    assert alice.get(f"/v2/alice/small/blobs/{named}").body == b"on its way in"
-
-
-def test_a_rehearsal_says_what_a_sweep_removes__here(hub, alice):
-    named = alice.push_blob("alice/rehearsed", b"rehearsed")
-    alice.request("DELETE", f"/v2/alice/rehearsed/blobs/{named}")
-    said = hub.services.collector.rehearse(grace_s=0, upload_grace_s=86400)
-    assert named in [each.name for each in said]
-    assert hub.collect().blobs == len([each for each in said if each.kind == "blob"])
 
 
 def test_sweeps_on_two_replicas_during_pushes_to_both_lose_nothing(hub, second):

@@ -23,6 +23,7 @@ __all__ = [
     "STORAGE",
     "check_served",
     "hub_settings",
+    "make_places",
     "needs_extra",
     "opened",
     "opened_database",
@@ -61,6 +62,15 @@ def check_served(settings: HubSettings) -> None:
 
     if not settings.database and not os.path.exists(os.path.join(settings.root, "hub.db")):
         raise Invalid(f"no hub was ever served from {settings.root}", hint="name it with --root")
+
+
+def make_places(settings: HubSettings) -> None:
+    """Make a hub that is to be filled; one that is there stays. Raises: Unsupported, Unavailable."""
+    try:
+        from lamina.hub.services import open_database
+    except ModuleNotFoundError as error:
+        raise needs_extra(error) from error
+    open_database(settings).close()
 
 
 def opened(settings: HubSettings) -> AbstractContextManager[tuple[Database, Storage]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lamina.cli.commands import (
+    hub_backup,
     hub_cache,
     hub_gc,
     hub_org,
@@ -171,6 +172,8 @@ COMMANDS = {
     "doctor": (DOCTOR, doctor),
     "register": (REGISTER, register),
     "user": (hub_user.COMMAND, hub_user.main),
+    "backup": (hub_backup.BACKUP, hub_backup.backup),
+    "restore": (hub_backup.RESTORE, hub_backup.restore),
     "gc": (hub_gc.COMMAND, hub_gc.main),
     "quota": (hub_quota.COMMAND, hub_quota.main),
     "retention": (hub_retention.COMMAND, hub_retention.main),

@@ -69,6 +69,32 @@ class DiskStorage:
         """Make an empty upload."""
         os.close(os.open(self._upload(upload), os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
+    def adopt(self, upload: str, path: str) -> bool:
+        """Let a new upload be a hard link to the file at `path`; False: that cannot be.
+
+        Whoever wrote the file must not change it any more; `commit` reads all of it.
+        """
+        target = self._upload(upload)
+        beside = f"{target}.linked"
+        try:
+            os.link(os.path.realpath(path), beside)
+        except OSError:  # another file system, one without links, or not ours to link
+            return False
+        os.rename(beside, target)
+        return True
+
+    def export(self, digest: Digest, place: str, path: str) -> bool:
+        """Make `path` a hard link to a blob; False: that cannot be. Raises: BlobUnknown."""
+        for source in self._paths(digest, place):
+            try:
+                os.link(source, path)
+            except FileNotFoundError:
+                continue
+            except OSError:  # another file system, or one without links
+                return False
+            return True
+        raise BlobUnknown(f"blob {digest} is not here")
+
     def resume(self, upload: str) -> _DiskIncoming:
         """Open an upload at its end. Raises: UploadUnknown, UploadTaken (by another process)."""
         try:
@@ -144,9 +170,7 @@ class DiskStorage:
 
     def open(self, digest: Digest, place: str) -> BinaryIO:
         """Open a blob for reading, a real file. Raises: BlobUnknown."""
-        shelved = self._blob(digest, place)
-        # Whoever looks in between may find neither: it was renamed after the first look.
-        for path in (shelved, self._upload(place), shelved) if place else (shelved,):
+        for path in self._paths(digest, place):
             with contextlib.suppress(FileNotFoundError):
                 return open(path, "rb", buffering=0)
         raise BlobUnknown(f"blob {digest} is not here")
@@ -180,6 +204,12 @@ class DiskStorage:
             value.update(piece)
             offset += len(piece)
         return value.hexdigest()
+
+    def _paths(self, digest: Digest, place: str) -> tuple[str, ...]:
+        """Give where to look for a blob, in order."""
+        shelved = self._blob(digest, place)
+        # Whoever looks in between may find neither: it was renamed after the first look.
+        return (shelved, self._upload(place), shelved) if place else (shelved,)
 
     def _upload(self, upload: str) -> str:
         return os.path.join(self._uploads, upload)

@@ -1,0 +1,65 @@
+"""What keeping a hub is on PostgreSQL and S3: tests/hub/test_replicas.py runs these on its servers."""
+
+import os
+
+from tests.hub.clients import PASSWORD, Client, digest
+from tests.hub.test_backup import back, bring, fill
+from tests.hub.test_collect import elsewhere
+
+from lamina.hub import Hub, HubSettings
+from lamina.hub.tables.blobs import Kept
+from lamina.spec.digest import Digest
+
+LARGE = os.urandom(1024 * 1024) * 21 + b"and a little more"
+
+
+def test_a_small_blob_on_its_way_in_is_not_swept_from_elsewhere_however_little_grace_there_is(
+    hub, alice, monkeypatch
+):
+    put = hub.services.storage.take
+
+    def take_and_sweep(upload: str, wanted: Digest, data: bytes) -> Kept:
+        kept: Kept = put(upload, wanted, data)
+        elsewhere(hub).sweep(grace_s=0, upload_grace_s=86400, push_grace_s=3600)
+        return kept
+
+    monkeypatch.setattr(hub.services.storage, "take", take_and_sweep)
+    named = alice.push_blob("alice/small", b"on its way in")
+    assert alice.get(f"/v2/alice/small/blobs/{named}").body == b"on its way in"
+
+
+def test_a_rehearsal_says_what_a_sweep_removes_here_as_well(hub, alice):
+    named = alice.push_blob("alice/rehearsed", b"rehearsed")
+    alice.request("DELETE", f"/v2/alice/rehearsed/blobs/{named}")
+    said = hub.services.collector.rehearse(grace_s=0, upload_grace_s=86400)
+    assert named in [each.name for each in said]
+    assert hub.collect().blobs == len([each for each in said if each.kind == "blob"])
+
+
+def test_a_hub_moves_from_sqlite_and_a_folder_to_postgresql_and_s3_and_back(
+    postgres, radosgw, tmp_path
+):
+    with Hub(root=str(tmp_path / "small")) as small:
+        small.register("alice", PASSWORD)
+        alice = Client(small.address, "alice")
+        expected = fill(alice)
+        place = alice.begin("alice/large")
+        assert alice.request("PATCH", place, LARGE).status == 202
+        assert alice.request("PUT", f"{place}?digest={digest(LARGE)}").status == 201
+        expected[f"/v2/alice/large/blobs/{digest(LARGE)}"] = LARGE
+        assert back(small, tmp_path / "one").lacking == ()
+    places = {"database": postgres.make_database(), "storage": radosgw.make_bucket()}
+    assert bring(tmp_path / "one", tmp_path / "unused", **places).lacking == ()
+    settings = HubSettings(root=str(tmp_path / "big"), port=0, shutdown_s=2.0, **places)
+    with Hub(settings=settings) as big:
+        alice = Client(big.address, "alice")
+        assert {path: alice.get(path).body for path in expected} == expected
+        alice.image("alice/app", "v9", seed="made there")
+        big.register("bob", PASSWORD)
+        big.collect(grace_s=3600)
+        assert back(big, tmp_path / "two").lacking == ()
+    assert bring(tmp_path / "two", tmp_path / "again").accounts == 2
+    with Hub(root=str(tmp_path / "again")) as again:
+        alice = Client(again.address, "alice")
+        assert {path: alice.get(path).body for path in expected} == expected
+        assert alice.get("/v2/alice/app/manifests/v9").status == 200
