@@ -92,6 +92,7 @@ ELSEWHERE: dict[str, str] = {
     "hub.blob_source": "tests/hub/test_passing.py fetches by it, from registries of all manners",
     "hub.v2.passed": "tests/hub/test_passing.py asks it for all it gives",
     "hub.tables.caches": "queries only; tests/hub/test_passing.py and test_caches.py run them",
+    "hub.tables.mirrors": "queries only; tests/hub/test_mirrors.py and test_mirroring.py run them",
     "hub.tables.accounts": "queries only; tests/hub/test_accounts.py runs them on a real database",
     "hub.tables.blobs": "queries only; tests/hub/test_uploads.py and test_collect.py run them",
     "hub.tables.manifests": "queries only; tests/hub/test_registry.py runs them",

@@ -174,6 +174,10 @@ class World:
             for scope in (PRIVATE, "acme")
         )
         services.caches.create(_CHIEF, "mirrored", "https://registry.example")
+        self.mirror = services.mirrors.create(_CHIEF, "acme/copied", "registry.example/a/b").id
+        services.database.write(  # no run of it, which would write meanwhile
+            lambda connection: connection.execute("UPDATE mirrors SET next_at = 9e9").rowcount
+        )
         self.clients = {who: Client(hub.address, name) for who, name in _NAMES.items()}
         self.clients["anonymous"] = Client(hub.address)
         self.clients["robot"] = Client(hub.address, robot.login, secret)
@@ -251,6 +255,7 @@ class World:
             "token": self.token.id,
             "webhook": self.webhook,
             "orghook": self.orghook,
+            "mirror": self.mirror,
         }
 
 

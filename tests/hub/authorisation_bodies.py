@@ -61,4 +61,10 @@ BODIES: dict[str, dict[str, object] | bytes] = {
     "POST /hub/-/quota": {"size": "1 GB"},
     "POST /acme/-/webhooks/{orghook}": {"do": "delete"},
     "POST /api/v1/caches": {"namespace": "another", "upstream": "https://registry.example"},
+    "POST /api/v1/mirrors": {"target": "acme/more", "source": "registry.example/a/b"},
+    "POST /admin/mirrors/create": {
+        "target": "acme/more",
+        "source": "registry.example/a/b",
+        "every_hours": 24,
+    },
 }

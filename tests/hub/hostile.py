@@ -43,6 +43,7 @@ class Hostile:
         self.gate = threading.Event()
         self.gate.set()
         self.headers: tuple[tuple[str, str], ...] = ()
+        self.tags: tuple[str, ...] = ("v1",)
         self._guard = threading.Lock()
         self._is_over = False
         config = document(
@@ -155,7 +156,9 @@ class Hostile:
     def _right(self, path: str, kind: str) -> bytes | None:
         if kind == "manifest":
             named = path.rpartition("/")[2]
-            return self.manifest if named in ("v1", digest(self.manifest)) else None
+            return self.manifest if named in (*self.tags, digest(self.manifest)) else None
+        if path.endswith("/tags/list"):
+            return document({"name": "team/app", "tags": list(self.tags)})
         if kind == "ping":
             return b"{}"
         return self.blobs.get(path.rpartition("/")[2])

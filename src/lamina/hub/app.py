@@ -4,6 +4,7 @@ from aiohttp import web
 
 from lamina.hub.api.answers import answered
 from lamina.hub.api.caches import add_caches
+from lamina.hub.api.mirrors import add_mirrors
 from lamina.hub.api.operating import metrics, metrics_by_token, ready
 from lamina.hub.api.organisations import add_organisations
 from lamina.hub.api.quotas import add_quotas
@@ -51,6 +52,7 @@ def create_app(services: Services) -> web.Application:
     app.router.add_get("/v1/search", answered(search))
     add_webhooks(app)
     add_caches(app)
+    add_mirrors(app)
     add_site(app)
     app.cleanup_ctx.append(run_chores)
     return app

@@ -26,6 +26,7 @@ _RENEW_EVERY_S = 20.0
 _RECOUNT_EVERY_S = 86400.0
 _NOTE_EVERY_S = 60.0
 _EVICT_EVERY_S = 3600.0
+_MIRROR_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,11 @@ CHORES = (
         "dropping what nobody pulls from caches",
         lambda _: _EVICT_EVERY_S,
         lambda services: services.passing.evict_in_turn(),
+    ),
+    Chore(
+        "mirroring",
+        lambda _: _MIRROR_EVERY_S,
+        lambda services: services.mirroring.begin_due(),
     ),
     Chore("noting uploads under way", lambda _: _RENEW_EVERY_S, _renew),
     Chore(

@@ -33,6 +33,7 @@ __all__ = [
     "ManifestInvalid",
     "ManifestTooLarge",
     "ManifestUnknown",
+    "MirrorUnknown",
     "NameTaken",
     "NameUnknown",
     "NotEmpty",
@@ -79,6 +80,10 @@ class AccessTokenUnknown(NotFound):
 
 class CacheUnknown(NotFound):
     """The namespace stands for no other registry."""
+
+
+class MirrorUnknown(NotFound):
+    """The hub has no such mirroring rule."""
 
 
 class CacheWritten(Denied):

@@ -19,6 +19,8 @@ from lamina.hub.fetches import Fetches
 from lamina.hub.identities import Identities
 from lamina.hub.links import Links
 from lamina.hub.metrics import Metrics
+from lamina.hub.mirroring import Mirroring
+from lamina.hub.mirrors import Mirrors
 from lamina.hub.organisations import Organisations
 from lamina.hub.outbox import Outbox
 from lamina.hub.passing import Passing
@@ -92,6 +94,8 @@ class Services:
     passing: Passing
     fetches: Fetches
     together: Together
+    mirrors: Mirrors
+    mirroring: Mirroring
     form_key: bytes
     """Signs the hidden fields of forms."""
 
@@ -117,6 +121,7 @@ class Services:
         )
         links = Links(database, people, clock=clock)
         outbox = Outbox(clock=clock)
+        registry = Registry(database, storage, clock=clock, rules=rules, outbox=outbox)
         caches = Caches(database, clock=clock, root=settings.root, form_key=form_key)
         return cls(
             settings=settings,
@@ -139,7 +144,7 @@ class Services:
             robots=Robots(database, clock=clock),
             signing_keys=keys,
             tokens=Tokens(*keys.load(), lifetime_s=settings.token_s, clock=clock),
-            registry=Registry(database, storage, clock=clock, rules=rules, outbox=outbox),
+            registry=registry,
             retention=Retention(database, clock=clock, immutable=rules),
             quotas=Quotas(database, clock=clock),
             uploads=uploads,
@@ -159,6 +164,16 @@ class Services:
             passing=Passing(database, storage, caches, uploads, clock=clock),
             fetches=Fetches(lambda: _passing_folder(settings)),
             together=Together(),
+            mirrors=Mirrors(database, clock=clock),
+            mirroring=Mirroring(
+                database,
+                storage,
+                registry,
+                uploads,
+                clock=clock,
+                root=settings.root,
+                via=caches.via,
+            ),
             webhooks=Webhooks(database, outbox, clock=clock, networks=settings.webhook_networks),
             form_key=form_key,
         )
@@ -169,6 +184,7 @@ class Services:
 
     def close(self) -> None:
         """Write down what is counted, finish what runs, close the database. Blocks."""
+        self.mirroring.close()
         self.caches.close()
         self.fetches.close()
         self.together.close()

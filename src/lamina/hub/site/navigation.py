@@ -66,6 +66,7 @@ AREAS: dict[str, tuple[Item, ...]] = {
         Item("The hub", "/admin"),
         Item("Accounts", "/admin/accounts"),
         Item("Audit log", "/admin/audit"),
+        Item("Other registries", "/admin/mirrors"),
         Item("Retention", "/hub/-/retention"),
         Item("Storage", "/hub/-/quota"),
     ),

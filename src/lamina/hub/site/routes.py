@@ -15,6 +15,7 @@ from lamina.hub.site import (
     audit,
     below,
     lists,
+    mirrors,
     oidc,
     organisations,
     password,
@@ -69,6 +70,8 @@ def add_site(app: web.Application) -> None:
         _page(admin.change_account),
     )
     router.add_post("/admin/invite", _page(admin.invite))
+    router.add_get("/admin/mirrors", _page(mirrors.mirrors_page))
+    router.add_post("/admin/mirrors/{verb}", _page(mirrors.change_mirrors))
     router.add_get("/admin/audit", _page(audit.audit_page))
     router.add_get("/admin/audit.jsonl", _page(audit.audit_lines), allow_head=False)
     router.add_get("/static/{name}", _static)
