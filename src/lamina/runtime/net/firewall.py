@@ -9,7 +9,7 @@ networks of ours pass; it stays, as `ip_forward` does.
 import zlib
 from collections.abc import Sequence
 
-from lamina.runtime.net import iptables
+from lamina.runtime.net import firewalld, iptables
 from lamina.runtime.net.addresses import Pool
 from lamina.runtime.net.nftables import (
     Rule,
@@ -30,8 +30,6 @@ KINDS = ("nftables", "iptables", "none")
 
 PREFIX = "lm"
 """How the machine's ends of networks' cables are called."""
-
-_FIREWALLD = "firewalld"
 
 
 class Firewall:
@@ -102,11 +100,12 @@ class Firewall:
         own = [table for table, _ in refusing]
         if ("filter", "FORWARD") in refusing or iptables.legacy():
             self.note = iptables.let_through(self._out, pools)
-        elif _FIREWALLD in own:
-            self.note = (
-                "firewalld may keep packets from leaving: "
-                f"`firewall-cmd --permanent --zone=trusted --add-interface={PREFIX}+ && firewall-cmd --reload`"
-            )
+        elif firewalld.TABLE in own:
+            if not firewalld.lets_through(PREFIX):
+                self.note = (
+                    "firewalld keeps packets from leaving: "
+                    f"`firewall-cmd --permanent --zone=trusted --add-interface={PREFIX}+ && firewall-cmd --reload`"
+                )
         elif refusing:
             table, chain = refusing[0]
             self.note = (

@@ -10,7 +10,7 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "leaves",
     "masquerade",
     "new_connection",
+    "rules",
     "source",
 ]
 
@@ -33,7 +34,7 @@ _WORD = struct.Struct("!I")
 _NETLINK_NETFILTER = 12
 _SUBSYSTEM = 10 << 8
 _BEGIN, _END = 16, 17
-_NEWTABLE, _DELTABLE, _NEWCHAIN, _GETCHAIN, _NEWRULE = 0, 2, 3, 4, 6
+_NEWTABLE, _DELTABLE, _NEWCHAIN, _GETCHAIN, _NEWRULE, _GETRULE = 0, 2, 3, 4, 6, 7
 _REQUEST, _ACK, _DUMP, _CREATE, _APPEND = 0x1, 0x4, 0x300, 0x400, 0x800
 _ERROR, _DONE = 2, 3
 _INET, _IPV4, _IPV6 = 1, 2, 10
@@ -246,20 +247,35 @@ def forward_refusals() -> list[tuple[str, str]]:
     firewalld counts by its name, as its last rule refuses.
     """
     found: list[tuple[str, str]] = []
+    for chain in _listed(_message(_SUBSYSTEM | _GETCHAIN, _DUMP, 0, b"")):
+        if (row := _refusing(chain)) and row not in found:
+            found.append(row)
+    return found
+
+
+def rules(table: str) -> list[tuple[str, bytes]]:
+    """Give (chain, expressions as the kernel has them) of each rule of a table, in its order."""
+    asked = _message(_SUBSYSTEM | _GETRULE, _DUMP, _INET, _text(1, table))
+    return [
+        (row[2].rstrip(b"\0").decode("utf-8", "replace"), row.get(4, b""))
+        for row in _listed(asked)
+        if row.get(1) == f"{table}\0".encode()
+    ]
+
+
+def _listed(asked: bytes) -> Iterator[dict[int, bytes]]:
+    """Give the attributes of each thing that the kernel lists."""
     with suppress(OSError), _socket() as sock:
         sock.settimeout(5)
-        sock.sendto(_message(_SUBSYSTEM | _GETCHAIN, _DUMP, 0, b""), (0, 0))
+        sock.sendto(asked, (0, 0))
         while True:
             data = sock.recv(1 << 18)
             while data:
                 size, kind, *_ = _HEAD.unpack_from(data)
                 if kind in (_ERROR, _DONE):
-                    return found
-                body = data[_HEAD.size + _GENERAL.size : size]
-                if (row := _refusing(_attributes(body))) and row not in found:
-                    found.append(row)
+                    return
+                yield _attributes(data[_HEAD.size + _GENERAL.size : size])
                 data = data[size + -size % 4 :]
-    return found
 
 
 def _refusing(chain: dict[int, bytes]) -> tuple[str, str] | None:
