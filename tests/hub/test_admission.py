@@ -13,7 +13,9 @@ from lamina.hub.admission import admit, allowed
 from lamina.hub.database import Connection, Database
 from lamina.hub.databases.postgres import PostgresDatabase
 from lamina.hub.databases.sqlite import SqliteDatabase
-from lamina.hub.errors import NameTaken, NameUnknown
+from lamina.hub.errors import LastOwner, NameTaken, NameUnknown
+from lamina.hub.organisations import Organisations
+from lamina.hub.robots import Robots
 from lamina.hub.tables import accounts, organisations, repositories, roles
 from lamina.hub.tables.roles import Holder, Reader, Role
 
@@ -208,6 +210,45 @@ def test_organisations_and_accounts_share_their_names(database):
     for work in (take_account, take_organisation("max"), take_organisation("acme")):
         with pytest.raises(NameTaken):
             database.write(work)
+
+
+def test_nobody_comes_to_own_what_an_admin_pushed_by_registering_its_namespace(database):
+    def work(connection: Connection) -> None:
+        repositories.add(connection, "team/app", now=NOW)
+        accounts.add(connection, name="team", password="-", now=NOW)
+
+    with pytest.raises(NameTaken):
+        database.write(work)
+
+
+def test_use_cases_of_organisations_and_robots_go_through_on_both_databases(database):
+    made = Organisations(database, clock=lambda: NOW)
+    robots = Robots(database, clock=lambda: NOW)
+    olga, sam = Caller("olga"), Caller("sam")
+    made.create(olga, "crew")
+    made.set_member(olga, "crew", "sam", is_owner=False)
+    made.change(olga, "crew", summary="x", members_role=Role.WRITE, new_private=True)
+    made.create_team(olga, "crew", "deck")
+    made.join_team(olga, "crew", "deck", "sam")
+    assert made.team(sam, "crew", "deck").members == ("sam",)
+    assert [each.name for each in made.view(sam, "crew").members] == ["olga", "sam"]
+    assert [(each.name, owns) for each, owns in made.of("sam")] == [("crew", False)]
+    token, robot = robots.create(olga, "crew", "ci", actions=["push"], expires_in_days=1)
+    own, _ = robots.create(sam, "sam", "ci", actions=["pull"])
+    assert robots.login("crew+ci", token, "here").token_id == robot.id
+    assert robots.login("sam+ci", own, "here").robot_of == "sam"
+    assert robots.of(olga, "crew")[0].used_at == NOW
+    fresh, renewed = robots.renew(olga, "crew", "ci", expires_in_days=None)
+    assert robots.login("", fresh, "here").token_id == renewed.id
+    robots.revoke(olga, "crew", "ci")
+    with pytest.raises(LastOwner):
+        made.remove_member(olga, "crew", "olga")
+    made.leave_team(olga, "crew", "deck", "sam")
+    made.remove_team(olga, "crew", "deck")
+    made.remove_member(sam, "crew", "sam")
+    made.remove(olga, "crew")
+    with pytest.raises(NameTaken):
+        made.create(olga, "crew")
 
 
 def test_a_repositorys_holders_are_listed_teams_first(database):

@@ -93,7 +93,12 @@ def search(
 
 def add(connection: Connection, *, name: str, password: str, now: float) -> Account:
     """Make an account; the hub's first is its admin. Raises: NameTaken."""
-    if connection.execute("SELECT 1 FROM organisations WHERE name = ?", (name,)).fetchone():
+    taken = connection.execute(
+        "SELECT 1 FROM organisations WHERE name = ?"
+        " UNION ALL SELECT 1 FROM repositories WHERE namespace = ?",  # whoever pushed them there
+        (name, name),
+    ).fetchone()
+    if taken:
         raise NameTaken(f"the name {name!r} is taken", hint="choose another name")
     is_first = connection.execute("SELECT NOT EXISTS (SELECT 1 FROM accounts)").fetchone()[0]
     former = connection.execute("SELECT 1 FROM former_names WHERE name = ?", (name,)).fetchone()
