@@ -4,21 +4,8 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 from tests.hub.clients import PASSWORD
-
-ARGUMENTS = (
-    "--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--no-first-run",
-)  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -122,35 +109,3 @@ def test_a_person_makes_copies_and_revokes_an_access_token(page):
     expect(page.get_by_role("row", name="laptop")).to_contain_text("pull, push in alice")
     page.get_by_role("button", name="Revoke laptop").click()
     expect(page.get_by_role("button", name="Revoke laptop")).to_have_count(0)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1200])
-def test_no_page_is_wider_than_its_window(chromium, hub, alice, scheme, width):
-    named = alice.image("alice/a-rather-long-name-for-an-image-of-someone", "deleted")
-    alice.request(
-        "DELETE", f"/v2/alice/a-rather-long-name-for-an-image-of-someone/manifests/{named}"
-    )
-    alice.image("alice/a-rather-long-name-for-an-image-of-someone", "v1.2.3-with-a-long-tag-name")
-    context = chromium.new_context(
-        base_url=hub.url, color_scheme=scheme, viewport={"width": width, "height": 800}
-    )
-    page = context.new_page()
-    repository = "/alice/a-rather-long-name-for-an-image-of-someone"
-    for path in (
-        "/",
-        "/register",
-        "/alice",
-        repository,
-        f"{repository}/-/tag/v1.2.3-with-a-long-tag-name",
-    ):
-        page.goto(path)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-    page.goto("/signin?next=/settings/tokens")
-    page.get_by_label("Name").fill("chief")
-    page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
-    for path in ("/settings/tokens", "/admin/audit"):
-        page.goto(path)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
-    context.close()

@@ -19,7 +19,7 @@ _TAGS = {
     "pre", "s", "strong", "table", "tbody", "td", "th", "thead", "tr", "ul",
 }  # fmt: skip
 _ATTRIBUTES = {
-    "a": {"href", "title"}, "ol": {"start"}, "h3": {"id"}, "h4": {"id"}, "h5": {"id"}, "h6": {"id"},
+    "a": {"href", "title"}, "ol": {"start"}, "h3": {"id"}, "h4": {"id"}, "h5": {"id"}, "h6": {"id"}, "th": {"scope"},
 }  # fmt: skip
 _ANCHOR = "readme-"
 _NOT_IN_ANCHORS = re.compile(r"[^\w\- ]")
@@ -72,6 +72,8 @@ def _fit(tokens: "list[Token]") -> None:
     for at, token in enumerate(tokens):
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{min(_LOWEST, int(token.tag[1:]) + _LOWERED)}"
+        if token.type == "th_open":
+            token.attrSet("scope", "col")
         if token.type == "heading_open":
             name = _anchor(tokens[at + 1].content)
             known[name] = known.get(name, -1) + 1
