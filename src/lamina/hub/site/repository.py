@@ -100,12 +100,10 @@ async def tags(request: web.Request, visit: Visit, name: str) -> web.Response:
 
     def work(connection: Connection) -> _Overview:
         found = visible(connection, caller, name)
-        return _Overview(
-            found,
-            tag_lists.page(connection, found.id, words=words, after=after, limit=_PAGE + 1),
-            tag_lists.count(connection, found.id, words=words),
-            "delete" in allowed(connection, caller, name, found),
-        )
+        page = tag_lists.page(connection, found.id, words=words, after=after, limit=_PAGE + 1)
+        is_all = after is None and len(page) <= _PAGE
+        count = len(page) if is_all else tag_lists.count(connection, found.id, words=words)
+        return _Overview(found, page, count, "delete" in allowed(connection, caller, name, found))
 
     found = await services.threads.call(services.database.read, work)
     shown = found.tags[:_PAGE]

@@ -124,7 +124,7 @@ def _find(
         repository=repository,
         top=top,
         shown=shown,
-        names=manifests.tags_of(connection, top.id)[:_NAMES],
+        names=tuple(sorted(manifests.tags_of(connection, top.id, limit=_NAMES))),
         members=inside,
         platform=platform,
         may_change="delete" in allowed(connection, caller, name, repository),

@@ -61,6 +61,7 @@ class Tag:
 
 
 _PAGE_WEIGHT = 4 * 1024 * 1024  # bytes of manifests on one page of referrers
+_ALL = 1 << 40
 _HEAVIEST = 2**63 - 1  # bytes; what a database can count
 _COLUMNS = (
     "manifests.id, manifests.repository_id, digest, media_type, raw, artifact_type, subject,"
@@ -309,10 +310,12 @@ def tag_moment(connection: Connection, repository_id: int, name: str) -> float:
     return float(row[0])
 
 
-def tags_of(connection: Connection, manifest_id: int) -> tuple[str, ...]:
-    """Give the tags that point at one manifest, by name."""
+def tags_of(connection: Connection, manifest_id: int, *, limit: int = _ALL) -> tuple[str, ...]:
+    """Give the tags that point at one manifest: by name where all are given, else any of them."""
+    order = "ORDER BY name" if limit == _ALL else ""
     rows = connection.execute(
-        "SELECT name FROM tags WHERE manifest_id = ? ORDER BY name", (manifest_id,)
+        f"SELECT name FROM tags WHERE manifest_id = ? {order} LIMIT ?",  # noqa: S608 - a constant
+        (manifest_id, limit),
     )
     return tuple(row[0] for row in rows)
 
