@@ -3,10 +3,12 @@
 import json
 import os
 import signal
+import socket
 from contextlib import suppress
 
 import pytest
 from tests.containers import RUNTIMES, eventually, world
+from tests.soak.traces import processes_of
 
 from lamina.runtime import cgroups, sharing, syscalls
 from lamina.runtime.process import StartFailed
@@ -93,6 +95,51 @@ def test_a_shim_that_is_killed_among_the_machines_processes_leaves_none(lamina):
     assert "Exited (137)" in lamina("ps", "-a", "--filter", "name=lost")
     lamina("start", "lost")
     lamina("rm", "-f", "lost")
+
+
+def processes(lamina, *names):
+    """Give the engine's processes that are called by one of `names`."""
+    rows = [row.split(" ", 1) for row in processes_of(lamina)]
+    return {int(pid) for pid, words in rows if words.startswith(tuple(f"({n}" for n in names))}
+
+
+def page(port):
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as sock:
+            sock.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            return sock.makefile().read()
+    except OSError:
+        return ""
+
+
+def test_what_carries_packets_and_ports_outlives_a_first_process_among_anothers(lamina):
+    """Without a group everything below the shim was killed with it, the carriers of its ports too."""
+    lamina("run", "-d", "--name", "lender", "--network", "none", "tiny", "sleep", "1000")
+    serve = "sleep 993 & echo life > index.html; exec httpd -f -p 80"
+    flags = (
+        "--pid",
+        "container:lender",
+        "-p",
+        "127.0.0.1::80",
+        "--restart",
+        "always",
+        "-w",
+        "/www",
+    )
+    lamina("run", "-d", "--name", "again", *flags, "tiny", "sh", "-c", serve)
+    port = int(lamina("port", "again", "80").rpartition(":")[2])
+    assert eventually(lambda: page(port).endswith("life\n"))
+    carriers = processes(lamina, "lamina-ports", "pas")
+    assert carriers
+    first = state(lamina, "again")["pid"]
+    os.kill(first, signal.SIGKILL)
+    assert eventually(lambda: state(lamina, "again")["pid"] not in (0, first))
+    assert eventually(lambda: page(port).endswith("life\n"))
+    assert processes(lamina, "lamina-ports", "pas") == carriers
+    assert lamina("top", "again").count("sleep 993\n") == 1
+    lamina("rm", "-f", "again")
+    assert eventually(lambda: not processes(lamina, "lamina-ports", "pas", "lamina-net"))
+    lamina("rm", "-f", "lender")
 
 
 def test_a_container_sees_its_own_groups_and_cannot_write_them(lamina):

@@ -1,33 +1,49 @@
 """The forks of a shim that each serve one exec or make one health check.
 
-One that is killed leaves the process that it had started: nobody would read what that writes or note
-its end, so it is ended, too. A deputy writes the process's ID into its folder for that.
+One that is killed leaves the process that it had started, or the runtime that is about to: nobody would
+read what that writes or note its end, so it is ended, too. It becomes the shim's child, and nobody
+else's. Where containers share a PID namespace so do others, and the ID counts that the deputy, or the
+runtime, wrote into the deputy's folder.
 """
 
 import os
 import signal
 import time
-from collections.abc import Container
+from collections.abc import Callable, Container, Iterable
 from contextlib import suppress
 
-__all__ = ["Deputies", "note_process"]
+__all__ = ["CHECK", "KILLED", "Deputies", "note_process"]
 
-_FILE = "process"
+CHECK = "health-"
+"""How the folders of checks begin; others are execs', called by their ID."""
+
+KILLED = 128 + signal.SIGKILL
+
+_FILES = ("process", "exec.pid")  # the deputy's own, and the runtime's
 
 _GRACE_S = 2.0
 
 
 def note_process(folder: str, pid: int) -> None:
     """Say in a deputy's folder which process it has started."""
-    with open(f"{folder}/{_FILE}", "w", encoding="utf-8") as file:
+    with open(f"{folder}/{_FILES[0]}", "w", encoding="utf-8") as file:
         file.write(str(pid))
 
 
 class Deputies:
-    """Those of one shim, each with its folder. An attendant of the shim's loop."""
+    """Those of one shim, each with its folder. An attendant of the shim's loop.
 
-    def __init__(self) -> None:
-        self._folders: dict[int, str] = {}
+    `strays` lists what killed ones have left; `lost` is told the folder of each that was killed.
+    """
+
+    def __init__(
+        self,
+        strays: Callable[[], Iterable[int]] = tuple,
+        lost: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._strays = strays
+        self._lost = lost
+        self._folders: dict[int, str] = {}  # empty for a stray that was killed
         self._ends: dict[int, int] = {}  # pid: pidfd
 
     def __len__(self) -> int:
@@ -35,13 +51,13 @@ class Deputies:
         return len(self._folders)
 
     def __contains__(self, pid: int) -> bool:
-        """Tell whether a process is one of them."""
+        """Tell whether a process is one of them, or a stray that was killed."""
         return pid in self._folders
 
     def add(self, pid: int, folder: str) -> None:
         """Look after a child that has just been made."""
-        self._folders[pid] = folder
         self._ends[pid] = os.pidfd_open(pid)
+        self._folders[pid] = folder
 
     @property
     def fds(self) -> tuple[int, ...]:
@@ -61,12 +77,24 @@ class Deputies:
 
     def ended(self, pid: int, status: int) -> None:
         """Note that a child was reaped, which may be another; end what a killed one leaves."""
-        folder = self._folders.pop(pid, "")
-        if not folder:
+        if pid not in self._folders:
             return
+        folder = self._folders.pop(pid)
         os.close(self._ends.pop(pid))
-        if status:
+        if not folder:  # what it had started has just become ours
+            self._end_strays()
+        elif status:
             _end(folder)
+            self._end_strays()
+            self._lost(folder)
+
+    def _end_strays(self) -> None:
+        """Kill what nobody looks after. What those leave in turn is killed when they were reaped."""
+        for pid in self._strays():
+            if pid not in self._folders:
+                with suppress(ProcessLookupError):
+                    self.add(pid, "")
+                    os.kill(pid, signal.SIGKILL)
 
     def wait(self) -> None:
         """Let them tell their own ends, for a moment: they die with this namespace."""
@@ -91,10 +119,11 @@ class Deputies:
 
 def _end(folder: str) -> None:
     """Kill the process whose ID is in `folder`, if it is there: it has become a child of ours."""
-    with suppress(OSError, ValueError):
-        with open(f"{folder}/{_FILE}", encoding="utf-8") as file:
-            pid = int(file.read())
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            parent = int(file.read().rpartition(")")[2].split()[1])
-        if parent == os.getpid():  # else the number is another's by now
-            os.kill(pid, signal.SIGKILL)
+    for name in _FILES:
+        with suppress(OSError, ValueError):
+            with open(f"{folder}/{name}", encoding="utf-8") as file:
+                pid = int(file.read())
+            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+                parent = int(file.read().rpartition(")")[2].split()[1])
+            if parent == os.getpid():  # else the number is another's by now
+                os.kill(pid, signal.SIGKILL)

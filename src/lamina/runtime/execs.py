@@ -11,6 +11,7 @@ from lamina.runtime.frames import Stream, frame
 from lamina.runtime.log import timestamp
 from lamina.runtime.process import OURS, Launch, Started, StartFailed, reap
 from lamina.runtime.relay import Answer, Client, Pipes, Relay
+from lamina.runtime.strays import end_children
 from lamina.spec.bundle import ProcessSettings
 from lamina.spec.wire import Document, encode
 from lamina.stream.files import remove_tree
@@ -41,6 +42,7 @@ def serve_exec(shim: "Shim", request: Document, client: Client) -> None:
     try:
         started, pipes, listener = served.start()
     except (LaminaError, OSError) as error:
+        end_children()
         failed = getattr(error, "exit_code", OURS)
         shim.diary.note("exec_die", execID=request["id"], exitCode=str(failed))
         _refuse(client, error)

@@ -12,10 +12,11 @@ from collections.abc import Callable, Container
 from contextlib import suppress
 
 from lamina.errors import LaminaError
-from lamina.runtime.deputies import note_process
+from lamina.runtime.deputies import CHECK, note_process
 from lamina.runtime.log import timestamp
 from lamina.runtime.process import Launch, reap
 from lamina.runtime.relay import Pipes
+from lamina.runtime.strays import end_children
 from lamina.spec.bundle import ProcessSettings
 from lamina.spec.wire import Document, decode, encode
 from lamina.stream.files import remove_tree
@@ -133,7 +134,7 @@ class Health:
 
 def check_folder(shim: "Shim", pid: int) -> str:
     """Give where the child `pid` of the shim keeps what its check needs."""
-    return f"{shim.run_folder}/exec/health-{pid}"
+    return f"{shim.run_folder}/exec/{CHECK}{pid}"
 
 
 def check(shim: "Shim", settings: ProcessSettings, timeout_s: float, write: int) -> None:
@@ -142,6 +143,7 @@ def check(shim: "Shim", settings: ProcessSettings, timeout_s: float, write: int)
     try:
         code, output = _run(shim, settings, timeout_s, folder)
     except (LaminaError, OSError) as error:
+        end_children()
         code, output = -1, str(getattr(error, "message", error))
     with suppress(OSError, LaminaError):
         remove_tree(folder)

@@ -49,9 +49,12 @@ def join(init: int, launch: Launch, stdio: Stdio, terminal: int) -> int:
     check(f"/proc/{init}/root", process)
     code = _filter(launch.folder.partition("/exec/")[0])
     read, write = os.pipe()
+    # Opened before the namespaces change; the deputy may be killed before it has read the number.
+    noted = os.open(f"{launch.folder}/exec.pid", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     between = os.fork()
     if between:
         os.close(write)
+        os.close(noted)
         os.waitpid(between, 0)
         with os.fdopen(read, "rb") as stream:
             message = stream.read().decode("utf-8", "replace")
@@ -65,6 +68,7 @@ def join(init: int, launch: Launch, stdio: Stdio, terminal: int) -> int:
         syscalls.forbid_dumps()  # processes inside must not look into it before it is one of theirs
         _enter(init)
         if pid := os.fork():
+            os.write(noted, str(pid).encode())
             os.write(write, f"{pid}\n".encode())
             os._exit(0)
         _become_process(process, stdio, terminal, code, write)

@@ -5,22 +5,23 @@ import os
 import signal
 from contextlib import suppress
 
-from lamina.errors import InUse, Invalid
+from lamina.errors import InUse, Invalid, LaminaError
 from lamina.runtime import cgroups, sharing
+from lamina.runtime.deputies import CHECK, KILLED
 from lamina.runtime.frames import Stream, frame
 from lamina.runtime.process import OURS, StartFailed
 from lamina.runtime.relay import Answer, Client
 from lamina.spec.limits import Limits
 from lamina.spec.wire import Document, encode
+from lamina.stream.files import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lamina.errors import LaminaError
     from lamina.runtime.shim import Shim
 
-__all__ = ["ENDED", "collect", "operate", "refuse"]
+__all__ = ["ENDED", "collect", "lose", "operate", "refuse"]
 
 _NS_GET_PARENT = 0xB702
 
@@ -58,6 +59,15 @@ def collect(shim: "Shim") -> None:
             shim.deputies.ended(pid, status)
             if shim.started and pid == shim.started.watched:
                 shim.ended[pid] = status
+
+
+def lose(shim: "Shim", folder: str) -> None:
+    """Put away what an exec or a check had whose deputy was killed, and what it had started."""
+    name = os.path.basename(folder)
+    if not name.startswith(CHECK):
+        shim.diary.note("exec_die", execID=name, exitCode=str(KILLED))
+    with suppress(OSError, LaminaError):  # it goes with the run folder
+        remove_tree(folder)
 
 
 def _attach(shim: "Shim", request: Document, client: Client) -> Answer:

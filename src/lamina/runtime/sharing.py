@@ -8,13 +8,13 @@ process does.
 
 import os
 import signal
-from collections.abc import Iterator
 from contextlib import suppress
 
 from lamina.errors import LaminaError
 from lamina.runtime import cgroups, frames, syscalls, userns
 from lamina.runtime.process import StartFailed
 from lamina.runtime.split import retitle
+from lamina.runtime.strays import below, contained
 from lamina.spec.bundle import Bundle
 from lamina.spec.wire import Document
 
@@ -67,7 +67,7 @@ def _guard(request: Document) -> None:
         _, status = os.waitpid(child, 0)
         if os.WIFSIGNALED(status):
             cgroups.discard(request["id"], request["run_folder"])
-            while pids := tuple(_below(os.getpid())):
+            while pids := tuple(below(os.getpid())):
                 cgroups.signal_all(pids, signal.SIGKILL)
                 with suppress(ChildProcessError):
                     os.waitpid(-1, 0)
@@ -135,27 +135,15 @@ def _shm_bind(run_folder: str) -> Document:
 
 
 def processes(shim: "Shim") -> list[int]:
-    """List the processes of a container whose PID namespace is shared: its group's, else its first's."""
+    """List the processes of a container whose PID namespace is shared: its group's, else those below us."""
     if pids := shim.group.pids():
         return list(pids)
     first = shim.pid()
-    return [first, *_below(first)]
+    return list(dict.fromkeys([first, *below(first), *contained(shim)]))
 
 
 def end_rest(shim: "Shim") -> None:
     """Kill what the first process of a container with a shared PID namespace left behind."""
     shim.group.kill()
     if not shim.group.folders:
-        rest = tuple(pid for pid in _below(os.getpid()) if pid not in shim.deputies)
-        cgroups.signal_all(rest, signal.SIGKILL)
-
-
-def _below(above: int) -> Iterator[int]:
-    """Give the descendants of process `above` that are still there, children before theirs."""
-    with suppress(OSError):
-        for thread in os.listdir(f"/proc/{above}/task"):
-            with open(f"/proc/{above}/task/{thread}/children", encoding="utf-8") as file:
-                children = [int(word) for word in file.read().split()]
-            for pid in children:
-                yield pid
-                yield from _below(pid)
+        cgroups.signal_all(tuple(contained(shim)), signal.SIGKILL)

@@ -23,7 +23,7 @@ from lamina.runtime.frames import Stream, frame
 from lamina.runtime.keeping import Keeper
 from lamina.runtime.log import LogWriter, timestamp
 from lamina.runtime.mounts import SharedLayers, perform
-from lamina.runtime.operations import ENDED, collect, operate, refuse
+from lamina.runtime.operations import ENDED, collect, lose, operate, refuse
 from lamina.runtime.process import (
     Launch,
     Started,
@@ -37,6 +37,7 @@ from lamina.runtime.process import (
 from lamina.runtime.relay import Client, Pipes, Relay
 from lamina.runtime.runtime import Runtime, make
 from lamina.runtime.state_file import StateFile, not_started, starting
+from lamina.runtime.strays import strays
 from lamina.spec.bundle import (
     CAPABILITIES,
     Bundle,
@@ -161,7 +162,7 @@ class Shim:
         self._starter = starter
         self._host_proc = host_proc
         self.ended: dict[int, int] = {}
-        self.deputies = Deputies()
+        self.deputies = Deputies(lambda: strays(self), lambda folder: lose(self, folder))
         self.relay: Relay | None = None
         self._parting: Relay | None = None
         self.attendants: tuple[Attendant, ...] = (self.deputies,)
@@ -447,6 +448,8 @@ class Shim:
 
     def _clean(self, *, remove: bool) -> None:
         self.runtime.delete(self.id, self.run_folder)
+        if self.bundle.pid:  # nothing of a start that failed may stay among others' processes
+            sharing.end_rest(self)
         self.group.remove()
         if self.wires:
             self.wires.close()

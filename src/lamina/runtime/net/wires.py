@@ -266,12 +266,18 @@ class Wires:
                 return self.document()
         raise Invalid(f"container {self.container} is not connected to the network")
 
+    @property
+    def helpers(self) -> frozenset[int]:
+        """The processes that carry packets and ports; none of the container's."""
+        return frozenset({self.carrier, self.tunnel} - {0})
+
     def close(self) -> None:
-        """Take back what the machine sees of it, ports first; the rest ends with us."""
-        if self.carrier:
-            with suppress(OSError):
-                os.kill(self.carrier, signal.SIGKILL)
-                os.waitpid(self.carrier, 0)
+        """Take back what the machine sees of it, ports first; the rest ends with our namespaces."""
+        for helper in (self.carrier, self.tunnel):
+            if helper:
+                with suppress(OSError):
+                    os.kill(helper, signal.SIGKILL)
+                    os.waitpid(helper, 0)
         for listening in self._bound:
             listening.sock.close()
         for link in self.links:
