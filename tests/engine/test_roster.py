@@ -180,7 +180,7 @@ def test_a_damaged_roster_is_none(records: Records, damage):
 
 def test_another_forms_roster_is_none(records: Records, monkeypatch: pytest.MonkeyPatch):
     look(records)
-    monkeypatch.setattr(module, "_FORM", "lamina roster 2")
+    monkeypatch.setattr(module, "_FORM", "lamina roster of another form")
     assert len(read(records)) == len(IDS)
     assert read(records) == []
 

@@ -295,6 +295,11 @@ class Containers:
         tidy(self._engine)
         return record
 
+    def remove_over(self) -> tuple[str, ...]:
+        """Remove `--rm` containers whose shim was killed, or whose machine went down; give their IDs."""
+        self._privilege()
+        return removal.remove_over(self._engine)
+
     def prune(
         self, accepts: Callable[[ContainerRecord], bool] = lambda _: True
     ) -> tuple[tuple[str, ...], int]:

@@ -40,6 +40,12 @@ class ContainerSummary:
         """Its name."""
         return self.outline.name
 
+    @property
+    def is_over(self) -> bool:
+        """Whether it was to be removed at its end (`--rm`), which its shim did not live to do."""
+        state = self.state
+        return self.outline.auto_remove and (state.status == "exited" or state.starting)
+
 
 def summaries(
     engine: "Engine",

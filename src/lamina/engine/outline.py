@@ -19,7 +19,7 @@ class Outline:
     """A container as it was made, in short. `created` is RFC 3339; names and words are Docker's.
 
     `mounts` have `Type`, `Name`, `Source` and `Destination`; `networks` are IDs; `exposed` and
-    `published` are ports like `80/tcp`, those that the container asks for.
+    `published` are ports like `80/tcp`, those that the container asks for. `auto_remove`: `--rm`.
     """
 
     id: str
@@ -35,6 +35,7 @@ class Outline:
     networks: tuple[str, ...]
     exposed: tuple[str, ...]
     published: tuple[str, ...]
+    auto_remove: bool = False
 
     @classmethod
     def of(cls, record: "ContainerRecord") -> "Outline":
@@ -53,6 +54,7 @@ class Outline:
             networks=tuple(record.networks),
             exposed=tuple(record.config.get("ExposedPorts") or ()),
             published=tuple(record.host.get("PortBindings") or ()),
+            auto_remove=bool(record.host.get("AutoRemove")),
         )
 
     @classmethod

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.engine.records import ContainerRecord
 
-__all__ = ["ContainerInUse", "present", "remove", "sweep", "torn"]
+__all__ = ["ContainerInUse", "present", "remove", "remove_over", "sweep", "torn"]
 
 _REMOVE_WAIT_S = 15.0
 
@@ -84,9 +84,28 @@ def torn(engine: "Engine") -> "Iterator[str]":
             yield container
 
 
+def remove_over(engine: "Engine") -> tuple[str, ...]:
+    """Remove the `--rm` containers that ended with their shim or with the machine; give their IDs.
+
+    With their anonymous volumes, as their shims would have. One that somebody is busy with is left.
+    """
+    containers = engine.containers
+    removed = []
+    for record in containers.records():
+        if not record.host.get("AutoRemove"):
+            continue
+        state = containers.state(record.id)
+        ended = state.status == "exited" or state.starting
+        if ended and not containers.files.is_held(record.id):
+            with suppress(ContainerInUse):
+                remove(engine, record, volumes=True)
+                removed.append(record.id)
+    return tuple(removed)
+
+
 def sweep(engine: "Engine") -> tuple[str, ...]:
     """Put away what killed processes left of containers; give the IDs. Running ones are untouched."""
-    swept = []
+    swept = list(remove_over(engine))
     for container in torn(engine):
         try:
             lock = hold(f"{engine.containers.register.folder}/{container}/lock")

@@ -34,7 +34,7 @@ ROSTER = "roster"
 _MANY = 64  # looks; below, reading the records is as quick
 _WASTE = 8  # the roster is written anew when one row in so many was of no use
 _YOUNG_NS = 1_000_000_000
-_FORM = "lamina roster 1"
+_FORM = "lamina roster 2"
 _SUM = 8
 _OUTLINE, _OUTLINE_MARK, _STATE, _STATE_MARK = 1, 0, 3, 2
 

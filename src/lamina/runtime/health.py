@@ -12,8 +12,10 @@ from collections.abc import Callable, Container
 from contextlib import suppress
 
 from lamina.errors import LaminaError
+from lamina.runtime import syscalls
 from lamina.runtime.deputies import CHECK, note_process
 from lamina.runtime.log import timestamp
+from lamina.runtime.operations import collect
 from lamina.runtime.process import Launch, reap
 from lamina.runtime.relay import Pipes
 from lamina.runtime.strays import end_children
@@ -25,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.runtime.shim import Shim
 
-__all__ = ["Health", "check", "check_folder"]
+__all__ = ["Health", "check", "check_folder", "checks_of"]
 
 _NS = 1_000_000_000
 _DEFAULTS = {"Interval": 30 * _NS, "Timeout": 30 * _NS, "StartInterval": 5 * _NS}
@@ -130,6 +132,29 @@ class Health:
             self._fd = -1
         self.document = {**self.document, "Status": "unhealthy"}
         return self.document
+
+
+def checks_of(shim: "Shim", tell: Callable[[Document, bool], None]) -> Health:
+    """Give the checks that a shim was told to make, each by a child of its; `tell` is `Health`'s."""
+    order = shim.request["health"]
+    settings = ProcessSettings.from_json(order["process"])
+
+    def begin() -> int:
+        collect(shim)  # the checks before this one
+        read, write = os.pipe()
+        if pid := os.fork():
+            os.close(write)
+            os.set_blocking(read, False)
+            shim.deputies.add(pid, check_folder(shim, pid))
+            return read
+        try:
+            syscalls.become_subreaper()
+            shim.detach_relay()
+            check(shim, settings, order["timeout_s"], write)
+        finally:
+            os._exit(0)
+
+    return Health(order["config"], begin, tell, lambda: shim.paused)
 
 
 def check_folder(shim: "Shim", pid: int) -> str:

@@ -23,7 +23,7 @@ from lamina.runtime.frames import Stream, frame
 from lamina.runtime.keeping import Keeper
 from lamina.runtime.log import LogWriter, timestamp
 from lamina.runtime.mounts import SharedLayers, perform
-from lamina.runtime.operations import ENDED, collect, lose, operate, refuse
+from lamina.runtime.operations import ENDED, lose, operate, refuse
 from lamina.runtime.process import (
     Launch,
     Started,
@@ -360,35 +360,11 @@ class Shim:
             self.diary.note(f"health_status: {document['Status']}")
 
     def _health(self) -> "Health | None":
-        order = self.request["health"]
-        if not order:
+        if not self.request["health"]:
             return None
-        from lamina.runtime.health import Health, check, check_folder
+        from lamina.runtime.health import checks_of
 
-        settings = ProcessSettings.from_json(order["process"])
-        timeout_s = order["timeout_s"]
-
-        def begin() -> int:
-            collect(self)  # the checks before this one
-            read, write = os.pipe()
-            if pid := os.fork():
-                os.close(write)
-                os.set_blocking(read, False)
-                self.deputies.add(pid, check_folder(self, pid))
-                return read
-            try:
-                syscalls.become_subreaper()
-                self.detach_relay()
-                check(self, settings, timeout_s, write)
-            finally:
-                os._exit(0)
-
-        return Health(
-            order["config"],
-            begin,
-            self._note_health,
-            lambda: self.paused,
-        )
+        return checks_of(self, self._note_health)
 
     @property
     def _runtime_confines(self) -> bool:

@@ -74,6 +74,8 @@ def main(arguments: Arguments, context: Context) -> int:
     found = context.engine.containers.list(
         all=arguments.flag("all"), filters=arguments.filters(), latest=count, size=wants_size
     )
+    if any(row.is_over for row in found):
+        found = _without_over(context, found)
     columns = (*_COLUMNS, "Size") if arguments.flag("size") else _COLUMNS
     shown: Iterable[str] = _CELLS
     if not arguments.flag("json") and form in ("", "table"):  # a thousand rows of what is not shown
@@ -88,6 +90,23 @@ def main(arguments: Arguments, context: Context) -> int:
     ]
     show(context, Listing(_HEADERS, columns), rows, arguments)
     return 0
+
+
+def _without_over(
+    context: Context, found: tuple[ContainerSummary, ...]
+) -> tuple[ContainerSummary, ...]:
+    """Remove what was to go at its end and lost its shim first, as Docker's daemon does when it starts.
+
+    What cannot be removed is shown.
+    """
+    from lamina.errors import LaminaError
+
+    try:
+        context.enter_namespace()
+        removed = set(context.engine.containers.remove_over())
+    except (LaminaError, OSError):
+        return found
+    return tuple(row for row in found if row.id not in removed)
 
 
 def _command(summary: ContainerSummary, _: float, whole: bool) -> str:

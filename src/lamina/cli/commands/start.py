@@ -46,6 +46,8 @@ def main(arguments: Arguments, context: Context) -> int:
     if arguments.flag("all-restart"):
         names = (*names, *containers.wanted())
     context.enter_namespace(containers=names)
+    if arguments.flag("all-restart"):
+        containers.remove_over()
     if arguments.flag("attach") or arguments.flag("interactive"):
         if len(arguments.positional) > 1:
             raise Invalid("you cannot start and attach multiple containers at once")
