@@ -33,17 +33,23 @@ def note_process(folder: str, pid: int) -> None:
 class Deputies:
     """Those of one shim, each with its folder. An attendant of the shim's loop.
 
-    `strays` lists what killed ones have left; `lost` is told the folder of each that was killed.
+    `strays` lists what killed ones have left; `lost` is told the folder of each that was killed, once
+    nothing is left of it. Without `kills` what they have left is a runtime that will write down which
+    process it started, and is waited for.
     """
 
     def __init__(
         self,
         strays: Callable[[], Iterable[int]] = tuple,
         lost: Callable[[str], None] = lambda _: None,
+        *,
+        kills: bool = True,
     ) -> None:
         self._strays = strays
+        self._kills = kills
         self._lost = lost
-        self._folders: dict[int, str] = {}  # empty for a stray that was killed
+        self._folders: dict[int, str] = {}
+        self._heirs: set[int] = set()  # strays, with the folders of the deputies that left them
         self._ends: dict[int, int] = {}  # pid: pidfd
 
     def __len__(self) -> int:
@@ -51,7 +57,7 @@ class Deputies:
         return len(self._folders)
 
     def __contains__(self, pid: int) -> bool:
-        """Tell whether a process is one of them, or a stray that was killed."""
+        """Tell whether a process is one of them, or what one has left."""
         return pid in self._folders
 
     def add(self, pid: int, folder: str) -> None:
@@ -81,20 +87,23 @@ class Deputies:
             return
         folder = self._folders.pop(pid)
         os.close(self._ends.pop(pid))
-        if not folder:  # what it had started has just become ours
-            self._end_strays()
-        elif status:
-            _end(folder)
-            self._end_strays()
+        if not status and pid not in self._heirs:
+            return
+        self._heirs.discard(pid)
+        _end(folder)
+        for heir in self._strays():
+            if heir not in self._folders:
+                self._take_over(heir, folder)
+        if folder not in self._folders.values():
             self._lost(folder)
 
-    def _end_strays(self) -> None:
-        """Kill what nobody looks after. What those leave in turn is killed when they were reaped."""
-        for pid in self._strays():
-            if pid not in self._folders:
-                with suppress(ProcessLookupError):
-                    self.add(pid, "")
-                    os.kill(pid, signal.SIGKILL)
+    def _take_over(self, heir: int, folder: str) -> None:
+        """Look after what a killed deputy left, until it has ended, too: what that leaves is next."""
+        with suppress(ProcessLookupError):
+            self.add(heir, folder)
+            self._heirs.add(heir)
+            if self._kills:
+                os.kill(heir, signal.SIGKILL)
 
     def wait(self) -> None:
         """Let them tell their own ends, for a moment: they die with this namespace."""

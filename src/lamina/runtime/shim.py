@@ -162,7 +162,9 @@ class Shim:
         self._starter = starter
         self._host_proc = host_proc
         self.ended: dict[int, int] = {}
-        self.deputies = Deputies(lambda: strays(self), lambda folder: lose(self, folder))
+        self.deputies = Deputies(
+            lambda: strays(self), lambda folder: lose(self, folder), kills=not self.bundle.pid
+        )
         self.relay: Relay | None = None
         self._parting: Relay | None = None
         self.attendants: tuple[Attendant, ...] = (self.deputies,)

@@ -51,7 +51,7 @@ def strays(shim: "Shim") -> list[int]:
     """List our children that a killed deputy left: what it had started, or the runtime that does so yet.
 
     In a PID namespace of the container's own nothing else is handed to us. Where that is shared, what
-    an exec put into the background is, too; then only those are listed that are not inside yet.
+    an exec put into the background is, too; then only those are listed that are not inside.
     """
     known = set(shim.wires.helpers) if shim.wires else set()
     if shim.started is not None:
