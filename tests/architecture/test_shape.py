@@ -60,6 +60,7 @@ ELSEWHERE: dict[str, str] = {
     "runtime.net.netlink": "tests/cli/test_networking.py starts containers with it and sends real traffic",
     "runtime.net.programs": "tests/cli/test_networking.py starts containers with it and sends real traffic",
     "runtime.net.wires": "tests/cli/test_networking.py starts containers with it and sends real traffic",
+    "cli.commands.hub_import": "tests/hub/test_importing.py runs it on what docker-registry wrote",
     "cli.hub_places": "tests/cli/commands/test_hub_gc.py and every command of a hub here goes through it",
     "hub.database": "Protocols; tests/hub/databases runs what is behind them",
     "hub.errors": "classes without behaviour; raised and translated in tests/hub and tests/hub/v2",

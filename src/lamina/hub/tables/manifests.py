@@ -22,6 +22,7 @@ __all__ = [
     "referrers",
     "remove",
     "remove_tag",
+    "set_pushed",
     "tag_moment",
     "tag_names",
     "tags_of",
@@ -191,6 +192,14 @@ def put_tag(
         " manifest_id = excluded.manifest_id, pushed_at = excluded.pushed_at,"
         " pushed_by = excluded.pushed_by",
         (repository_id, name, manifest_id, now, account),
+    )
+
+
+def set_pushed(connection: Connection, repository_id: int, name: str, *, at: float) -> None:
+    """Note that a tag was pushed at that moment: elsewhere, before it came here."""
+    connection.execute(
+        "UPDATE tags SET pushed_at = ? WHERE repository_id = ? AND name = ?",
+        (at, repository_id, name),
     )
 
 
