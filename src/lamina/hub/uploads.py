@@ -231,9 +231,11 @@ class Uploads:
     def append(self, caller: Caller, name: str, upload_id: str, data: bytes) -> tuple[Upload, int]:
         """Append a few bytes that came whole to an upload that nobody else sends to.
 
-        Gives the upload and its offset after them. Raises: what `find` does, UploadTaken.
+        Gives the upload and its offset after them.
+        Raises: what `find` does, UploadTaken, QuotaExceeded (the upload is dropped).
         """
         upload = self.find(caller, name, upload_id)
+        self.room(upload, name, length=len(data))
         incoming = self._storage.resume(upload_id)
         try:
             incoming.write([data])
