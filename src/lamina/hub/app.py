@@ -2,9 +2,10 @@
 
 from aiohttp import web
 
-from lamina.hub.api.answers import answered
+from lamina.hub.api.answers import answered, nowhere
 from lamina.hub.api.caches import add_caches
 from lamina.hub.api.mirrors import add_mirrors
+from lamina.hub.api.openapi import openapi
 from lamina.hub.api.operating import metrics, metrics_by_token, ready
 from lamina.hub.api.organisations import add_organisations
 from lamina.hub.api.quotas import add_quotas
@@ -40,6 +41,7 @@ def create_app(services: Services) -> web.Application:
     app.router.add_get("/healthz", health)
     app.router.add_get("/readyz", ready)
     app.router.add_get("/metrics", metrics_by_token)
+    app.router.add_get("/api/openapi.json", openapi)
     app.router.add_post("/api/v1/register", register)
     app.router.add_get("/api/v1/tokens", answered(list_tokens))
     app.router.add_post("/api/v1/tokens", answered(create_token))
@@ -53,6 +55,7 @@ def create_app(services: Services) -> web.Application:
     add_webhooks(app)
     add_caches(app)
     add_mirrors(app)
+    app.router.add_route("*", r"/api/{rest:[\s\S]*}", answered(nowhere))  # after all of its routes
     add_site(app)
     app.cleanup_ctx.append(run_chores)
     return app

@@ -33,6 +33,7 @@ __all__ = [
     "flag_of",
     "full_login",
     "json_answer",
+    "nowhere",
     "read_json",
     "text_of",
     "texts",
@@ -64,6 +65,13 @@ def answered(route: _Route) -> _Route:
             return _failed(error)
 
     return answer
+
+
+async def nowhere(request: web.Request) -> web.StreamResponse:
+    """Answer for a path below `/api/` that leads nowhere, or not by this method: a document, no page."""
+    raise NotFound(
+        f"{request.method} {request.path} is not known here", hint="see /api/openapi.json"
+    )
 
 
 async def full_login(request: web.Request) -> Caller:
