@@ -16,6 +16,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not shutil.which("docker"):  # apt's may be older
         left_out += [item for item in items if item.name.startswith("test_docker_logs_in")]
     servers = {"test_postgres.py": has_postgres(), "test_replicas.py": has_postgres()}
+    servers["test_daemons.py"] = all(map(shutil.which, ("docker", "dockerd", "ctr", "containerd")))
     servers["test_replicas.py"] &= all(map(shutil.which, ("radosgw", "ceph-mon", "ceph-osd")))
     left_out += [item for item in items if not servers.get(item.path.name, True)]
     config.hook.pytest_deselected(items=left_out)
