@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 from contextlib import suppress
 
 import pytest
@@ -203,3 +204,49 @@ def test_where_no_namespaces_may_be_made_it_is_said_what_the_outer_container_lac
         sharing.unshare({"bundle": {"pid": ""}})
     assert "--privileged" in caught.value.hint
     assert "pull, push" in StartFailed.wrap("cannot prepare", caught.value).hint
+
+
+CHROOT = r"""
+mount -t tmpfs none "$1"
+for name in /*; do
+  if [ -L "$name" ]; then cp -d "$name" "$1"
+  elif [ -d "$name" ] && [ "$name" != /lost+found ]; then mkdir "$1$name"; mount --rbind "$name" "$1$name"
+  fi
+done
+shift
+exec chroot "$OLDPWD" "$@"
+"""
+STORY = r"""
+"$@" run -d --name box tiny sleep 1000 > /dev/null
+"$@" exec box ls /
+"$@" cp box:/etc/group - | tar t
+"$@" rm -f box
+while grep -q "$LAMINA_RUN_ROOT/layers/" /proc/self/mountinfo; do sleep 0.1; done
+"""
+
+
+@pytest.mark.root
+def test_an_exec_stays_inside_where_this_machine_is_a_chroot(lamina, tmp_path):
+    """It was on the machine: who enters a mount namespace comes to its root, not to that of a chroot."""
+    (tmp_path / "chroot").mkdir()
+    inside = ["sh", "-ec", STORY, "sh", *lamina.argv()]
+    done = subprocess.run(
+        [
+            "unshare",
+            "-m",
+            "sh",
+            "-ec",
+            f'cd "$1"; cd /; {CHROOT}',
+            "sh",
+            tmp_path / "chroot",
+            *inside,
+        ],
+        capture_output=True,
+        text=True,
+        env=lamina.environ,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done
+    here = lamina("run", "--rm", "tiny", "ls", "/").split()
+    assert done.stdout.split() == [*here, "group", "box"]

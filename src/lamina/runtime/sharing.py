@@ -22,7 +22,16 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.runtime.shim import Shim
 
-__all__ = ["borrow", "end_rest", "go_on", "lend", "processes", "unshare"]
+__all__ = [
+    "borrow",
+    "end_rest",
+    "go_on",
+    "lend",
+    "processes",
+    "remember_mounts",
+    "return_to",
+    "unshare",
+]
 
 _MANY = 1 << 20
 _SHM = "/dev/shm"  # noqa: S108 - a container's
@@ -36,11 +45,49 @@ def unshare(request: Document) -> None:
     own_pids = 0 if request["bundle"]["pid"] else syscalls.CLONE_NEWPID
     try:
         syscalls.unshare(syscalls.CLONE_NEWNS | own_pids)
+        _take_root()
     except PermissionError as error:
         raise StartFailed(
             "this process may not make namespaces, as is usual in a container",
             hint=f"start that container with `--privileged`; {userns.WITHOUT} without",
         ) from error
+
+
+def _take_root() -> None:
+    """Make this process's root that of its mounts, where it is another: in a chroot.
+
+    Whoever enters them later is at theirs, as an exec is; there that was this machine, not the container.
+    """
+    root = os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    own = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        syscalls.setns(own, syscalls.CLONE_NEWNS)
+        if os.path.samestat(os.fstat(root), os.stat("/")):
+            return
+        syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_SLAVE)
+        os.fchdir(root)
+        place = os.getcwd()
+        syscalls.mount(place, place, "", syscalls.MS_BIND | syscalls.MS_REC)
+        os.chdir(place)
+        syscalls.pivot_root(".", ".")
+        syscalls.umount(".", syscalls.MNT_DETACH)
+        os.chdir("/")
+    finally:
+        os.close(own)
+        os.close(root)
+
+
+def remember_mounts() -> tuple[int, int]:
+    """Open the mounts that this process is about to leave, and its root in them."""
+    mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    return mounts, os.open("/", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def return_to(mounts: tuple[int, int]) -> None:
+    """Go back to what `remember_mounts` gave. Raises: OSError."""
+    syscalls.setns(mounts[0], syscalls.CLONE_NEWNS)
+    os.fchdir(mounts[1])
+    os.chroot(".")
 
 
 def go_on(request: Document) -> None:

@@ -87,7 +87,7 @@ def main() -> None:
     os.setsid()
     state_file = StateFile(request["folder"])
     layers = SharedLayers(request["run_root"])
-    host_mounts = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    host_mounts = sharing.remember_mounts()
     host_proc = os.open("/proc", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     wires = _wires(request)
     try:
@@ -115,7 +115,7 @@ def main() -> None:
         raise
     finally:
         with suppress(OSError):
-            syscalls.setns(host_mounts, syscalls.CLONE_NEWNS)
+            sharing.return_to(host_mounts)
             layers.release()
         shim.see_off()
         os._exit(0)

@@ -52,6 +52,7 @@ __all__ = [
     "open_tree",
     "openat2",
     "own_capabilities",
+    "pivot_root",
     "private_folder",
     "set_capabilities",
     "setns",
@@ -132,6 +133,11 @@ def unshare(flags: int) -> None:
 def setns(fd: int, flags: int = 0) -> None:
     """Enter the namespace(s) that `fd` names: a /proc/PID/ns file, or a pidfd with `flags`."""
     _check(_libc.setns(fd, flags), "setns")
+
+
+def pivot_root(new: str, old: str) -> None:
+    """Make the mount `new` the root of this mount namespace; what was goes to `old`."""
+    _check(_libc.pivot_root(os.fsencode(new), os.fsencode(old)), new)
 
 
 def fsopen(kind: str) -> int:
