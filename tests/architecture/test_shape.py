@@ -73,6 +73,7 @@ ELSEWHERE: dict[str, str] = {
     "hub.tables.quotas": "queries only; tests/hub/test_quotas.py runs them",
     "hub.tables.retention": "queries only; tests/hub/test_retention.py runs them",
     "hub.tables.sharing": "queries only; tests/hub/tables/test_tag_lists.py runs them",
+    "hub.tables.scrub": "queries only; tests/hub/test_scrub.py runs them",
     "hub.tables.settled": "queries only; tests/hub/test_retention.py runs them",
     "hub.bringing": "tests/hub/test_backup.py and test_importing.py bring bytes by it",
     "hub.restore": "tests/hub/test_backup.py goes there and back again",

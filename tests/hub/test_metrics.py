@@ -4,6 +4,7 @@ import re
 
 from lamina.hub.collect import Collected
 from lamina.hub.metrics import Metrics
+from lamina.hub.scrub import Scrubbed
 
 LINE = re.compile(r'([a-z_]+)(?:\{((?:[a-z]+="[^"]*",?)*)\})? (\S+)')
 
@@ -73,3 +74,14 @@ def test_sweeps_and_the_process_are_told_of():
     assert found["lamina_hub_swept_bytes_total"] == 301
     assert found["process_resident_memory_bytes"] > 1_000_000
     assert found["process_open_fds"] < found["process_max_fds"]
+
+
+def test_what_was_read_again_adds_up_and_the_damage_is_the_last_that_was_seen():
+    metrics = Metrics()
+    metrics.count_scrubbed(Scrubbed(blobs=3, size=300, found=1, damaged=1))
+    metrics.count_scrubbed(Scrubbed(blobs=2, size=100, found=0, damaged=0))
+    text = metrics.render(uploads=0, free=None)
+    assert "lamina_hub_scrubbed_blobs_total 5\n" in text
+    assert "lamina_hub_scrubbed_bytes_total 400\n" in text
+    assert "lamina_hub_scrubbed_damaged_total 1\n" in text
+    assert "lamina_hub_damaged_blobs 0\n" in text

@@ -132,3 +132,11 @@ def test_who_may_register_is_one_of_three():
         assert HubSettings.from_environment(environ).registration == word
     with pytest.raises(Invalid, match="'invite' is not known"):
         HubSettings.from_environment({"LAMINA_HUB_REGISTRATION": "invite", "HOME": "/nowhere"})
+
+
+def test_the_rate_of_reading_again_is_a_number_of_bytes():
+    assert (
+        HubSettings.from_environment({"LAMINA_HUB_SCRUB_RATE": "5000000"}).scrub_rate == 5_000_000
+    )
+    with pytest.raises(Invalid, match="SCRUB_RATE"):
+        HubSettings.from_environment({"LAMINA_HUB_SCRUB_RATE": "5m"})

@@ -3,7 +3,7 @@
 import contextlib
 import uuid
 from collections.abc import Callable, Iterator
-from typing import BinaryIO
+from typing import Protocol
 
 from lamina.hub.database import Connection, Database
 from lamina.hub.storage.disk import DiskStorage
@@ -12,9 +12,16 @@ from lamina.hub.tables import blobs
 from lamina.hub.tables.blobs import Upload
 from lamina.spec.digest import Digest
 
-__all__ = ["Bringer"]
+__all__ = ["Bringer", "Readable"]
 
 _PIECE = 1024 * 1024
+
+
+class Readable(Protocol):
+    """Bytes from a file, or from another registry."""
+
+    def read(self, size: int, /) -> bytes:
+        """Give up to so many bytes; none at the end."""
 
 
 class Bringer:
@@ -52,7 +59,7 @@ class Bringer:
                     self._receive(upload, file)
             return self._finish(upload, digest)
 
-    def receive(self, repository_id: int, digest: Digest, file: BinaryIO) -> int:
+    def receive(self, repository_id: int, digest: Digest, file: Readable) -> int:
         """Bring what `file` gives as a blob; give its size. Raises: as `bring`."""
         with self._begun(repository_id) as upload:
             self._receive(upload, file)
@@ -79,7 +86,7 @@ class Bringer:
         if blobs.remove_upload(connection, upload):
             blobs.keep_leftover(connection, "", upload, now=self._clock())
 
-    def _receive(self, upload: Upload, file: BinaryIO) -> None:
+    def _receive(self, upload: Upload, file: Readable) -> None:
         incoming = self._storage.resume(upload.id)
         try:
             while piece := file.read(_PIECE):

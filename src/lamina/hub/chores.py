@@ -15,6 +15,7 @@ from aiohttp import web
 from lamina.hub.collect import Collected
 from lamina.hub.couriers import deliver
 from lamina.hub.retention import Retired
+from lamina.hub.scrub import Scrubbed
 from lamina.hub.services import Services
 from lamina.hub.signing_keys import RELOAD_S
 from lamina.hub.web import SERVICES
@@ -23,6 +24,7 @@ __all__ = ["CHORES", "Chore", "run_chores"]
 
 _FLUSH_EVERY_S = 2.0
 _RENEW_EVERY_S = 20.0
+_SCRUB_EVERY_S = 60.0
 _RECOUNT_EVERY_S = 86400.0
 _NOTE_EVERY_S = 60.0
 _EVICT_EVERY_S = 3600.0
@@ -62,6 +64,18 @@ def _count_sweep(services: Services, found: object) -> None:
 def _count_retired(services: Services, found: object) -> None:
     assert isinstance(found, Retired)  # noqa: S101 - what the chore gives
     services.metrics.count_retired(found)
+
+
+def _scrub(services: Services) -> Scrubbed | None:
+    rate = services.settings.scrub_rate
+    if not rate:
+        return None
+    return services.scrubber.run_in_turn(rate=rate, every_s=_SCRUB_EVERY_S)
+
+
+def _count_scrubbed(services: Services, found: object) -> None:
+    if isinstance(found, Scrubbed):
+        services.metrics.count_scrubbed(found)
 
 
 def _count_failure(services: Services) -> None:
@@ -136,6 +150,12 @@ CHORES = (
         "counting what quotas have",
         lambda _: _RECOUNT_EVERY_S,
         lambda services: services.quotas.recount_in_turn(every_s=_RECOUNT_EVERY_S),
+    ),
+    Chore(
+        "reading blobs again",
+        lambda _: _SCRUB_EVERY_S,
+        _scrub,
+        after=_count_scrubbed,
     ),
 )
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from lamina import __version__
 from lamina.hub.collect import Collected
 from lamina.hub.retention import Retired
+from lamina.hub.scrub import Scrubbed
 
 __all__ = ["CONTENT_TYPE", "Metrics", "family"]
 
@@ -57,6 +58,7 @@ class Metrics:
         self.deliveries: Counter[str] = Counter()
         """Tries of webhooks' deliveries: delivered, retried, failed."""
         self._retired_tags = self._retired_manifests = 0
+        self._scrubbed = Scrubbed()
 
     def count(
         self, *, method: str, route: str, status: int, took_s: float, received: int, sent: int
@@ -70,6 +72,16 @@ class Metrics:
     def count_sweep(self, collected: Collected) -> None:
         """Count what a sweep removed."""
         self._collected += collected
+
+    def count_scrubbed(self, scrubbed: Scrubbed) -> None:
+        """Count what was read again."""
+        known = self._scrubbed
+        self._scrubbed = Scrubbed(
+            known.blobs + scrubbed.blobs,
+            known.size + scrubbed.size,
+            known.found + scrubbed.found,
+            scrubbed.damaged,
+        )
 
     def count_retired(self, retired: Retired) -> None:
         """Count what retention took."""
@@ -125,6 +137,16 @@ class Metrics:
         )
         for name, text, value in rows:
             yield family(f"lamina_hub_swept_{name}_total", "counter", text, [("", {}, value)])
+        read = self._scrubbed
+        looked = (
+            ("blobs", "Blobs that were read again", read.blobs),
+            ("bytes", "Bytes of blobs that were read again", read.size),
+            ("damaged", "Blobs that were found damaged or missing", read.found),
+        )
+        for name, text, value in looked:
+            yield family(f"lamina_hub_scrubbed_{name}_total", "counter", text, [("", {}, value)])
+        text = "Blobs that are damaged or missing, as this process last saw"
+        yield family("lamina_hub_damaged_blobs", "gauge", text, [("", {}, read.damaged)])
         retired = (("tags", self._retired_tags), ("manifests", self._retired_manifests))
         for name, value in retired:
             text = f"{name.capitalize()} that retention took"

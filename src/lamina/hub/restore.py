@@ -177,8 +177,8 @@ def _without(found: Iterator[Row], digest: int, lacking: frozenset[str]) -> Iter
 
 
 def _placed(found: Iterator[Row], table: Table, places: dict[str, str]) -> Iterator[Row]:
-    digest, place = table.columns.index("digest"), table.columns.index("place")
+    digest, place, damage = map(table.columns.index, ("digest", "place", "damage"))
     for row in found:
         values = list(row)
-        values[place] = places[row[digest]]
+        values[place], values[damage] = places[row[digest]], ""  # just verified
         yield tuple(values)

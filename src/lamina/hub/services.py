@@ -33,6 +33,7 @@ from lamina.hub.retention import Retention
 from lamina.hub.robots import Robots
 from lamina.hub.roles import Roles
 from lamina.hub.rules import TagRules
+from lamina.hub.scrub import Scrubber
 from lamina.hub.sessions import Sessions
 from lamina.hub.settings import HubSettings
 from lamina.hub.signing_keys import SigningKeys
@@ -86,6 +87,7 @@ class Services:
     uploads: Uploads
     transfers: Transfers
     collector: Collector
+    scrubber: Scrubber
     metrics: Metrics
     readiness: Readiness
     outbox: Outbox
@@ -155,6 +157,7 @@ class Services:
                 clock=clock,
                 active=lambda: uploads.closing().union(transfers.active()),
             ),
+            scrubber=Scrubber(database, storage, clock=clock),
             metrics=Metrics(),
             readiness=Readiness(
                 database, storage, folder="" if settings.storage else settings.root
@@ -184,6 +187,7 @@ class Services:
 
     def close(self) -> None:
         """Write down what is counted, finish what runs, close the database. Blocks."""
+        self.scrubber.stop()
         self.mirroring.close()
         self.caches.close()
         self.fetches.close()

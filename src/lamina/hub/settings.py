@@ -70,6 +70,8 @@ class HubSettings:
     upload_grace_s: float = 86400.0
     """How long an upload may rest before it is dropped."""
     sweep_every_s: float = 600.0
+    scrub_rate: int = 0
+    """Bytes a second that the hub reads of its blobs to see whether they are well; 0: none."""
     retention_every_s: float = 3600.0
     shutdown_s: float = 10.0
     """How long transfers under way may go on after a stop was asked for."""
@@ -146,6 +148,7 @@ class HubSettings:
             oidc=_oidc(env),
             mail_from=mail_from,
             drain_s=_seconds(env, "LAMINA_HUB_DRAIN_S"),
+            scrub_rate=_number(env, "LAMINA_HUB_SCRUB_RATE"),
         )
 
     @property
@@ -222,6 +225,13 @@ def _seconds(env: Mapping[str, str], name: str) -> float:
     if not 0 <= value <= _LONGEST_S:
         raise Invalid(f"{name}: {text!r} is no number of seconds", hint="write it as 10")
     return value
+
+
+def _number(env: Mapping[str, str], name: str) -> int:
+    text = env.get(name, "0")
+    if not (text.isascii() and text.isdigit() and len(text) < 16):  # noqa: PLR2004 - no overflow
+        raise Invalid(f"{name}: {text!r} is no number of bytes", hint="write it as 5000000")
+    return int(text)
 
 
 def _checked(address: str) -> str:

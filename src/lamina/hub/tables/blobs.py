@@ -67,10 +67,10 @@ class Upload:
 
 
 def find(connection: Connection, repository_id: int, digest: Digest) -> Linked | None:
-    """Give a blob as a repository shows it; None if it does not."""
+    """Give a blob as a repository shows it; None if it does not, or the blob is damaged."""
     row = connection.execute(
         "SELECT size, place, loose_at FROM links JOIN blobs USING (digest)"
-        " WHERE repository_id = ? AND digest = ?",
+        " WHERE repository_id = ? AND digest = ? AND damage = ''",
         (repository_id, digest),
     ).fetchone()
     return Linked(row[0], row[1], row[2]) if row else None
@@ -118,7 +118,8 @@ def find_source(
     row = connection.execute(
         "SELECT repositories.name FROM links"  # noqa: S608 - a constant
         " JOIN repositories ON repositories.id = links.repository_id"
-        " WHERE digest = ? AND (? = '' OR repositories.name = ?)"
+        " JOIN blobs ON blobs.digest = links.digest AND damage = ''"
+        " WHERE links.digest = ? AND (? = '' OR repositories.name = ?)"
         f" AND {MAY_READ} LIMIT 1",
         (digest, repository, repository, *reader_values(reader)),
     ).fetchone()
@@ -233,17 +234,19 @@ def add(
     if older is not None and older[0] != kept.place:
         keep_leftover(connection, digest, older[0], now=now)
     connection.execute(
-        "INSERT INTO blobs (digest, size, place) VALUES (?, ?, ?)"
+        "INSERT INTO blobs (digest, size, place, checked_at) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (digest) DO UPDATE SET released_at = NULL, size = excluded.size,"
-        " place = excluded.place",
-        (digest, kept.size, kept.place),
+        " place = excluded.place, checked_at = excluded.checked_at, damage = ''",
+        (digest, kept.size, kept.place, now),
     )
     link(connection, repository_id, digest, now=now)
 
 
 def place(connection: Connection, digest: Digest) -> str | None:
-    """Give where a blob's bytes lie, whoever asks; None if it is not here."""
-    row = connection.execute("SELECT place FROM blobs WHERE digest = ?", (digest,)).fetchone()
+    """Give where a blob's bytes lie, whoever asks; None if it is not here, or damaged."""
+    row = connection.execute(
+        "SELECT place FROM blobs WHERE digest = ? AND damage = ''", (digest,)
+    ).fetchone()
     return str(row[0]) if row else None
 
 

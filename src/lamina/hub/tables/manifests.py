@@ -156,10 +156,16 @@ def put(
     return int(row[0])
 
 
+_SHOWN = (
+    "SELECT 1 FROM links JOIN blobs USING (digest)"
+    " WHERE repository_id = ? AND digest = ? AND damage = ''"
+)
+
+
 def _check_parts(connection: Connection, repository_id: int, facts: Facts) -> None:
     missing: list[str] = []
     for digests, query in (
-        (facts.blobs, "SELECT 1 FROM links WHERE repository_id = ? AND digest = ?"),
+        (facts.blobs, _SHOWN),
         (facts.children, "SELECT 1 FROM manifests WHERE repository_id = ? AND digest = ?"),
     ):
         missing += [
