@@ -83,3 +83,15 @@ def test_a_profile_that_it_cannot_give_is_refused_rather_than_forgotten(tmp_path
     launch = Launch("c", str(tmp_path), config, Stdio(), lambda: None, terminal=False)
     with pytest.raises(StartFailed, match="AppArmor"):
         Bubblewrap("/bin/false").start(launch)
+
+
+@pytest.mark.parametrize("user", ["root", "nobody"])
+def test_a_tmpfs_has_every_option_that_was_asked_for(lamina: Lamina, user: str):
+    """bubblewrap's own has size and mode alone, and lets programs in it run."""
+    flags = ("--tmpfs=/a:nr_inodes=20,mode=750", "--tmpfs=/b:exec,size=64k", "--tmpfs=/c:ro")
+    shown = lamina("run", "--rm", f"-u={user}", *flags, "tiny", "grep", " /[abc] ", "/proc/mounts")
+    rows = {row.split()[1]: row.split()[3].split(",") for row in shown.splitlines()}
+    assert {"rw", "noexec", "nr_inodes=20", "mode=750"} <= set(rows["/a"])
+    assert {"rw", "nosuid", "nodev", "size=64k"} <= set(rows["/b"])
+    assert "noexec" not in rows["/b"]
+    assert "ro" in rows["/c"]

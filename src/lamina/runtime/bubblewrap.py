@@ -34,6 +34,12 @@ __all__ = ["Bubblewrap"]
 
 
 _PLACE = "/tmp"  # noqa: S108 - covered in a mount namespace of its own
+_KERNELS = ("/dev", "/proc", "/sys")  # what is mounted there is ours to choose
+_FLAGS = {
+    "nosuid": syscalls.MS_NOSUID,
+    "nodev": syscalls.MS_NODEV,
+    "noexec": syscalls.MS_NOEXEC,
+}
 _OWN = {
     "ipc": ("--unshare-ipc",),
     "pid": ("--unshare-pid", "--as-pid-1"),
@@ -79,11 +85,12 @@ class Bubblewrap:
             if "--unshare-uts" in words:
                 words += ["--hostname", config.get("hostname") or "container"]
             near = _sources(config)
+            memory = _memory(config["mounts"], _PLACE if near else launch.folder)
             words += _identity_words(config["process"]["user"])
             # Device files work only where a rule lets some be opened: else not even /dev/null's kin.
             bind = "--dev-bind" if _has_device_rules(config) else "--bind"
             words += [bind, near.get(config["root"]["path"], config["root"]["path"]), "/"]
-            words += _mounts(config, near)
+            words += _mounts(config, near, memory)
             words += _identity(config["process"])
             filter_fd = _filter(config, launch.folder)
             if filter_fd >= 0:
@@ -92,7 +99,8 @@ class Bubblewrap:
             words_fd = _in_memory("bwrap", b"".join(os.fsencode(w) + b"\0" for w in words))
             keep.append(words_fd)
             line = [self.path, "--args", str(words_fd), "--", *config["process"]["args"]]
-            child = spawn(line, stdio, keep=keep, before=_before(launch, slave, near))
+            before = _before(launch, slave, near, memory)
+            child = spawn(line, stdio, keep=keep, before=before)
         finally:
             for fd in {*keep, root, slave} - {-1}:
                 os.close(fd)
@@ -141,10 +149,36 @@ def _sources(config: Document) -> dict[str, str]:
     return {source: f"{_PLACE}/{number}" for number, source in enumerate(dict.fromkeys(sources))}
 
 
-def _bring_near(sources: dict[str, str]) -> None:
-    """Bind `sources` to their places, in a mount namespace that only bubblewrap will see."""
+def _memory(mounts: list[Document], folder: str) -> dict[str, str]:
+    """Map each tmpfs that was asked for to a place in `folder` where it will be.
+
+    bubblewrap's own knows no option but size and mode: neither `nr_inodes` nor `noexec` would hold.
+    """
+    wanted = [
+        mount["destination"]
+        for mount in mounts
+        if mount["type"] == "tmpfs" and not mount["destination"].startswith(_KERNELS)
+    ]
+    return {target: f"{folder}/memory-{number}" for number, target in enumerate(wanted)}
+
+
+def _lay_out(sources: dict[str, str], memory: dict[str, str], mounts: list[Document]) -> None:
+    """Bind `sources` and mount what `memory` has, in a mount namespace that only bubblewrap will see."""
     syscalls.unshare(syscalls.CLONE_NEWNS)
     syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_PRIVATE)
+    if sources:
+        _bring_near(sources)
+    for mount in mounts:
+        if place := memory.get(mount["destination"]):
+            os.makedirs(place, exist_ok=True)
+            words = [word for word in mount["options"] if "=" in word]
+            flags = 0
+            for word in mount["options"]:  # the last word holds
+                flags = flags & ~_FLAGS.get(f"no{word}", 0) | _FLAGS.get(word, 0)
+            syscalls.mount("tmpfs", place, "tmpfs", flags, ",".join(words))
+
+
+def _bring_near(sources: dict[str, str]) -> None:
     opened = {target: os.open(path, os.O_PATH | os.O_CLOEXEC) for path, target in sources.items()}
     syscalls.mount("tmpfs", _PLACE, "tmpfs", 0, "mode=755")
     for target, fd in opened.items():
@@ -162,7 +196,9 @@ def _identity_words(user: Document) -> list[str]:
     return ["--unshare-user", "--uid", str(user["uid"]), "--gid", str(user["gid"])]
 
 
-def _before(launch: Launch, slave: int, near: dict[str, str]) -> Callable[[], None]:
+def _before(
+    launch: Launch, slave: int, near: dict[str, str], memory: dict[str, str]
+) -> Callable[[], None]:
     """Give what the child does before it becomes bubblewrap."""
     user = launch.config["process"]["user"]
     joined = {
@@ -178,8 +214,8 @@ def _before(launch: Launch, slave: int, near: dict[str, str]) -> Callable[[], No
                 syscalls.setns(file.fileno(), flag)
         if slave >= 0:
             take_terminal(slave)
-        if near:
-            _bring_near(near)
+        if near or memory:
+            _lay_out(near, memory, launch.config["mounts"])
         confine(launch.config["process"])
         if user["uid"] != 0:
             become(user["uid"], user["gid"], user["additionalGids"])
@@ -294,9 +330,15 @@ def _identity(process: Document) -> list[str]:
     return words
 
 
-def _mounts(config: Document, near: dict[str, str]) -> list[str]:
+def _mounts(config: Document, near: dict[str, str], memory: dict[str, str]) -> list[str]:
     words: list[str] = []
     for mount in config["mounts"]:
+        if place := memory.get(mount["destination"]):
+            words += ["--dev-bind" if "dev" in mount["options"] else "--bind", place]
+            words.append(mount["destination"])
+            if "ro" in mount["options"]:
+                words += ["--remount-ro", mount["destination"]]
+            continue
         words += _mount({**mount, "source": near.get(mount["source"], mount["source"])})
     for path in config["linux"]["readonlyPaths"]:
         if os.path.exists(path):  # bubblewrap leaves /proc/sys writable to root: a way out
