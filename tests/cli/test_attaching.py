@@ -36,7 +36,7 @@ def test_following_ends_with_the_exit_code(context: Context):
     ours, theirs = socket.socketpair()
     theirs.sendall(frame(Stream.STDERR, b"e") + frame(Stream.EXITED, b'{"exit_code":4}'))
     with Attachment(ours, terminal=True) as attachment, theirs:
-        assert follow(context, attachment, stdin=True) == 4
+        assert follow(context, attachment, stdin=True, keys="ctrl-p,ctrl-q") == 4
         assert theirs.recv(100).endswith(b"24 80")  # no terminal here: Docker's 80 columns
     assert context.err.getvalue() == "e"  # type: ignore[union-attr]
 

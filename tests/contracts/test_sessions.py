@@ -7,6 +7,7 @@ import subprocess
 import termios
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pexpect
 import pytest
@@ -186,3 +187,66 @@ def test_detach_keys_of_ones_own_leave_and_others_are_typed(lamina):
     child.close()
     assert child.exitstatus == 0
     lamina("rm", "keys")
+
+
+def test_detach_keys_come_from_the_flag_or_from_dockers_configuration_or_are_dockers(lamina):
+    config = Path(lamina.settings.docker_config, "config.json")
+    config.parent.mkdir(exist_ok=True)
+    lamina("run", "-dit", "--name=three", "tiny", "cat")
+
+    def leaves(typed: str, *words: str) -> None:
+        child = spawn(lamina, "attach", *words, "three")
+        assert eventually(lambda: is_raw(child))
+        child.send(typed)
+        child.expect("read escape sequence")
+        child.expect(pexpect.EOF)
+        child.close()
+
+    leaves("\x10\x11")
+    config.write_text('{"detachKeys": "ctrl-x,x"}')
+    leaves("\x10\x11\x18x")  # the default ones are typed
+    leaves("\x18xz", "--detach-keys=z")
+    config.write_text('{"detachKeys": "ctrl-oops"}')
+    child = spawn(lamina, "attach", "three")
+    child.expect("`detachKeys` of docker's config.json: invalid detach keys 'ctrl-oops'")
+    child.close()
+    config.unlink()
+    lamina("rm", "-f", "three")
+
+
+def test_a_new_size_of_the_window_is_a_signal_to_the_process(lamina, box):
+    # The first size, told when the process runs already, is one too.
+    script = "trap 'stty size | grep -q 40.120 && exit 8' WINCH; echo rea''dy; while :; do sleep 0.05; done"
+    for words in (("run", "-it", "--rm", "tiny"), ("exec", "-it", box)):
+        child = spawn(lamina, *words, "sh", "-c", script)
+        child.expect("ready")
+        child.setwinsize(40, 120)
+        child.expect(pexpect.EOF)
+        child.close()
+        assert child.exitstatus == 8
+
+
+def test_signals_are_passed_on_unless_they_are_not_to_be(lamina):
+    script = "trap 'echo got; exit 5' TERM; echo ready; while :; do sleep 0.05; done"
+
+    def struck(*words: str) -> tuple[int, bytes]:
+        command = lamina.start(*words)
+        assert command.stdout is not None
+        if words[0] == "attach":  # what was written before is not shown
+            time = ("--since=1h", "--until=0s", "-f=event=attach", "-f=container=proxied")
+            assert eventually(lambda: lamina("events", *time))
+        else:
+            assert command.stdout.readline() == b"ready\n"
+        command.terminate()
+        out, _ = command.communicate(timeout=60)
+        return command.returncode, out
+
+    assert struck("run", "--name=proxied", "tiny", "sh", "-c", script) == (5, b"got\n")
+    assert struck("start", "-a", "proxied") == (5, b"got\n")
+    lamina("rm", "proxied")
+    words = ("run", "--sig-proxy=false", "--name=proxied", "tiny", "sh", "-c", script)
+    assert struck(*words) == (-signal.SIGTERM, b"")
+    assert lamina("inspect", "-f={{.State.Running}}", "proxied") == "true\n"
+    assert struck("attach", "--sig-proxy=false", "proxied") == (-signal.SIGTERM, b"")
+    assert lamina("inspect", "-f={{.State.Running}}", "proxied") == "true\n"
+    lamina("rm", "-f", "proxied")

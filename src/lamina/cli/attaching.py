@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lamina.runtime.frames import Stream
 
 __all__ = [
-    "check_detach_keys",
+    "detach_keys",
     "follow",
     "need_terminal",
     "output_writer",
@@ -33,12 +33,34 @@ def stdin_of(context: Context) -> int:
         return -1
 
 
-def check_detach_keys(text: str) -> None:
-    """Refuse keys that cannot be before anything is made. Raises: Invalid."""
-    if text:
-        from lamina.runtime.console import DetachKeys
+def detach_keys(context: Context, text: str) -> str:
+    """Give the keys that leave a session: `text`, else docker's config.json's, else Docker's own.
 
+    To be asked before anything is made. Raises: Invalid (keys that cannot be).
+    """
+    from lamina.runtime.console import DETACH_KEYS, DetachKeys, is_terminal
+
+    where = ""
+    if not text and is_terminal(stdin_of(context)):  # no keys are typed elsewhere
+        text, where = _configured(context), "`detachKeys` of docker's config.json: "
+    try:
         DetachKeys(text)
+    except Invalid as error:
+        raise Invalid(f"{where}{error.message}", hint=error.hint) from None
+    return text or DETACH_KEYS
+
+
+def _configured(context: Context) -> str:
+    """Read `detachKeys` of docker's config.json; empty where there are none."""
+    from contextlib import suppress
+
+    from lamina.errors import LaminaError
+    from lamina.spec.wire import decode
+
+    path = f"{context.settings.docker_config}/config.json"
+    with suppress(OSError, LaminaError), open(path, "rb") as file:  # a login tells of a spoilt one
+        return str(decode(file.read(), what=path).get("detachKeys") or "")
+    return ""
 
 
 def need_terminal(context: Context, *, terminal: bool, stdin: bool) -> None:
@@ -54,11 +76,11 @@ def follow(
     attachment: Attachment,
     *,
     stdin: bool,
-    detach_keys: str = "",
+    keys: str,
     wanted: tuple[str, ...] = ("stdout", "stderr"),
 ) -> int | None:
     """Pass everything through until the process ends; give its exit code, None when detached."""
-    from lamina.runtime.console import DETACH_KEYS, is_terminal
+    from lamina.runtime.console import is_terminal
 
     fd = stdin_of(context) if stdin else -1
     typing = attachment.terminal and fd >= 0 and is_terminal(fd)
@@ -67,7 +89,7 @@ def follow(
     ending = attachment.relay(
         stdin=fd,
         write=output_writer(context, wanted),
-        detach_keys=detach_keys or DETACH_KEYS,
+        detach_keys=keys,
         typing=typing,
     )
     if ending.detached:
@@ -140,7 +162,7 @@ class proxied:  # noqa: N801 - reads as a verb: `with proxied(send):`
 
         yield from (
             signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT,
-            signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT,
+            signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT, signal.SIGALRM, signal.SIGWINCH,
         )  # fmt: skip
 
     def __exit__(self, *_: object) -> None:

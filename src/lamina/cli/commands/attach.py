@@ -28,13 +28,13 @@ def main(arguments: Arguments, context: Context) -> int:
     """Pass the streams through until the container ends, or the detach keys are typed."""
     from contextlib import suppress
 
-    from lamina.cli.attaching import check_detach_keys, follow, need_terminal, proxied
+    from lamina.cli.attaching import detach_keys, follow, need_terminal, proxied
     from lamina.errors import LaminaError
 
     containers = context.engine.containers
     record = containers.record(arguments.positional[0])
     stdin = not arguments.flag("no-stdin") and bool(record.config.get("OpenStdin"))
-    check_detach_keys(arguments.text("detach-keys"))
+    keys = detach_keys(context, arguments.text("detach-keys"))
     need_terminal(context, terminal=record.terminal, stdin=stdin)
 
     def send(number: int) -> None:
@@ -45,6 +45,5 @@ def main(arguments: Arguments, context: Context) -> int:
         containers.attach(record.id, stdin=stdin) as attachment,
         proxied(send, on=arguments.flag("sig-proxy")),
     ):
-        keys = arguments.text("detach-keys")
-        code = follow(context, attachment, stdin=stdin, detach_keys=keys)
+        code = follow(context, attachment, stdin=stdin, keys=keys)
     return 0 if code is None else code

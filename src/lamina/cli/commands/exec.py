@@ -33,15 +33,15 @@ COMMAND = Command(
 
 def main(arguments: Arguments, context: Context) -> int:
     """Start it, pass its streams through, end with its exit code."""
-    from lamina.cli.attaching import check_detach_keys, follow, need_terminal
+    from lamina.cli.attaching import detach_keys, follow, need_terminal
     from lamina.engine.requests import ExecRequest
 
     name, *command = arguments.positional
     detach = arguments.flag("detach")
     stdin = arguments.flag("interactive") and not detach
     terminal = arguments.flag("tty")
+    keys = detach_keys(context, arguments.text("detach-keys"))
     if not detach:
-        check_detach_keys(arguments.text("detach-keys"))
         need_terminal(context, terminal=terminal, stdin=stdin)
     env: list[str] = []
     if arguments.texts("env-file") or arguments.texts("env"):
@@ -61,6 +61,5 @@ def main(arguments: Arguments, context: Context) -> int:
     with context.engine.containers.exec(name, request) as attachment:
         if detach:
             return 0
-        keys = arguments.text("detach-keys")
-        code = follow(context, attachment, stdin=stdin, detach_keys=keys)
+        code = follow(context, attachment, stdin=stdin, keys=keys)
     return 0 if code is None else code

@@ -41,14 +41,14 @@ def main(arguments: Arguments, context: Context) -> int:
 
 
 def _run(arguments: Arguments, context: Context) -> int:
-    from lamina.cli.attaching import check_detach_keys, need_terminal, tell_warnings
+    from lamina.cli.attaching import detach_keys, need_terminal, tell_warnings
     from lamina.cli.creating import create
     from lamina.cli.flags import FlagInvalid
 
     detach = arguments.flag("detach")
     if detach and arguments.texts("attach"):
         raise FlagInvalid("conflicting options: cannot specify both --attach and --detach")
-    check_detach_keys(arguments.text("detach-keys"))
+    keys = detach_keys(context, arguments.text("detach-keys"))
     if not detach:
         need_terminal(context, terminal=arguments.flag("tty"), stdin=arguments.flag("interactive"))
     record = create(arguments, context, attached=not detach)
@@ -65,7 +65,7 @@ def _run(arguments: Arguments, context: Context) -> int:
         context.print(record.id)
         return 0
     with attachment:
-        return _follow(arguments, context, record, attachment)
+        return _follow(arguments, context, record, attachment, keys)
 
 
 def _forget(context: Context, record: ContainerRecord) -> None:
@@ -79,7 +79,11 @@ def _forget(context: Context, record: ContainerRecord) -> None:
 
 
 def _follow(
-    arguments: Arguments, context: Context, record: ContainerRecord, attachment: Attachment
+    arguments: Arguments,
+    context: Context,
+    record: ContainerRecord,
+    attachment: Attachment,
+    keys: str,
 ) -> int:
     from contextlib import suppress
 
@@ -99,7 +103,7 @@ def _follow(
             context,
             attachment,
             stdin=stdin,
-            detach_keys=arguments.text("detach-keys"),
+            keys=keys,
             wanted=wanted or ("stdout", "stderr"),
         )
     return 0 if code is None else code

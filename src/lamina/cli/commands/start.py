@@ -67,7 +67,7 @@ def _attached(arguments: Arguments, context: Context) -> int:
     from contextlib import suppress
 
     from lamina.cli.attaching import (
-        check_detach_keys,
+        detach_keys,
         follow,
         need_terminal,
         proxied,
@@ -79,7 +79,7 @@ def _attached(arguments: Arguments, context: Context) -> int:
     containers = context.engine.containers
     record = containers.record(arguments.positional[0])
     stdin = arguments.flag("interactive") and bool(record.config.get("OpenStdin"))
-    check_detach_keys(arguments.text("detach-keys"))
+    keys = detach_keys(context, arguments.text("detach-keys"))
     need_terminal(context, terminal=record.terminal, stdin=stdin)
 
     def send(number: int) -> None:
@@ -92,6 +92,5 @@ def _attached(arguments: Arguments, context: Context) -> int:
         attachment = containers.attach(record.id, stdin=stdin)
     tell_warnings(context, attachment)
     with attachment, proxied(send):
-        keys = arguments.text("detach-keys")
-        code = follow(context, attachment, stdin=stdin, detach_keys=keys)
+        code = follow(context, attachment, stdin=stdin, keys=keys)
     return 0 if code is None else code
