@@ -45,6 +45,26 @@ def deeds(world: World) -> dict[str, Deed]:
         if not has(name):
             lamina("create", "--name", name, "kept", "true")
 
+    def to_freeze() -> None:
+        with_container("work")
+        lamina("cp", note, "work:/note")
+
+    def to_freeze_anew() -> None:
+        without_container("work")
+        to_freeze()
+
+    def to_roll_back() -> None:
+        to_freeze_anew()
+        lamina("snapshot", "work", "good")
+        lamina("cp", note, "work:/more")
+
+    def has_snapshot() -> bool:
+        return "good" in lamina("snapshot", "-lq", "work").split()
+
+    def has_note(_: bool) -> None:
+        assert lamina("cp", "work:/note", "-")  # in each state there is
+
+    note = str(world.folder / "note")
     saved, bundle, written = (
         str(world.folder / name) for name in ("saved.tar", "bundle.tar", "written.tar")
     )
@@ -118,5 +138,14 @@ def deeds(world: World) -> dict[str, Deed]:
             "rename", ("rename", "work", "worked"), (),
             to_rename, lambda: not has("work"),
         ),
+        Deed(
+            "snapshot", ("snapshot", "work", "good"), (), to_freeze_anew, has_snapshot,
+            in_namespace=True, whole=has_note,
+        ),
+        Deed(
+            "rollback", ("rollback", "work", "good"), (), to_roll_back,
+            in_namespace=True, whole=has_note,
+        ),
+        Deed("fork", ("fork", "work", "2"), (), to_freeze, in_namespace=True, whole=has_note),
     ]  # fmt: skip
     return {deed.name: deed for deed in rows}

@@ -271,6 +271,8 @@ def leftovers(engine: Engine) -> Iterator[str]:
     for parent in (f"{run_root}/containers",):
         if os.path.isdir(parent):
             yield from (f"{parent}/{name}" for name in os.listdir(parent))
+    frozen = (*Path(root).glob("snapshots/frozen/*"), *Path(root).glob("snapshots/names/*"))
+    yield from (str(path) for path in frozen if not ids)  # no state can be of use to any
     for controller in Path("/sys/fs/cgroup").glob("*/lamina/*") if os.geteuid() == 0 else ():
         if controller.name in ids:
             yield str(controller)
