@@ -174,7 +174,7 @@ class Accounts:
 
     def login(self, name: str, password: str, address: str) -> Account:
         """Check a password. Raises: CredentialsRefused, AccountDisabled, TooManyAttempts."""
-        name = name.strip().lower()
+        name = name.strip().lower().replace("\0", "?")  # which PostgreSQL takes in no text
         self._throttle.admit(name, address)
         account = self.find(name)
         if not self._passwords.check(account.password if account else "", password) or not account:

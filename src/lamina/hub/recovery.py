@@ -38,7 +38,8 @@ class Recovery:
 
     def admit(self, words: str, address: str) -> None:
         """Let somebody ask, a few times. Raises: TooManyAttempts."""
-        self._accounts.count_recovery(words.strip().lower()[:_LIMIT], address)
+        asked = words.strip().lower()[:_LIMIT].replace("\0", "?")
+        self._accounts.count_recovery(asked, address)
 
     def send(self, words: str) -> tuple[str, ...]:
         """Send what there is to send, none to many mails; give whose they were.

@@ -26,6 +26,14 @@ def test_what_is_no_request_is_refused(nobody):
     assert register(nobody, {"name": "ok-name", "password": PASSWORD}, "text/plain").status == 400
 
 
+def test_half_a_letter_is_no_text(nobody):
+    for field in ("name", "password", "invitation"):
+        body = {"name": "half", "password": PASSWORD, "invitation": "x"} | {field: "@"}
+        raw = document(body).replace(b'"@"', b'"\\ud800 and more"')
+        answer = register(nobody, raw)
+        assert (answer.status, f"`{field}`" in answer.json["error"]) == (400, True)
+
+
 def test_health_is_plain_text(nobody):
     answer = nobody.get("/healthz")
     assert (answer.status, answer.body) == (200, b"ok\n")

@@ -4,17 +4,16 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from lamina.errors import Denied, Invalid, LaminaError
+from lamina.errors import Denied, LaminaError
+from lamina.hub.api.answers import read_json, text_of
 from lamina.hub.errors import FormInvalid, NameTaken, ReadOnly
 from lamina.hub.notes import note
 from lamina.hub.tables.accounts import Account
 from lamina.hub.web import SERVICES
 from lamina.hub.writable import check_writable
-from lamina.spec.wire import Document, decode, encode
+from lamina.spec.wire import Document, encode
 
 __all__ = ["health", "register"]
-
-_LIMIT = 16 * 1024
 
 
 def _json(document: Document, status: int) -> web.Response:
@@ -63,11 +62,6 @@ async def register(request: web.Request) -> web.StreamResponse:
 
 
 async def _wanted(request: web.Request) -> tuple[str, str, str]:
-    if request.content_type != "application/json":
-        raise Invalid("send JSON", hint="Content-Type: application/json")
-    document = decode(await request.content.read(_LIMIT), what="request")
-    name, password = document.get("name"), document.get("password")
-    invitation = document.get("invitation", "")
-    if not (isinstance(name, str) and isinstance(password, str) and isinstance(invitation, str)):
-        raise Invalid("`name`, `password` and `invitation` must be strings")
-    return name, password, invitation
+    document = await read_json(request)
+    name, password = text_of(document, "name"), text_of(document, "password")
+    return name, password, text_of(document, "invitation", "")
