@@ -93,8 +93,10 @@ def test_names_lead_to_caches(caches):
     assert caches.locate("library/x", "registry-1.docker.io")[1] == "docker/library/x"
     assert caches.locate("docker/library/x", "docker.io")[1] == "docker/library/x"
     assert caches.locate("library/x", "other.example") == (None, "library/x")
-    assert caches.locate("library/x", "")[1] == "quay/library/x"
-    assert caches.locate("alice/x", "") == (None, "alice/x")
+    assert caches.locate("library/x", "") == (None, "library/x")
+    assert [caches.may_adopt(each) for each in ("", "other.example")] == [True, False]
+    assert caches.adopt("library/x")[1] == "quay/library/x"
+    assert caches.adopt("alice/x") == (None, "alice/x")
 
 
 def test_another_process_of_the_hub_learns_of_a_cache(tmp_path):

@@ -447,3 +447,37 @@ def test_the_same_question_at_the_same_time_is_asked_once(hub, nobody):
             ready.set()
             assert {each.result(_PATIENCE_S).status for each in waiting} == {200}
         assert hostile.asked["HEAD", "manifest"] == 1
+
+
+def test_what_is_attached_there_is_listed_and_pulled_here(hub, origin, nobody):
+    team = Client(origin.address, "team")
+    subject = team.image("team/signed", "v1")
+    described = {
+        "mediaType": MANIFEST,
+        "digest": subject,
+        "size": len(team.get("/v2/team/signed/manifests/v1").body),
+    }
+    raw = team.manifest(
+        "team/signed", artifactType="application/vnd.example.signature", subject=described
+    )
+    assert team.put_manifest("team/signed", digest(raw), raw).status == 201
+    cache(hub, origin)
+    path = f"/v2/up/team/signed/referrers/{subject}"
+    assert nobody.get(path).status == 401  # of an image that nobody pulled
+    assert manifest(nobody, name="up/team/signed").status == 200
+    (row,) = nobody.get(path).json["manifests"]
+    assert row["digest"] == digest(raw)
+    assert len(pull(nobody, f"up/team/signed/manifests/{row['digest']}")) == 3
+    chief = Client(hub.address, "chief")
+    assert chief.request("DELETE", f"/v2/up/team/signed/manifests/{digest(raw)}").status == 202
+    assert nobody.get(path).json["manifests"] == []  # believed for as long as a tag is
+
+
+def test_a_registry_without_that_list_costs_nothing_but_the_list(hub, nobody):
+    with Hostile() as hostile:
+        cache(hub, hostile, fresh_s=0)
+        found = manifest(nobody).headers["docker-content-digest"]
+        for reply in (None, Reply(500)):
+            hostile.manner = lambda *_, reply=reply: reply
+            answer = nobody.get(f"/v2/up/team/app/referrers/{found}")
+            assert (answer.status, answer.json["manifests"]) == (200, [])

@@ -140,3 +140,11 @@ def test_the_rate_of_reading_again_is_a_number_of_bytes():
     )
     with pytest.raises(Invalid, match="SCRUB_RATE"):
         HubSettings.from_environment({"LAMINA_HUB_SCRUB_RATE": "5m"})
+
+
+def test_networks_that_webhooks_may_be_in_are_read_and_a_word_is_none():
+    assert read({}).webhook_networks == ()
+    found = read({"LAMINA_HUB_WEBHOOK_NETWORKS": "10.20.0.0/16, fd12::/32"})
+    assert found.webhook_networks == ("10.20.0.0/16", "fd12::/32")
+    with pytest.raises(Invalid, match="LAMINA_HUB_WEBHOOK_NETWORKS"):
+        read({"LAMINA_HUB_WEBHOOK_NETWORKS": "everything"})

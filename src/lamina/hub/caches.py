@@ -61,9 +61,8 @@ class Caches:
     def locate(self, name: str, registry: str) -> tuple[Cache | None, str]:
         """Give the cache a request is for and the name there.
 
-        `registry` is what the client says it means by `name` (containerd's `ns`), or empty. A name
-        that is nobody's here is the default cache's: docker's `registry-mirrors` say no more.
-        Blocks where there is a default cache.
+        `registry` is what the client says it means by `name` (containerd's `ns`), or empty. Costs
+        no look at the database; `adopt` does.
         """
         known = self._known
         if not known:
@@ -77,10 +76,21 @@ class Caches:
         )
         if meant:
             return meant, f"{meant.namespace}/{name}"
-        default = known.get(self._default)
-        if default is not None and not registry and not self._is_someones(namespace_of(name)):
-            return default, f"{default.namespace}/{name}"
         return None, name
+
+    def may_adopt(self, registry: str) -> bool:
+        """Tell whether `adopt` is to be asked for a name that leads to no cache."""
+        return bool(self._default) and not registry
+
+    def adopt(self, name: str) -> tuple[Cache | None, str]:
+        """Give the default cache and the name there for what is nobody's here. Blocks.
+
+        docker's `registry-mirrors` do not say which registry they mean.
+        """
+        default = self._known.get(self._default)
+        if default is None or self._is_someones(namespace_of(name)):
+            return None, name
+        return default, f"{default.namespace}/{name}"
 
     def upstream(self, cache: Cache) -> Upstream:
         """Give the registry behind a cache."""

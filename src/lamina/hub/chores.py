@@ -28,7 +28,7 @@ _SCRUB_EVERY_S = 60.0
 _RECOUNT_EVERY_S = 86400.0
 _NOTE_EVERY_S = 60.0
 _EVICT_EVERY_S = 3600.0
-_MIRROR_EVERY_S = 5.0
+_MIRROR_EVERY_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,8 @@ async def deliver(services: "Services") -> None:
     """Deliver what is due, for as long as the hub runs: the chore of webhooks."""
     busy: Counter[str] = Counter()
     tasks: set[asyncio.Task[None]] = set()
+    stirred, loop = asyncio.Event(), asyncio.get_running_loop()
+    services.outbox.wake_by(lambda: loop.call_soon_threadsafe(stirred.set))
     async with Courier(services.settings.webhook_networks) as courier:
 
         async def one(due: Due) -> None:
@@ -155,17 +157,25 @@ async def deliver(services: "Services") -> None:
                     task = asyncio.create_task(one(due))
                     tasks.add(task)
                     task.add_done_callback(tasks.discard)
-                if tasks:
-                    await asyncio.wait(
-                        tasks, timeout=_LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED
-                    )
-                else:
-                    await asyncio.sleep(_LOOK_EVERY_S)
+                await _pause(tasks, stirred)
         finally:
+            services.outbox.wake_by(None)
             for task in tasks:
                 task.cancel()
             if tasks:
                 await asyncio.wait(tasks)
+
+
+async def _pause(tasks: "set[asyncio.Task[None]]", stirred: asyncio.Event) -> None:
+    """Wait until something was told here, a delivery ended, or a second is over."""
+    waiting = asyncio.ensure_future(stirred.wait())
+    try:
+        await asyncio.wait(
+            {waiting, *tasks}, timeout=_LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED
+        )
+    finally:
+        waiting.cancel()
+        stirred.clear()
 
 
 async def _claim(services: "Services", busy: Counter[str], *, room: int) -> tuple[Due, ...]:

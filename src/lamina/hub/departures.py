@@ -6,7 +6,15 @@ from lamina.hub.accounts import Accounts
 from lamina.hub.database import Connection, Database
 from lamina.hub.errors import LastAdmin, LastOwner, RepositoriesRemain, TagImmutable
 from lamina.hub.rules import TagRules
-from lamina.hub.tables import accounts, manifests, organisations, repositories, webhooks
+from lamina.hub.tables import (
+    accounts,
+    caches,
+    manifests,
+    mirrors,
+    organisations,
+    repositories,
+    webhooks,
+)
 from lamina.hub.tables.repositories import Repository
 from lamina.hub.tables.roles import Reader
 
@@ -60,7 +68,8 @@ class Departures:
                 self._check_immutable(connection, repository)
                 repositories.remove(connection, repository, now=now)
             accounts.remove(connection, account, now=now)
-            webhooks.forget_namespace(connection, name)
+            for rows in (webhooks, caches, mirrors):
+                rows.forget_namespace(connection, name)
             if account.is_admin and not accounts.admins(connection):
                 raise LastAdmin(name)
             return names

@@ -106,6 +106,8 @@ class Outbox:
         self._guard = threading.Lock()
         self._told_of_pulls: frozenset[str] = frozenset()
         self._pulls: list[tuple[Deed, Asked]] = []
+        self._is_told = False
+        self._wake: Callable[[], object] | None = None
 
     def tell(self, connection: Connection, deed: Deed, asked: Asked = NOBODY) -> None:
         """Have `deed` delivered once the transaction is over. Costs one read by key for most."""
@@ -118,6 +120,7 @@ class Outbox:
         self, connection: Connection, hooks: Sequence[str], deed: Deed, asked: Asked = NOBODY
     ) -> None:
         """Have `deed` delivered to these webhooks."""
+        self._is_told = True
         now = self._clock()
         event_id = str(uuid.uuid4())
         timestamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now))
@@ -130,6 +133,16 @@ class Outbox:
                     0, "waiting", 0, "", "", 0.0,
                 ),
             )  # fmt: skip
+
+    def stir(self) -> None:
+        """Have what was told delivered now, after its transaction; without it that takes a second."""
+        if self._is_told and self._wake is not None:
+            self._is_told = False
+            self._wake()
+
+    def wake_by(self, wake: Callable[[], object] | None) -> None:
+        """Say how whoever delivers is woken, from any thread; None: nobody delivers here."""
+        self._wake = wake
 
     def wants_pulls(self, repository: str) -> bool:
         """Tell whether someone wants to hear of pulls there; known as of the last flush."""

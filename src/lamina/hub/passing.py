@@ -49,6 +49,8 @@ _USED_EVERY_S = 3600.0
 _EVICT_EVERY_S = 3600.0
 _BATCH = 200
 _USES_KEPT = 100_000
+_ATTACHED = "attached to "  # no tag has blanks
+_MOST_ATTACHED = 100
 
 
 class Outcome(Enum):
@@ -186,17 +188,16 @@ class Passing:
     def _note_checked(self, name: str, tag: str) -> None:
         now = self._clock()
 
-        def work(connection: Connection) -> int | None:
+        def work(connection: Connection) -> Held | None:
             repository = repositories.find(connection, name)
             if repository is None:
                 return None
             caches.note_checked(connection, repository.id, tag, now=now)
-            return manifests.get(connection, repository.id, tag).id
+            return caches.find_held(connection, repository.id, tag)
 
-        with suppress(ManifestUnknown):  # deleted here meanwhile
-            used = self._database.write(work)
-            if used is not None:
-                self._use(used)
+        held = self._database.write(work)
+        if held is not None:
+            self._use(held.manifest_id)
 
     def _forget_tag(self, repository: Repository, tag: str) -> None:
         now = self._clock()
@@ -206,6 +207,46 @@ class Passing:
                 manifests.remove_tag(connection, repository.id, tag, now=now)
 
         self._database.write(work)
+
+    # what is attached
+
+    def look_for_attached(self, caller: Caller, cache: Cache, name: str, subject: Digest) -> bool:
+        """Tell whether the list of what is attached to a manifest is to be believed.
+
+        Of what is not here it is: nothing. Raises: NameUnknown, LoginRequired.
+        """
+        check_repository(name)
+
+        def work(connection: Connection) -> bool:
+            found = repositories.find(connection, name)
+            admit(connection, caller, name, found or _to_be(cache, name), "pull")
+            if found is None:
+                return True
+            since = caches.checked_at(connection, found.id, f"{_ATTACHED}{subject}")
+            return self._clock() - since < cache.fresh_s
+
+        return self._database.read(work)
+
+    def bring_attached(self, cache: Cache, name: str, subject: Digest) -> None:
+        """Bring what is attached to a manifest (signatures, lists of parts) where it lists that.
+
+        Raises: UpstreamFailed, UpstreamLimited, NotFound.
+        """
+        upstream = self._caches.upstream(cache)
+        with upstream.asked():
+            there = upstream.repository(_below(cache, name))
+            found = there.referrers(subject)[:_MOST_ATTACHED]
+        for each in found:
+            if not self._is_here(name, each.digest):
+                self._by_digest(cache, name, each.digest)
+        self._note_checked(name, f"{_ATTACHED}{subject}")
+
+    def _is_here(self, name: str, digest: Digest) -> bool:
+        def work(connection: Connection) -> bool:
+            found = repositories.find(connection, name)
+            return found is not None and _row_of(connection, found, digest) is not None
+
+        return self._database.read(work)
 
     # blobs
 

@@ -217,6 +217,7 @@ class Registry:
             self._outbox.tell(connection, deed, asked)
 
         self._database.write(work)
+        self._outbox.stir()
         return facts
 
     def _with_config(self, facts: Facts) -> Facts:
@@ -260,6 +261,7 @@ class Registry:
             self._outbox.tell(connection, replace(deed, tags=names if by_digest else ()), asked)
 
         self._database.write(work)
+        self._outbox.stir()
 
     def remove_repository(self, caller: Caller, name: str, *, asked: Asked = NOBODY) -> None:
         """Delete a repository with all that is in it. Raises: what `visible` does, TagImmutable."""

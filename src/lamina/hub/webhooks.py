@@ -147,7 +147,9 @@ class Webhooks:
             self._outbox.put(connection, (found.id,), Deed("test", found.scope, caller.name))
             return found
 
-        return self._database.write(work)
+        made = self._database.write(work)
+        self._outbox.stir()
+        return made
 
     def redeliver(self, caller: Caller, webhook_id: str, delivery_id: str) -> Webhook:
         """Send an event once more, under its own id. Raises: WebhookUnknown, DeliveryUnknown, …."""

@@ -1,5 +1,6 @@
 """Webhooks and caches of a hub that is two processes on PostgreSQL and S3."""
 
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from tests.radosgw import KEYS, Radosgw
 
 from lamina.hub import Hub, HubSettings
 from lamina.hub.access import Caller
+from lamina.hub.tables import organisations
 from lamina.spec.wire import decode
 
 CHIEF, ALICE = Caller("chief", is_admin=True), Caller("alice")
@@ -75,3 +77,35 @@ def test_what_one_fetched_from_another_registry_the_other_gives(hubs):
         )
         assert two.services.passing.evict() == 1
         one.services.caches.remove(CHIEF, "up")
+
+
+def test_a_rule_is_run_by_one_of_both_and_its_log_is_everyones(hubs):
+    one, two = hubs
+    with Hostile() as hostile:
+        source = f"{hostile.address}/team/app"
+        made = one.services.mirrors.create(CHIEF, "alice/copied", source, deletes=True)
+        pause = threading.Event()
+        while not (runs := two.services.mirrors.get(CHIEF, made.id)[1]) or not runs[0].ended_at:
+            pause.wait(0.05)
+        assert [(each.state, each.copied) for each in runs] == [("done", 1)]
+        assert "v1: copied" in runs[0].log
+        assert Client(two.address).get("/v2/alice/copied/manifests/v1").body == hostile.manifest
+        one.services.mirrors.remove(CHIEF, made.id)
+        assert two.services.mirrors.all(CHIEF) == ()
+
+
+def test_an_organisation_that_goes_takes_its_webhooks_caches_and_rules_along(hubs):
+    services = hubs[0].services
+    services.caches.create(CHIEF, "gone", "registry.invalid")
+    services.webhooks.create(CHIEF, "gone", url="https://hooks.example/", events=("push",))
+    services.database.write(
+        lambda connection: organisations.remove(
+            connection, organisations.get(connection, "gone"), now=0.0
+        )
+    )
+    services.caches.look()
+    assert services.caches.all(CHIEF) == ()
+    left = services.database.read(
+        lambda connection: connection.execute("SELECT count(*) FROM webhooks").fetchone()[0]
+    )
+    assert left == 0

@@ -12,7 +12,9 @@ __all__ = [
     "Cache",
     "Held",
     "add",
+    "checked_at",
     "find_held",
+    "forget_namespace",
     "hold_blob",
     "link_within",
     "named_by",
@@ -94,6 +96,11 @@ def remove(connection: Connection, namespace: str) -> None:
         raise CacheUnknown(f"{namespace} stands for no other registry")
 
 
+def forget_namespace(connection: Connection, namespace: str) -> None:
+    """Have a namespace that goes stand for nothing any more."""
+    connection.execute("DELETE FROM caches WHERE namespace = ?", (namespace,))
+
+
 def find_held(connection: Connection, repository_id: int, tag: str) -> Held | None:
     """Give what a tag names here; None if there is no such tag."""
     row = connection.execute(
@@ -104,6 +111,15 @@ def find_held(connection: Connection, repository_id: int, tag: str) -> Held | No
         (repository_id, tag),
     ).fetchone()
     return Held(row[0], row[1], row[2] or 0.0) if row else None
+
+
+def checked_at(connection: Connection, repository_id: int, name: str) -> float:
+    """Give when a tag, or what `note_checked` was told of, was compared; 0: never."""
+    row = connection.execute(
+        "SELECT checked_at FROM cached_tags WHERE repository_id = ? AND name = ?",
+        (repository_id, name),
+    ).fetchone()
+    return float(row[0]) if row else 0.0
 
 
 def note_checked(connection: Connection, repository_id: int, tag: str, *, now: float) -> None:

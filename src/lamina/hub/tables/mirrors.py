@@ -14,6 +14,7 @@ __all__ = [
     "claim",
     "end",
     "find",
+    "forget_namespace",
     "hasten",
     "remove",
     "renew",
@@ -105,6 +106,12 @@ def find(connection: Connection, mirror_id: str) -> Mirror:
 def remove(connection: Connection, mirror_id: str) -> None:
     """Forget a rule and its runs; what was copied stays."""
     connection.execute("DELETE FROM mirrors WHERE id = ?", (mirror_id,))
+
+
+def forget_namespace(connection: Connection, namespace: str) -> None:
+    """Forget the rules that fill repositories of a namespace that goes."""
+    below = f"{namespace}/"
+    connection.execute("DELETE FROM mirrors WHERE substr(target, 1, ?) = ?", (len(below), below))
 
 
 def hasten(connection: Connection, mirror_id: str, *, now: float) -> None:

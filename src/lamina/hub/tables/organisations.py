@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from lamina.hub.database import Connection, Row
 from lamina.hub.errors import NameTaken, OrganisationUnknown, TeamUnknown
-from lamina.hub.tables import webhooks
+from lamina.hub.tables import caches, mirrors, webhooks
 from lamina.hub.tables.accounts import Account
 from lamina.hub.tables.roles import Role
 
@@ -135,7 +135,8 @@ def remove(connection: Connection, organisation: Organisation, *, now: float) ->
         (organisation.name, now),
     )
     connection.execute("DELETE FROM organisations WHERE id = ?", (organisation.id,))
-    webhooks.forget_namespace(connection, organisation.name)
+    for rows in (webhooks, caches, mirrors):
+        rows.forget_namespace(connection, organisation.name)
 
 
 def repositories_of(connection: Connection, name: str, *, limit: int) -> tuple[str, ...]:

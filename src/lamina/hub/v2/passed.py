@@ -5,11 +5,13 @@ serves everyone who waits for it.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from aiohttp import web
 
+from lamina.errors import LaminaError
 from lamina.hub.access import Caller
 from lamina.hub.blob_source import AlreadyHere
 from lamina.hub.errors import CacheWritten, UpstreamLoop
@@ -18,7 +20,7 @@ from lamina.hub.passing import Outcome
 from lamina.hub.remembered import TELLS
 from lamina.hub.tables.caches import Cache
 from lamina.hub.v2.blobs import blob_headers, get_blob, head_blob, is_known, wanted_range
-from lamina.hub.v2.manifests import get_manifest
+from lamina.hub.v2.manifests import get_manifest, list_referrers
 from lamina.hub.web import SERVICES
 from lamina.spec.digest import Digest
 
@@ -38,7 +40,9 @@ async def locate(request: web.Request, name: str) -> tuple[Cache | None, str]:
     if not caches.is_any:
         return None, name
     registry = request.query.get("ns", "")
-    cache, inside = await request.app[SERVICES].threads.call(caches.locate, name, registry)
+    cache, inside = caches.locate(name, registry)
+    if cache is None and caches.may_adopt(registry):
+        cache, inside = await request.app[SERVICES].threads.call(caches.adopt, name)
     if cache is not None and caches.via in request.headers.get("Via", ""):
         raise UpstreamLoop(
             f"{cache.namespace} stands for {cache.upstream}, which is this very hub",
@@ -63,6 +67,8 @@ async def pass_on(
     if request.method in ("GET", "HEAD"):
         if route is get_manifest:
             return await _manifest(request, caller, cache, name, rest[0])
+        if route is list_referrers:
+            return await _attached(request, caller, cache, name, rest[0])
         if route in (get_blob, head_blob):
             return await _blob(request, caller, cache, name, rest[0])
     return await route(request, caller, name, *rest)
@@ -85,6 +91,25 @@ async def _manifest(
         request.pop(TELLS, None)  # it is as true as the registry says, not as the database does
     if outcome is Outcome.STALE:
         response.headers["Warning"] = _STALE
+    return response
+
+
+async def _attached(
+    request: web.Request, caller: Caller, cache: Cache, name: str, reference: str
+) -> web.StreamResponse:
+    """List what is attached to a manifest there; what is known of it, where that cannot be asked."""
+    services, subject = request.app[SERVICES], Digest.parse(reference)
+    passing = services.passing
+    with contextlib.suppress(LaminaError):  # who may not pull is told so below
+        if not await services.threads.call(passing.look_for_attached, caller, cache, name, subject):
+            await services.together.call(
+                (name, "attached", subject),
+                lambda: services.together.threads.submit(
+                    passing.bring_attached, cache, name, subject
+                ),
+            )
+    response = await list_referrers(request, caller, name, reference)
+    request.pop(TELLS, None)
     return response
 
 
