@@ -3,17 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.hub.clock import Time
+
 from lamina.hub import HubSettings
 from lamina.hub.services import People
 
 __all__ = ["Time", "opened"]
-
-
-class Time:
-    now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @contextmanager

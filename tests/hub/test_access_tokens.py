@@ -2,6 +2,7 @@
 
 import pytest
 from tests.hub.clients import PASSWORD, Client, digest
+from tests.hub.clock import Time
 from tests.hub.site.pages import Browser
 
 from lamina.hub import Hub
@@ -10,13 +11,6 @@ from lamina.hub.accounts import Accounts
 from lamina.hub.databases.sqlite import SqliteDatabase
 from lamina.hub.errors import AccessTokenUnknown, CredentialsRefused, FormInvalid
 from lamina.hub.settings import HubSettings
-
-
-class Time:
-    now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import pytest
 from tests.hub.clients import PASSWORD
+from tests.hub.clock import Time
 
 from lamina.hub.accounts import Accounts
 from lamina.hub.databases.sqlite import SqliteDatabase
@@ -13,13 +14,6 @@ from lamina.hub.errors import (
     TooManyAttempts,
 )
 from lamina.hub.settings import HubSettings
-
-
-class Time:
-    now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from tests.hub.clock import Time
 
 from lamina.hub.databases.sqlite import SqliteDatabase
 from lamina.hub.errors import TooManyAttempts
@@ -24,13 +25,6 @@ def test_only_checked_passwords_are_known():
     assert not passwords.is_known(stored, "another")
     passwords.check(stored, "the one")
     assert passwords.is_known(stored, "the one")
-
-
-class Time:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

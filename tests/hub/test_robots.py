@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.hub.clients import Client
+from tests.hub.clock import Time
 from tests.hub.people import CHIEF, MAX, NOW, OLGA, SAM, register
 from tests.hub.repositories import hide
 
@@ -21,13 +22,6 @@ from lamina.hub.errors import (
 from lamina.hub.organisations import Organisations
 from lamina.hub.robots import Robots, is_robot_id, is_robot_token
 from lamina.hub.tables import accounts
-
-
-class Time:
-    now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

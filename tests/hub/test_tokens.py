@@ -1,17 +1,11 @@
 """Tokens: signed, verified, remembered until they end."""
 
 import pytest
+from tests.hub.clock import Time
 
 from lamina.hub.access import Caller
 from lamina.hub.errors import CredentialsRefused
 from lamina.hub.tokens import Tokens, fingerprint, new_key, opaque
-
-
-class Time:
-    now = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def test_a_token_says_who_may_do_what_and_ends():

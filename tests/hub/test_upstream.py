@@ -1,6 +1,7 @@
 """How another registry is asked: whose name it is, and no more than it allows."""
 
 import pytest
+from tests.hub.clock import Time
 from tests.hub.hostile import Hostile, Reply
 
 from lamina.errors import NotFound
@@ -9,16 +10,9 @@ from lamina.hub.upstream import Limit, Upstream, split_upstream
 from lamina.remote.errors import ManifestUnknown
 
 
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def upstream(address, tmp_path, clock=None, **more):
     return Upstream(
-        address, folder=str(tmp_path), via="test", clock=clock or Clock(), environ={}, **more
+        address, folder=str(tmp_path), via="test", clock=clock or Time(), environ={}, **more
     )
 
 
@@ -58,7 +52,7 @@ def test_this_machines_logins_and_mirrors_are_not_used(tmp_path, monkeypatch):
 
 
 def test_what_it_says_of_its_limit_is_known_and_after_429_it_is_left_alone(tmp_path):
-    clock = Clock()
+    clock = Time()
     with Hostile() as hostile:
         hostile.headers = (
             ("RateLimit-Limit", "100;w=21600"),
@@ -95,7 +89,7 @@ def test_a_limit_without_a_time_holds_for_a_minute_and_none_for_more_than_an_hou
 
 
 def test_what_it_lacks_is_no_trouble_and_trouble_rests_it_for_a_moment(tmp_path):
-    clock = Clock()
+    clock = Time()
     with Hostile() as hostile:
         found = upstream(hostile.address, tmp_path, clock)
         with pytest.raises((ManifestUnknown, NotFound)):
