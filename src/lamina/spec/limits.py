@@ -168,17 +168,7 @@ def unified_files(limits: Limits) -> Iterator[tuple[str, str, str]]:
     yield from _sets(limits)
     if limits.pids:
         yield "pids", "pids.max", "max" if limits.pids < 0 else str(limits.pids)
-    yield from _unified_io(limits)
-
-
-def _unified_io(limits: Limits) -> Iterator[tuple[str, str, str]]:
-    if limits.io_weight:
-        yield "io", "io.bfq.weight", str(limits.io_weight)
-    for device, number in limits.io_weight_devices:
-        yield "io", "io.bfq.weight", f"{device} {number}"
-    for field, (key, _, _) in _THROTTLES.items():
-        for device, number in getattr(limits, field):
-            yield "io", "io.max", f"{device} {key}={number}"
+    yield from _io(limits, "io.bfq.weight", "io.bfq.weight", unified=True)
 
 
 def legacy_files(limits: Limits) -> Iterator[tuple[str, str, str]]:
@@ -205,17 +195,23 @@ def legacy_files(limits: Limits) -> Iterator[tuple[str, str, str]]:
     yield from _sets(limits)
     if limits.pids:
         yield "pids", "pids.max", "max" if limits.pids < 0 else str(limits.pids)
-    yield from _legacy_io(limits)
+    yield from _io(limits, "blkio.bfq.weight", "blkio.bfq.weight_device", unified=False)
 
 
-def _legacy_io(limits: Limits) -> Iterator[tuple[str, str, str]]:
+def _io(
+    limits: Limits, weight: str, device_weight: str, *, unified: bool
+) -> Iterator[tuple[str, str, str]]:
+    """Give what bounds disks; `weight` and `device_weight` are the files of weights."""
     if limits.io_weight:
-        yield "io", "blkio.bfq.weight", str(limits.io_weight)
+        yield "io", weight, str(limits.io_weight)
     for device, number in limits.io_weight_devices:
-        yield "io", "blkio.bfq.weight_device", f"{device} {number}"
-    for field, (_, name, _) in _THROTTLES.items():
+        yield "io", device_weight, f"{device} {number}"
+    for field, (key, name, _) in _THROTTLES.items():
         for device, number in getattr(limits, field):
-            yield "io", name, f"{device} {number}"
+            if unified:
+                yield "io", "io.max", f"{device} {key}={number}"
+            else:
+                yield "io", name, f"{device} {number}"
 
 
 def _sets(limits: Limits) -> Iterator[tuple[str, str, str]]:
