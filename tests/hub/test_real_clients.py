@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from collections.abc import Iterator
 import pytest
 from tests.hub.clients import PASSWORD
 from tests.images import Piece, tar, write_layout
+
+from lamina.hub.access import Caller
 
 LAYERS = [
     tar([Piece("etc/", directory=True), Piece("etc/base", os.urandom(300_000))]),
@@ -48,6 +51,7 @@ def run(tmp_path):
         assert (done.returncode != 0) == fails, done
         return done.stdout + done.stderr
 
+    call.home = str(tmp_path)  # type: ignore[attr-defined]
     return call
 
 
@@ -119,6 +123,28 @@ def short_folder() -> Iterator[str]:
 
 
 @pytest.mark.root
+@pytest.mark.parametrize("client", ["docker", "podman", "skopeo", "lamina"])
+def test_a_robot_logs_in_with_each_client_and_pushes_to_its_namespace_alone(
+    hub, run, layout, client
+):
+    if not hub.services.organisations.of("alice"):
+        hub.services.organisations.create(Caller("alice"), "acme")
+    token, robot = hub.services.robots.create(Caller("alice"), "acme", client, actions=["push"])
+    plain = ["--tls-verify=false"] if client in ("podman", "skopeo") else []
+    program = [sys.executable, "-m", "lamina"] if client == "lamina" else [client]
+    words = [*program, "login", *plain, "-u", robot.login, "--password-stdin", hub.address]
+    assert "Login Succeeded" in run(*words, stdin=token)
+    auth = f"{run.home}/{'docker/config' if client == 'docker' else 'auth'}.json"
+    copy = ["skopeo", "copy", "--dest-tls-verify=false", "--authfile", auth]
+    if client == "lamina":
+        copy = [*program, "copy"]
+    run(*copy, f"oci:{layout}:v1", f"docker://{hub.address}/acme/{client}:v1")
+    said = run(*copy, f"oci:{layout}:v1", f"docker://{hub.address}/bob/x:v1", fails=True)
+    assert "denied" in said.lower()
+    hub.services.robots.revoke(Caller("alice"), "acme", client)
+    assert "Login Succeeded" not in run(*words, stdin=token, fails=True)
+
+
 def test_podman_pushes_and_pulls_back(hub, run, layout, short_folder):
     podman = (
         "podman", "--root", f"{short_folder}/store", "--runroot", f"{short_folder}/run",
