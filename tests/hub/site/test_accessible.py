@@ -2,12 +2,15 @@
 
 import pytest
 from playwright.sync_api import Page
-from tests.hub.clients import INDEX, MANIFEST, PASSWORD, digest, document
+from tests.hub.clients import INDEX, MANIFEST, PASSWORD, Client, digest, document
 from tests.hub.repositories import find
 from tests.hub.site.examination import examine, walk_by_keyboard
 
+from lamina.hub import Hub
+from lamina.hub.access import Caller
 from lamina.hub.site.navigation import items
 from lamina.hub.tables import repositories
+from lamina.hub.tables.roles import Role
 
 LONG = "/alice/" + "-".join(["a-rather-long-name"] * 9)
 README = """# Title
@@ -71,6 +74,24 @@ def content(hub, alice, bob, chief) -> None:
             repositories.count_pulls(connection, counts, now=now)
 
     hub.services.database.write(work)
+    share(hub)
+
+
+def share(hub: Hub) -> None:
+    """An organisation of alice's with members, a team, roles and robots; one in use, one expired."""
+    owner, known = Caller("alice"), hub.services
+    known.organisations.create(owner, "acme")
+    known.organisations.set_member(owner, "acme", "bob", is_owner=False)
+    known.organisations.create_team(owner, "acme", "devs-of-" + "a" * 30)
+    known.organisations.create_team(owner, "acme", "devs")
+    known.organisations.join_team(owner, "acme", "devs", "bob")
+    Client(hub.address, "alice").image("acme/app")
+    known.roles.give(owner, "acme/app", "devs", Role.WRITE, is_team=True)
+    known.roles.give(owner, "acme/app", "bob", Role.READ, is_team=False)
+    token, robot = known.robots.create(owner, "acme", "ci", actions=["push"], expires_in_days=1)
+    Client(hub.address, robot.login, token).get("/v2/")
+    targets = [f"acme/{'very-' * 20}long-{number}" for number in range(5)]
+    known.robots.create(owner, "acme", "b" * 39, actions=["delete"], targets=targets)
 
 
 OPEN = (
@@ -82,7 +103,10 @@ OPEN = (
 OWN = (
     "/", "/alice", "/alice/web", "/alice/web/-/tags", *(item.path for item in items("account")),
     *(item.path for item in items("repository", "alice/web")),
+    "/acme", *(item.path for item in items("namespace", "acme")), "/acme/-/teams/devs", "/acme/app/-/members",
+    "/orgs/new",
 )  # fmt: skip
+MEMBERS = ("/acme", *(item.path for item in items("membership", "acme")), "/acme/-/teams/devs")
 ADMIN = tuple(item.path for item in items("hub"))
 
 
@@ -103,7 +127,7 @@ def go_through(page: Page, paths: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 360)])
 def test_pages_are_readable_named_and_no_wider_than_the_window(chromium, hub, scheme, width):
-    for name, paths in (("", OPEN), ("alice", OWN), ("chief", ADMIN)):
+    for name, paths in (("", OPEN), ("alice", OWN), ("bob", MEMBERS), ("chief", ADMIN)):
         context = chromium.new_context(
             base_url=hub.url, color_scheme=scheme, viewport={"width": width, "height": 800}
         )
@@ -129,7 +153,13 @@ def test_every_page_can_be_walked_by_keyboard_in_the_order_one_reads(chromium, h
         page.goto(path)
         assert walk_by_keyboard(page) == [], path
     sign_in(page, "alice")
-    for path in ("/alice/web/-/tags", "/alice/web/-/settings", "/settings/tokens"):
+    for path in (
+        "/alice/web/-/tags",
+        "/alice/web/-/settings",
+        "/settings/tokens",
+        "/acme/-/members",
+        "/acme/-/robots",
+    ):
         page.goto(path)
         assert walk_by_keyboard(page) == [], path
     context.close()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.hub.clients import PASSWORD
+from tests.hub.clients import PASSWORD, Client
 
 
 @pytest.fixture
@@ -109,3 +109,38 @@ def test_a_person_makes_copies_and_revokes_an_access_token(page):
     expect(page.get_by_role("row", name="laptop")).to_contain_text("pull, push in alice")
     page.get_by_role("button", name="Revoke laptop").click()
     expect(page.get_by_role("button", name="Revoke laptop")).to_have_count(0)
+
+
+def test_an_organisation_is_made_shared_and_given_a_robot(hub, page):
+    page.goto("/signin?next=/settings/organisations")
+    page.get_by_label("Name").fill("alice")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="New organisation").click()
+    page.get_by_label("Name").fill("bob")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("The name 'bob' is taken")).to_be_visible()
+    page.get_by_label("Name").fill("crew")
+    page.keyboard.press("Enter")
+    page.get_by_role("textbox", name="Account").fill("bob")
+    page.get_by_role("button", name="Take in").click()
+    page.get_by_role("button", name="Make an owner: bob").click()
+    expect(page.get_by_role("row", name="bob")).to_contain_text("owner")
+    menu = page.get_by_role("navigation", name="Settings")
+    menu.get_by_role("link", name="Teams").click()
+    page.get_by_label("Name").fill("deck")
+    page.get_by_role("button", name="Make team").click()
+    page.get_by_label("Add a member of crew").select_option("bob")
+    page.get_by_role("button", name="Add").click()
+    expect(page.get_by_role("row", name="bob")).to_be_visible()
+    expect(menu.get_by_role("link", name="Teams")).to_have_attribute("aria-current", "page")
+    menu.get_by_role("link", name="Robots").click()
+    page.get_by_label("Name").fill("ci")
+    page.get_by_label("Push").check()
+    page.get_by_role("button", name="Make robot").click()
+    page.get_by_role("button", name=re.compile("Copy: lamina_robot_")).click()
+    token = page.evaluate("navigator.clipboard.readText()")
+    assert Client(hub.address, "crew+ci", token).get("/v2/").status == 200
+    page.get_by_role("button", name="Revoke crew+ci").click()
+    expect(page.get_by_text("crew+ci")).to_have_count(0)
+    assert Client(hub.address, "crew+ci", token).get("/v2/").status == 401
