@@ -88,7 +88,7 @@ def login(bench: Bench) -> list[str]:
 
 
 def blobs(bench: Bench) -> list[str]:
-    """A blob of 10 MiB, whole; the client throws it away unread."""
+    """A blob of 10 MiB, whole; from the page cache."""
     found = in_turn(bench, lambda server: repeated(bench, server, "GET", BLOB, connections=4))
     ours, peer = found[_OURS], found[_PEER]
     by, cpu = ours.rate / peer.rate, peer.cpu_s / ours.cpu_s

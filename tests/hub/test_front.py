@@ -4,16 +4,13 @@ import asyncio
 import contextlib
 import io
 import itertools
-import socket
-import subprocess
-import sys
-from collections.abc import Iterator
 
 import pytest
 from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.hub.clients import PASSWORD, Client
+from tests.hub.lines import MANIFEST, Line, head, set_private, without_own
 from tests.hub.raw import connect
 from tests.soaking import sized
 
@@ -21,65 +18,9 @@ from lamina.hub import Hub, HubSettings, running
 from lamina.hub.front import Desk, Front
 from lamina.hub.logs import json_lines
 from lamina.hub.remembered import Answer, Answers
-from lamina.hub.services import Services
 from lamina.hub.silence import Silence
 from lamina.hub.underway import Underway
 from lamina.spec.wire import decode
-
-OWN = ("date", "x-request-id")
-
-
-class Line:
-    """One connection that stays open: requests as bytes, answers as they are told apart by their length."""
-
-    def __init__(self, hub: Hub) -> None:
-        self.socket = connect(hub)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.rest = b""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.socket.close()
-
-    def ask(self, path: str, *lines: str, method: str = "GET"):
-        self.socket.sendall(head(path, *lines, method=method))
-        return self.answer(method)
-
-    def answer(self, method: str = "GET") -> tuple[int, dict[str, str], bytes]:
-        start = self.read_to(b"\r\n\r\n").decode().split("\r\n")
-        fields = dict(line.lower().split(": ", 1) for line in start[1:] if line)
-        body = self.read(int(fields.get("content-length", 0)) if method != "HEAD" else 0)
-        return int(start[0].split()[1]), fields, body
-
-    def read_to(self, end: bytes) -> bytes:
-        while end not in self.rest:
-            self.fill()
-        found, _, self.rest = self.rest.partition(end)
-        return found
-
-    def read(self, size: int) -> bytes:
-        while len(self.rest) < size:
-            self.fill()
-        found, self.rest = self.rest[:size], self.rest[size:]
-        return found
-
-    def fill(self) -> None:
-        piece = self.socket.recv(65536)
-        assert piece, "the hub hung up"
-        self.rest += piece
-
-
-def head(path: str, *lines: str, method: str = "GET") -> bytes:
-    return "".join(
-        f"{line}\r\n" for line in (f"{method} {path} HTTP/1.1", "Host: hub", *lines, "")
-    ).encode()
-
-
-def without_own(answer):
-    status, fields, body = answer
-    return status, {name: value for name, value in fields.items() if name not in OWN}, body
 
 
 @pytest.fixture
@@ -101,9 +42,6 @@ def image(alice) -> str:
     return str(alice.image("alice/front", "v1"))
 
 
-MANIFEST = "/v2/alice/front/manifests/v1"
-
-
 def test_the_second_answer_is_the_first_and_nobody_was_asked_for_it(hub, image, asked):
     with Line(hub) as line:
         for method, path in (
@@ -121,6 +59,47 @@ def test_the_second_answer_is_the_first_and_nobody_was_asked_for_it(hub, image, 
         first, again = (line.ask("/v2/alice/front/tags/list?n=1") for _ in range(2))
         assert without_own(first) == without_own(again)
         assert decode(again[2]) == {"name": "alice/front", "tags": ["v1"]}
+
+
+def test_a_small_blob_is_answered_so_too_and_goes_with_its_manifest(hub, alice, monkeypatch):
+    data = b"a few bytes"
+    blob = alice.push_blob("alice/small", data)
+    path = f"/v2/alice/small/blobs/{blob}"
+    looked: list[str] = []
+
+    def counted(what: str) -> None:
+        ask = getattr(hub.services.uploads, what)
+
+        def asked(*more):
+            looked.append(what)
+            return ask(*more)
+
+        monkeypatch.setattr(hub.services.uploads, what, asked)
+
+    counted("size")
+    counted("blob")
+    with Line(hub) as line:
+        for _ in range(2):  # no manifest names it: asking for it renews its lease
+            assert line.ask(path, method="HEAD")[0] == 200
+        assert len(looked) == 2
+        image = alice.image("alice/small", "v1")
+        config = decode(alice.get("/v2/alice/small/manifests/v1").body)["config"]
+        held = f"/v2/alice/small/blobs/{config['digest']}"
+        for method, size in (("HEAD", 0), ("GET", config["size"])):
+            first, again = (line.ask(held, method=method) for _ in range(2))
+            assert without_own(first) == without_own(again)
+            assert first[1]["content-length"] == str(config["size"])
+            assert len(again[2]) == size
+        assert len(looked) == 4
+        assert [line.ask(path)[2] for _ in range(3)] == [data] * 3
+        assert line.ask(path, "Range: bytes=2-4")[2] == data[2:5]
+        assert len(looked) == 5
+        set_private(hub, "alice/small", 1)
+        assert [line.ask(each)[0] for each in (path, held)] == [401, 401]
+        set_private(hub, "alice/small", 0)
+        assert alice.request("DELETE", f"/v2/alice/small/manifests/{image}").status == 202
+        hub.collect()
+        assert [line.ask(each)[0] for each in (path, held)] == [404, 404]
 
 
 def test_a_request_that_is_not_plain_goes_the_long_way(hub, image, asked):
@@ -150,155 +129,6 @@ def test_an_id_is_a_proxys_own_and_nobody_elses(hub, image, tmp_path):
             for strange in ("a b", "<x>", "a" * 129):
                 said = line.ask(MANIFEST, f"X-Request-Id: {strange}")[1]["x-request-id"]
                 assert said != strange
-
-
-def test_a_tag_that_moved_and_a_right_that_went_are_seen_by_the_next_request(hub, alice, chief):
-    old = alice.image("alice/moves", "v1", seed="old")
-    path = "/v2/alice/moves/manifests/v1"
-    token = Client(hub.address, "bob").get_token("repository:alice/moves:pull").json["token"]
-    bearer = f"Authorization: Bearer {token}"
-    with Line(hub) as line:
-        for _ in range(3):
-            assert line.ask(path)[1]["docker-content-digest"] == old
-            assert line.ask(path, bearer)[0] == 200
-        new = alice.image("alice/moves", "v1", seed="new")
-        assert line.ask(path)[1]["docker-content-digest"] == new
-        assert line.ask(path, bearer)[1]["docker-content-digest"] == new
-        set_private(hub, "alice/moves", 1)
-        assert line.ask(path)[0] == 401
-        assert line.ask(path, bearer)[0] == 404
-        set_private(hub, "alice/moves", 0)
-        assert line.ask(path)[0] == 200
-        assert line.ask(path, bearer)[0] == 200
-        assert alice.request("DELETE", "/v2/alice/moves/manifests/v1").status == 202
-        assert line.ask(path)[0] == 404
-        assert line.ask(path, bearer)[0] == 404
-
-
-def set_private(hub: Hub, name: str, value: int) -> None:
-    hub.services.database.write(
-        lambda connection: connection.execute(
-            "UPDATE repositories SET is_private = ? WHERE name = ?", (value, name)
-        )
-    )
-
-
-def test_what_another_process_commits_is_seen_by_the_next_request(hub, alice):
-    alice.image("alice/beside", "v1")
-    script = (
-        "import sqlite3, sys\n"
-        "with sqlite3.connect(sys.argv[1]) as database:\n"
-        "    database.execute(\"UPDATE repositories SET is_private = 1 WHERE name = 'alice/beside'\")\n"
-    )
-    with Line(hub) as line:
-        for _ in range(3):
-            assert line.ask("/v2/alice/beside/manifests/v1")[0] == 200
-        subprocess.run([sys.executable, "-c", script, f"{hub.root}/hub.db"], check=True)
-        assert line.ask("/v2/alice/beside/manifests/v1")[0] == 401
-
-
-def test_an_account_disabled_by_another_process_gets_nothing_any_more_after_seconds(hub, alice):
-    alice.image("alice/front", "v1")
-    other_now = [0.0]
-    clock = hub.services.clock
-    with a_hub_beside(hub, lambda: clock() + other_now[0]) as other, Line(other) as line:
-        token = Client(other.address, "bob").get_token("repository:alice/front:pull").json["token"]
-        bearer = f"Authorization: Bearer {token}"
-        for _ in range(3):
-            assert line.ask(MANIFEST, bearer)[0] == 200
-        hub.services.accounts.set_disabled("bob", is_disabled=True)
-        try:
-            line.ask(MANIFEST, bearer)
-            line.ask(MANIFEST, bearer)
-            other_now[0] = 6.0
-            assert line.ask(MANIFEST, bearer)[0] == 401
-        finally:
-            hub.services.accounts.set_disabled("bob", is_disabled=False)
-
-
-def test_a_password_that_changed_is_refused_by_the_token_service_at_once(hub):
-    hub.register("carol", PASSWORD)
-    carol = Client(hub.address, "carol")
-    for _ in range(3):
-        assert carol.get_token("repository:carol/app:pull,push").status == 200
-    hub.services.accounts.set_password("carol", PASSWORD + " new")
-    assert carol.get_token("repository:carol/app:pull,push").status == 401
-
-
-def test_what_a_token_allows_follows_the_database_at_once(hub, alice):
-    alice.image("alice/opens", "v1")
-    bob = Client(hub.address, "bob")
-    for value, allowed in ((0, ["pull"]), (1, []), (0, ["pull"])):
-        set_private(hub, "alice/opens", value)
-        for _ in range(2):
-            token = bob.get_token("repository:alice/opens:pull,push").json["token"]
-            assert hub.services.tokens.verify(token).grants == {"alice/opens": frozenset(allowed)}
-
-
-def test_an_answer_to_one_is_not_given_to_another(hub, alice):
-    alice.image("alice/secret", "v1")
-    set_private(hub, "alice/secret", 1)
-    tokens = {
-        name: Client(hub.address, name).get_token("repository:alice/secret:pull").json["token"]
-        for name in ("alice", "bob", "chief", "")
-    }
-    expected = {"alice": 200, "bob": 404, "chief": 200, "": 401}
-    with Line(hub) as line:
-        for _ in range(3):
-            for name, token in tokens.items():
-                status = line.ask(
-                    "/v2/alice/secret/manifests/v1", f"Authorization: Bearer {token}"
-                )[0]
-                assert status == expected[name], name
-            assert line.ask("/v2/alice/secret/manifests/v1")[0] == 401
-            assert line.ask("/v2/alice/secret/manifests/v1", "Authorization: Bearer x")[0] == 401
-
-
-def test_an_access_token_that_was_revoked_or_ended_is_refused_though_its_answer_is_known(
-    hub, alice
-):
-    alice.image("alice/front", "v1")
-    ahead = [0.0]
-    clock = hub.services.clock
-    with a_hub_beside(hub, lambda: clock() + ahead[0]) as other, Line(other) as line:
-        tokens = other.services.access_tokens
-        for days, ends in ((None, "revoked"), (1, "in time")):
-            text, made = tokens.create("alice", ends, actions=["pull"], expires_in_days=days)
-            ahead[0] = 0.0 if days is None else days * 86400 - 100.0
-            short = Client(other.address, "alice", text).get_token("repository:alice/front:pull")
-            bearer = f"Authorization: Bearer {short.json['token']}"
-            for _ in range(3):
-                assert line.ask(MANIFEST, bearer)[0] == 200
-            if days is None:
-                hub.services.access_tokens.revoke("alice", made.id)
-            else:
-                ahead[0] += 101.0  # its short token would last longer
-            assert line.ask(MANIFEST, bearer)[0] == 401
-
-
-def test_a_token_that_ended_is_refused_though_its_answer_is_known(hub, image):
-    token = Client(hub.address, "alice").get_token("repository:alice/front:pull").json["token"]
-    bearer = f"Authorization: Bearer {token}"
-    clock, ahead = hub.services.clock, [0.0]
-    now = lambda: clock() + ahead[0]  # noqa: E731
-    with a_hub_beside(hub, now) as other, Line(other) as line:
-        for _ in range(3):
-            assert line.ask(MANIFEST, bearer)[0] == 200
-        ahead[0] = 1000.0
-        assert line.ask(MANIFEST, bearer)[0] == 401
-
-
-@contextlib.contextmanager
-def a_hub_beside(hub: Hub, clock) -> Iterator[Hub]:
-    """A second hub on the same database, with a clock of its own."""
-    opened = Services.open
-    settings = HubSettings(root=hub.root, port=0, shutdown_s=1.0)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Services, "open", lambda known: opened(known, clock=clock))
-        other = Hub(settings=settings)
-        other.start()
-    with other:
-        yield other
 
 
 def test_pulls_are_counted_lines_written_and_metrics_kept_either_way(tmp_path):

@@ -56,10 +56,10 @@ class Uploads:
         self._fresh_s = min(_FRESH_S, lease_s / 4)
         self._closing: set[str] = set()
 
-    def size(self, caller: Caller, name: str, digest: Digest) -> int:
+    def size(self, caller: Caller, name: str, digest: Digest) -> tuple[int, bool]:
         """Give a blob's size, and renew its lease: a pusher may count on it now.
 
-        Raises: what `visible` does, BlobUnknown.
+        And tell whether it has none, because a manifest names it: then asking is all. Raises: what `visible` does, BlobUnknown.
         """
 
         def work(connection: Connection) -> tuple[int, Linked]:
@@ -77,7 +77,7 @@ class Uploads:
             )
             # a sweep may have been quicker than the renewal
             self._database.read(work)
-        return found.size
+        return found.size, found.loose_at is None
 
     def blob(self, caller: Caller, name: str, digest: Digest) -> Blob:
         """Give a blob for reading. Raises: what `visible` does, BlobUnknown."""

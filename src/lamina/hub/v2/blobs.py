@@ -1,8 +1,9 @@
 """Blobs over HTTP: whole or in part, straight from the file to the socket."""
 
-import asyncio
 import io
 import re
+from collections.abc import Awaitable
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import BinaryIO
 
@@ -10,6 +11,8 @@ from aiohttp import web
 
 from lamina.hub.access import Caller
 from lamina.hub.notes import note
+from lamina.hub.remembered import UNTIL, may_be_kept
+from lamina.hub.sending import send_file
 from lamina.hub.uploads import Blob
 from lamina.hub.web import SERVICES
 from lamina.spec.digest import Digest
@@ -19,6 +22,7 @@ __all__ = ["blob_headers", "delete_blob", "get_blob", "head_blob", "is_known", "
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _TYPE = "application/octet-stream"
 _PIECE = 1024 * 1024
+_SMALL = 64 * 1024
 _FOREVER = "private, max-age=31536000, immutable"
 
 
@@ -63,10 +67,34 @@ async def head_blob(
     """Say whether a blob is here, and its size."""
     services = request.app[SERVICES]
     digest = Digest.parse(reference)
-    size = await services.threads.call(services.uploads.size, caller, name, digest)
+    size, is_held = await services.threads.call(services.uploads.size, caller, name, digest)
     if is_known(request, digest):
         return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=blob_headers(digest))
+    if is_held:
+        may_be_kept(request)
     return web.Response(headers={**blob_headers(digest), "Content-Length": str(size)})
+
+
+async def _look_up(request: web.Request, caller: Caller, name: str, digest: Digest) -> Blob:
+    """Give a blob that `caller` may pull, known from the last time if nothing was committed since."""
+    services = request.app[SERVICES]
+
+    def ask() -> Awaitable[Blob]:
+        return services.threads.call(services.uploads.blob, caller, name, digest)
+
+    login = request.headers.get("Authorization", "")
+    if login and UNTIL not in request:  # a password is not kept
+        return await ask()
+    return await services.known.get(("blob", login, name, digest), ask)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """How a blob is to be had: by a link, whole in memory, or as a file that is open."""
+
+    link: str = ""
+    data: bytes | None = None
+    file: BinaryIO | None = None
 
 
 async def get_blob(
@@ -75,17 +103,44 @@ async def get_blob(
     """Send a blob, or the part asked for; never compressed: its digest is of these bytes."""
     services = request.app[SERVICES]
     digest = Digest.parse(reference)
-    blob = await services.threads.call(services.uploads.blob, caller, name, digest)
-    if is_known(request, digest):
-        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=blob_headers(digest))
-    link = services.storage.link(digest, blob.place)
-    if link:  # the client repeats its Range there
-        headers = {"Location": link, "Docker-Content-Digest": digest, "Cache-Control": "no-store"}
+    has_it, in_part = is_known(request, digest), "Range" in request.headers
+
+    blob = await _look_up(request, caller, name, digest)
+
+    def work() -> _Found:
+        link = "" if has_it else services.storage.link(digest, blob.place)
+        if has_it or link:
+            return _Found(link)
+        file = services.storage.open(digest, blob.place)
+        if in_part or blob.size > _SMALL:
+            return _Found(file=file)
+        with file:
+            data = file.read(blob.size)
+        if len(data) == blob.size:
+            return _Found(data=data)
+        return _Found(file=services.storage.open(digest, blob.place))  # and tell of what lacks
+
+    found = await services.threads.call(work)
+    headers = blob_headers(digest)
+    if has_it:
+        return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
+    if found.link:  # the client repeats its Range there
+        headers = {
+            "Location": found.link,
+            "Docker-Content-Digest": digest,
+            "Cache-Control": "no-store",
+        }
         return web.Response(status=HTTPStatus.TEMPORARY_REDIRECT, headers=headers)
-    return await _send(request, blob)
+    if found.file is None:
+        may_be_kept(request)
+        return web.Response(body=found.data, headers=headers)
+    try:
+        return await _send(request, blob, found.file)
+    finally:
+        found.file.close()
 
 
-async def _send(request: web.Request, blob: Blob) -> web.StreamResponse:
+async def _send(request: web.Request, blob: Blob, file: BinaryIO) -> web.StreamResponse:
     headers = blob_headers(blob.digest)
     wanted = None
     if request.headers.get("If-Range", f'"{blob.digest}"') == f'"{blob.digest}"':
@@ -102,15 +157,10 @@ async def _send(request: web.Request, blob: Blob) -> web.StreamResponse:
         headers["Content-Range"] = f"bytes {first}-{first + length - 1}/{blob.size}"
     response = web.StreamResponse(status=status, headers=headers)
     response.content_length = length
-    services = request.app[SERVICES]
-    file = await services.threads.call(services.storage.open, blob.digest, blob.place)
-    try:
-        if isinstance(file, io.FileIO):
-            await _send_file(request, response, file, first, length)
-        else:
-            await _relay(request, response, file, first, length)
-    finally:
-        file.close()
+    if isinstance(file, io.FileIO):
+        await _send_file(request, response, file, first, length)
+    else:
+        await _relay(request, response, file, first, length)
     return response
 
 
@@ -123,7 +173,7 @@ async def _send_file(
         transport = request.transport
         if transport is None:
             raise ConnectionResetError("the client has gone")
-        await asyncio.get_running_loop().sendfile(transport, file, first, length)
+        await send_file(transport, file, first, length)
     await response.write_eof()
 
 
