@@ -15,7 +15,7 @@ esac
 demo_programs=(crun:crun bwrap:bubblewrap newuidmap:uidmap nft:nftables)
 dev_programs=("${demo_programs[@]}"
   runc:runc skopeo:skopeo umoci:umoci podman:podman mmdebstrap:mmdebstrap chromium:chromium
-  setfattr:attr setfacl:acl pigz:pigz bsdtar:libarchive-tools mkfs.erofs:erofs-utils zstd:zstd
+  rpmbuild:rpm db5.3_load:db5.3-util setfattr:attr setfacl:acl pigz:pigz bsdtar:libarchive-tools mkfs.erofs:erofs-utils zstd:zstd
   radosgw:radosgw ceph-mon:ceph-mon ceph-osd:ceph-osd pg_createcluster:postgresql
   docker-registry:docker-registry ip:iproute2 pasta:passt slirp4netns:slirp4netns nft:nftables mkfs.ext4:e2fsprogs busybox:busybox-static strace:strace)
 

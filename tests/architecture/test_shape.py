@@ -25,6 +25,12 @@ METHODS = 7
 
 # Modules without a mirror of their own, each with where it is tested and why there.
 ELSEWHERE: dict[str, str] = {
+    "study.databases.apk": "tests/study/test_packages.py has an image with each",
+    "study.databases.dpkg": "tests/study/test_packages.py has an image with each, and a real Debian",
+    "study.databases.npm": "tests/study/test_packages.py has an image with each",
+    "study.databases.python": "tests/study/test_packages.py has an image with each",
+    "study.databases.rpm_files": "tests/study/databases/test_rpm.py has a file of each form",
+    "study.installed": "tests/study/test_packages.py reads each database through it",
     "study.causes": "tests/study/test_waste.py and test_content.py have each cause",
     "cli.commands.fork": "tests/cli/commands/test_snapshot.py goes there and back again",
     "cli.commands.rollback": "tests/cli/commands/test_snapshot.py goes there and back again",

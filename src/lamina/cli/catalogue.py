@@ -50,6 +50,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "logout": ("logout", "Log out from a registry"),
     "logs": ("logs", "Fetch the logs of a container"),
     "ls": ("ls", "List files of an image or container without running it"),
+    "packages": ("packages", "List the packages in an image, with the layer that brought each"),
     "pause": ("pause", "Pause all processes within one or more containers"),
     "port": ("port", "List port mappings or a specific mapping for the container"),
     "ps": ("ps", "List containers"),

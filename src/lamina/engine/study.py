@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from lamina.engine.reading import is_container
+from lamina.errors import Invalid
 from lamina.layer.entry import Kind
 from lamina.layer.view import PathUnknown, SymlinkLoop, Tree
 from lamina.values import dataclass
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
     from lamina.engine.local import LocalImage
     from lamina.layer.sealed import SealedLayer
     from lamina.study.lives import Event
+    from lamina.study.packages import Package
     from lamina.study.waste import Waste
 
 __all__ = ["Made", "Study", "studied"]
+
+_RELEASE_LIMIT = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class Study:
         self.image = image
         self.layers = tuple(layers)
         self.tree = Tree.of(layers)
+        self._trees = {len(self.layers): self.tree}
         self.made = tuple(
             Made(number, str(diff_id), row.created, row.created_by, row.comment, row.author)
             for number, (row, diff_id) in enumerate(
@@ -89,6 +94,29 @@ class Study:
         from lamina.study.waste import waste
 
         return waste(self.layers, deep=deep)
+
+    def packages(self) -> "tuple[Package, ...]":
+        """Give the packages that are in the image, each with its layer. See `study.packages`."""
+        from lamina.study.packages import packages
+
+        return packages(self.layers)
+
+    def owners(self, path: bytes, height: int) -> "tuple[Package, ...]":
+        """Give the packages that brought `path`, as the lowest `height` layers have it."""
+        from lamina.study.packages import owners
+
+        if height not in self._trees:
+            self._trees[height] = Tree.of(self.layers[:height])
+        return owners(self._trees[height], path)
+
+    def system(self) -> str:
+        """Give the distribution's ID from /etc/os-release; empty if it does not say."""
+        try:
+            text = self.tree.read(b"etc/os-release", 0, _RELEASE_LIMIT).decode("utf-8", "replace")
+        except (PathUnknown, SymlinkLoop, Invalid):
+            return ""
+        lines = (line.partition("=") for line in text.splitlines())
+        return next((value.strip("\"'") for name, _, value in lines if name == "ID"), "")
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def main(arguments: Arguments, context: Context) -> int:
                 context.say(f"lamina: {error.message}\nhint: {error.hint}")
                 code = 1
             elif arguments.flag("json"):
-                documents += _documents(study, found)
+                documents += _documents(study, found, owned=not arguments.flag("all"))
             elif arguments.flag("all"):
                 _list(study, found, context)
             else:
@@ -103,6 +103,9 @@ def _tell(study: Study, typed: bytes, life: _Life, context: Context, *, patch: b
         context.print(f"  {event.number:>3}  {_what(event, context)}")
         by = instruction(made.created_by) or made.comment or "(made without an instruction)"
         context.print(f"       {shorten(by, room)}")
+        if event.node is not None:
+            for one in study.owners(path, event.number):
+                context.print(f"       package {one.name} {one.version} ({one.kind})")
         if patch and event.node is not None and event.before is not None:
             for line in _patch(event.before, event.node):
                 context.print(f"       {line}")
@@ -201,17 +204,17 @@ def _list(study: Study, lives: Iterable[_Life], context: Context) -> None:
     context.out.write(render(rows))
 
 
-def _documents(study: Study, lives: Iterable[_Life]) -> Iterator[dict[str, object]]:
+def _documents(study: Study, lives: Iterable[_Life], *, owned: bool) -> Iterator[dict[str, object]]:
     for path, events in lives:
         yield {
             "path": "/" + path.decode("utf-8", "replace"),
             **({} if _is_text(path) else {"path_hex": path.hex()}),
             "present": events[-1].node is not None,
-            "events": [_event_document(study, event) for event in events],
+            "events": [_event_document(study, path, event, owned=owned) for event in events],
         }
 
 
-def _event_document(study: Study, event: Event) -> dict[str, object]:
+def _event_document(study: Study, path: bytes, event: Event, *, owned: bool) -> dict[str, object]:
     made = study.made[event.number - 1]
     document: dict[str, object] = {
         "layer": event.number,
@@ -232,6 +235,11 @@ def _event_document(study: Study, event: Event) -> dict[str, object]:
         "gid": node.gid,
         "mtime_ns": node.mtime_ns,
     }
+    if owned:  # asking for each of thousands would take long
+        document["packages"] = [
+            {"type": one.kind, "name": one.name, "version": one.version}
+            for one in study.owners(path, event.number)
+        ]
     if node.kind == "file":
         document["size"] = node.size
     if node.kind == "symlink":

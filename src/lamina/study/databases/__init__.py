@@ -1,0 +1,1 @@
+"""What package managers write down of what they installed, read as they have it."""
