@@ -5,9 +5,12 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import trustme
+from tests.hub.openid import CLIENT, SECRET, OpenId
+from tests.hub.smtp import MailBox
 
 from lamina.hub import Hub, HubSettings
 from lamina.hub.doctor import Finding, examine
+from lamina.hub.oidc import OidcSettings
 
 
 def by_subject(settings: HubSettings) -> dict[str, Finding]:
@@ -54,3 +57,21 @@ def test_a_damaged_database_is_said_to_be_damaged(tmp_path):
     assert (found.is_good, found.sign) == (False, "wrong")
     assert "damaged" in found.text
     assert "backup" in found.hint
+
+
+def test_the_mail_server_and_the_other_site_are_asked(tmp_path):
+    with MailBox() as box, OpenId() as openid:
+        settings = HubSettings(
+            root=str(tmp_path), smtp=box.url, mail_from="hub@example.com",
+            public_url="https://hub.example", oidc=OidcSettings(openid.issuer, CLIENT, SECRET),
+        )  # fmt: skip
+        told = {each.subject: each for each in examine(settings)}
+        assert told["mail"].is_good
+        assert "https://hub.example/signin/oidc/back" in told["sign-in"].text
+        assert any(word.startswith("AUTH") for word in box.words)
+        openid.document = {"jwks_uri": f"{openid.issuer}/nowhere"}
+        told = {each.subject: each for each in examine(settings)}
+        assert not told["sign-in"].is_good
+    told = {each.subject: each for each in examine(settings)}
+    assert (told["mail"].is_good, told["sign-in"].is_good) == (False, False)
+    assert "s@cret" not in str(told)

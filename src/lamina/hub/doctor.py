@@ -1,4 +1,4 @@
-"""Look at a hub's database, storage and certificate as the hub would use them, and say in words what is wrong.
+"""Look at a hub's database, storage, certificate and what it asks elsewhere as the hub would use them, and say in words what is wrong.
 
 What is tried leaves nothing behind. Nothing here prints a password or a key.
 """
@@ -51,7 +51,8 @@ def examine(settings: HubSettings) -> tuple[Finding, ...]:
     database = _postgres(settings.database) if settings.database else _sqlite(settings.root)
     storage = _bucket(settings.storage) if settings.storage else _folder(settings.root)
     found = (*_told("database", database), *_told("storage", storage))
-    return (*found, *_told("certificate", _certificate(settings)))
+    found = (*found, *_told("certificate", _certificate(settings)))
+    return (*found, *_told("mail", _mail(settings)), *_told("sign-in", _sign_in(settings)))
 
 
 def _told(subject: str, findings: Iterator[Finding]) -> Iterator[Finding]:
@@ -62,6 +63,26 @@ def _told(subject: str, findings: Iterator[Finding]) -> Iterator[Finding]:
         yield Finding(subject, is_good=False, text=error.message, hint=error.hint)
     except OSError as error:
         yield Finding(subject, is_good=False, text=f"{error.filename}: {error.strerror}")
+
+
+def _mail(settings: HubSettings) -> Iterator[Finding]:
+    if not settings.smtp:
+        return
+    from lamina.hub.mail import Mail, MailServer
+
+    server = MailServer.parse(settings.smtp)
+    Mail(server, sender=settings.mail_from).check()
+    yield Finding("mail", is_good=True, text=f"{server.host} takes mail from us")
+
+
+def _sign_in(settings: HubSettings) -> Iterator[Finding]:
+    if settings.oidc is None:
+        return
+    from lamina.hub.oidc import Provider
+
+    Provider(settings.oidc, clock=time.time).check()
+    back = f"{settings.public_url}/signin/oidc/back"
+    yield Finding("sign-in", is_good=True, text=f"{settings.oidc.issuer} answers; give it {back}")
 
 
 def _sqlite(root: str) -> Iterator[Finding]:

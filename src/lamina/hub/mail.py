@@ -78,6 +78,13 @@ class Mail:
         message["Message-ID"] = make_msgid(domain=self._sender.rpartition("@")[2])
         message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no automatic reply, please
         message.set_content(text)
+        self._talk(message)
+
+    def check(self) -> None:
+        """Log in at the server and send nothing. Raises: MailFailed."""
+        self._talk(None)
+
+    def _talk(self, message: EmailMessage | None) -> None:
         server = self._server
         try:
             with self._connect() as connection:
@@ -90,9 +97,11 @@ class Mail:
                     )
                 if server.user:
                     connection.login(server.user, server.password)
-                connection.send_message(message)
+                if message is not None:
+                    connection.send_message(message)
         except (OSError, smtplib.SMTPException) as error:
-            raise MailFailed(f"{server.host} did not take a mail: {error}") from error
+            what = "takes no mail from us" if message is None else "did not take a mail"
+            raise MailFailed(f"{server.host} {what}: {error}") from error
 
     def _connect(self) -> smtplib.SMTP:
         host, port = self._server.host, self._server.port

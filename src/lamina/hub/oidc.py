@@ -162,6 +162,16 @@ class Provider:
         }
         return f"{target}{'&' if '?' in target else '?'}{urlencode(query)}"
 
+    def check(self) -> None:
+        """See that the site is the one that was named and publishes keys that we believe.
+
+        Raises: SiteUnavailable.
+        """
+        for name in ("authorization_endpoint", "token_endpoint"):
+            self._endpoint(name)
+        if not any(key.get("kty") in _ALGORITHMS.values() for key in self._published(again=False)):
+            raise SiteUnavailable(f"{self.settings.issuer} publishes no key for RS256 or ES256")
+
     def redeem(self, code: str, flow: Flow, *, redirect: str) -> Claims:
         """Give whom the site vouches for, for the code it sent. Raises: SignInRefused, SiteUnavailable."""
         settings = self.settings

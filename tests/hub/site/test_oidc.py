@@ -2,11 +2,14 @@
 
 import html
 import re
+import select
+import socket
 from urllib.parse import urlsplit
 
 import pytest
 from tests.hub.clients import PASSWORD, Client
 from tests.hub.openid import CLIENT, SECRET, OpenId, follow
+from tests.hub.raw import connect, head
 from tests.hub.site.pages import Browser
 
 from lamina.hub import Hub, HubSettings
@@ -191,6 +194,26 @@ def test_a_site_that_is_away_is_told(tmp_path, openid):
         openid._server.server_close()
         answer = Browser(hub.address).get(START)
         assert (answer.status, "cannot be asked" in answer.text) == (502, True)
+
+
+def test_a_site_that_never_answers_keeps_no_pull_waiting(tmp_path):
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+        issuer = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        root = str(tmp_path / "hub")
+        oidc = OidcSettings(issuer, CLIENT, SECRET)
+        with Hub(settings=HubSettings(root=root, port=0, shutdown_s=2.0, oidc=oidc)) as hub:
+            hub.register("chief", PASSWORD)
+            chief = Client(hub.address, "chief")
+            waiting = [connect(hub) for _ in range(20)]
+            for each in waiting:
+                each.sendall(head(chief, "GET", START))
+            asked = [silent.accept()[0] for _ in range(4)]
+            chief.image("chief/app")
+            assert chief.get("/v2/chief/app/manifests/v1").status == 200
+            assert select.select(waiting, [], [], 0)[0] == []
+            for each in (*waiting, *asked):
+                each.close()
+            silent.close()
 
 
 def test_an_account_without_a_password_deletes_itself_while_it_just_signed_in(hub, visitor):

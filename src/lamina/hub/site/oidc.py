@@ -159,7 +159,7 @@ async def _leave(
     def work() -> str:
         return provider.address(flow, redirect=_redirect(request))
 
-    response = go_to(await request.app[SERVICES].threads.call(work))
+    response = go_to(await request.app[SERVICES].threads.call_away(work))
     parts = {"state": flow.state, "nonce": flow.nonce, "verifier": flow.verifier, **kept}
     _seal(request, visit, response, _FLOW, parts)
     return response
@@ -179,7 +179,7 @@ async def _redeem(request: web.Request, provider: Provider, kept: Mapping[str, s
     def work() -> Claims:
         return provider.redeem(query.get("code", ""), flow, redirect=_redirect(request))
 
-    return await request.app[SERVICES].threads.call(work)
+    return await request.app[SERVICES].threads.call_away(work)
 
 
 async def _connected(request: web.Request, visit: Visit, claims: Claims, name: str) -> web.Response:

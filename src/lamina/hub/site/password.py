@@ -78,7 +78,7 @@ async def forgot(request: web.Request, visit: Visit) -> web.Response:
         trouble = f"That was asked too often: {error.hint}"
         return _forgot(request, visit, trouble=trouble, status=HTTPStatus.TOO_MANY_REQUESTS)
     note(request, "ask for a link", words, account="")
-    services.threads.call(recovery.send, words).add_done_callback(_log_failure)
+    services.threads.call_away(recovery.send, words).add_done_callback(_log_failure)
     return _forgot(request, visit, is_sent=True)
 
 
