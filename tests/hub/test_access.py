@@ -1,6 +1,10 @@
 """Who may do what: every kind of caller against every kind of repository."""
 
+from dataclasses import replace
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lamina.hub.access import (
     ANONYMOUS,
@@ -63,6 +67,23 @@ def test_a_role_gives_what_it_says_wherever_it_is_asked_about(where, role, expec
     assert rights(token, "alice/app", where, role) == {"pull"}
     elsewhere = Caller("bob", token_id="1", reach=Reach(("bob",), frozenset(ALL)))
     assert rights(elsewhere, "alice/app", CLOSED, role) == set()
+
+
+@given(
+    st.sampled_from([OPEN, CLOSED, None]),
+    st.sampled_from(["alice/app", "alice/other", "bob/app"]),
+    st.sampled_from(sorted(Role)),
+    st.frozensets(st.sampled_from(["alice", "alice/app", "bob", "bob/app"]), max_size=2),
+    st.frozensets(st.sampled_from(sorted(ALL))),
+)
+def test_tokens_only_narrow_and_higher_roles_only_widen(where, name, role, targets, actions):
+    reach = Reach(tuple(sorted(targets)), actions)
+    for caller in (ALICE, BOB, CHIEF, ROBOT):
+        whole = rights(caller, name, where, role)
+        assert rights(replace(caller, token_id="1", reach=reach), name, where, role) <= whole
+        assert all(rights(caller, name, where, lower) <= whole for lower in Role if lower <= role)
+        assert whole <= ALL
+    assert rights(ANONYMOUS, name, where, NONE) <= {"pull"}
 
 
 def test_a_role_is_read_only_where_something_depends_on_it():

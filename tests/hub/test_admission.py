@@ -1,5 +1,6 @@
 """Roles as the database has them, on SQLite and on PostgreSQL, and over HTTP from request to request."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,7 @@ from lamina.hub.databases.sqlite import SqliteDatabase
 from lamina.hub.errors import LastOwner, NameTaken, NameUnknown
 from lamina.hub.organisations import Organisations
 from lamina.hub.robots import Robots
+from lamina.hub.roles import Roles
 from lamina.hub.tables import accounts, organisations, repositories, roles
 from lamina.hub.tables.roles import Holder, Reader, Role
 
@@ -355,3 +357,24 @@ def test_an_organisation_may_want_its_new_repositories_private(hub, alice, nobod
     alice.image("acme/hidden")
     assert nobody.get("/v2/acme/hidden/manifests/v1").status == 401
     assert alice.get("/v2/acme/hidden/manifests/v1").status == 200
+
+
+def test_what_another_process_takes_away_is_gone_with_the_next_request(hub, bob, acme):
+    """Whatever this process remembers of pulls and logins, another one's commit makes it look again."""
+    path = "/v2/acme/app/manifests/v1"
+    token, robot = hub.services.robots.create(Caller("alice"), "acme", "replica", actions=["pull"])
+    ci = Client(hub.address, robot.login, token)
+    other = SqliteDatabase(os.path.join(hub.services.settings.root, "hub.db"))
+    try:
+        roles_there, robots_there = Roles(other), Robots(other, clock=hub.services.clock)
+        for _ in range(2):
+            roles_there.give(Caller("alice"), "acme/app", "bob", Role.READ, is_team=False)
+            short = bob.with_token(str(bob.get_token("repository:acme/app:pull").json["token"]))
+            for client in (bob, short, ci):
+                assert [client.get(path).status for _ in range(3)] == [200, 200, 200]
+            roles_there.take(Caller("alice"), "acme/app", "bob", is_team=False)
+            assert (bob.get(path).status, short.get(path).status) == (404, 404)
+        robots_there.revoke(Caller("alice"), "acme", "replica")
+        assert ci.get(path).status == 401
+    finally:
+        other.close()

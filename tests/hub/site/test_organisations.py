@@ -53,6 +53,11 @@ def test_its_page_shows_each_visitor_what_they_may_see(owner, stranger, visitor)
     assert "/acme/-/settings" in page
 
 
+def test_ones_own_page_names_the_organisations_one_is_in_to_oneself_alone(owner, stranger):
+    assert 'href="/acme"' in owner.get("/alice").text
+    assert 'href="/acme"' not in stranger.get("/alice").text
+
+
 def test_owners_set_what_it_says_and_what_members_may(owner, hub):
     path = "/acme/-/settings"
     saved = owner.post(path, summary="Anvils & <more>", members_role="none", new="private")

@@ -9,7 +9,7 @@ from lamina.hub.database import Connection
 from lamina.hub.site.readme import markdown
 from lamina.hub.site.render import render
 from lamina.hub.site.sessions import Visit
-from lamina.hub.tables import accounts, profiles, repositories
+from lamina.hub.tables import accounts, organisations, profiles, repositories
 from lamina.hub.tables.accounts import Account
 from lamina.hub.tables.profiles import Profile
 from lamina.hub.tables.repositories import Listed
@@ -28,6 +28,7 @@ class _Person:
     account: Account | None
     profile: Profile
     rows: tuple[Listed, ...]
+    organisations: tuple[str, ...]
 
 
 def page_number(request: web.Request) -> int:
@@ -84,6 +85,7 @@ async def person(request: web.Request, visit: Visit, name: str) -> web.Response 
         "page": number,
         "has_next": len(found.rows) > _PAGE,
         "is_self": caller.name == name,
+        "organisations": found.organisations,
     }
     return render(request, visit, "person.html", values)
 
@@ -93,4 +95,6 @@ def _find_person(connection: Connection, caller: Caller, name: str, number: int)
         connection, name, reader=caller.as_reader, limit=_PAGE + 1, offset=(number - 1) * _PAGE
     )
     account = accounts.find(connection, name)
-    return _Person(name, account, profiles.of(connection, account) if account else Profile(), rows)
+    profile = profiles.of(connection, account) if account else Profile()
+    own = organisations.of_account(connection, name) if caller.name == name else ()  # no one else's
+    return _Person(name, account, profile, rows, tuple(each.name for each, _ in own))
