@@ -1,6 +1,7 @@
 """Whoever floods is held by its limit: the commands beside it answer, and `rm -f` ends it."""
 
 import os
+import subprocess
 
 import pytest
 from tests.containers import RUNTIMES, eventually, world
@@ -68,3 +69,24 @@ def test_limits_that_nobody_can_keep_here_are_named(lamina):
         told = lamina.attempt("run", "--rm", flag, "tiny", "true")
         assert told.code == 0
         assert bool(told.err) == (not limitable((name,)))
+
+
+def test_a_limit_of_processes_holds_for_a_user_inside(lamina):
+    words = "sleep 1000 & sleep 1000 & sleep 1000 & sleep 1000 & echo all"
+    told = lamina.attempt("run", "--rm", "-u=1000", "--ulimit=nproc=3", "tiny", "sh", "-c", words)
+    assert "Resource temporarily unavailable" in told.err
+    assert told.out == ""
+    assert told.code != 0
+
+
+@pytest.mark.parametrize("blocks", [1, 8, 12])
+def test_a_limit_of_file_sizes_is_named_wherever_it_stops_a_start(lamina, blocks):
+    """A memory file counts, too: the shim got half of its order, and `run` knew only that it went away."""
+    line = ["sh", "-c", f'ulimit -f {blocks} && exec "$@"', "sh"]
+    words = lamina.argv("run", "--rm", "tiny", "true")
+    done = subprocess.run(
+        [*line, *words], env=lamina.environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode in (0, 125)
+    assert done.returncode == 0 or "`ulimit -f" in done.stderr
+    assert lamina("ps", "-aq") == ""

@@ -10,6 +10,7 @@ import pytest
 from tests.commands import Lamina
 from tests.containers import RUNTIMES, eventually, world
 from tests.soak.strikes import tracer
+from tests.soaking import sized
 
 from lamina.runtime import syscalls
 from lamina.runtime.strays import children, end_children
@@ -111,11 +112,11 @@ def test_an_exec_whose_deputy_is_killed_at_any_moment_leaves_nothing(lamina, sha
     box = lamina("run", "-d", "--name=box", *flags, "tiny", "sleep", "1000").strip()
     shim = shim_of(lamina, box)
     before = set(children(shim))
-    for moment in range(4):
+    for moment in range(sized(4, 100)):
         command = lamina.start("exec", "box", "sleep", "777")
         while not (deputies := set(children(shim)) - before):
             pass
-        for _ in range(moment * 40):  # so that it gets on a little
+        for _ in range(moment % 25 * 40):  # so that it gets on a little
             os.sched_yield()
         for deputy in deputies:
             with suppress(ProcessLookupError):

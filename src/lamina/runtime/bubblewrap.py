@@ -29,6 +29,7 @@ from lamina.runtime.process import (
 from lamina.spec.bundle import KEEPING
 from lamina.spec.filter_program import compile_filter
 from lamina.spec.wire import Document
+from lamina.stream.files import write_all
 
 __all__ = ["Bubblewrap"]
 
@@ -229,7 +230,7 @@ def _before(
 
 def _in_memory(name: str, data: bytes) -> int:
     fd = os.memfd_create(name)
-    os.write(fd, data)
+    write_all(fd, data)
     os.lseek(fd, 0, os.SEEK_SET)
     return fd
 

@@ -47,6 +47,7 @@ _RLIMIT_LOCKS: "Final" = 10  # the one that Python has no name for
 _OURS_TO_SAY = {
     "/proc/sys/": "this kernel has no such --sysctl, or not in a container",
     "rlimit": "--ulimit beyond the hard limit that this machine allows you?",
+    "resource temporarily unavailable": f"{FEW_PROCESSES}, `--ulimit nproc` the container's",
 }
 _CODES = {
     "no such file or directory": NOT_FOUND,
@@ -71,7 +72,8 @@ class StartFailed(LaminaError):
         _, tried, rest = words.partition("bwrap: execvp ")
         if tried:
             return self.explain(words, [rest.rpartition(": ")[0]])
-        return StartFailed(f"{self.message}: {words}", hint=self.hint, exit_code=self.exit_code)
+        hint = self.hint or _hint_of(words.lower())
+        return StartFailed(f"{self.message}: {words}", hint=hint, exit_code=self.exit_code)
 
     @classmethod
     def wrap(cls, what: str, error: Exception) -> "StartFailed":
@@ -124,12 +126,15 @@ class StartFailed(LaminaError):
                 hint="the program must be an executable file",
                 exit_code=NOT_STARTABLE,
             )
-        for word, hint in _OURS_TO_SAY.items():
-            if word in lower:
-                return cls(text, hint=hint)
+        if hint := _hint_of(lower):
+            return cls(text, hint=hint)
         code = next((code for word, code in _CODES.items() if word in lower), OURS)
         hint = "the program must be executable" if code == NOT_STARTABLE else ""
         return cls(text, hint=hint, exit_code=code)
+
+
+def _hint_of(words: str) -> str:
+    return next((hint for word, hint in _OURS_TO_SAY.items() if word in words), "")
 
 
 class Stdio(NamedTuple):

@@ -13,7 +13,7 @@ from lamina.runtime.runtime import Choice
 from lamina.spec.bundle import Bundle, ProcessSettings
 from lamina.spec.mount import Mount
 from lamina.spec.wire import Document, encode
-from lamina.stream.files import allow_open_files
+from lamina.stream.files import allow_open_files, write_all
 from lamina.values import dataclass, field
 
 __all__ = ["NotRunning", "Order", "Shims", "ask", "attach", "execute", "open_shim", "waiter"]
@@ -122,7 +122,7 @@ class Shims:
         request = os.memfd_create("lamina-order")
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            os.write(request, encode(order.to_json()))
+            write_all(request, encode(order.to_json()))  # `ulimit -f` counts memory, too
             os.lseek(request, 0, os.SEEK_SET)
             given = {REQUEST_FD: request, ATTACH_FD: theirs.fileno(), LOCK_FD: lock}
             pid = self._go_on(given, order) or self._spawn(given, order.id)
