@@ -217,7 +217,11 @@ def test_detach_keys_come_from_the_flag_or_from_dockers_configuration_or_are_doc
 def test_a_new_size_of_the_window_is_a_signal_to_the_process(lamina, box):
     # The first size, told when the process runs already, is one too.
     script = "trap 'stty size | grep -q 40.120 && exit 8' WINCH; echo rea''dy; while :; do sleep 0.05; done"
-    for words in (("run", "-it", "--rm", "tiny"), ("exec", "-it", box)):
+    for words in (
+        ("run", "-it", "--rm", "tiny"),
+        ("run", "-t", "--rm", "tiny"),
+        ("exec", "-it", box),
+    ):
         child = spawn(lamina, *words, "sh", "-c", script)
         child.expect("ready")
         child.setwinsize(40, 120)

@@ -112,7 +112,7 @@ def test_an_exec_whose_deputy_is_killed_at_any_moment_leaves_nothing(lamina, sha
     box = lamina("run", "-d", "--name=box", *flags, "tiny", "sleep", "1000").strip()
     shim = shim_of(lamina, box)
     before = set(children(shim))
-    for moment in range(sized(4, 100)):
+    for moment in range(sized(2, 100)):
         command = lamina.start("exec", "box", "sleep", "777")
         while not (deputies := set(children(shim)) - before):
             pass

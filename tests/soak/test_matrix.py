@@ -128,13 +128,13 @@ def test_whatever_is_killed_while_a_container_starts_nothing_stays(lamina: Lamin
         (name, calls, n) for name in DEEDS for calls, most in CALLS.items() for n in range(1, most)
     ]
     hit = 0
-    chosen = chance.sample(every, sized(6, len(every)))
+    chosen = chance.sample(every, sized(4, len(every)))
     for name, calls, number in chosen:
         if name == "start":
             lamina("create", "--name=work", *NAMES)
         hit += strike(lamina, calls, number, *DEEDS[name])
         nothing_left(lamina, before, (name, calls, number))
-    assert hit > len(chosen) // 8
+    assert hit
 
 
 def victims(lamina: Lamina) -> dict[str, list[int]]:

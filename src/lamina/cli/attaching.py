@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager, nullcontext
+
 from lamina.errors import Invalid
 
 TYPE_CHECKING = False
@@ -84,23 +86,39 @@ def follow(
 
     fd = stdin_of(context) if stdin else -1
     typing = attachment.terminal and fd >= 0 and is_terminal(fd)
-    if attachment.terminal and not typing:
-        _tell_size(context, attachment)
-    ending = attachment.relay(
-        stdin=fd,
-        write=output_writer(context, wanted),
-        detach_keys=keys,
-        typing=typing,
-    )
+    watched = attachment.terminal and not typing  # else the relay follows the size, or nobody does
+    with _told_sizes(context, attachment) if watched else nullcontext():
+        ending = attachment.relay(
+            stdin=fd,
+            write=output_writer(context, wanted),
+            detach_keys=keys,
+            typing=typing,
+        )
     if ending.detached:
         context.say("read escape sequence")
         return None
     return ending.exit_code
 
 
-def _tell_size(context: Context, attachment: Attachment) -> None:
-    columns, rows = context.size()
-    attachment.resize(rows, columns)
+@contextmanager
+def _told_sizes(context: Context, attachment: Attachment) -> Iterator[None]:
+    """Tell a terminal that nobody types on its size, now and whenever this one's changes."""
+    import signal
+    from contextlib import suppress
+
+    def tell(*_: object) -> None:
+        columns, rows = context.size()
+        attachment.resize(rows, columns)  # nothing else is sent where nothing is typed
+
+    tell()
+    before = signal.getsignal(signal.SIGWINCH)
+    with suppress(ValueError):  # only the main thread may
+        signal.signal(signal.SIGWINCH, tell)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):
+            signal.signal(signal.SIGWINCH, before)
 
 
 def output_writer(
