@@ -25,7 +25,7 @@ _ANCHOR = "readme-"
 _NOT_IN_ANCHORS = re.compile(r"[^\w\- ]")
 
 
-@functools.lru_cache(64)  # the READMEs that people look at now
+@functools.lru_cache(16)  # the READMEs that people look at now
 def markdown(text: str) -> Markup:
     """Give Markdown as HTML: no scripts, no styles, and nothing fetched from elsewhere.
 
