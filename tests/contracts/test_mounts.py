@@ -79,6 +79,16 @@ def test_an_image_is_shown_read_only_whole_or_in_part(lamina):
     assert os.listdir(f"{lamina.settings.run_root}/c") == [], "nothing is left of it"
 
 
+def test_an_image_is_shown_where_there_is_no_overlayfs(lamina):
+    flags = ("--mount=type=image,src=tiny,dst=/whole", "tiny", "sh", "-c")
+    words = (
+        "cmp /bin/busybox /whole/bin/busybox && mount | grep -c 'overlay on /whole'; touch /whole/x"
+    )
+    done = lamina.attempt("run", "--rm", *flags, words, LAMINA_STORAGE_DRIVER="copied")
+    assert done.out == "0\n"
+    assert "Read-only file system" in done.err
+
+
 def test_a_volume_that_is_a_file_system_lasts_as_long_as_its_containers(lamina):
     options = ("-o", "type=tmpfs", "-o", "device=tmpfs", "-o", "o=size=1m,uid=7")
     lamina("volume", "create", *options, "quick")

@@ -187,7 +187,10 @@ def started_mounts(engine: "Engine", record: "ContainerRecord", folder: str) -> 
         if row["Type"] == "image":
             place = f"{folder}/images/{number}"
             stack = engine.snapshotter.view([Digest(text) for text in row["DiffIDs"]])
-            mounts += engine.snapshotter.mounts(stack, place)
+            if stack.lowers and engine.snapshotter.name == "copied":
+                place = stack.lowers[0].path  # whole, and there is no overlayfs to show it with
+            else:
+                mounts += engine.snapshotter.mounts(stack, place)
             shown = f"{place}/{row['Subpath']}" if row.get("Subpath") else place
             binds.append(_bind(row, shown, alone=True))
         elif row.get("Device"):
