@@ -44,7 +44,7 @@ def test_a_taken_or_bad_name_is_refused(accounts):
 
 def test_passwords_are_kept_as_argon2id_with_owasps_settings(accounts):
     assert accounts.register("alice", PASSWORD).password.startswith(
-        "$argon2id$v=19$m=19456,t=2,p=1$"
+        "$argon2id$v=19$m=7168,t=5,p=1$"
     )
 
 
