@@ -110,3 +110,24 @@ def test_any_batches_give_the_digest_of_the_whole(storage, batches):
     whole = b"".join(b"".join(pieces) for pieces in batches)
     assert storage.commit("p", Digest(digest(whole, "sha512"))).size == len(whole)
     storage.drop_upload("p")
+
+
+def test_a_large_upload_is_on_its_way_to_the_disk_before_it_is_whole(storage, monkeypatch):
+    begun: list[tuple[int, int]] = []
+    advise = os.posix_fadvise
+
+    def noted(fd: int, offset: int, size: int, advice: int) -> None:
+        begun.append((offset, size))
+        advise(fd, offset, size, advice)
+
+    monkeypatch.setattr(os, "posix_fadvise", noted)
+    storage.begin("large")
+    piece = os.urandom(1 << 20)
+    assert write(storage, "large", *[piece] * 9) == 9 << 20
+    incoming = storage.resume("large")
+    for _ in range(11):
+        incoming.write([piece])
+    incoming.close()
+    assert begun == [(0, 9 << 20), (9 << 20, 8 << 20)]
+    named = Digest(digest(piece * 20))
+    assert storage.commit("large", named) == Kept("large", 20 << 20)
