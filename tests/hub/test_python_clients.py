@@ -35,6 +35,10 @@ target = f"{address}/{repository}:v1"
 if verb == "push":
     files = [f"{folder}/note.txt:text/plain"]
     client.push(target, files=files, disable_path_validation=True, quiet=True)
+elif verb == "chart":
+    files = [f"{folder}/web-0.1.0.tgz:application/vnd.cncf.helm.chart.content.v1.tar+gzip"]
+    config = f"{folder}/config.json:application/vnd.cncf.helm.config.v1+json"
+    client.push(target, files=files, manifest_config=config, disable_path_validation=True, quiet=True)
 else:
     print(json.dumps(client.pull(target, outdir=folder, allowed_media_type=[])))
 """
@@ -136,6 +140,19 @@ def test_oras_reads_what_we_copy_and_we_copy_what_oras_writes(place: Place, tmp_
     out.mkdir()
     run(_ORAS, place, "pull", "alice/oras-again", out)
     assert (out / "note.txt").read_text() == "a note"
+
+
+@pytest.mark.parametrize("place", ["hub"], indirect=True)
+def test_a_chart_as_helm_keeps_it_goes_there_and_back(place: Place, tmp_path: Path):
+    (tmp_path / "web-0.1.0.tgz").write_bytes(b"a chart")
+    (tmp_path / "config.json").write_text('{"name": "web", "version": "0.1.0", "apiVersion": "v2"}')
+    run(_ORAS, place, "chart", "alice/charts/web", tmp_path)
+    manifest = json.loads(place.engine.images.manifest(f"{place.address}/alice/charts/web:v1")[1])
+    assert manifest["config"]["mediaType"] == "application/vnd.cncf.helm.config.v1+json"
+    out = tmp_path / "out"
+    out.mkdir()
+    run(_ORAS, place, "pull", "alice/charts/web", out)
+    assert (out / "web-0.1.0.tgz").read_bytes() == b"a chart"
 
 
 def test_dxf_reads_what_we_push_and_we_read_what_dxf_writes(place: Place, tmp_path: Path):
