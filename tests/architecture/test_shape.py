@@ -81,6 +81,8 @@ ELSEWHERE: dict[str, str] = {
     "hub.tables.sharing": "queries only; tests/hub/tables/test_tag_lists.py runs them",
     "hub.tables.scrub": "queries only; tests/hub/test_scrub.py runs them",
     "hub.tables.settled": "queries only; tests/hub/test_retention.py runs them",
+    "hub.backup_file": "tests/hub/test_backup.py writes one, tar lists it, a hub comes of it",
+    "hub.backup_reading": "tests/hub/test_backup.py reads folders and files by it",
     "hub.bringing": "tests/hub/test_backup.py and test_importing.py bring bytes by it",
     "hub.restore": "tests/hub/test_backup.py goes there and back again",
     "hub.databases.tables": "tests/hub/test_backup.py copies every table, between both databases",

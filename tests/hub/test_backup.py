@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sqlite3
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +17,9 @@ from tests.hub.test_collect import change
 from lamina.errors import AlreadyExists, Corrupt, InUse, Invalid
 from lamina.hub import Hub, HubSettings
 from lamina.hub import backup as backup_module
-from lamina.hub.backup import LEFT_OUT, back_up
+from lamina.hub.backup import back_up
+from lamina.hub.backup_file import back_up_file
+from lamina.hub.backup_reading import LEFT_OUT
 from lamina.hub.databases import tables
 from lamina.hub.databases.schema import steps
 from lamina.hub.restore import restore
@@ -231,14 +234,14 @@ def test_what_is_no_backup_or_not_for_this_hub_is_refused(hub, alice, tmp_path):
 
 
 def test_two_backups_into_one_folder_do_not_mix(hub, tmp_path, monkeypatch):
-    dump = backup_module._dump
+    dump = backup_module.dump
 
     def meanwhile(*arguments):
         with pytest.raises(InUse, match="another backup"):
             back(hub, tmp_path / "backup")
         return dump(*arguments)
 
-    monkeypatch.setattr(backup_module, "_dump", meanwhile)
+    monkeypatch.setattr(backup_module, "dump", meanwhile)
     back(hub, tmp_path / "backup")
 
 
@@ -273,3 +276,31 @@ def test_every_table_is_in_a_backup_or_left_out_for_a_reason(hub, tmp_path):
         steps()[-1].number
     )
     shutil.rmtree(tmp_path / "backup")
+
+
+def test_a_backup_may_be_one_file_that_any_tar_reads(hub, alice, tmp_path):
+    expected = fill(alice)
+    hurt = alice.push_blob("alice/app", b"hurt")
+    next((tmp_path / "hub" / "blobs").rglob(f"{hurt[7:]}*")).write_bytes(b"HURT")
+    path = tmp_path / "hub.tar"
+    services = hub.services
+    done = back_up_file(services.database, services.storage, str(path), clock=time.time)
+    assert done.lacking == (hurt,)
+    assert path.stat().st_mode & 0o077 == 0
+    listed = subprocess.run(["tar", "-tf", path], capture_output=True, text=True, check=True)
+    names = listed.stdout.split()
+    assert len([name for name in names if name.startswith("blobs/sha256/")]) == done.blobs
+    assert names[-2:] == ["lamina-hub-backup.json", "lamina-hub-backup.json.place"]
+    found = bring(path, tmp_path / "new")
+    assert (found.accounts, found.lacking, found.size) == (2, (hurt,), done.size)
+    with Hub(root=str(tmp_path / "new")) as new:
+        again = Client(new.address, "alice")
+        assert {each: again.get(each).body for each in expected} == expected
+    whole = path.read_bytes()
+    for cut in (whole[:-600], b"", b"no tar at all" * 200):
+        path.write_bytes(cut)
+        with pytest.raises(Invalid, match="no whole backup"):
+            bring(path, tmp_path / "other")
+    path.write_bytes(whole.replace(b'"schema":', b'"sCHEMA":'))
+    with pytest.raises(Corrupt, match="list of the backup"):
+        bring(path, tmp_path / "other")

@@ -13,14 +13,15 @@ import fcntl
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Self
 
-from lamina.errors import Corrupt, InUse, Invalid, LaminaError
+from lamina.errors import InUse, LaminaError
+from lamina.hub.backup_reading import FORMAT, HEAD, blob_path, kept_tables
 from lamina.hub.database import Connection, Database, Row
 from lamina.hub.databases import tables
 from lamina.hub.databases.schema import steps
@@ -32,24 +33,8 @@ from lamina.spec.digest import Digest
 from lamina.spec.wire import Document, decode, encode
 from lamina.stream.files import sync_directory
 
-__all__ = ["LEFT_OUT", "BackedUp", "Backup", "back_up"]
+__all__ = ["BackedUp", "Hold", "back_up", "dump", "named_blobs"]
 
-LEFT_OUT = frozenset(
-    [
-        "deliveries",  # told again, they would be told twice
-        "failures",
-        "leftovers",
-        "one_time_links",  # they end within the hour
-        "progress",
-        "segments",
-        "sessions",  # people sign in again
-        "turns",
-        "uploads",  # what is in flight begins again
-    ]
-)
-"""Tables that a backup has no rows of."""
-_FORMAT = 1
-_HEAD = "lamina-hub-backup.json"
 _HOLD_S = 900.0
 _RENEW_EACH = 200
 _WORKERS = 4
@@ -68,61 +53,6 @@ class BackedUp:
     lacking: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class Backup:
-    """A backup's folder, for reading. Raises, when made by `open`: Invalid, Corrupt."""
-
-    folder: str
-    schema: int
-    made_at: float
-    tables_folder: str
-    digests: dict[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def open(cls, folder: str) -> "Backup":
-        """Read a backup's list. Raises: Invalid (it is none), Corrupt (made by a newer version)."""
-        try:
-            with open(os.path.join(folder, _HEAD), "rb") as file:
-                head = decode(file.read(), what=_HEAD)
-        except FileNotFoundError:
-            raise Invalid(f"{folder} holds no whole backup of a hub") from None
-        if head.get("format") != _FORMAT or int(head["schema"]) > steps()[-1].number:
-            raise Corrupt(
-                f"the backup in {folder} was made by a newer lamina", hint="upgrade this one"
-            )
-        place = os.path.join(folder, "tables", str(head["tables_folder"]))
-        return cls(folder, int(head["schema"]), float(head["made_at"]), place, head["tables"])
-
-    def check(self) -> None:
-        """Read every table's file once and compare its digest. Raises: Corrupt."""
-        for name, digest in self.digests.items():
-            with open(self._path(name), "rb") as file:
-                found = hashlib.file_digest(file, "sha256").hexdigest()
-            if found != digest:
-                raise Corrupt(f"the table {name} of this backup is damaged")
-
-    def rows(self, table: Table) -> Iterator[Row]:
-        """Give a table's rows as the schema of this backup has them."""
-        if table.name not in self.digests:
-            return
-        with open(self._path(table.name), "rb") as file:
-            for line in file:
-                values = decode(b'{"row":' + line + b"}")["row"]
-                yield tuple(
-                    base64.b64decode(value)
-                    if number in table.blobs and value is not None
-                    else value
-                    for number, value in enumerate(values)
-                )
-
-    def blob(self, digest: Digest) -> str:
-        """Give the path of a blob's bytes, whether or not they are there."""
-        return _blob(self.folder, digest)
-
-    def _path(self, name: str) -> str:
-        return os.path.join(self.tables_folder, f"{name}.jsonl")
-
-
 def back_up(
     database: Database,
     storage: Storage,
@@ -137,17 +67,17 @@ def back_up(
     Raises: InUse (another backup writes there), Unavailable, OSError.
     """
     os.makedirs(os.path.join(folder, "tables"), mode=0o700, exist_ok=True)
-    with _locked(folder), _Hold(database, folder, clock) as hold:
+    with _locked(folder), Hold(database, folder, clock) as hold:
         made_at = clock()
         place = _next(os.path.join(folder, "tables"))
         target = os.path.join(folder, "tables", place)
         os.mkdir(target, mode=0o700)
-        known = [each for each in tables.tables() if each.name not in LEFT_OUT]
-        digests = database.read(lambda connection: _dump(connection, known, target))
+        known = kept_tables()
+        digests = database.read(lambda connection: dump(connection, known, target))
         copier = _Copier(storage, folder, may_link=may_link)
-        done = copier.copy_all(_blobs(target, known), hold.renew)
+        done = copier.copy_all(named_blobs(target, known), hold.renew)
         head: Document = {
-            "format": _FORMAT,
+            "format": FORMAT,
             "schema": steps()[-1].number,
             "made_at": made_at,
             "tables_folder": place,
@@ -157,11 +87,11 @@ def back_up(
             "lacking": list(done.lacking),
         }
         _publish(folder, head)
-        _tidy(folder, place, {digest for digest, _ in _blobs(target, known)})
+        _tidy(folder, place, {digest for digest, _ in named_blobs(target, known)})
     return done
 
 
-class _Hold:
+class Hold:
     """Keeps every place of the storage while it lasts, for as long as it is renewed."""
 
     def __init__(self, database: Database, folder: str, clock: Callable[[], float]) -> None:
@@ -178,6 +108,7 @@ class _Hold:
         self._database.write(lambda connection: turns.let_go(connection, self._name, now=now))
 
     def renew(self) -> None:
+        """Go on holding."""
         until = self._clock() + _HOLD_S
         self._database.write(lambda connection: turns.hold(connection, self._name, until=until))
 
@@ -200,7 +131,7 @@ def _next(folder: str) -> str:
     return str(max(numbers, default=0) + 1)
 
 
-def _dump(connection: Connection, known: list[Table], target: str) -> dict[str, str]:
+def dump(connection: Connection, known: Sequence[Table], target: str) -> dict[str, str]:
     """Write one state of the tables; give the digest of each file."""
     digests = {}
     for table in known:
@@ -223,7 +154,7 @@ def _dump(connection: Connection, known: list[Table], target: str) -> dict[str, 
     return digests
 
 
-def _blobs(target: str, known: list[Table]) -> Iterator[tuple[Digest, Row]]:
+def named_blobs(target: str, known: Sequence[Table]) -> Iterator[tuple[Digest, Row]]:
     """Give the blobs that a dump names, each with its (digest, size, place)."""
     table = next(each for each in known if each.name == "blobs")
     wanted = [table.columns.index(name) for name in ("digest", "size", "place")]
@@ -266,7 +197,7 @@ class _Copier:
     def _copy(self, row: Row) -> str:
         """Copy one blob; tell how."""
         digest, size, place = Digest(row[0]), row[1], row[2]
-        path = _blob(self._folder, digest)
+        path = blob_path(self._folder, digest)
         if os.path.exists(path) and os.stat(path).st_size == size:
             return "old"
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
@@ -304,20 +235,16 @@ class _Copier:
         return "copied"
 
 
-def _blob(folder: str, digest: Digest) -> str:
-    return os.path.join(folder, "blobs", digest.algorithm, digest.hex[:2], digest.hex)
-
-
 def _publish(folder: str, head: Document) -> None:
     """Make the new list the backup's, durably."""
-    beside = os.path.join(folder, f"{_HEAD}.new")
+    beside = os.path.join(folder, f"{HEAD}.new")
     with open(beside, "wb") as file:
         file.write(encode(head))
         file.flush()
         os.fsync(file.fileno())
     for top, _, _ in os.walk(folder):
         sync_directory(top)
-    os.rename(beside, os.path.join(folder, _HEAD))
+    os.rename(beside, os.path.join(folder, HEAD))
     sync_directory(folder)
 
 

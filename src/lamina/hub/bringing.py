@@ -3,7 +3,6 @@
 import contextlib
 import uuid
 from collections.abc import Callable, Iterator
-from typing import Protocol
 
 from lamina.hub.database import Connection, Database
 from lamina.hub.storage.disk import DiskStorage
@@ -11,17 +10,11 @@ from lamina.hub.storage.protocol import Storage
 from lamina.hub.tables import blobs
 from lamina.hub.tables.blobs import Upload
 from lamina.spec.digest import Digest
+from lamina.stream.verify import Readable
 
-__all__ = ["Bringer", "Readable"]
+__all__ = ["Bringer"]
 
 _PIECE = 1024 * 1024
-
-
-class Readable(Protocol):
-    """Bytes from a file, or from another registry."""
-
-    def read(self, size: int, /) -> bytes:
-        """Give up to so many bytes; none at the end."""
 
 
 class Bringer:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from lamina.errors import AlreadyExists
-from lamina.hub.backup import LEFT_OUT, Backup
+from lamina.hub.backup_reading import Backup, kept_tables
 from lamina.hub.bringing import Bringer
 from lamina.hub.database import Connection, Database, Row
 from lamina.hub.databases import tables
@@ -87,7 +87,7 @@ class _Rows:
     """A backup's rows as this version's schema has them."""
 
     def __init__(self, backup: Backup, path: str) -> None:
-        self.tables = tuple(each for each in tables.tables() if each.name not in LEFT_OUT)
+        self.tables = kept_tables()
         self._backup = backup
         self._connection: sqlite3.Connection | None = None
         if backup.schema != steps()[-1].number:
@@ -134,7 +134,8 @@ def _bring(
         digest = Digest(row[wanted[0]])
         if database.read(lambda connection: blob_rows.place(connection, digest)) is None:
             try:
-                bringer.bring(here, digest, backup.blob(digest), may_link=False)
+                with backup.open_blob(digest) as file:
+                    bringer.receive(here, digest, file)
             except (FileNotFoundError, DigestDisagrees):
                 return str(digest), -1
         return str(digest), int(row[wanted[1]])

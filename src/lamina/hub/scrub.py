@@ -12,13 +12,14 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from lamina.errors import LaminaError
-from lamina.hub.bringing import Bringer, Readable
+from lamina.hub.bringing import Bringer
 from lamina.hub.database import Connection, Database
 from lamina.hub.errors import BlobUnknown
 from lamina.hub.storage.protocol import Storage
 from lamina.hub.tables import scrub, turns
 from lamina.hub.tables.scrub import Damaged, Due
 from lamina.spec.digest import Digest
+from lamina.stream.verify import Readable
 
 __all__ = ["Finding", "Scrubbed", "Scrubber"]
 

@@ -16,9 +16,9 @@ __all__ = ["BACKUP", "RESTORE", "backup", "restore"]
 
 BACKUP = Command(
     name="hub backup",
-    usage="lamina hub backup [OPTIONS] DIR",
-    summary="Write accounts, settings and images of this machine's hub into a folder",
-    description="Write accounts, settings and images of this machine's hub into a folder.\n"
+    usage="lamina hub backup [OPTIONS] DIR|FILE.tar",
+    summary="Write accounts, settings and images of this machine's hub into a folder or file",
+    description="Write accounts, settings and images of this machine's hub into a folder or file.\n"
     "The hub may run meanwhile. Into the same folder again it writes what is new.",
     flags=(
         *PLACES,
@@ -29,12 +29,13 @@ BACKUP = Command(
 )
 RESTORE = Command(
     name="hub restore",
-    usage="lamina hub restore [OPTIONS] DIR",
+    usage="lamina hub restore [OPTIONS] DIR|FILE.tar",
     summary="Bring a backup into an empty hub, of the same kind or another",
     flags=(*PLACES, JSON),
     arity=(1, 1),
 )
 _SHOWN = 20
+_FILE = ".tar"
 
 
 def backup(arguments: Arguments, context: Context) -> int:
@@ -42,10 +43,14 @@ def backup(arguments: Arguments, context: Context) -> int:
     folder = arguments.positional[0]
     with opened(settings_of(arguments, context)) as (database, storage):
         from lamina.hub.backup import back_up
+        from lamina.hub.backup_file import back_up_file
 
-        done = back_up(
-            database, storage, folder, clock=context.now, may_link=not arguments.flag("copy")
-        )
+        if folder.endswith(_FILE):
+            done = back_up_file(database, storage, folder, clock=context.now)
+        else:
+            done = back_up(
+                database, storage, folder, clock=context.now, may_link=not arguments.flag("copy")
+            )
     if arguments.flag("json"):
         show_json(
             context,
