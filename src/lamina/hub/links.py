@@ -13,7 +13,7 @@ from lamina.hub.errors import AccountDisabled, LinkInvalid, RegistrationClosed
 from lamina.hub.names import check_account
 from lamina.hub.tables import accounts, links
 from lamina.hub.tables.accounts import Account
-from lamina.hub.tables.links import INVITATION, RESET
+from lamina.hub.tables.links import INVITATION, RESET, Link
 from lamina.hub.tokens import fingerprint, opaque
 
 __all__ = ["INVITATION_DAYS", "Links"]
@@ -62,6 +62,25 @@ class Links:
             return True
 
         return token if self._database.write(work) else ""
+
+    def given(self) -> tuple[Link, ...]:
+        """Give the links that still work, the newest first; not what opens them."""
+        now = self._clock()
+        found = self._database.read(lambda connection: links.rows(connection, now=now))
+        return tuple(link for _, link in found)
+
+    def withdraw(self, link_id: str) -> Link:
+        """End a link before it is used; give what it was. Raises: LinkInvalid."""
+        now = self._clock()
+
+        def work(connection: Connection) -> Link:
+            for kept, link in links.rows(connection, now=now):
+                if link.id == link_id:
+                    links.remove(connection, kept)
+                    return link
+            raise LinkInvalid
+
+        return self._database.write(work)
 
     def account_of(self, token: str) -> str:
         """Give whose password a link lets choose. Raises: LinkInvalid."""

@@ -162,6 +162,11 @@ class Provider:
         }
         return f"{target}{'&' if '?' in target else '?'}{urlencode(query)}"
 
+    @property
+    def says_who_it_is(self) -> bool:
+        """Tell whether each answer names the issuer (RFC 9207). Raises: SiteUnavailable."""
+        return self._discover().get("authorization_response_iss_parameter_supported") is True
+
     def check(self) -> None:
         """See that the site is the one that was named and publishes keys that we believe.
 

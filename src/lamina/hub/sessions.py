@@ -16,7 +16,8 @@ from lamina.hub.tokens import fingerprint, opaque
 __all__ = ["Sessions"]
 
 _AGENT_LIMIT = 200
-_USED_EVERY_S = 300.0
+_USED_EVERY_S, _MOVED_EVERY_S = 300.0, 60.0
+"""How old what is told of a session may be; each note costs a commit, and what was remembered until one."""
 
 
 class Sessions:
@@ -45,13 +46,14 @@ class Sessions:
         return token
 
     def find(self, token: str, *, address: str = "") -> tuple[Account, Session] | None:
-        """Give who is signed in, if anyone is; notes every few minutes that the session is used."""
+        """Give who is signed in, if anyone is; notes every few minutes that it is used, and where."""
         now, kept = self._clock(), fingerprint(token)
         found = self._database.read(lambda connection: sessions.find(connection, kept, now=now))
         if found is None:
             return None
         session = found[1]
-        if session.used_at <= now - _USED_EVERY_S or (address and address != session.address):
+        has_moved = address not in ("", session.address)
+        if session.used_at <= now - (_MOVED_EVERY_S if has_moved else _USED_EVERY_S):
             self._database.write(
                 lambda connection: sessions.touch(
                     connection, kept, now=now, address=address or session.address

@@ -117,6 +117,21 @@ def test_a_reset_link_is_shown_once_and_works(own):
     assert chief.post(f"{PAGE}/reset", page=PAGE, name="nobody").status == 404
 
 
+def test_links_that_were_given_out_are_listed_and_withdrawn(own):
+    hub, chief = own
+    paths = [link(hub, chief.post("/admin/invite", page=PAGE).text)]
+    paths.append(link(hub, chief.post(f"{PAGE}/reset", page=PAGE, name="alice").text))
+    page = chief.get(PAGE).text
+    assert "the password of alice" in page
+    assert "registering" in page
+    assert not any(path.partition("=")[2] in page for path in paths)
+    for link_id in re.findall(r'name="id" value="(\w+)"', page):
+        assert chief.post("/admin/withdraw", page=PAGE, id=link_id).status == 303
+    assert chief.post("/admin/withdraw", page=PAGE, id="none").status == 404
+    assert "given out" not in chief.get(PAGE).text
+    assert [Browser(hub.address).get(path).status for path in paths] == [404, 404]
+
+
 def test_one_registers_by_invitation_alone_and_once(own):
     hub, chief = own
     guest = Browser(hub.address)

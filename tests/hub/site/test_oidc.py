@@ -154,7 +154,7 @@ def test_what_is_held_for_one_step_is_not_taken_for_another(hub, visitor):
     assert hub.services.accounts.find("dana") is None
 
 
-def test_what_the_other_site_refuses_or_another_site_answers_is_said(openid, visitor):
+def test_what_the_other_site_refuses_or_another_site_answers_is_said(hub, openid, visitor):
     openid.refuses = "<script>alert(1)</script>"
     answer = visitor.get(way(visitor))
     assert answer.status == 403
@@ -163,6 +163,11 @@ def test_what_the_other_site_refuses_or_another_site_answers_is_said(openid, vis
     path = re.sub(r"iss=[^&]+", "iss=https%3A%2F%2Fevil.example", way(visitor))
     answer = visitor.get(path)
     assert (answer.status, "another site than" in answer.text.lower()) == (403, True)
+    openid.document = {"authorization_response_iss_parameter_supported": True}
+    other = Browser(hub.address)
+    hub.services.provider._document = None
+    assert other.get(re.sub(r"&iss=[^&]+", "", way(other))).status == 403
+    assert other.get(way(other)).status == 200
     openid.claims = {"nonce": "another"}
     assert visitor.get(way(visitor)).status == 403
 

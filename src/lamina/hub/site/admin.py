@@ -20,7 +20,7 @@ from lamina.hub.tables.accounts import Account
 from lamina.hub.tables.profiles import Profile
 from lamina.hub.web import SERVICES, url_of
 
-__all__ = ["accounts_page", "change_account", "hub_page", "invite"]
+__all__ = ["accounts_page", "change_account", "hub_page", "invite", "withdraw_link"]
 
 _PATH = "/admin/accounts"
 _PAGE = 50
@@ -82,6 +82,16 @@ async def invite(request: web.Request, visit: Visit, account: Account) -> web.Re
     return await _show(request, visit, {"link": link}, status=HTTPStatus.CREATED)
 
 
+@for_admins
+async def withdraw_link(request: web.Request, visit: Visit, account: Account) -> web.Response:
+    """End an invitation or a reset link that was given out."""
+    services = request.app[SERVICES]
+    form = await read_form(request, visit)
+    gone = await services.threads.call(services.links.withdraw, form.get("id", ""))
+    note(request, f"withdraw {gone.kind}", gone.account, account=account.name)
+    return go_to(_PATH)
+
+
 def _reset(services: Services, name: str, by: str) -> Callable[[], str]:
     return lambda: services.links.make_reset(name, by=by)
 
@@ -122,7 +132,9 @@ async def _show(
         return tuple((each, profiles.of(connection, each)) for each in found)
 
     rows = await services.threads.call(services.database.read, work)
+    given = await services.threads.call(services.links.given)
     values = {
+        "given": given,
         "rows": rows[:_PAGE], "words": words, "page": number, "has_next": len(rows) > _PAGE,
         "registration": services.settings.registration, "days": INVITATION_DAYS, "link": "",
         "link_for": "", **(more or {}),

@@ -177,6 +177,8 @@ async def _redeem(request: web.Request, provider: Provider, kept: Mapping[str, s
     flow = Flow(kept["state"], kept["nonce"], kept["verifier"])
 
     def work() -> Claims:
+        if "iss" not in query and provider.says_who_it_is:
+            raise SignInRefused("the answer does not say which site it is of")
         return provider.redeem(query.get("code", ""), flow, redirect=_redirect(request))
 
     return await request.app[SERVICES].threads.call_away(work)

@@ -70,6 +70,7 @@ def add_site(app: web.Application) -> None:
         _page(admin.change_account),
     )
     router.add_post("/admin/invite", _page(admin.invite))
+    router.add_post("/admin/withdraw", _page(admin.withdraw_link))
     router.add_get("/admin/mirrors", _page(mirrors.mirrors_page))
     router.add_post("/admin/mirrors/{verb}", _page(mirrors.change_mirrors))
     router.add_get("/admin/audit", _page(audit.audit_page))

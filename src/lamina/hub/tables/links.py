@@ -2,17 +2,22 @@
 
 from dataclasses import dataclass
 
-from lamina.hub.database import Connection
+from lamina.hub.database import Connection, Row
 
-__all__ = ["INVITATION", "RESET", "Link", "add", "count", "find", "remove", "remove_of"]
+__all__ = ["INVITATION", "RESET", "Link", "add", "count", "find", "remove", "remove_of", "rows"]
 
 INVITATION, RESET = "invitation", "reset"
+_ID_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What is known of a link; its bits are not. `account` is empty for an invitation."""
+    """What is known of a link; its bits are not. `account` is empty for an invitation.
 
+    `id` is the beginning of the kept hash, which opens nothing.
+    """
+
+    id: str
     kind: str
     account: str
     made_by: str
@@ -38,15 +43,30 @@ def add(
     )
 
 
+_LINKS = (
+    "SELECT token, kind, coalesce(accounts.name, ''), made_by, one_time_links.created_at, expires_at"
+    " FROM one_time_links LEFT JOIN accounts ON accounts.id = account_id"
+)
+
+
+def _link(row: Row) -> Link:
+    return Link(bytes(row[0])[:_ID_BYTES].hex(), *tuple(row)[1:])
+
+
 def find(connection: Connection, token: bytes, *, kind: str, now: float) -> Link | None:
     """Give the link if it was not used and its time is not over."""
     row = connection.execute(
-        "SELECT kind, coalesce(accounts.name, ''), made_by, one_time_links.created_at, expires_at"
-        " FROM one_time_links LEFT JOIN accounts ON accounts.id = account_id"
-        " WHERE token = ? AND kind = ? AND expires_at > ?",
-        (token, kind, now),
+        f"{_LINKS} WHERE token = ? AND kind = ? AND expires_at > ?", (token, kind, now)
     ).fetchone()
-    return Link(*row) if row else None
+    return _link(row) if row else None
+
+
+def rows(connection: Connection, *, now: float) -> tuple[tuple[bytes, Link], ...]:
+    """Give every link that works with what is kept of it, the newest first."""
+    found = connection.execute(
+        f"{_LINKS} WHERE expires_at > ? ORDER BY one_time_links.created_at DESC", (now,)
+    )
+    return tuple((bytes(row[0]), _link(row)) for row in found.fetchall())
 
 
 def remove(connection: Connection, token: bytes) -> None:
