@@ -112,7 +112,7 @@ def test_one_hint_stands_for_all_that_it_is_for_and_long_commands_are_cut():
 
     from lamina.cli.capturing import warn
     from lamina.cli.context import Context
-    from lamina.engine.regrets import Regret
+    from lamina.study.regrets import Regret
 
     err = io.StringIO()
     rows = (Regret("a", "same"), Regret("b", "same"), Regret("c" * 1000, "other"), Regret("d"))

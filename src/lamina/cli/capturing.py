@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
     from lamina.cli.context import Context
     from lamina.engine.captured import Captured
-    from lamina.engine.regrets import Regret
+    from lamina.study.regrets import Regret
 
 __all__ = ["tell", "warn"]
 

@@ -64,6 +64,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("run", "Create and run a new container from an image"),
     "save": ("save", "Save one or more images to a tar archive (streamed to STDOUT by default)"),
     "search": ("search", "Search a registry for images"),
+    "secrets": ("secrets", "Find keys, passwords and tokens in an image, also in what a later layer hides"),
     "snapshot": ("snapshot", "Take a checkpoint of a container's files"),
     "start": ("start", "Start one or more stopped containers"),
     "stats": ("stats", "Display a live stream of container(s) resource usage statistics"),

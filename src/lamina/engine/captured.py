@@ -1,8 +1,8 @@
 """What a commit put into the image and what it did not, as a value; and what may be regretted of it."""
 
-from lamina.engine.regrets import DUMP, TELLING_NAMES, Regret, Regrets, in_environment
 from lamina.layer.entry import Kind
 from lamina.layer.whiteout import PREFIX
+from lamina.study.regrets import DUMP, TELLING_NAMES, Regret, Regrets, in_environment
 from lamina.values import dataclass
 
 TYPE_CHECKING = False

@@ -196,8 +196,8 @@ def _capture(told: "OnCaptured | None", *, strict: bool) -> "Capture | None":
 def _watch(capture: "Capture | None") -> "Watch | None":
     if capture is None:
         return None
-    from lamina.engine.regrets import LOOKED
     from lamina.layer.changeset import Watch
+    from lamina.study.regrets import LOOKED
 
     seen = capture.regrets
     return Watch(LOOKED, seen.content, seen.borrowed, seen.sparse)

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from lamina.engine.plans import Plan
     from lamina.engine.pull import PullOutcome
     from lamina.engine.push import PushOutcome
-    from lamina.engine.regrets import Regret
     from lamina.layer.view import Tree
     from lamina.spec.descriptor import Descriptor
     from lamina.spec.wire import Document
     from lamina.store.names import Named
     from lamina.store.undo import Occasion
     from lamina.stream.codec import Compression
+    from lamina.study.regrets import Regret
 
     _T = TypeVar("_T")
 

@@ -12,10 +12,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.engine.local import LocalImage
-    from lamina.engine.regrets import Regret
     from lamina.spec.descriptor import Descriptor
     from lamina.spec.digest import Digest
     from lamina.stream.codec import Compression
+    from lamina.study.regrets import Regret
 
 __all__ = ["NotTagged", "PushOutcome", "find_tagged", "local_tags", "parcels_of", "push", "regrets"]
 
@@ -92,7 +92,7 @@ def regrets(engine: "Engine", name: str) -> "tuple[Regret, ...]":
     made = [n for n, layer in enumerate(image.manifest.layers) if COMPRESSION in layer.annotations]
     found: list[Regret] = []
     for number in made:
-        from lamina.engine.regrets import of_layer
+        from lamina.study.regrets import of_layer
 
         with engine.layers.open(image.config.diff_ids[: number + 1]) as layer:
             found += of_layer(layer)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lamina.layer.sealed import SealedLayer
     from lamina.study.lives import Event
     from lamina.study.packages import Package
+    from lamina.study.secrets import Secret
     from lamina.study.waste import Waste
 
 __all__ = ["Made", "Study", "studied"]
@@ -108,6 +109,12 @@ class Study:
         if height not in self._trees:
             self._trees[height] = Tree.of(self.layers[:height])
         return owners(self._trees[height], path)
+
+    def secrets(self) -> "tuple[Secret, ...]":
+        """Give keys, passwords and tokens, also those that a later layer hides."""
+        from lamina.study.secrets import in_config, in_layers
+
+        return (*in_layers(self.layers), *in_config(self.image.config))
 
     def system(self) -> str:
         """Give the distribution's ID from /etc/os-release; empty if it does not say."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lamina.engine.regrets import _HOST_KEY, Regrets, in_environment
+from lamina.study.regrets import _HOST_KEY, Regrets, in_environment
 
 KEY = b"-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA\n"
 

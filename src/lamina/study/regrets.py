@@ -13,7 +13,18 @@ if TYPE_CHECKING:
 
     from lamina.layer.sealed import SealedLayer
 
-__all__ = ["DUMP", "LOOKED", "TELLING_NAMES", "Regret", "Regrets", "in_environment", "of_layer"]
+__all__ = [
+    "DUMP",
+    "LOOKED",
+    "TELLING_NAMES",
+    "Regret",
+    "Regrets",
+    "in_environment",
+    "in_text",
+    "of_layer",
+    "seen_in",
+    "telling",
+]
 
 LOOKED = 64 * 1024
 """Bytes of the largest file that is looked into; keys and settings are smaller."""
@@ -95,7 +106,7 @@ class Regrets:
     """Collects what is seen of one layer; `found` says it, the gravest first."""
 
     def __init__(self) -> None:
-        self._secrets: dict[str, list[str]] = {}
+        self._secrets: dict[str, list[bytes]] = {}
         self._caches: dict[tuple[str, str], list[int]] = {}
         self._borrowed: list[tuple[int, str]] = []
         self._sparse: list[tuple[str, int, int]] = []
@@ -171,11 +182,16 @@ class Regrets:
         """Take note of a file of `size` bytes of which only `held` are on the disk."""
         self._sparse.append((_shown(path), size, held))
 
+    @property
+    def secrets(self) -> "tuple[tuple[str, bytes], ...]":
+        """Keys and the like: what each is, and its path."""
+        return tuple((what, path) for what, paths in self._secrets.items() for path in paths)
+
     def found(self) -> tuple[Regret, ...]:
         """Say everything, the gravest first."""
         rows = [
             Regret(
-                f"{what}: {_listed(sorted(paths))}",
+                f"{what}: {_listed([_shown(path) for path in sorted(paths)])}",
                 "whoever gets the image can read it; remove it, and take it out of use if it was pushed",
             )
             for what, paths in sorted(self._secrets.items())
@@ -225,7 +241,7 @@ class Regrets:
     def _secret(self, what: str, path: bytes) -> None:
         if path not in self._known:  # once is enough, in the words that came first
             self._known.add(path)
-            self._secrets.setdefault(what, []).append(_shown(path))
+            self._secrets.setdefault(what, []).append(path)
 
 
 def _is_looked_into(name: bytes) -> bool:
@@ -238,22 +254,36 @@ def _is_looked_into(name: bytes) -> bool:
 
 def in_environment(variables: "Sequence[str]") -> "Iterator[Regret]":
     """Give what is regrettable among `NAME=value` settings: they are in every image for all to read."""
-    import re
+    for name in telling(variables):
+        yield Regret(
+            f"the environment variable {name} looks like a secret, and is part of the image",
+            f"`--change 'ENV {name}='` leaves its value out",
+        )
 
+
+def telling(variables: "Sequence[str]") -> "Iterator[str]":
+    """Give the names of those among `NAME=value` settings that look like secrets."""
     for variable in variables:
         name, _, value = variable.partition("=")
-        telling = any(word in name.upper() for word in _TELLING)
-        data = value.encode(errors="replace")
-        known = any(re.search(expression, data) for _, expression, _ in _CONTENT)
-        if value and (telling or known):
-            yield Regret(
-                f"the environment variable {name} looks like a secret, and is part of the image",
-                f"`--change 'ENV {name}='` leaves its value out",
-            )
+        if value and (any(word in name.upper() for word in _TELLING) or in_text(value)):
+            yield name
+
+
+def in_text(text: str) -> str:
+    """Say what a text has in it that looks like a key or a token; nothing if it does not."""
+    import re
+
+    data = text.encode(errors="replace")
+    return next((what for _, form, what in _CONTENT if re.search(form, data)), "")
 
 
 def of_layer(layer: "SealedLayer") -> tuple[Regret, ...]:
     """Look at a layer that is here. Costs a walk of its index, and a read of its small files."""
+    return seen_in(layer).found()
+
+
+def seen_in(layer: "SealedLayer") -> Regrets:
+    """Look at a layer that is here, and give all that was seen. Costs as `of_layer`."""
     from lamina.layer.entry import Kind
     from lamina.layer.view import Tree
 
@@ -264,7 +294,7 @@ def of_layer(layer: "SealedLayer") -> tuple[Regret, ...]:
             regrets.file(path, size)
             if 0 < size <= LOOKED:
                 regrets.content(path, layer.read(node))
-    return regrets.found()
+    return regrets
 
 
 def _shown(path: bytes) -> str:

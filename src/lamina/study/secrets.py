@@ -1,0 +1,55 @@
+"""Keys, passwords and tokens in an image, also those that a later layer only hides."""
+
+from lamina.study.lives import life
+from lamina.study.regrets import in_text, seen_in, telling
+from lamina.values import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from lamina.layer.sealed import SealedLayer
+    from lamina.spec.config import ImageConfig
+
+__all__ = ["Secret", "in_config", "in_layers"]
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """One thing that gives access to something: `what` it looks like.
+
+    In layer `number` at `path`; `hidden_by` is the layer that removed or replaced it there, 0 where
+    containers see it. With number 0 it is in the configuration: `path` then names the variable or
+    the step of the history.
+    """
+
+    what: str
+    path: bytes
+    number: int
+    hidden_by: int = 0
+
+
+def in_layers(layers: "Sequence[SealedLayer]") -> "Iterator[Secret]":
+    """Give what is in files of `layers`, lowest first, of each layer by paths.
+
+    Whoever pulls the image has each layer, so what is hidden can be read as well. Costs a walk of
+    each index, and a read of its small texts. Raises: Corrupt.
+    """
+    for number, layer in enumerate(layers, 1):
+        for what, path in sorted(seen_in(layer).secrets, key=lambda row: row[1]):
+            later = (event.number for event in life(layers, path) if event.number > number)
+            yield Secret(what, path, number, next(later, 0))
+
+
+def in_config(config: "ImageConfig") -> "Iterator[Secret]":
+    """Give what is in the environment, the labels and the commands of the history."""
+    environment = config.settings.get("Env") or []
+    for name in telling([row for row in environment if isinstance(row, str)]):
+        yield Secret("an environment variable", f"ENV {name}".encode(), 0)
+    labels = config.settings.get("Labels") or {}
+    for name, value in sorted(labels.items()):
+        if what := in_text(str(value)):
+            yield Secret(what, f"LABEL {name}".encode(), 0)
+    for number, row in enumerate(config.history, 1):
+        if what := in_text(row.created_by):
+            yield Secret(what, f"step {number} of the history".encode(), 0)
