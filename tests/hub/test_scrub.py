@@ -9,7 +9,8 @@ from tests.hub.clients import PASSWORD, Client, digest
 from tests.hub.test_collect import change
 
 from lamina.errors import Unavailable
-from lamina.hub import Hub
+from lamina.hub import Hub, HubSettings
+from lamina.hub.chores import CHORES
 from lamina.hub.scrub import Scrubbed, Scrubber
 
 
@@ -130,3 +131,16 @@ def test_a_blob_that_came_anew_while_the_old_bytes_were_read_is_well(hub, alice,
     monkeypatch.undo()
     assert (done.found, done.damaged) == (0, 0)
     assert alice.get(f"/v2/alice/app/blobs/{named}").body == b"pushed twice"
+
+
+def test_a_hub_that_was_told_a_rate_reads_by_itself_and_counts_it(tmp_path):
+    chore = next(each for each in CHORES if "again" in each.name)
+    for rate, blobs in ((0, 0), (10**9, 1)):
+        settings = HubSettings(root=str(tmp_path / str(rate)), port=0, scrub_rate=rate)
+        with Hub(settings=settings) as hub:
+            hub.register("alice", PASSWORD)
+            Client(hub.address, "alice").push_blob("alice/app", b"read again")
+            change(hub, "UPDATE blobs SET checked_at = 0")
+            chore.after(hub.services, chore.work(hub.services))
+            text = hub.services.metrics.render(uploads=0, free=None)
+        assert f"lamina_hub_scrubbed_blobs_total {blobs}\n" in text

@@ -217,10 +217,16 @@ class PushDenied(Denied):
 
 
 class QuotaExceeded(Denied):
-    """There is no room for what is pushed; `size` bytes may be there and `used` are."""
+    """There is no room for what is pushed; `size` bytes may be there and `used` are.
 
-    def __init__(self, target: str, *, size: int, used: int, wanted: int) -> None:
-        more = f", and {_sized(wanted)} more are to come" if wanted else ""
+    `wanted` more were to come, or, where nobody said how many (`is_open`), at least as many.
+    """
+
+    def __init__(
+        self, target: str, *, size: int, used: int, wanted: int, is_open: bool = False
+    ) -> None:
+        least = "at least " if is_open else ""
+        more = f", and {least}{_sized(wanted)} more are to come" if wanted else ""
         super().__init__(
             f"{target} has {_sized(used)} of the {_sized(size)} it may have{more}",
             hint="delete tags that nobody needs, or ask who runs the hub for more",

@@ -91,11 +91,17 @@ class Quotas:
 
 
 def check_room(
-    standing: Standing, storage: Storage, *, besides: str = "", wanted: int = 0
+    standing: Standing,
+    storage: Storage,
+    *,
+    besides: str = "",
+    wanted: int = 0,
+    is_open: bool = False,
 ) -> int | None:
     """Give how many bytes may still come; None: any number.
 
     What other uploads have received counts, but for the upload `besides`: it costs a look at each.
+    `is_open`: `wanted` is what came so far of a body that goes on.
     Raises: QuotaExceeded (there is no room for `wanted` bytes, or for any).
     """
     room: int | None = None
@@ -103,7 +109,9 @@ def check_room(
         used = quota.used + sum(_received(storage, each) for each in uploads if each != besides)
         left = quota.size - used
         if wanted > left or left <= 0:
-            raise QuotaExceeded(quota.target, size=quota.size, used=used, wanted=wanted)
+            raise QuotaExceeded(
+                quota.target, size=quota.size, used=used, wanted=wanted, is_open=is_open
+            )
         room = left if room is None else min(room, left)
     return room
 

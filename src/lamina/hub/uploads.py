@@ -160,7 +160,9 @@ class Uploads:
             return None
         wanted = max(total, self._storage.received(upload.id) + length)
         try:
-            return check_room(standing, self._storage, besides=upload.id, wanted=wanted)
+            return check_room(
+                standing, self._storage, besides=upload.id, wanted=wanted, is_open=bool(total)
+            )
         except QuotaExceeded:
             self.cancel(upload)
             raise
