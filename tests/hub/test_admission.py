@@ -235,6 +235,8 @@ def test_use_cases_of_organisations_and_robots_go_through_on_both_databases(data
     assert made.team(sam, "crew", "deck").members == ("sam",)
     assert [each.name for each in made.view(sam, "crew").members] == ["olga", "sam"]
     assert [(each.name, owns) for each, owns in made.of("sam")] == [("crew", False)]
+    rows = database.read(lambda found: organisations.search(found, "CRE", limit=5, offset=0))
+    assert [(each.name, members, count) for each, members, count in rows] == [("crew", 2, 0)]
     token, robot = robots.create(olga, "crew", "ci", actions=["push"], expires_in_days=1)
     own, _ = robots.create(sam, "sam", "ci", actions=["pull"])
     assert robots.login("crew+ci", token, "here").token_id == robot.id

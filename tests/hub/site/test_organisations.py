@@ -100,6 +100,16 @@ def test_ones_own_namespace_has_its_settings_elsewhere(owner):
     assert owner.get("/acme/-/nothing").status == 404
 
 
+def test_admins_find_every_organisation_and_nobody_else_does(owner, stranger, hub):
+    admin = Browser(hub.address)
+    admin.sign_in("chief")
+    assert 'href="/acme/-/members"' in admin.get("/admin/organisations").text
+    assert "/acme" in admin.get("/admin/organisations?q=CM").text
+    for words in ("%25", "a_m", "%00x", "zzz"):
+        assert "is called like that" in admin.get(f"/admin/organisations?q={words}").text
+    assert {each.get("/admin/organisations").status for each in (owner, stranger)} == {404}
+
+
 def test_a_robots_name_leads_to_its_namespace_and_nowhere_else(visitor):
     assert visitor.get("/acme+ci").headers["location"] == "/acme"
     for path in ("/%5Cexample.com+x", "//example.com/+x", "/+x"):

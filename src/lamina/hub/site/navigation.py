@@ -65,6 +65,7 @@ AREAS: dict[str, tuple[Item, ...]] = {
     "hub": (
         Item("The hub", "/admin"),
         Item("Accounts", "/admin/accounts"),
+        Item("Organisations", "/admin/organisations"),
         Item("Audit log", "/admin/audit"),
         Item("Other registries", "/admin/mirrors"),
         Item("Retention", "/hub/-/retention"),

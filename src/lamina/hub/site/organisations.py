@@ -10,15 +10,19 @@ from lamina.hub.errors import FormInvalid, LoginRequired, NameTaken, NotEmpty, N
 from lamina.hub.notes import note
 from lamina.hub.organisations import View
 from lamina.hub.roles import parse_role
+from lamina.hub.site.gate import for_admins
 from lamina.hub.site.lists import page_number
 from lamina.hub.site.render import go_to, render
 from lamina.hub.site.sessions import Visit, read_form
 from lamina.hub.tables import organisations, repositories
+from lamina.hub.tables.accounts import Account
+from lamina.hub.tables.organisations import Organisation
 from lamina.hub.tables.repositories import Listed
 from lamina.hub.tables.roles import Role
 from lamina.hub.web import SERVICES
 
 __all__ = [
+    "admin_page",
     "create",
     "delete",
     "new_page",
@@ -29,7 +33,8 @@ __all__ = [
     "settings_page",
 ]
 
-_PAGE = 30
+_PAGE, _ADMIN_PAGE = 30, 50
+_WORD_LIMIT = 100
 _NEW = "/orgs/new"
 
 
@@ -68,6 +73,26 @@ async def create(request: web.Request, visit: Visit) -> web.Response:
         return go_to(f"/{name}/-/members")
     values = {"name": name, "fields": fields}
     return render(request, visit, "new_organisation.html", values, status=status)
+
+
+@for_admins
+async def admin_page(request: web.Request, visit: Visit, account: Account) -> web.Response:  # noqa: ARG001 - a page's form
+    """List every organisation, those with the words looked for."""
+    services = request.app[SERVICES]
+    words = request.query.get("q", "").strip().replace("\0", "")[:_WORD_LIMIT]
+    number = page_number(request)
+
+    def work(connection: Connection) -> tuple[tuple[Organisation, int, int], ...]:
+        return organisations.search(
+            connection, words, limit=_ADMIN_PAGE + 1, offset=(number - 1) * _ADMIN_PAGE
+        )
+
+    rows = await services.threads.call(services.database.read, work)
+    values = {
+        "rows": rows[:_ADMIN_PAGE], "words": words, "page": number,
+        "has_next": len(rows) > _ADMIN_PAGE,
+    }  # fmt: skip
+    return render(request, visit, "admin_organisations.html", values)
 
 
 async def organisation(request: web.Request, visit: Visit, name: str) -> web.Response | None:

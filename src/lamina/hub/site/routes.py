@@ -65,6 +65,7 @@ def add_site(app: web.Application) -> None:
     router.add_post("/orgs/new", _page(organisations.create))
     router.add_get("/admin", _page(admin.hub_page))
     router.add_get("/admin/accounts", _page(admin.accounts_page))
+    router.add_get("/admin/organisations", _page(organisations.admin_page))
     router.add_post(
         "/admin/accounts/{verb:reset|disable|enable|make-admin|unmake-admin}",
         _page(admin.change_account),

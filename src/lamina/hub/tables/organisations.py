@@ -29,6 +29,7 @@ __all__ = [
     "remove_member",
     "remove_team",
     "repositories_of",
+    "search",
     "set_member",
     "team_members",
     "teams",
@@ -137,6 +138,21 @@ def remove(connection: Connection, organisation: Organisation, *, now: float) ->
     connection.execute("DELETE FROM organisations WHERE id = ?", (organisation.id,))
     for rows in (webhooks, caches, mirrors):
         rows.forget_namespace(connection, organisation.name)
+
+
+def search(
+    connection: Connection, words: str, *, limit: int, offset: int
+) -> tuple[tuple[Organisation, int, int], ...]:
+    """Give organisations with `words` in their name, by name, with how many members and repositories."""
+    escaped = words.lower().replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    rows = connection.execute(
+        f"SELECT {_COLUMNS},"  # noqa: S608 - a constant
+        " (SELECT count(*) FROM members WHERE organisation_id = organisations.id),"
+        " (SELECT count(*) FROM repositories WHERE namespace = organisations.name)"
+        " FROM organisations WHERE name LIKE ? ESCAPE '!' ORDER BY name LIMIT ? OFFSET ?",
+        (f"%{escaped}%", limit, offset),
+    )
+    return tuple((_organisation(row), int(row[6]), int(row[7])) for row in rows)
 
 
 def repositories_of(connection: Connection, name: str, *, limit: int) -> tuple[str, ...]:
