@@ -1,6 +1,7 @@
 """What keeping a hub is on PostgreSQL and S3: tests/hub/test_replicas.py runs these on its servers."""
 
 import os
+import threading
 
 from tests.hub.clients import PASSWORD, Client, digest
 from tests.hub.test_backup import back, bring, fill
@@ -63,3 +64,34 @@ def test_a_hub_moves_from_sqlite_and_a_folder_to_postgresql_and_s3_and_back(
         alice = Client(again.address, "alice")
         assert {path: alice.get(path).body for path in expected} == expected
         assert alice.get("/v2/alice/app/manifests/v9").status == 200
+
+
+def test_pushes_into_two_namespaces_with_quotas_at_once_are_counted_each_for_itself(hub, second):
+    for name in ("alice", "bob"):
+        hub.services.quotas.set(f"{name}/counted", 10**6)
+    failures: list[BaseException] = []
+
+    def push(name: str, replica: Hub) -> None:
+        client = Client(replica.address, name)
+        try:
+            for number in range(12):
+                client.push_blob(f"{name}/counted", f"{name} {number:06}".encode())
+        except BaseException as error:
+            failures.append(error)
+            raise
+
+    pushers = [
+        threading.Thread(target=push, args=(name, replica))
+        for name in ("alice", "bob")
+        for replica in (hub, second)
+    ]
+    for thread in pushers:
+        thread.start()
+    for thread in pushers:
+        thread.join()
+    assert failures == []
+    for name in ("alice", "bob"):
+        found = next(q for q in hub.services.quotas.all() if q.target == f"{name}/counted")
+        assert found.used == hub.services.quotas.usage(f"{name}/counted").used
+        assert found.used == 12 * (len(name) + 7)
+        hub.services.quotas.remove(f"{name}/counted")

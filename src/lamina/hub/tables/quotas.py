@@ -165,11 +165,15 @@ def _changes(
     connection: Connection, repository_id: int, digest: str
 ) -> list[tuple[str, int | None, int, int]]:
     """Give (target, size, used, bytes that the repository's link to a blob is worth) of quotas."""
-    if connection.execute("SELECT 1 FROM quotas LIMIT 1").fetchone() is None:
+    # By key alone: on PostgreSQL whoever reads another's row would wait for another's pushes.
+    rows_here = connection.execute(
+        "SELECT name, namespace, target FROM repositories"
+        " JOIN quotas ON target IN (name, namespace, 'hub') WHERE id = ?",
+        (repository_id,),
+    ).fetchall()
+    if not rows_here:
         return []
-    name, namespace = connection.execute(
-        "SELECT name, namespace FROM repositories WHERE id = ?", (repository_id,)
-    ).fetchone()
+    name, namespace = rows_here[0][0], rows_here[0][1]
     blob = connection.execute("SELECT size FROM blobs WHERE digest = ?", (digest,)).fetchone()
     bytes_here = int(blob[0]) if blob else 0
     _follow_default(connection, namespace, repository_id, digest)
