@@ -71,7 +71,8 @@ def test_what_one_fetched_from_another_registry_the_other_gives(hubs):
             found = client.get(f"/v2/up/team/app/blobs/{hostile.layer_digest}")
             assert (found.status, found.body == hostile.layer) == (200, True)
             assert hostile.asked["GET", "layer"] == asked
-        one.services.passing.flush_uses()
+        for hub in hubs:  # each knows of its own pulls, and writes them down by and by
+            hub.services.passing.flush_uses()
         one.services.database.write(
             lambda connection: connection.execute("UPDATE cached_uses SET used_at = 0").rowcount
         )
@@ -104,7 +105,7 @@ def test_an_organisation_that_goes_takes_its_webhooks_caches_and_rules_along(hub
         )
     )
     services.caches.look()
-    assert services.caches.all(CHIEF) == ()
+    assert "gone" not in {each.namespace for each in services.caches.all(CHIEF)}
     left = services.database.read(
         lambda connection: connection.execute("SELECT count(*) FROM webhooks").fetchone()[0]
     )
