@@ -142,3 +142,31 @@ def test_texts_that_no_page_can_hold_are_shown_all_the_same(visitor, alice):
     assert answer.status == 200
     assert r"A=\u202e\u0000" in answer.text
     assert r"\ud800" in answer.text
+
+
+def test_what_buildkit_attests_is_attached_to_its_platform_and_of_many_the_first_are_shown(
+    visitor, alice
+):
+    raw = alice.manifest("alice/attested")
+    alice.put_manifest("alice/attested", digest(raw), raw)
+    platform = {"os": "linux", "architecture": "amd64"}
+    rows: list[dict[str, object]] = [
+        {"mediaType": MANIFEST, "digest": digest(raw), "size": len(raw), "platform": platform}
+    ]
+    about = {
+        "vnd.docker.reference.type": "attestation-manifest",
+        "vnd.docker.reference.digest": digest(raw),
+    }
+    for number in range(60):
+        other = alice.manifest("alice/attested", annotations={"n": str(number)})
+        alice.put_manifest("alice/attested", digest(other), other)
+        unknown = {"os": "unknown", "architecture": "unknown"}
+        rows.append(
+            {"mediaType": MANIFEST, "digest": digest(other), "size": len(other), "platform": unknown, "annotations": about}
+        )  # fmt: skip
+    index = document({"schemaVersion": 2, "mediaType": INDEX, "manifests": rows})
+    assert alice.put_manifest("alice/attested", "v1", index, INDEX).status == 201
+    text = visitor.get("/alice/attested/-/tag/v1").text
+    assert section(text, "Attached").count(">Attestation</a>") == 50
+    assert 'aria-label="Platforms"' not in text  # there is but one
+    assert section(text, "Layers")

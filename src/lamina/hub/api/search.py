@@ -15,7 +15,7 @@ _MOST, _PAGE = 100, 25
 
 
 async def search(request: web.Request) -> web.StreamResponse:
-    """Find what the caller may see, newest push first; `library/` has no special place here."""
+    """Find what the caller may see, as the front page does; `library/` has no special place here."""
     services = request.app[SERVICES]
     reader = (await authenticate(request)).as_reader
     words = request.query.get("q", "")[:_QUERY_LIMIT]

@@ -73,21 +73,24 @@ async def person(request: web.Request, visit: Visit, name: str) -> web.Response 
     def work(connection: Connection) -> _Person:
         return _find_person(connection, caller, name, number)
 
-    found = await services.threads.call(services.database.read, work)
-    if found.account is None and not found.rows:
-        return None
-    values = {
-        "name": name,
-        "account": found.account,
-        "profile": found.profile,
-        "about": markdown(found.profile.about),
-        "rows": found.rows[:_PAGE],
-        "page": number,
-        "has_next": len(found.rows) > _PAGE,
-        "is_self": caller.name == name,
-        "organisations": found.organisations,
-    }
-    return render(request, visit, "person.html", values)
+    def draw() -> web.Response | None:
+        found = services.database.read(work)
+        if found.account is None and not found.rows:
+            return None
+        values = {
+            "name": name,
+            "account": found.account,
+            "profile": found.profile,
+            "about": markdown(found.profile.about),
+            "rows": found.rows[:_PAGE],
+            "page": number,
+            "has_next": len(found.rows) > _PAGE,
+            "is_self": caller.name == name,
+            "organisations": found.organisations,
+        }
+        return render(request, visit, "person.html", values)
+
+    return await services.threads.call(draw)
 
 
 def _find_person(connection: Connection, caller: Caller, name: str, number: int) -> _Person:

@@ -197,13 +197,13 @@ def _attached(
         rows += [_of_manifest(each) for each in found]
         named = tag_lists.attached_tags(connection, top.repository_id, subject, limit=_ATTACHED)
         rows += [_of_tag(each) for each in named]
-    for member in inside:
-        if member.describes == shown.digest:
-            try:
-                each = manifests.get(connection, top.repository_id, member.digest)
-            except ManifestUnknown:
-                continue
-            rows.append(_of_manifest(each, words="attestation"))
+    about = [member.digest for member in inside if member.describes == shown.digest]
+    for digest in about[:_ATTACHED]:
+        try:
+            each = manifests.get(connection, top.repository_id, digest)
+        except ManifestUnknown:  # swept a moment ago, with its index
+            continue
+        rows.append(_of_manifest(each, words="attestation"))
     return rows
 
 
