@@ -7,9 +7,11 @@ from tests.hub.clock import Time
 from lamina.hub.accounts import Accounts
 from lamina.hub.databases.sqlite import SqliteDatabase
 from lamina.hub.errors import (
+    AccountDisabled,
     AccountUnknown,
     CredentialsRefused,
     FormInvalid,
+    LastAdmin,
     NameTaken,
     TooManyAttempts,
 )
@@ -92,3 +94,53 @@ def test_a_new_password_is_checked_and_ends_logins_of_docker(accounts):
         accounts.set_password("nobody", "a new long password")
     with pytest.raises(FormInvalid):
         accounts.set_password("alice", "short")
+
+
+def test_how_an_account_stands_is_asked_again_after_some_seconds(tmp_path, accounts, time):
+    accounts.register("chief", PASSWORD)
+    accounts.register("alice", PASSWORD)
+    assert accounts.known_standing("alice")[1] is None
+    assert accounts.standing("alice").name == "alice"
+    assert accounts.known_standing("alice")[1] is not None
+    other = SqliteDatabase(str(tmp_path / "hub.db"))
+    Accounts(other, HubSettings(root=str(tmp_path)), clock=time).set_disabled(
+        "alice", is_disabled=True
+    )
+    other.close()
+    assert accounts.known_standing("alice")[1] is not None
+    time.now += 5
+    assert accounts.known_standing("alice")[1] is None
+    with pytest.raises(AccountDisabled):
+        accounts.standing("alice")
+    accounts.set_disabled("alice", is_disabled=False)
+    assert accounts.standing("alice").name == "alice"
+    accounts.set_disabled("alice", is_disabled=True)
+    assert accounts.known_standing("alice")[1] is None
+
+
+def test_a_hub_keeps_an_admin_who_may_log_in(accounts):
+    accounts.register("chief", PASSWORD)
+    accounts.register("alice", PASSWORD)
+    accounts.set_admin("alice", is_admin=True)
+    accounts.set_disabled("chief", is_disabled=True)
+    for change in (
+        lambda: accounts.set_admin("alice", is_admin=False),
+        lambda: accounts.set_disabled("alice", is_disabled=True),
+    ):
+        with pytest.raises(LastAdmin):
+            change()
+    assert accounts.login("alice", PASSWORD, "here").is_admin
+
+
+def test_a_disabled_account_is_told_so_only_to_who_knows_its_password(accounts):
+    accounts.register("chief", PASSWORD)
+    accounts.register("alice", PASSWORD)
+    token = accounts.new_refresh_token(accounts.find("alice"), "docker")
+    accounts.set_disabled("alice", is_disabled=True)
+    with pytest.raises(AccountDisabled):
+        accounts.login("alice", PASSWORD, "here")
+    with pytest.raises(CredentialsRefused) as caught:
+        accounts.login("alice", "not it at all", "here")
+    assert not isinstance(caught.value, AccountDisabled)
+    with pytest.raises(CredentialsRefused):
+        accounts.refresh(token)
