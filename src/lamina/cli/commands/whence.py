@@ -38,7 +38,6 @@ COMMAND = Command(
     ),
     arity=(1, None),
 )
-_TEXT_LIMIT = 1024 * 1024
 
 
 def main(arguments: Arguments, context: Context) -> int:
@@ -89,6 +88,7 @@ def _words(words: Iterable[str]) -> tuple[str, list[bytes]]:
 
 
 def _tell(study: Study, typed: bytes, life: _Life, context: Context, *, patch: bool) -> None:
+    from lamina.cli.patches import patch as patch_of
     from lamina.cli.stack_drawing import instruction
     from lamina.cli.units import shorten
 
@@ -107,7 +107,7 @@ def _tell(study: Study, typed: bytes, life: _Life, context: Context, *, patch: b
             for one in study.owners(path, event.number):
                 context.print(f"       package {one.name} {one.version} ({one.kind})")
         if patch and event.node is not None and event.before is not None:
-            for line in _patch(event.before, event.node):
+            for line in patch_of(event.before, event.node):
                 context.print(f"       {line}")
 
 
@@ -159,27 +159,6 @@ def _brief(node: Node, context: Context) -> str:
     if node.kind == "symlink":
         return f"symlink to {_name(node.target, context)}"
     return text
-
-
-def _patch(before: Node, after: Node) -> Iterator[str]:
-    """Give the changed lines of a text, control characters made harmless."""
-    from difflib import unified_diff
-
-    old, new = _text(before), _text(after)
-    if old is None or new is None:
-        return
-    for line in list(unified_diff(old, new, lineterm="", n=2))[2:]:
-        yield "".join(letter if letter.isprintable() or letter == "\t" else "?" for letter in line)
-
-
-def _text(node: Node) -> list[str] | None:
-    """Give the lines of a text file that is not too long; None for anything else."""
-    if node.kind != "file" or node.size > _TEXT_LIMIT:
-        return None
-    data = node.layer.read(node)
-    if b"\0" in data:
-        return None
-    return data.decode("utf-8", "replace").splitlines()
 
 
 def _list(study: Study, lives: Iterable[_Life], context: Context) -> None:

@@ -1,0 +1,196 @@
+"""Two images or containers beside each other, as `lamina diff A B` prints them."""
+
+from __future__ import annotations
+
+from lamina.cli.file_names import quoted
+from lamina.errors import Invalid
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from lamina.cli.context import Context
+    from lamina.cli.flags import Arguments
+    from lamina.engine.study import Study
+    from lamina.layer.node import Node
+    from lamina.study.compare import Difference
+
+__all__ = ["compare_images"]
+
+_DEPTH = 2
+
+
+def compare_images(arguments: Arguments, context: Context) -> int:
+    """Print what differs; 0 also where something does, as diff of a container."""
+    from contextlib import ExitStack
+
+    from lamina.engine.reading import is_container, tree_of
+    from lamina.engine.study import studied
+    from lamina.study.compare import compare
+
+    first, second = arguments.positional
+    forms = [name for name in ("stat", "name-only", "json", "patch") if arguments.flag(name)]
+    if len(forms) > 1:
+        raise Invalid(f"--{forms[0]} and --{forms[1]} are two forms", hint="ask for one of them")
+    form = forms[0] if forms else ""
+    engine = context.engine
+    with ExitStack() as stack:
+        trees = [stack.enter_context(tree_of(engine, name)) for name in (first, second)]
+        found = compare(trees[0], trees[1], times=arguments.flag("times"))
+        only_files = form == "name-only" or any(is_container(engine, n) for n in (first, second))
+        studies = (
+            [] if only_files else [stack.enter_context(studied(engine, n)) for n in (first, second)]
+        )
+        if form == "json":
+            _print_json(list(found), studies, context)
+        elif form == "name-only":
+            for one in found:
+                context.print(_shown(one.path, context))
+        else:
+            _print(list(found), form, context)
+            if studies:
+                _print_rest(studies[0], studies[1], context)
+    return 0
+
+
+def _print(found: Sequence[Difference], form: str, context: Context) -> None:
+    from lamina.cli.patches import patch
+
+    if form == "stat":
+        _print_stat(found, context)
+    else:
+        for one in found:
+            about = f"  ({', '.join(one.aspects)})" if one.aspects else ""
+            context.print(f"{one.letter} {_shown(one.path, context)}{about}")
+            if form == "patch" and one.before is not None and one.after is not None:
+                for line in patch(one.before, one.after):
+                    context.print(f"    {line}")
+    context.print(_sum(found))
+
+
+def _print_stat(found: Sequence[Difference], context: Context) -> None:
+    """Print a line for each of the upper directories, those that grew most first."""
+    from lamina.cli.table import render
+    from lamina.cli.units import human_size
+
+    groups: dict[bytes, list[int]] = {}
+    for one in found:
+        row = groups.setdefault(b"/".join(one.path.split(b"/")[:-1][:_DEPTH]), [0, 0, 0, 0])
+        row["ADC".index(one.letter)] += 1
+        row[3] += one.grown
+    rows = [["ADDED", "REMOVED", "CHANGED", "GROWN BY", "WHERE"]]
+    for place, row in sorted(groups.items(), key=lambda item: (-abs(item[1][3]), item[0])):
+        grown = human_size(row[3], precision=3)
+        rows.append([*(str(count) for count in row[:3]), grown, _shown(place, context)])
+    context.out.write(render(rows, least=6, padding=2))
+
+
+def _sum(found: Sequence[Difference]) -> str:
+    from lamina.cli.units import human_size
+
+    if not found:
+        return "No path differs."
+    letters = [one.letter for one in found]
+    grown = sum(one.grown for one in found)
+    return (
+        f"{letters.count('A')} added, {letters.count('D')} removed, {letters.count('C')} changed; "
+        f"{'+' if grown >= 0 else ''}{human_size(grown, precision=3)}"
+    )
+
+
+def _print_rest(before: Study, after: Study, context: Context) -> None:
+    """Print what differs besides files."""
+    from lamina.cli.stack_drawing import instruction
+    from lamina.study import compare
+
+    def section(title: str, lines: Iterable[str]) -> None:
+        rows = list(lines)
+        if rows:
+            context.print(f"\n{title}")
+            for line in rows:
+                context.print(f"  {line}")
+
+    arrow = "→" if context.unicode else "->"
+    section(
+        "Packages",
+        (
+            f"{one.name} {', '.join(one.before) or '(none)'} {arrow} {', '.join(one.after) or '(none)'}"
+            f" ({one.kind})"
+            for one in compare.packages(before.packages(), after.packages())
+        ),
+    )
+    section(
+        "Configuration",
+        (
+            f"{_line(one.name)}: {_value(one.before)} {arrow} {_value(one.after)}"
+            for one in compare.settings(before.image.config, after.image.config)
+        ),
+    )
+    same, old, new = compare.steps(before.image.config, after.image.config)
+    section(
+        f"History, after {same} step{'' if same == 1 else 's'} in common",
+        [*(f"- {instruction(row)}" for row in old), *(f"+ {instruction(row)}" for row in new)],
+    )
+
+
+def _print_json(found: Sequence[Difference], studies: Sequence[Study], context: Context) -> None:
+    from lamina.cli.formats import show_json
+    from lamina.study import compare
+
+    document: dict[str, object] = {"files": list(_documents(found))}
+    if studies:
+        before, after = studies
+        same, old, new = compare.steps(before.image.config, after.image.config)
+        document |= {
+            "packages": [
+                {"type": one.kind, "name": one.name, "before": one.before, "after": one.after}
+                for one in compare.packages(before.packages(), after.packages())
+            ],
+            "config": [
+                {"name": one.name, "before": one.before, "after": one.after}
+                for one in compare.settings(before.image.config, after.image.config)
+            ],
+            "history": {"common": same, "before": old, "after": new},
+        }
+    show_json(context, document)
+
+
+def _documents(found: Iterable[Difference]) -> Iterator[dict[str, object]]:
+    for one in found:
+        yield {
+            "path": "/" + one.path.decode("utf-8", "replace"),
+            "change": {"A": "added", "D": "removed", "C": "changed"}[one.letter],
+            "aspects": [str(aspect) for aspect in one.aspects],
+            "before": _facts(one.before),
+            "after": _facts(one.after),
+        }
+
+
+def _facts(node: Node | None) -> dict[str, object] | None:
+    if node is None:
+        return None
+    return {
+        "kind": str(node.kind),
+        "mode": f"{node.mode:04o}",
+        "uid": node.uid,
+        "gid": node.gid,
+        "size": node.size if node.kind == "file" else None,
+        "mtime_ns": node.mtime_ns,
+    }
+
+
+def _value(value: object) -> str:
+    from lamina.spec.wire import encode
+
+    if value is None:
+        return "(none)"
+    return _line(value if isinstance(value, str) else encode(value).decode())
+
+
+def _line(text: str) -> str:
+    """Make a text of an image harmless on a terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def _shown(path: bytes, context: Context) -> str:
+    return quoted(b"/" + path, unicode=context.unicode)
