@@ -173,3 +173,16 @@ def test_whoever_is_killed_beside_a_container_what_is_said_is_true_and_nothing_s
         nothing_left(lamina, before, kind)
         if not kinds:
             return
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("runtime", [name for name in RUNTIMES if name == "runc"])
+def test_a_runc_that_is_killed_while_it_makes_groups_leaves_none(tmp_path: Path, runtime: str):
+    """They were in hierarchies that the shim does not use, and `runc delete` knew of nothing."""
+    with world(tmp_path, runtime=runtime) as lamina:
+        lamina("run", "--rm", "tiny", "true")
+        before = files_below(lamina)
+        for number in (4, 6):
+            lamina("create", "--name=work", "--network=none", "tiny", "sleep", "1000")
+            assert strike(lamina, "mkdir,mkdirat", number, "start", "work")
+            nothing_left(lamina, before, number)

@@ -9,7 +9,7 @@ runtime, wrote into the deputy's folder.
 import os
 import signal
 import time
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import suppress
 
 __all__ = ["CHECK", "KILLED", "Deputies", "note_process"]
@@ -90,19 +90,21 @@ class Deputies:
         if not status and pid not in self._heirs:
             return
         self._heirs.discard(pid)
-        _end(folder)
+        for noted in _noted(folder):
+            self._take_over(noted, folder, kills=True)
         for heir in self._strays():
-            if heir not in self._folders:
-                self._take_over(heir, folder)
+            self._take_over(heir, folder, kills=self._kills)
         if folder not in self._folders.values():
             self._lost(folder)
 
-    def _take_over(self, heir: int, folder: str) -> None:
+    def _take_over(self, heir: int, folder: str, *, kills: bool) -> None:
         """Look after what a killed deputy left, until it has ended, too: what that leaves is next."""
+        if heir in self._folders:
+            return
         with suppress(ProcessLookupError):
             self.add(heir, folder)
             self._heirs.add(heir)
-            if self._kills:
+            if kills:
                 os.kill(heir, signal.SIGKILL)
 
     def wait(self) -> None:
@@ -126,8 +128,8 @@ class Deputies:
         self._folders, self._ends = {}, {}
 
 
-def _end(folder: str) -> None:
-    """Kill the process whose ID is in `folder`, if it is there: it has become a child of ours."""
+def _noted(folder: str) -> Iterator[int]:
+    """Give the process whose ID is in `folder`, if it is there: it has become a child of ours."""
     for name in _FILES:
         with suppress(OSError, ValueError):
             with open(f"{folder}/{name}", encoding="utf-8") as file:
@@ -135,4 +137,4 @@ def _end(folder: str) -> None:
             with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
                 parent = int(file.read().rpartition(")")[2].split()[1])
             if parent == os.getpid():  # else the number is another's by now
-                os.kill(pid, signal.SIGKILL)
+                yield pid

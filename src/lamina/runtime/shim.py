@@ -429,6 +429,8 @@ class Shim:
         if self.bundle.pid:  # nothing of a start that failed may stay among others' processes
             sharing.end_rest(self)
         self.group.remove()
+        if self.runtime.name == "runc":  # one that was killed has left groups of its own
+            cgroups.discard(self.id, self.run_folder)
         if self.wires:
             self.wires.close()
         for row in self.request["mounts"]:
