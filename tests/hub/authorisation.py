@@ -5,7 +5,7 @@ which route a row is about, and asks.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from lamina.hub import Hub
 from lamina.hub.access import Caller
 from lamina.hub.app import create_app
 from lamina.hub.database import Connection
+from lamina.hub.databases.tables import fill, rows, tables
 from lamina.hub.names import is_repository
 from lamina.hub.site import below
 from lamina.hub.tables.roles import Role
@@ -70,7 +71,7 @@ def cell(answer: Answer) -> str:
 
 def read_table(heading: str = "") -> tuple[Row, ...]:
     """The rows below a heading of the document, or all that hold statuses."""
-    rows = []
+    found_rows = []
     section = ""
     for line in DOCUMENT.read_text(encoding="utf-8").splitlines():
         if line.startswith("## "):
@@ -79,9 +80,9 @@ def read_table(heading: str = "") -> tuple[Row, ...]:
         if found and (section == heading if heading else section != "What lists show"):
             cells = tuple(cell.strip() for cell in found[3].split("|"))
             assert len(cells) == len(COLUMNS), line
-            rows.append(Row(found[1], found[2], cells))
-    assert rows, f"no table below {heading!r}"
-    return tuple(rows)
+            found_rows.append(Row(found[1], found[2], cells))
+    assert found_rows, f"no table below {heading!r}"
+    return tuple(found_rows)
 
 
 def routes(hub: Hub) -> set[str]:
@@ -259,21 +260,15 @@ class World:
         }
 
 
-def _everything(connection: Connection) -> list[tuple[str, list[tuple[object, ...]]]]:
-    names = connection.execute(
-        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-    ).fetchall()
-    return [
-        (name, [tuple(row) for row in connection.execute(f"SELECT * FROM {name}")])
-        for (name,) in names
-    ]
+_TABLES = tables()
 
 
-def _replace(connection: Connection, tables: list[tuple[str, list[tuple[object, ...]]]]) -> None:
-    connection.execute("PRAGMA defer_foreign_keys = ON")
-    for name, _ in tables:
-        connection.execute(f"DELETE FROM {name}")
-    for name, rows in tables:
-        if rows:
-            marks = ", ".join("?" * len(rows[0]))
-            connection.executemany(f"INSERT INTO {name} VALUES ({marks})", rows)
+def _everything(connection: Connection) -> dict[str, list[Sequence[object]]]:
+    return {each.name: list(rows(connection, each)) for each in _TABLES}
+
+
+def _replace(connection: Connection, kept: Mapping[str, Sequence[Sequence[object]]]) -> None:
+    for each in reversed(_TABLES):
+        connection.execute(f"DELETE FROM {each.name}")
+    for each in _TABLES:
+        fill(connection, each, iter(kept[each.name]))

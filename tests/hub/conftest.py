@@ -19,7 +19,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             for item in items
             if item.name.startswith("test_docker_logs_in") or item.name.endswith("[docker]")
         ]
-    servers = {"test_postgres.py": has_postgres(), "test_replicas.py": has_postgres()}
+    servers = dict.fromkeys(
+        ("test_postgres.py", "test_replicas.py", "test_authorisation_on_postgres.py"),
+        has_postgres(),
+    )
     servers["test_daemons.py"] = all(map(shutil.which, ("docker", "dockerd", "ctr", "containerd")))
     servers["test_replicas.py"] &= all(map(shutil.which, ("radosgw", "ceph-mon", "ceph-osd")))
     left_out += [item for item in items if not servers.get(item.path.name, True)]
