@@ -19,6 +19,7 @@ from lamina.errors import Denied, Invalid
 __all__ = ["AddressForbidden", "GuardedResolver", "check_address", "check_url"]
 
 _NUMBER = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)", re.IGNORECASE)
+_HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _NAT64 = ip_network("64:ff9b::/96")
 _URL_LIMIT = 2000
 _LAST_PORT = 65535
@@ -81,6 +82,9 @@ def check_url(url: str, allowed: tuple[str, ...]) -> str:
     if port == 0:
         raise Invalid("there is no port 0")
     host = parts.hostname
+    # others' parsers decode or cut what is no plain name, and would go to another host than was checked
+    if not _HOST.fullmatch(parts.netloc):
+        raise Invalid(f"{parts.netloc!r} is no host")
     if ":" in host or _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]):
         check_address(host, allowed)  # 127.1 and 0x7f000001 are no addresses, and no names
     return url
