@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from functools import partial
 
 import pytest
 
@@ -93,8 +94,11 @@ def test_what_ends_it_early_is_told_to_those_who_wait_and_not_to_those_who_have_
 def test_no_room_and_a_hub_that_stops_are_said_at_once(tmp_path):
     async def run():
         fetches = Fetches(lambda: str(tmp_path / "absent"))
-        with pytest.raises(UpstreamFailed, match="no room"):
-            fetches.join(("r", "d"), 6, Slowly)
+        with fetches.join(("r", "d"), 6, Slowly).held():
+            fetch = fetches.join(("r", "d"), 6, Slowly)
+            with pytest.raises(UpstreamFailed, match="no room"):
+                await fetch.reach(0)
+            fetch.release()
         stopped = Fetches(lambda: str(tmp_path))
         stopped.close()
         with pytest.raises(Unavailable, match="stopping"):
@@ -105,7 +109,7 @@ def test_no_room_and_a_hub_that_stops_are_said_at_once(tmp_path):
 
 
 def test_bytes_that_are_gone_cannot_be_held_again(tmp_path):
-    fetch = Fetch(3, str(tmp_path))
+    fetch = Fetch(3, lambda: str(tmp_path))
     assert fetch.hold()
     fetch.release()
     fetch.release()
@@ -123,5 +127,32 @@ def test_an_empty_blob_is_whole_once_it_is_kept(tmp_path):
             assert await fetch.reach(0) == 0
             fetch.release()
         fetches.close()
+
+    asyncio.run(run())
+
+
+def _itself(source: Slowly) -> Slowly:
+    return source
+
+
+def test_those_who_wait_for_a_fetch_that_never_began_are_told_when_the_hub_stops(tmp_path):
+    async def run():
+        fetches = Fetches(lambda: str(tmp_path))
+        busy = [Slowly() for _ in range(8)]
+        held = [
+            fetches.join((str(number), "d"), 6, partial(_itself, source))
+            for number, source in enumerate(busy)
+        ]
+        late = fetches.join(("late", "d"), 6, Slowly)
+        waiting = asyncio.ensure_future(late.reach(0))
+        closing = asyncio.create_task(asyncio.to_thread(fetches.close))
+        with pytest.raises(Unavailable, match="stopping"):
+            await waiting
+        for source in busy:
+            source.gate.release()
+            source.gate.release()
+        await closing
+        for each in (*held, late):
+            each.release()
 
     asyncio.run(run())

@@ -10,7 +10,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import BinaryIO, Protocol
 
@@ -45,11 +45,12 @@ class Source(Protocol):
 
 
 class Fetch:
-    """One blob being fetched. `size` is what its manifest says."""
+    """One blob being fetched. `size` is what its manifest says; `folder` makes where it lies."""
 
-    def __init__(self, size: int, folder: str) -> None:
+    def __init__(self, size: int, folder: Callable[[], str]) -> None:
         self.size = size
-        self._file: BinaryIO = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - closed by the last reader
+        self._folder = folder
+        self._file: BinaryIO | None = None
         self._guard = threading.Lock()
         self._holders = 1  # whoever fetches
         self._came = 0
@@ -78,7 +79,7 @@ class Fetch:
         with self._guard:
             self._holders -= 1
             is_last = not self._holders
-        if is_last:
+        if is_last and self._file is not None:
             self._file.close()
 
     async def reach(self, offset: int) -> int:
@@ -102,6 +103,7 @@ class Fetch:
 
     def read(self, offset: int, size: int) -> bytes:
         """Give bytes that `reach` said are there."""
+        assert self._file is not None  # noqa: S101 - something came
         return os.pread(self._file.fileno(), size, offset)
 
     def run(self, source: Source) -> None:
@@ -109,9 +111,10 @@ class Fetch:
         try:
             try:
                 source.open()
+                file = self._file = self._open()
                 while piece := source.read(_PIECE):
                     source.keep(piece)
-                    self._file.write(piece)
+                    _write(file, piece)
                     self._tell(came=len(piece))
                 source.finish()
             finally:
@@ -122,6 +125,17 @@ class Fetch:
             self._tell(is_whole=True)
         finally:
             self.release()
+
+    def give_up(self) -> None:
+        """Tell readers that nobody is going to fetch it."""
+        self._tell(error=Unavailable("the hub is stopping"))
+        self.release()
+
+    def _open(self) -> BinaryIO:
+        try:
+            return tempfile.TemporaryFile(dir=self._folder(), buffering=0)
+        except OSError as error:
+            raise UpstreamFailed(f"no room to pass a blob on: {error.strerror}") from error
 
     def _tell(
         self, *, came: int = 0, is_whole: bool = False, error: BaseException | None = None
@@ -136,6 +150,13 @@ class Fetch:
                 loop.call_soon_threadsafe(_wake, future)
             except RuntimeError:  # the loop is closed, and its readers with it
                 continue
+
+
+def _write(file: BinaryIO, piece: bytes) -> None:
+    """Write all of it: a nearly full disk takes a part at a time."""
+    rest = memoryview(piece)
+    while rest:
+        rest = rest[file.write(rest) :]
 
 
 def _wake(future: "asyncio.Future[None]") -> None:
@@ -157,26 +178,23 @@ class Fetches:
     def join(self, key: Key, size: int, source: Callable[[], Source]) -> Fetch:
         """Give the fetch of that blob, begun if it is not under way; the caller releases it.
 
-        Raises: UpstreamFailed (no room for the bytes, or the hub is stopping).
+        Raises: Unavailable (the hub is stopping).
         """
         known = self._running.get(key)
         if known is not None and known.hold():
             return known
-        try:
-            fetch = Fetch(size, self._folder())
-        except OSError as error:
-            raise UpstreamFailed(f"no room to pass a blob on: {error.strerror}") from error
+        fetch = Fetch(size, self._folder)
         fetch.hold()
         loop = asyncio.get_running_loop()
         try:
             running = self._pool.submit(fetch.run, source())
         except RuntimeError as error:  # the pool is shut
-            fetch.release()
-            fetch.release()
             raise Unavailable("the hub is stopping") from error
         self._running[key] = fetch
 
-        def forget(_: object) -> None:
+        def forget(ended: "Future[None]") -> None:
+            if ended.cancelled():
+                fetch.give_up()
             if not loop.is_closed():
                 loop.call_soon_threadsafe(self._drop, key, fetch)
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any, TypeVar
 
 __all__ = ["Together"]
@@ -30,8 +31,13 @@ class Together:
         if running is None:
             running = asyncio.wrap_future(begin())
             self._running[key] = running
-            running.add_done_callback(lambda _: self._running.pop(key, None))
+            running.add_done_callback(partial(self._forget, key))
         return await asyncio.shield(running)
+
+    def _forget(self, key: Hashable, ended: "asyncio.Future[Any]") -> None:
+        self._running.pop(key, None)
+        if not ended.cancelled():
+            ended.exception()  # looked at, though everyone who asked may have left
 
     def close(self) -> None:
         """Wait for what runs and drop what waits."""
