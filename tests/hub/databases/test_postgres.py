@@ -7,7 +7,7 @@ import pytest
 from tests.postgres import PostgresServer
 
 from lamina.errors import Corrupt, Invalid, Unavailable
-from lamina.hub.databases.postgres import PostgresDatabase, connect, translate
+from lamina.hub.databases.postgres import PostgresDatabase, check_sessions, connect, translate
 
 
 @pytest.fixture(scope="module")
@@ -170,3 +170,11 @@ def test_addresses_that_cannot_be_read_are_said_so():
     with pytest.raises(Invalid, match="has an @") as refused:
         connect("postgresql://hub:hunter@2@here/hub")
     assert "%40" in refused.value.hint
+
+
+def test_a_pooler_that_lends_sessions_for_a_transaction_is_refused(url):
+    with connect(url) as one, connect(url) as two:
+        check_sessions(one, two)
+        with pytest.raises(Invalid, match="gives each transaction another session") as caught:
+            check_sessions(one, one)  # so it is behind PgBouncer: two clients, one session
+    assert "pool_mode = session" in caught.value.hint

@@ -25,7 +25,7 @@ from lamina.errors import Invalid, Unavailable
 from lamina.hub.database import Cursor
 from lamina.hub.databases.schema import pending
 
-__all__ = ["PostgresDatabase", "connect", "translate"]
+__all__ = ["PostgresDatabase", "check_sessions", "connect", "translate"]
 
 T = TypeVar("T")
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -113,7 +113,8 @@ class PostgresDatabase:
         self._patience_s = patience_s
         # It tells each failed attempt; whoever waits for a connection is told, too, and says so.
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-        with connect(url) as connection:
+        with connect(url) as connection, connect(url) as other:
+            check_sessions(connection, other)
             _migrate(connection)
         self._pool: ConnectionPool[psycopg.Connection[Any]] = ConnectionPool(
             url,
@@ -232,6 +233,25 @@ def _undo(connection: "psycopg.Connection[Any]") -> None:
 def _configure(connection: "psycopg.Connection[Any]") -> None:
     connection.adapters.register_dumper(bool, _Flag)
     connection.execute(";".join(_SETTINGS))
+
+
+def check_sessions(connection: "psycopg.Connection[Any]", other: "psycopg.Connection[Any]") -> None:
+    """Refuse a pooler between us and the server that lends a session for one transaction at a time.
+
+    What is set up, prepared or locked for a connection is another's then. Raises: Invalid.
+    """
+    asked = "SELECT current_setting('lamina.session', true)"
+    connection.execute("SET lamina.session = 'ours'")
+    other.execute("BEGIN")  # until its end it has whatever session the pooler gave it
+    moved = other.execute(asked).fetchone() == ("ours",)
+    if not moved:
+        moved = connection.execute(asked).fetchone() != ("ours",)
+    other.execute("ROLLBACK")
+    if moved:
+        raise Invalid(
+            "a pooler before the database gives each transaction another session",
+            hint="PgBouncer: `pool_mode = session` for this database",
+        )
 
 
 def _migrate(connection: "psycopg.Connection[Any]") -> None:
