@@ -65,6 +65,7 @@ class Scrubber:
         self._storage = storage
         self._clock = clock
         self._stopped = threading.Event()
+        self._reached = ""  # by whoever reads in turn
         self._pause = pause or self._wait
 
     def stop(self) -> None:
@@ -76,28 +77,31 @@ class Scrubber:
         *,
         rate: float,
         before: float | None = None,
+        after: str = "",
         life_s: float | None = None,
         tell: Callable[[Due, str], None] = lambda _, __: None,
     ) -> Scrubbed:
         """Read what was last read `before` a moment (now, unless said), at `rate` bytes a second.
 
-        `rate` 0 is as quick as it goes; after `life_s` it stops at the next blob. `tell` gets each blob
-        that is not well. Raises: Unavailable (the storage does not answer: nothing is noted).
+        It begins with the digest after `after`. `rate` 0 is as quick as it goes; after `life_s` it
+        stops at the next blob. `tell` gets each blob that is not well.
+        Raises: Unavailable (the storage does not answer: nothing is noted).
         """
         began = time.monotonic()
         limit = self._clock() if before is None else before
         blobs = size = found = 0
+        reached = after
         while not self._stopped.is_set():
-            page = self._database.read(
-                lambda connection: scrub.due(connection, before=limit, limit=_PAGE)
-            )
+            page = self._page(reached, limit)
             if not page:
+                self._reached = ""
                 break
             for blob in page:
                 if self._stopped.is_set() or (
                     life_s is not None and time.monotonic() - began > life_s
                 ):
                     return self._sum(blobs, size, found)
+                reached = self._reached = blob.digest
                 damage = self._look(blob, rate)
                 if damage is None:  # stopped in the middle
                     break
@@ -115,7 +119,7 @@ class Scrubber:
             lambda connection: turns.take_turn(connection, "scrub", now=now, until=until)
         ):
             return None
-        return self.run(rate=rate, before=now - _CYCLE_S, life_s=0.8 * every_s)
+        return self.run(rate=rate, before=now - _CYCLE_S, after=self._reached, life_s=0.8 * every_s)
 
     def findings(self) -> tuple[Finding, ...]:
         """Give every blob that is not well."""
@@ -150,6 +154,11 @@ class Scrubber:
                 mended.append(blob.digest)
                 break
         return tuple(mended)
+
+    def _page(self, after: str, before: float) -> tuple[Due, ...]:
+        return self._database.read(
+            lambda connection: scrub.due(connection, before=before, after=after, limit=_PAGE)
+        )
 
     def _places(self, blob: Damaged) -> tuple[tuple[int, str], ...]:
         return self._database.read(

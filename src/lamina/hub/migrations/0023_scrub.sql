@@ -2,5 +2,4 @@
 -- What is not well is not shown, so that the next push brings it anew.
 ALTER TABLE blobs ADD COLUMN checked_at REAL NOT NULL DEFAULT 0;
 ALTER TABLE blobs ADD COLUMN damage TEXT NOT NULL DEFAULT '';
-CREATE INDEX blobs_by_check ON blobs (checked_at);
 CREATE INDEX blobs_damaged ON blobs (digest) WHERE damage <> '';

@@ -78,19 +78,26 @@ def find(connection: Connection, repository_id: int, digest: Digest) -> Linked |
 
 def link(connection: Connection, repository_id: int, digest: Digest, *, now: float) -> None:
     """Let a repository show a blob that is here. Raises: QuotaExceeded."""
-    held = connection.execute(
-        "SELECT 1 FROM links WHERE repository_id = ? AND digest = ?", (repository_id, digest)
-    ).fetchone()
+    is_new = quotas.holds(connection, repository_id) and not _is_linked(
+        connection, repository_id, digest
+    )
     connection.execute(
         "INSERT INTO links (repository_id, digest, loose_at, awaited_at) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (repository_id, digest) DO UPDATE SET awaited_at = excluded.awaited_at,"
         " loose_at = CASE WHEN links.loose_at IS NULL THEN NULL ELSE excluded.loose_at END",
         (repository_id, digest, now, now),
     )
-    if held is None:
+    if is_new:
         quotas.add_link(connection, repository_id, digest)
     _note_push(connection, repository_id, now)
     connection.execute("UPDATE blobs SET released_at = NULL WHERE digest = ?", (digest,))
+
+
+def _is_linked(connection: Connection, repository_id: int, digest: str) -> bool:
+    row = connection.execute(
+        "SELECT 1 FROM links WHERE repository_id = ? AND digest = ?", (repository_id, digest)
+    ).fetchone()
+    return row is not None
 
 
 def touch_link(connection: Connection, repository_id: int, digest: Digest, *, now: float) -> None:

@@ -14,6 +14,7 @@ __all__ = [
     "Quota",
     "add_link",
     "find",
+    "holds",
     "measure",
     "of_repository",
     "recount",
@@ -145,6 +146,15 @@ def underway(connection: Connection, target: str) -> tuple[str, ...]:
         (target,),
     )
     return tuple(row[0] for row in found)
+
+
+def holds(connection: Connection, repository_id: int) -> bool:
+    """Tell whether any quota holds in a repository. Reads by key alone."""
+    row = connection.execute(
+        "SELECT 1 FROM repositories JOIN quotas ON target IN (name, namespace, 'hub') WHERE id = ?",
+        (repository_id,),
+    ).fetchone()
+    return row is not None
 
 
 def add_link(connection: Connection, repository_id: int, digest: str) -> None:

@@ -26,12 +26,15 @@ class Damaged:
     found_at: float
 
 
-def due(connection: Connection, *, before: float, limit: int) -> tuple[Due, ...]:
-    """Give the blobs that were last looked at before a moment, the longest ago first."""
+def due(connection: Connection, *, before: float, after: str, limit: int) -> tuple[Due, ...]:
+    """Give blobs that were last looked at before a moment, by digest from the one after `after` on.
+
+    No index says which are due: it would be written with each push.
+    """
     rows = connection.execute(
-        "SELECT digest, size, place FROM blobs WHERE checked_at < ? AND released_at IS NULL"
-        " ORDER BY checked_at LIMIT ?",
-        (before, limit),
+        "SELECT digest, size, place FROM blobs WHERE digest > ? AND checked_at < ?"
+        " AND released_at IS NULL ORDER BY digest LIMIT ?",
+        (after, before, limit),
     )
     return tuple(Due(*row) for row in rows)
 
