@@ -16,6 +16,7 @@ PLAIN = b"GET /v2/a/b/manifests/v1?n=1 HTTP/1.1\r\nHost: hub:5000\r\nAccept: a/b
 def test_a_plain_head_is_read_whole():
     head = read_head(PLAIN)
     assert head is not None
+    assert head.is_plain
     assert head.key == ("GET", "/v2/a/b/manifests/v1?n=1", "")
     assert head.fields == {"host": "hub:5000", "accept": "a/b,c/d"}
 
@@ -24,13 +25,22 @@ def test_a_plain_head_is_read_whole():
     "line",
     [
         "Content-Length: 0", "Content-Length: 5", "Transfer-Encoding: chunked", "Expect: 100-continue", "Upgrade: h2c",
-        "Connection: close", "Connection: upgrade", "If-None-Match: *", "if-modified-since: x", "RANGE: bytes=0-1",
-        "If-Range: x", "Host: other", "TE: trailers", "Trailer: x", "Sec-WebSocket-Key: x", "HTTP2-Settings: x",
+        "Connection: close", "Connection: upgrade", "Host: other", "TE: trailers", "Trailer: x", "Sec-WebSocket-Key: x",
+        "HTTP2-Settings: x", "Keep-Alive: 5", "Proxy-Authorization: x",
         "no colon", " folded: line", "spaced : name", "Bell: \x07", "X: caf\xe9", "X: a\rb", "X: a\nb", ": empty",
     ],
 )  # fmt: skip
 def test_what_makes_another_request_of_it_is_left_to_aiohttp(line):
     assert read_head(PLAIN[:-2] + line.encode("latin-1") + b"\r\n\r\n") is None
+
+
+@pytest.mark.parametrize(
+    "line", ["If-None-Match: *", "if-modified-since: x", "RANGE: bytes=0-1", "If-Range: x"]
+)
+def test_a_condition_is_known_for_one(line):
+    head = read_head(PLAIN[:-2] + line.encode() + b"\r\n\r\n")
+    assert head is not None
+    assert not head.is_plain
 
 
 @pytest.mark.parametrize(

@@ -93,12 +93,13 @@ class Front(web.RequestHandler):
             if head is None:
                 self._follow(data)
             else:
-                version = self._desk.answers.version()
-                answer = self._desk.answers.find(head.key)
-                if answer is not None and self._may_answer():
-                    self._send(head, answer, began)
-                    return
-                self._asked = (head.key, version)
+                if head.is_plain:
+                    version = self._desk.answers.version()
+                    answer = self._desk.answers.find(head.key)
+                    if answer is not None and self._may_answer():
+                        self._send(head, answer, began)
+                        return
+                    self._asked = (head.key, version)
                 self._given = 1
         super().data_received(data)
 

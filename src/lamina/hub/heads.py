@@ -1,4 +1,4 @@
-"""Heads of the plainest requests, read here: `GET` or `HEAD`, no body, no conditions, whole in one piece.
+"""Heads of the plainest requests, read here: `GET` or `HEAD`, no body, whole in one piece.
 
 Whatever is not one of these is aiohttp's to read, so nothing here has to be understood, only refused:
 a head that is taken has one meaning to every reader of HTTP. Spec: RFC 9112.
@@ -15,20 +15,26 @@ _LINES = 60
 _REMEMBERED = 1024
 _HEAD = re.compile(rb"(GET|HEAD) (/[!\x24-~]*) HTTP/1\.1\r\n((?:[A-Za-z0-9_-]+:[\t -~]*\r\n)+)\r\n")
 _OTHERWISE = re.compile(
-    r"content-.*|transfer-.*|if-.*|sec-.*|range|expect|upgrade|te|trailer|keep-alive"
+    r"content-.*|transfer-.*|sec-.*|expect|upgrade|te|trailer|keep-alive"
     r"|http2-settings|proxy-.*|connection"
 )
-"""Fields that make another request of it: a body, a part, a condition, another protocol."""
+"""Fields that make another request of it: with a body, another protocol, an end of the connection."""
+_CONDITION = re.compile(r"if-.*|range")
+"""Fields that make another answer of it: a part, or none."""
 _ONCE = ("host", "authorization", "x-request-id")
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A request that is its head alone. `fields` have lower-case names; repeated ones are joined by commas."""
+    """A request that is its head alone. `fields` have lower-case names; repeated ones are joined by commas.
+
+    One that is not `is_plain` asks for a part, or on a condition.
+    """
 
     method: str
     target: str
     fields: dict[str, str]
+    is_plain: bool
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -55,7 +61,8 @@ def read_head(data: bytes) -> Head | None:
         fields[name] = value
     if "host" not in fields or len(lines) > _LINES:
         return None
-    return Head(match[1].decode(), match[2].decode("ascii"), fields)
+    is_plain = not any(map(_CONDITION.fullmatch, fields))
+    return Head(match[1].decode(), match[2].decode("ascii"), fields, is_plain)
 
 
 class Heads:
