@@ -5,7 +5,7 @@ import subprocess
 
 from lamina.cli.flags import BOOL, FILTER, INT, LIST, Command, Flag
 from lamina.cli.formats import FORMAT
-from lamina.cli.help import command_help, flag_list
+from lamina.cli.help import command_help, command_list, flag_list
 
 COMMIT_OPTIONS = """\
   -a, --author string    Author (e.g., "John Hannibal Smith
@@ -70,3 +70,9 @@ def test_the_installed_docker_lays_out_the_same_options_for_commit():
         return
     said = subprocess.run([docker, "commit", "--help"], capture_output=True, text=True, check=True)
     assert said.stdout.partition("Options:\n")[2].rstrip("\n") == COMMIT_OPTIONS
+
+
+def test_a_long_name_of_a_command_keeps_its_distance_from_what_it_does():
+    assert command_list((("ls", "List"), ("import-registry", "Bring"))) == (
+        "  ls              List\n  import-registry Bring"
+    )

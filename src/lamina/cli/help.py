@@ -43,7 +43,9 @@ def flag_list(flags: Iterable[Flag], *, width: int = 80) -> str:
 
 def command_list(commands: Iterable[tuple[str, str]], *, width: int = 12) -> str:
     """Write `  name        summary` lines."""
-    return "\n".join(f"  {name:<{width}}{summary}" for name, summary in commands)
+    rows = list(commands)
+    width = max([width, *(len(name) + 1 for name, _ in rows)])
+    return "\n".join(f"  {name:<{width}}{summary}" for name, summary in rows)
 
 
 def _flag_words(flag: Flag) -> str:

@@ -52,7 +52,9 @@ MEMBER = Command(
         FORMAT,
         _HUB,
         JSON,
-        Flag("owner", kind=BOOL, help="With add: as owners, who may change everything"),
+        Flag(
+            "owner", kind=BOOL, help="With add: as owners; without it owners become plain members"
+        ),
         QUIET,
     ),
     arity=(2, None),
