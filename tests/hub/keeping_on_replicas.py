@@ -8,6 +8,8 @@ from tests.hub.test_backup import back, bring, fill
 from tests.hub.test_collect import elsewhere
 
 from lamina.hub import Hub, HubSettings
+from lamina.hub.storage.address import S3Address
+from lamina.hub.tables import blobs
 from lamina.hub.tables.blobs import Kept
 from lamina.spec.digest import Digest
 
@@ -95,3 +97,18 @@ def test_pushes_into_two_namespaces_with_quotas_at_once_are_counted_each_for_its
         assert found.used == hub.services.quotas.usage(f"{name}/counted").used
         assert found.used == 12 * (len(name) + 7)
         hub.services.quotas.remove(f"{name}/counted")
+
+
+def test_a_damaged_object_is_set_aside_and_comes_anew_with_the_next_push(hub, radosgw, alice):
+    data = b"an object that the storage changes"
+    named = Digest(alice.push_blob("alice/objects", data))
+    place = hub.services.database.read(lambda connection: blobs.place(connection, named))
+    address = S3Address.parse(hub.settings.storage)
+    key = f"{address.prefix}{place}"
+    radosgw.client().put_object(Bucket=address.bucket, Key=key, Body=b"hurt")
+    assert hub.services.scrubber.run(rate=0).found == 1
+    assert [each.blob.digest for each in hub.services.scrubber.findings()] == [named]
+    assert alice.head(f"/v2/alice/objects/blobs/{named}").status == 404
+    alice.push_blob("alice/objects", data)
+    assert alice.get(f"/v2/alice/objects/blobs/{named}").body == data
+    assert hub.services.scrubber.findings() == ()
