@@ -1,7 +1,9 @@
 """Roles as the database has them, on SQLite and on PostgreSQL, and over HTTP from request to request."""
 
 import os
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tests.hub.clients import Client, digest
@@ -14,7 +16,7 @@ from lamina.hub.admission import admit, allowed
 from lamina.hub.database import Connection, Database
 from lamina.hub.databases.postgres import PostgresDatabase
 from lamina.hub.databases.sqlite import SqliteDatabase
-from lamina.hub.errors import LastOwner, NameTaken, NameUnknown
+from lamina.hub.errors import LastOwner, NameTaken, NameUnknown, NotYours
 from lamina.hub.organisations import Organisations
 from lamina.hub.robots import Robots
 from lamina.hub.roles import Roles
@@ -253,6 +255,49 @@ def test_use_cases_of_organisations_and_robots_go_through_on_both_databases(data
     made.remove(olga, "crew")
     with pytest.raises(NameTaken):
         made.create(olga, "crew")
+
+
+def test_owners_who_put_each_other_down_at_once_leave_one(database):
+    made = Organisations(database, clock=lambda: NOW)
+    pair = ("olga", "sam")
+
+    def put_down(caller: str, other: str, start: threading.Barrier) -> str:
+        start.wait()
+        try:
+            made.set_member(Caller(caller), name, other, is_owner=False)
+        except (LastOwner, NotYours) as error:
+            return type(error).__name__
+        return "done"
+
+    for turn in range(4):
+        name = f"pair{turn}"
+        made.create(Caller("olga"), name)
+        made.set_member(Caller("olga"), name, "sam", is_owner=True)
+        start = threading.Barrier(2)
+        with ThreadPoolExecutor(2) as pool:
+            done = [
+                pool.submit(put_down, caller, other, start) for caller, other in (pair, pair[::-1])
+            ]
+            said = [each.result() for each in done]
+        owners = [each.name for each in made.view(Caller("olga"), name).members if each.is_owner]
+        assert len(owners) == said.count("done") == 1, said
+
+
+def test_a_name_that_an_account_and_an_organisation_want_at_once_goes_to_one(database):
+    def register(name: str) -> None:
+        database.write(lambda found: accounts.add(found, name=name, password="-", now=NOW))
+
+    def organise(name: str) -> None:
+        def work(connection: Connection) -> None:
+            organisations.add(connection, name, owner=accounts.get(connection, "olga"), now=NOW)
+
+        database.write(work)
+
+    for turn in range(4):
+        with ThreadPoolExecutor(2) as pool:
+            done = [pool.submit(each, f"wanted{turn}") for each in (register, organise)]
+            errors = [each.exception() for each in done]
+        assert [type(each) for each in errors if each] == [NameTaken]
 
 
 def test_a_repositorys_holders_are_listed_teams_first(database):
