@@ -122,6 +122,7 @@ CHORES = (
         "mirroring",
         lambda _: _MIRROR_EVERY_S,
         lambda services: services.mirroring.begin_due(),
+        quiet=True,  # runs have a log of their own
     ),
     Chore("noting uploads under way", lambda _: _RENEW_EVERY_S, _renew),
     Chore(

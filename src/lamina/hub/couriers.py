@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Self
 import aiohttp
 
 from lamina import __version__
-from lamina.errors import LaminaError
+from lamina.errors import LaminaError, Unavailable
 from lamina.hub.guard import GuardedResolver, check_url
 from lamina.hub.tables.webhooks import Attempt, Due
 from lamina.hub.webhooks import SECRET_PREFIX
@@ -149,6 +149,8 @@ async def deliver(services: "Services") -> None:
             while True:
                 try:
                     found = await _claim(services, busy, room=_AT_ONCE - len(tasks))
+                except Unavailable:  # a database that is away is told by every request
+                    found = ()
                 except Exception:
                     _LOGGER.exception("webhooks were not looked after; tried again in a moment")
                     found = ()
