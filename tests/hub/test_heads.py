@@ -116,3 +116,6 @@ def test_what_was_read_is_not_read_again_and_the_memory_of_it_is_bounded():
     for number in range(3000):
         known.read(PLAIN.replace(b"a/b", str(number).encode()))
     assert len(known._known) <= 1024
+    long = PLAIN.replace(b"a/b", b"a" * 4000)
+    assert known.read(long) == read_head(long)
+    assert long not in known._known

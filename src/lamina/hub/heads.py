@@ -12,7 +12,7 @@ __all__ = ["HEAD_LIMIT", "Head", "Heads", "read_head"]
 HEAD_LIMIT = 8192
 """Bytes; below every limit of aiohttp's on lines, so that it would take the same."""
 _LINES = 60
-_REMEMBERED = 1024
+_REMEMBERED, _LONGEST_REMEMBERED = 1024, 3072  # a token and the usual fields; 6 MB of them at most
 _HEAD = re.compile(rb"(GET|HEAD) (/[!\x24-~]*) HTTP/1\.1\r\n((?:[A-Za-z0-9_-]+:[\t -~]*\r\n)+)\r\n")
 _OTHERWISE = re.compile(
     r"content-.*|transfer-.*|sec-.*|expect|upgrade|te|trailer|keep-alive"
@@ -76,7 +76,7 @@ class Heads:
         head = self._known.get(data)
         if head is None:
             head = read_head(data)
-            if head is not None:
+            if head is not None and len(data) <= _LONGEST_REMEMBERED:
                 if len(self._known) >= _REMEMBERED:
                     self._known.clear()
                 self._known[data] = head
