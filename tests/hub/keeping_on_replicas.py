@@ -70,14 +70,14 @@ def test_a_hub_moves_from_sqlite_and_a_folder_to_postgresql_and_s3_and_back(
 
 def test_pushes_into_two_namespaces_with_quotas_at_once_are_counted_each_for_itself(hub, second):
     for name in ("alice", "bob"):
-        hub.services.quotas.set(f"{name}/counted", 10**6)
+        hub.services.quotas.set(f"{name}/counted-at-once", 10**6)
     failures: list[BaseException] = []
 
     def push(name: str, replica: Hub) -> None:
         client = Client(replica.address, name)
         try:
             for number in range(12):
-                client.push_blob(f"{name}/counted", f"{name} {number:06}".encode())
+                client.push_blob(f"{name}/counted-at-once", f"{name} {number:06}".encode())
         except BaseException as error:
             failures.append(error)
             raise
@@ -93,10 +93,10 @@ def test_pushes_into_two_namespaces_with_quotas_at_once_are_counted_each_for_its
         thread.join()
     assert failures == []
     for name in ("alice", "bob"):
-        found = next(q for q in hub.services.quotas.all() if q.target == f"{name}/counted")
-        assert found.used == hub.services.quotas.usage(f"{name}/counted").used
+        found = next(q for q in hub.services.quotas.all() if q.target == f"{name}/counted-at-once")
+        assert found.used == hub.services.quotas.usage(f"{name}/counted-at-once").used
         assert found.used == 12 * (len(name) + 7)
-        hub.services.quotas.remove(f"{name}/counted")
+        hub.services.quotas.remove(f"{name}/counted-at-once")
 
 
 def test_a_damaged_object_is_set_aside_and_comes_anew_with_the_next_push(hub, radosgw, alice):
