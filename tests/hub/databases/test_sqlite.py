@@ -1,7 +1,10 @@
 """One writer, many readers, each write alone in its failure."""
 
 import contextlib
+import os
 import sqlite3
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -104,6 +107,27 @@ def test_it_opens_again_and_beside_another_process(tmp_path):
     third.close()
     with pytest.raises(Unavailable):
         third.write(put("c"))
+
+
+def test_one_opened_twice_here_outlives_another_process_that_comes_and_goes(tmp_path):
+    path = str(tmp_path / "hub.db")
+    script = (
+        "import sqlite3, sys\n"
+        "other = sqlite3.connect(sys.argv[1])\n"
+        "with other:\n"
+        "    other.execute(\"INSERT INTO secrets VALUES ('theirs', 'x')\")\n"
+        "other.close()\n"
+    )
+    with (
+        contextlib.closing(SqliteDatabase(path)) as first,
+        contextlib.closing(SqliteDatabase(path)) as second,
+    ):
+        first.write(put("before"))
+        subprocess.run([sys.executable, "-c", script, path], check=True)
+        assert os.path.exists(f"{path}-wal")  # it was not the last to leave
+        first.write(put("later"))
+        for each in (first, second):
+            assert each.read(names) == ["before", "later", "theirs"]
 
 
 def test_a_database_of_a_newer_version_is_left_alone(tmp_path):

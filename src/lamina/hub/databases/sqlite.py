@@ -61,7 +61,7 @@ class SqliteDatabase:
         self._local = threading.local()
         self._readers: list[Connection] = []
         self._guard = threading.Lock()
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        _create(path)
         self._writer = self._connect()
         self._looker: Connection | None = None
         self._syncs = True
@@ -182,6 +182,16 @@ class SqliteDatabase:
                 job.error = job.error or failure
         for job in batch:
             job.settle()
+
+
+def _create(path: str) -> None:
+    """Make the file for its owner alone, unless it is there.
+
+    One that is there is not even opened: closing it would drop the locks that SQLite holds on it for
+    all of this process (POSIX), and whoever leaves the database next would take its log away.
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
 
 def _migrate(connection: Connection) -> None:
