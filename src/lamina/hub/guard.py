@@ -21,6 +21,8 @@ __all__ = ["AddressForbidden", "GuardedResolver", "check_address", "check_url"]
 _NUMBER = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)", re.IGNORECASE)
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _NAT64 = ip_network("64:ff9b::/96")
+_GIVEN_OUT = ip_network("2000::/3")
+"""All of IPv6 that is anyone's; elsewhere are site-local addresses and ways to write an IPv4 one."""
 _URL_LIMIT = 2000
 _LAST_PORT = 65535
 
@@ -50,7 +52,8 @@ def check_address(text: str, allowed: tuple[str, ...]) -> str:
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:
-    return address.is_global and not address.is_multicast
+    is_given_out = isinstance(address, IPv4Address) or address in _GIVEN_OUT
+    return address.is_global and is_given_out and not address.is_multicast
 
 
 def _inner(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
