@@ -194,6 +194,10 @@ def test_a_container_may_share_anothers_network(lamina: Lamina):
     own = lamina("exec", "first", "readlink", "/proc/self/ns/net")
     words = ["run", "--rm", "--network", "container:first", "tiny"]
     assert lamina(*words, "readlink", "/proc/self/ns/net") == own
+    # With it come its names, or the network's other containers would not be found by theirs.
+    files = ("cat", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf")
+    assert lamina(*words, *files) == lamina("exec", "first", *files)
+    assert lamina(*words, "hostname") == lamina("exec", "first", "hostname")
     lamina("rm", "-f", "first")
     outcome = lamina.attempt("run", "--rm", "--network", "container:first", "tiny", "true")
     assert outcome.code == 125

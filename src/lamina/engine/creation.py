@@ -49,6 +49,11 @@ def _create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
         _check_platform(request, image)
     container = os.urandom(32).hex()
     config = config_document(request, image.config.settings, container)
+    from lamina.engine.wiring import network_owner
+
+    if owner := network_owner(engine, request.networks.mode):
+        # Its /etc/hosts is this one's, which has that name alone.
+        config |= {key: owner.config.get(key, "") for key in ("Hostname", "Domainname")}
     _refuse_reserved(request)
     host = with_ids(engine, host_document(request))
     networks = _networks(engine, request)

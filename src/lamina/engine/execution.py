@@ -15,7 +15,7 @@ from lamina.engine.names import unknown
 from lamina.engine.records import RECORD, ContainerRecord, ContainerState
 from lamina.engine.requests import ExecRequest, signal_number
 from lamina.engine.run_folders import order_folder, shim_socket
-from lamina.engine.wiring import wiring
+from lamina.engine.wiring import network_owner, wiring
 from lamina.errors import InUse, Invalid, Unavailable
 from lamina.spec.bundle import (
     CAPABILITIES,
@@ -233,7 +233,8 @@ def _bundle(
 
     host = record.host
     held = Confinement.parse(host.get("SecurityOpt") or ())
-    binds = [*write_host_files(record), *mounted]
+    near = network_owner(engine, str(host.get("NetworkMode") or ""))
+    binds = [*write_host_files(record, shared=near.folder if near else ""), *mounted]
     if host.get("Init"):
         binds.append(_file_bind(_init_program(), "/sbin/docker-init", read_only=True))
     limits = Limits.from_host(host)

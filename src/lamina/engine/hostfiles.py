@@ -33,8 +33,11 @@ ff02::2\tip6-allrouters
 """
 
 
-def write_host_files(record: "ContainerRecord") -> "list[Document]":
-    """Write the three files where missing; give the mounts that show them."""
+def write_host_files(record: "ContainerRecord", *, shared: str = "") -> "list[Document]":
+    """Write the three files where missing; give the mounts that show them.
+
+    `shared` is the folder of the container whose network this one has: names are that one's too, as with Docker.
+    """
     texts = {
         "hostname": record.config["Hostname"] + "\n",
         "hosts": _hosts(record),
@@ -43,7 +46,9 @@ def write_host_files(record: "ContainerRecord") -> "list[Document]":
     targets = {mount["Destination"] for mount in record.mounts}
     mounts: list[Document] = []
     for name in FILES:
-        path = f"{record.folder}/{name}"
+        path = f"{shared}/{name}"
+        if not shared or not os.path.exists(path):
+            path = f"{record.folder}/{name}"
         target = f"/etc/{name}"
         if target in targets:
             continue
@@ -82,7 +87,8 @@ def names_of(record: "ContainerRecord") -> str:
 def _extra(record: "ContainerRecord") -> str:
     rows = [str(row).replace("=", ":", 1) for row in record.host.get("ExtraHosts") or ()]
     pairs = [row.partition(":") for row in rows]
-    return "".join(f"{address}\t{host}\n" for host, _, address in pairs)
+    # An IPv6 address may come in brackets, which /etc/hosts does not know.
+    return "".join(f"{address.strip('[]')}\t{host}\n" for host, _, address in pairs)
 
 
 def resolver_lines(record: "ContainerRecord", *, resolver: bool) -> str:

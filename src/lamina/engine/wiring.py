@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lamina.engine.networks import Network
     from lamina.engine.records import ContainerRecord
 
-__all__ = ["effective_mode", "link_order", "wiring"]
+__all__ = ["effective_mode", "link_order", "network_owner", "wiring"]
 
 _SHARED, _PATH = "container:", "ns:"
 
@@ -40,6 +40,13 @@ def effective_mode(record: "ContainerRecord", tunnel: str = "") -> str:
     from lamina.runtime.net.backend import backend
 
     return backend(tunnel).kind
+
+
+def network_owner(engine: "Engine", mode: str) -> "ContainerRecord | None":
+    """Give the container whose network a mode of `container:NAME` shares. Raises: ContainerUnknown."""
+    if not mode.startswith(_SHARED):
+        return None
+    return engine.containers.record(mode.removeprefix(_SHARED))
 
 
 def wiring(engine: "Engine", record: "ContainerRecord", run_folder: str) -> tuple[str, Document]:
