@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import io
+import json
 import os
 import secrets
 import socket
@@ -169,6 +170,13 @@ for name in os.listdir("/proc/self/fd"):
 print([fd for fd, _ in sorted(found)], [place for _, place in found if place.startswith("/") and not place.startswith(("/dev/", "/null"))])
 print(sorted(name for name in os.environ if not name.startswith(("LC_", "PWD"))))
 """
+
+
+def test_kill_0_inside_does_not_reach_the_shim(lamina):
+    lamina.attempt("run", "--name", "kills", "tiny", "sh", "-c", "kill -KILL 0; exit 7")
+    state = json.loads(lamina("inspect", "kills"))[0]["State"]
+    lamina("rm", "-f", "kills")
+    assert (state["Status"], state["ExitCode"], state["Error"]) == ("exited", 7, "")
 
 
 @pytest.mark.parametrize("how", ["run", "run -t", "exec", "exec -t"])

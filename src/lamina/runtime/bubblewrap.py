@@ -83,6 +83,8 @@ class Bubblewrap:
                 if row["type"] == "pid" and "path" in row:  # it shows the machine's /proc otherwise
                     keep.append(os.open(row["path"], os.O_RDONLY | os.O_CLOEXEC))
                     words += ["--pidns", str(keep[-1])]
+            if not launch.terminal:  # a terminal comes with a session; `kill 0` would end the shim
+                words.append("--new-session")
             if "--unshare-uts" in words:
                 words += ["--hostname", config.get("hostname") or "container"]
             near = _sources(config)
