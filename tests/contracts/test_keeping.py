@@ -84,6 +84,16 @@ def test_checks_tell_how_it_is_and_do_not_wait_for_ever(lamina):
     lamina("rm", "-f", box)
 
 
+def test_a_check_that_is_late_leaves_nothing_of_what_it_started(lamina):
+    flags = ("--health-interval=50ms", "--health-timeout=200ms", "--health-retries=1")
+    box = lamina(
+        "run", "-d", *flags, "--health-cmd=sleep 777; true", "tiny", "sleep", "1000"
+    ).strip()
+    assert eventually(lambda: int(health_of(lamina, box)["FailingStreak"]) > 3)
+    assert lamina("exec", box, "ps").count("sleep 777") <= 2  # of the check that is under way
+    lamina("rm", "-f", box)
+
+
 def test_a_flood_of_output_stays_within_its_files(lamina):
     flags = ("--log-opt=max-size=64k", "--log-opt=max-file=2", "--log-opt=labels=tier", "-l=tier=1")
     words = "seq 1 20000"

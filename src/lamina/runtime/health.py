@@ -204,10 +204,17 @@ def _run(shim: "Shim", settings: ProcessSettings, timeout_s: float, folder: str)
                 _take(fd, output)
             return reap(started.watched), _text(output)
         if left <= 0:
-            with suppress(ProcessLookupError):
-                os.kill(started.pid, signal.SIGKILL)
+            _end(started.pid)
             reap(started.watched)
             return -1, f"Health check exceeded timeout ({timeout_s:g}s)"
+
+
+def _end(pid: int) -> None:
+    """Kill a check with what it started, or each late one would leave its program behind."""
+    with suppress(ProcessLookupError):
+        if (group := os.getpgid(pid)) != os.getpgrp():
+            os.killpg(group, signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
 
 
 def _take(fd: int, output: bytearray) -> bool:
