@@ -92,6 +92,9 @@ def test_the_host_document_keeps_binds_as_written():
     [
         {"network": "name=mine,speed=2"},
         {"extra_hosts": ("x",)},
+        {"extra_hosts": ("x:bar",)},
+        {"dns": ("foo",)},
+        {"labels": {"": "x"}},
         {"log_driver": "asdf"},
         {"stop_signal": "NOPE"},
         {"workdir": "relative"},

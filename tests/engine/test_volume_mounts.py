@@ -24,6 +24,8 @@ def test_volumes_are_read(text, mount):
     [
         ("", "invalid empty volume spec"),
         ("a:b:c:d", "invalid volume specification: 'a:b:c:d'"),
+        ("/a:", "invalid volume specification: '/a:'"),
+        (":/a", "invalid volume specification: ':/a'"),
         ("/a:/", "destination can't be '/'"),
         ("/a:/b:nocopy", "invalid mode: nocopy"),
         ("vol:/b:rslave", "invalid mode: rslave"),

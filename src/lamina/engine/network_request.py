@@ -1,12 +1,19 @@
 """What a person asks of a container's network, as a value and as Docker's documents."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from lamina.errors import Invalid
 from lamina.spec.wire import Document
 from lamina.values import dataclass, field
 
-__all__ = ["Endpoint", "NetworkRequest", "is_tunnel", "stands_alone"]
+__all__ = [
+    "Endpoint",
+    "NetworkRequest",
+    "check_extra_hosts",
+    "check_servers",
+    "is_tunnel",
+    "stands_alone",
+]
 
 _ALONE = ("host", "none")
 _PATH = "ns:"
@@ -145,6 +152,40 @@ def _priority(text: str) -> int:
         return int(text)
     except ValueError:
         raise Invalid(f"invalid gw-priority ({text}): it is a whole number") from None
+
+
+def check_extra_hosts(rows: Iterable[str]) -> None:
+    """Refuse what is no line of /etc/hosts, of `host:address`. Raises: Invalid."""
+    for row in rows:
+        host, colon, address = row.replace("=", ":", 1).partition(":")
+        if not (host and colon and address):
+            raise Invalid(f"bad format for add-host: {row!r}", hint="write --add-host host:ip")
+        if address != "host-gateway" and not _is_address(address.strip("[]")):
+            raise Invalid(
+                f'invalid IP address in add-host: "{address}"',
+                hint="write --add-host host:ip, or host:host-gateway for this machine",
+            )
+
+
+def check_servers(servers: Iterable[str]) -> None:
+    """Refuse DNS servers that are no addresses. Raises: Invalid."""
+    for server in servers:
+        if not _is_address(server):
+            raise Invalid(
+                f"IP address is not correctly formatted: {server}",
+                hint="--dns takes an address: a name needs a server to be found",
+            )
+
+
+def _is_address(text: str) -> bool:
+    import socket
+
+    address, _, zone = text.partition("%")  # fe80::1%eth0
+    try:
+        socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+    except OSError:
+        return False
+    return ":" in address or not zone
 
 
 def _check_endpoint(endpoint: Endpoint) -> None:

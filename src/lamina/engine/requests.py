@@ -7,7 +7,12 @@ from lamina.engine.devices import Device, check_rule
 from lamina.engine.isolation import check_isolation
 from lamina.engine.limits import Ulimit, check_limits, check_score
 from lamina.engine.log_options import check_log_options
-from lamina.engine.network_request import Endpoint, NetworkRequest
+from lamina.engine.network_request import (
+    Endpoint,
+    NetworkRequest,
+    check_extra_hosts,
+    check_servers,
+)
 from lamina.engine.restarting import HealthRequest, RestartPolicy
 from lamina.engine.volume_mounts import MountInvalid, VolumeMount
 from lamina.errors import Invalid
@@ -125,10 +130,12 @@ class CreateRequest:
                 "the '--group-add keep-groups' option is not allowed with any other --group-add options"
             )
         self.networks.check()
-        for row in self.extra_hosts:
-            host, colon, address = row.replace("=", ":", 1).partition(":")
-            if not (host and colon and address):
-                raise Invalid(f"bad format for add-host: {row!r}", hint="write --add-host host:ip")
+        check_extra_hosts(self.extra_hosts)
+        check_servers(self.dns)
+        if "" in self.labels:
+            raise Invalid(
+                f"invalid label '={self.labels['']}': empty name", hint="write --label name=value"
+            )
         check_log_options(self.log_driver, self.log_options)
         if self.stop_signal:
             signal_number(self.stop_signal)

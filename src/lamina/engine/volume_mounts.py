@@ -64,7 +64,8 @@ class VolumeMount:
         modes = ""
         if len(parts) > 1 and not parts[-1].startswith("/"):
             modes = parts.pop()
-        if not 1 <= len(parts) <= 2 or not parts[-1].startswith("/"):  # noqa: PLR2004
+        # An empty part is a variable of the caller's that was not set, not an anonymous volume.
+        if "" in text.split(":") or not 1 <= len(parts) <= 2 or not parts[-1].startswith("/"):  # noqa: PLR2004
             raise MountInvalid(
                 f"invalid volume specification: '{text}'", hint="write -v /source:/target[:ro]"
             )
