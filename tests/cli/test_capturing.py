@@ -102,7 +102,7 @@ def test_files_that_are_there_for_their_owner_alone_and_holes_are_told(lamina: L
     lines = lamina.attempt("commit", "-c", "CMD sh", "box").err.splitlines()
     warnings = [line.removeprefix("WARNING: ") for line in lines if line.startswith("WARNING")]
     assert len(warnings) == 2
-    assert warnings[0].startswith("whole again for their owner, mode or time alone: 1 files, ")
+    assert warnings[0].startswith("whole again for their owner, mode or time alone: 1 file, ")
     assert warnings[0].endswith(": /bin/busybox")
     assert warnings[1] == "a sparse file: /sparse takes 0B here and 50MB elsewhere"
 

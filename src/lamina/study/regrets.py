@@ -198,7 +198,7 @@ class Regrets:
         ]
         rows += [
             Regret(
-                f"a package cache of {tool}: {count} file{'' if count == 1 else 's'}, {_size(size)}",
+                f"a package cache of {tool}: {_files(count)}, {_size(size)}",
                 hint,
             )
             for (tool, hint), (count, size) in sorted(self._caches.items())
@@ -216,8 +216,8 @@ class Regrets:
             paths = [path for _, path in sorted(self._borrowed, reverse=True)]
             rows.append(
                 Regret(
-                    f"whole again for their owner, mode or time alone: {len(paths)} files, "
-                    f"{_size(size)}: {_listed(paths)}",
+                    f"whole again for their owner, mode or time alone: "
+                    f"{_files(len(paths))}, {_size(size)}: {_listed(paths)}",
                     "set owners and modes in the layer that brings the files",
                 )
             )
@@ -304,6 +304,10 @@ def _shown(path: bytes) -> str:
 def _listed(paths: "Sequence[str]") -> str:
     more = len(paths) - _SHOWN
     return ", ".join(paths[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def _files(count: int) -> str:
+    return f"{count} file{'' if count == 1 else 's'}"
 
 
 def _size(size: float) -> str:
