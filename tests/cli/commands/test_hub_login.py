@@ -1,30 +1,10 @@
 """What `lamina hub …` commands say when the hub cannot be asked."""
 
-import io
-
-import pytest
 from tests.hub.clients import PASSWORD
 from tests.hub.receivers import Receiver
 
-from lamina.cli.context import Context
-from lamina.cli.main import main
 from lamina.hub import Hub
 from lamina.spec.wire import encode
-
-
-@pytest.fixture
-def run(tmp_path):
-    def run(*words: str, stdin: str = "") -> tuple[int, str, str]:
-        out, err = io.StringIO(), io.StringIO()
-        environ = {
-            "LAMINA_ROOT": str(tmp_path),
-            "HOME": str(tmp_path),
-            "DOCKER_CONFIG": str(tmp_path / "docker"),
-        }
-        context = Context(out=out, err=err, stdin=io.StringIO(stdin), environ=environ)
-        return main([*words], context), out.getvalue(), err.getvalue()
-
-    return run
 
 
 def test_without_a_login_the_command_to_log_in_is_named(run):

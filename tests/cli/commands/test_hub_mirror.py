@@ -1,13 +1,10 @@
 """`lamina hub mirror`, as an admin with the login that `lamina login` keeps."""
 
-import io
 import json
 
 import pytest
 from tests.hub.clients import PASSWORD, Client
 
-from lamina.cli.context import Context
-from lamina.cli.main import main
 from lamina.hub import Hub
 from lamina.hub.access import Caller
 
@@ -20,17 +17,7 @@ def hub(tmp_path_factory):
 
 
 @pytest.fixture
-def mirror(tmp_path, hub):
-    def run(*words: str, stdin: str = "") -> tuple[int, str, str]:
-        out, err = io.StringIO(), io.StringIO()
-        environ = {
-            "LAMINA_ROOT": str(tmp_path),
-            "HOME": str(tmp_path),
-            "DOCKER_CONFIG": str(tmp_path / "docker"),
-        }
-        context = Context(out=out, err=err, stdin=io.StringIO(stdin), environ=environ)
-        return main([*words], context), out.getvalue(), err.getvalue()
-
+def mirror(run, hub):
     words = ("login", "-u", "chief", "--password-stdin", hub.address)
     assert run(*words, stdin=PASSWORD)[0] == 0
     return lambda *words, stdin="": run("hub", "mirror", "--hub", hub.address, *words, stdin=stdin)

@@ -1,13 +1,10 @@
 """`lamina hub webhook`, with the login that `lamina login` keeps."""
 
-import io
 import json
 
 import pytest
 from tests.hub.clients import PASSWORD
 
-from lamina.cli.context import Context
-from lamina.cli.main import main
 from lamina.hub import Hub
 
 
@@ -19,17 +16,7 @@ def hub(tmp_path_factory):
 
 
 @pytest.fixture
-def webhook(tmp_path, hub):
-    def run(*words: str, stdin: str = "") -> tuple[int, str, str]:
-        out, err = io.StringIO(), io.StringIO()
-        environ = {
-            "LAMINA_ROOT": str(tmp_path),
-            "HOME": str(tmp_path),
-            "DOCKER_CONFIG": str(tmp_path / "docker"),
-        }
-        context = Context(out=out, err=err, stdin=io.StringIO(stdin), environ=environ)
-        return main([*words], context), out.getvalue(), err.getvalue()
-
+def webhook(run, hub):
     words = ("login", "-u", "alice", "--password-stdin", hub.address)
     assert run(*words, stdin=PASSWORD)[0] == 0
     return lambda *words, stdin="": run("hub", "webhook", "--hub", hub.address, *words, stdin=stdin)
