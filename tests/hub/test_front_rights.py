@@ -139,3 +139,18 @@ def test_a_token_that_ended_is_refused_though_its_answer_is_known(hub, image):
             assert line.ask(MANIFEST, bearer)[0] == 200
         ahead[0] = 1000.0
         assert line.ask(MANIFEST, bearer)[0] == 401
+
+
+def test_a_token_of_a_key_that_is_believed_no_more_is_refused_though_its_answer_is_known(
+    hub, image
+):
+    token = Client(hub.address, "alice").get_token("repository:alice/front:pull").json["token"]
+    bearer = f"Authorization: Bearer {token}"
+    tags = "/v2/alice/front/tags/list"
+    with a_hub_beside(hub, hub.services.clock) as other, Line(other) as line:
+        hub.services.signing_keys.rotate(at_once=True)  # as `rotate-keys --at-once` does, elsewhere
+        for _ in range(3):  # believed until this process looks: that is promised
+            assert line.ask(tags, bearer)[0] == 200
+        other.services.look_for_keys()
+        assert line.ask(tags, bearer)[0] == 401
+    hub.services.look_for_keys()

@@ -9,7 +9,7 @@ Why and what it gives: docs/decisions/0018-hot-path.md.
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
@@ -81,7 +81,7 @@ class Front(web.RequestHandler):
         self._is_strange = False  # where requests begin and end, aiohttp alone knows from now on
         self._is_full = False
         self._is_heard = False
-        self._asked: tuple[Key, int | None] | None = None
+        self._asked: tuple[Key, Hashable] | None = None
 
     def data_received(self, data: bytes) -> None:
         """Answer at once if that can be done, else hand over to aiohttp."""

@@ -81,18 +81,18 @@ class Answers:
     """The answers of one process. Only its loop may call it."""
 
     def __init__(
-        self, version: Callable[[], int | None], *, clock: Callable[[], float], room: int = _ROOM
+        self, version: Callable[[], Hashable], *, clock: Callable[[], float], room: int = _ROOM
     ) -> None:
         self._look = version
         self._clock = clock
         self._room = room
         self._left = room
-        self._version: int | None = None
+        self._version: Hashable = None
         self._known: dict[Key, Answer] = {}
         self._bodies: dict[bytes, bytes] = {}
 
-    def version(self) -> int | None:
-        """Give the database's version now; what was kept at another one is forgotten."""
+    def version(self) -> Hashable:
+        """Give the version now, None if it cannot be told; what was kept at another one is forgotten."""
         version = self._look()
         if version != self._version:
             self._version = version
@@ -106,7 +106,7 @@ class Answers:
             return None
         return answer
 
-    def keep(self, key: Key, version: int | None, answer: Answer) -> None:
+    def keep(self, key: Key, version: Hashable, answer: Answer) -> None:
         """Keep an answer that was asked for after `version` was given."""
         cost = len(answer.start) + _EACH
         if version is None or version != self.version() or len(answer.body) > _LARGEST:

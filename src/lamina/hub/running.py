@@ -138,7 +138,7 @@ async def _served(
     server = runner.server
     assert server is not None  # noqa: S101 - `setup` has made it
     services = app[SERVICES]
-    answers = Answers(services.database.version, clock=services.clock)
+    answers = Answers(services.version, clock=services.clock)
     desk = Desk(services, answers, silence, underway)
     loop = asyncio.get_running_loop()
 

@@ -185,6 +185,15 @@ class Services:
         """Take the signing keys that the database has now: another process may have changed them."""
         self.tokens.take(self.signing_keys.load())
 
+    def version(self) -> tuple[int, int] | None:
+        """Give what changes with all that a kept answer follows from; None: keep nothing.
+
+        Besides the database that is the keys that this process believes: it takes them later than
+        the commit that changed them.
+        """
+        known = self.database.version()
+        return None if known is None else (known, self.tokens.changes)
+
     def close(self) -> None:
         """Write down what is counted, finish what runs, close the database. Blocks."""
         self.scrubber.stop()

@@ -102,6 +102,8 @@ class Tokens:
         self._known: OrderedDict[str, tuple[float, Caller]] = OrderedDict()
         self._guard = threading.Lock()
         self._keys = _Keys.parse(pems)
+        self.changes = 0
+        """How often keys were changed since the process began."""
 
     def take(self, pems: tuple[bytes, ...]) -> None:
         """Go on with these keys; what was signed with others is not believed any more."""
@@ -109,6 +111,7 @@ class Tokens:
             if pems != self._keys.pems:
                 self._keys = _Keys.parse(pems)
                 self._known.clear()
+                self.changes += 1
 
     def issue(self, caller: Caller, grants: Mapping[str, frozenset[str]]) -> Issued:
         """Sign a token for `caller` (nobody, too) limited to `grants`."""
