@@ -1,11 +1,13 @@
 """A machine goes down under containers and comes up again: what is told, what starts, what stays behind."""
 
+import errno
 import os
 import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -45,9 +47,20 @@ def go_down(lamina: Lamina) -> None:
         if (target := line.split()[4]).startswith(f"{run_root}/"):
             subprocess.run(["umount", "-l", target], check=True)
     for path in groups_of(set(os.listdir(f"{lamina.settings.root}/containers"))):
-        os.rmdir(path)
+        assert eventually(partial(gone, path))
     for entry in os.scandir(run_root):
         shutil.rmtree(entry.path) if entry.is_dir() else os.unlink(entry.path)
+
+
+def gone(group: str) -> bool:
+    """Remove a control group, which is busy until the last that was killed in it has ended."""
+    try:
+        os.rmdir(group)
+    except OSError as error:
+        if error.errno == errno.EBUSY:
+            return False
+        raise
+    return True
 
 
 def statuses(lamina: Lamina) -> dict[str, str]:

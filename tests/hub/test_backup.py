@@ -124,7 +124,7 @@ def test_blobs_are_hard_links_on_one_file_system_and_stay_when_the_hub_drops_the
 
 
 def test_pushes_and_sweeps_go_on_meanwhile_and_the_backup_is_one_whole_state(hub, tmp_path):
-    done = threading.Event()
+    done, pushed = threading.Event(), threading.Event()
     failures: list[BaseException] = []
 
     def push() -> None:
@@ -135,6 +135,7 @@ def test_pushes_and_sweeps_go_on_meanwhile_and_the_backup_is_one_whole_state(hub
                 client.request("DELETE", f"/v2/alice/busy/manifests/t{(turn + 1) % 3}")
                 hub.collect()
                 turn += 1
+                pushed.set()
         except BaseException as error:
             failures.append(error)
             raise
@@ -143,6 +144,8 @@ def test_pushes_and_sweeps_go_on_meanwhile_and_the_backup_is_one_whole_state(hub
     pusher.start()
     try:
         for number in range(3):
+            pushed.clear()
+            assert pushed.wait(60)
             assert back(hub, tmp_path / "backup", may_link=bool(number % 2)).lacking == ()
     finally:
         done.set()
