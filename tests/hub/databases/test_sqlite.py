@@ -130,6 +130,26 @@ def test_one_opened_twice_here_outlives_another_process_that_comes_and_goes(tmp_
             assert each.read(names) == ["before", "later", "theirs"]
 
 
+def test_what_is_no_database_is_said_to_be_damaged_and_left_as_it_was(tmp_path):
+    path = tmp_path / "hub.db"
+    path.write_bytes(b"no database " * 100)
+    with pytest.raises(Corrupt, match=r"hub\.db is damaged: file is not a database"):
+        SqliteDatabase(str(path))
+    assert path.read_bytes() == b"no database " * 100
+
+
+def test_what_another_holds_for_itself_cannot_be_opened_and_is_not_called_damaged(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("lamina.hub.databases.sqlite._BUSY_MS", 1)
+    path = str(tmp_path / "hub.db")
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("CREATE TABLE theirs (name)")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(Unavailable, match="cannot be opened"):
+            SqliteDatabase(path)
+
+
 def test_a_database_of_a_newer_version_is_left_alone(tmp_path):
     SqliteDatabase(str(tmp_path / "hub.db")).close()
     connection = sqlite3.connect(tmp_path / "hub.db")

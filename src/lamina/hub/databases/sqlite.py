@@ -10,11 +10,11 @@ import os
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
-from lamina.errors import Unavailable
+from lamina.errors import Corrupt, Unavailable
 from lamina.hub.databases.schema import pending
 
 __all__ = ["SqliteDatabase"]
@@ -54,7 +54,10 @@ class _Job(Generic[T]):
 
 
 class SqliteDatabase:
-    """One SQLite file. Usable from any thread; `close` waits for writes under way."""
+    """One SQLite file. Usable from any thread; `close` waits for writes under way.
+
+    Raises, when made: Corrupt (damaged, or of a newer version), Unavailable, OSError.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -62,10 +65,11 @@ class SqliteDatabase:
         self._readers: list[Connection] = []
         self._guard = threading.Lock()
         _create(path)
-        self._writer = self._connect()
+        with _openable(path):
+            self._writer = self._connect()
+            _migrate(self._writer)
         self._looker: Connection | None = None
         self._syncs = True
-        _migrate(self._writer)
         self._jobs: queue.SimpleQueue[_Job[object] | None] = queue.SimpleQueue()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="hub-writer", daemon=True)
@@ -182,6 +186,23 @@ class SqliteDatabase:
                 job.error = job.error or failure
         for job in batch:
             job.settle()
+
+
+@contextlib.contextmanager
+def _openable(path: str) -> Iterator[None]:
+    """Open the database within this. Raises: Unavailable (locked, no rights), Corrupt (no database)."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise Unavailable(
+            f"the hub's database {path} cannot be opened: {error}",
+            hint="may you write in that folder, and does no other program hold it?",
+        ) from error
+    except sqlite3.DatabaseError as error:
+        raise Corrupt(
+            f"the hub's database {path} is damaged: {error}",
+            hint="stop the hub and restore it from a backup: lamina hub restore",
+        ) from error
 
 
 def _create(path: str) -> None:
