@@ -56,6 +56,16 @@ def test_nothing_is_kept_where_the_version_is_not_known():
     assert answers.find(KEY) is None
 
 
+def test_long_addresses_take_of_the_room_what_they_are_long():
+    world = World()
+    answers = world.answers(room=100_000)
+    kept = [("GET", f"/v2/_catalog?x={number:05d}{'a' * 7000}", "") for number in range(40)]
+    for key in kept:
+        answers.keep(key, answers.version(), answer())
+    assert answers.find(kept[-1]) is not None
+    assert 1 <= sum(answers.find(key) is not None for key in kept) <= 100_000 // 7000
+
+
 def test_an_answer_ends_with_its_callers_login():
     world = World()
     answers = world.answers()

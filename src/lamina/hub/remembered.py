@@ -108,15 +108,15 @@ class Answers:
 
     def keep(self, key: Key, version: Hashable, answer: Answer) -> None:
         """Keep an answer that was asked for after `version` was given."""
-        cost = len(answer.start) + _EACH
+        # whoever asks writes the key: an address may be much longer than what is answered to it
+        fixed = sum(map(len, key)) + len(answer.start) + _EACH
         if version is None or version != self.version() or len(answer.body) > _LARGEST:
             return
         body = self._bodies.get(answer.body)
-        if body is None:
-            cost += len(answer.body)
+        cost = fixed if body is not None else fixed + len(answer.body)
         if self._left < cost:
             self._forget()
-            body, cost = None, len(answer.start) + _EACH + len(answer.body)
+            body, cost = None, fixed + len(answer.body)
         if body is None:
             body = self._bodies[answer.body] = answer.body
         self._left -= cost
