@@ -89,6 +89,34 @@ def test_a_body_longer_than_it_says_is_no_part_of_the_blob(hub, alice):
     assert (kept.status, kept.body) == (200, b"hello") or kept.status == 404
 
 
+@pytest.mark.parametrize(
+    ("path", "line", "expected"),
+    [
+        ("/", b"Cookie: lamina_form=\xff", 200),
+        ("/signin", b"Cookie: lamina_form=\xed\xa0\x80; lamina_session=\xff\xfe", 200),
+        ("/v2/", b"Authorization: Bearer \xff", 401),
+        ("/v2/", b"Authorization: Bearer lamina_pat_\xff", 401),
+        ("/v2/", b"Authorization: Basic \xff", 401),
+    ],
+)
+def test_bytes_of_no_alphabet_in_a_header_are_no_fault_of_the_hubs(
+    hub, path, line, expected, caplog
+):
+    sent = f"GET {path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n".encode()
+    assert status(exchange(hub, sent + line + b"\r\n\r\n")) == expected
+    assert not [each for each in caplog.records if each.levelno >= logging.ERROR]
+
+
+@pytest.mark.parametrize("body", [b"form_token=+2AA-", b"name=+2AA-", b"+2AA-=x"])
+def test_half_a_sign_in_a_form_is_a_form_that_cannot_be_read(hub, body, caplog):
+    lines = (
+        "POST /signin HTTP/1.1", "Host: hub", "Connection: close", f"Content-Length: {len(body)}",
+        "Content-Type: application/x-www-form-urlencoded; charset=utf-7", "", "",
+    )  # fmt: skip
+    assert status(exchange(hub, "\r\n".join(lines).encode() + body)) == 403
+    assert not [each for each in caplog.records if each.levelno >= logging.ERROR]
+
+
 def test_one_login_at_a_time(hub, alice, bob):
     login = bob.headers({})["Authorization"]
     answer = exchange(

@@ -167,7 +167,7 @@ class Tokens:
                 options={"require": ["exp", "iat", "sub", "aud", "iss"], "verify_exp": False,
                          "verify_nbf": False, "verify_iat": False},
             )  # fmt: skip
-        except jwt.PyJWTError as error:
+        except (jwt.PyJWTError, ValueError) as error:  # a header may hold bytes of no alphabet
             raise CredentialsRefused("the token is not one of ours", hint="log in again") from error
         if not isinstance(claims["exp"], int) or claims["exp"] <= now:
             raise CredentialsRefused("the token is too old", hint="ask for a new one")

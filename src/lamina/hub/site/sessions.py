@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
-from multidict import MultiDictProxy
+from multidict import MultiDict, MultiDictProxy
 
 from lamina.errors import Denied
 from lamina.hub.access import ANONYMOUS, Caller
@@ -60,7 +60,7 @@ async def visit_of(request: web.Request) -> Visit:
     services = request.app[SERVICES]
     session = request.cookies.get(_SESSION, "")
     form_cookie = request.cookies.get(_FORM, "")
-    is_new = not form_cookie
+    is_new = not (form_cookie and form_cookie.isascii())  # bytes of no alphabet are none of ours
     if is_new:
         form_cookie = secrets.token_urlsafe(24)
     account, session_id, since = None, "", 0.0
@@ -94,20 +94,18 @@ async def read_form(request: web.Request, visit: Visit) -> MultiDictProxy[str]:
         raise FormForged("this form was sent by another site")
     try:
         fields = await request.post()
+        texts = MultiDict((name, value) for name, value in fields.items() if isinstance(value, str))
+        # a charset such as utf-7 can say half a sign, which nothing behind here could keep
+        "".join(part for each in texts.items() for part in each).encode()
     except (ValueError, LookupError, HttpProcessingError) as error:  # no parts, no charset
         raise FormForged(
             "this form cannot be read", hint="reload the page and send it again"
         ) from error
-    token = fields.get("form_token")
-    if not isinstance(token, str) or not hmac.compare_digest(
-        token.encode(), visit.form_token.encode()
-    ):
+    token = texts.get("form_token", "")
+    if not hmac.compare_digest(token.encode(), visit.form_token.encode()):
         raise FormForged(
             "this page was open for too long", hint="go back, reload it and send it again"
         )
-    from multidict import MultiDict
-
-    texts = MultiDict((name, value) for name, value in fields.items() if isinstance(value, str))
     return MultiDictProxy(texts)
 
 
