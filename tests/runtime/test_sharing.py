@@ -53,6 +53,16 @@ def test_processes_and_memory_of_another_container_are_seen_and_end_with_it(lami
     lamina("rm", "guest", "lender")
 
 
+def test_what_joined_others_leaves_no_folder_behind(lamina):
+    lamina("run", "-d", "--name", "host", "--ipc", "shareable", "tiny", "sleep", "1000")
+    before = os.listdir(f"{lamina.settings.run_root}/c")
+    for kind in ("pid", "ipc"):
+        lamina("run", "--rm", f"--{kind}", "container:host", "tiny", "true")
+    # What was borrowed was mounted there, and what has a mount in it is not removed.
+    assert eventually(lambda: os.listdir(f"{lamina.settings.run_root}/c") == before)
+    lamina("rm", "-f", "host")
+
+
 def test_the_machines_namespaces_are_had_when_asked_for(lamina):
     words = (
         "readlink /proc/self/ns/pid",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "borrow",
     "end_rest",
+    "give_back",
     "go_on",
     "lend",
     "processes",
@@ -34,6 +35,7 @@ __all__ = [
 ]
 
 _MANY = 1 << 20
+_NAMESPACE, _MEMORY = "ns-", "shm"  # what a run folder has of others' and for others
 _SHM = "/dev/shm"  # noqa: S108 - a container's
 
 
@@ -126,7 +128,7 @@ def lend(shim: "Shim", kind: str) -> tuple[Document, tuple[int, ...]]:
     """Give descriptors of a container's `pid` or `ipc` namespace; with the latter its /dev/shm."""
     opened = [os.open(f"/proc/{shim.pid()}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)]
     if kind == "ipc":
-        opened.append(syscalls.open_tree(f"{shim.run_folder}/shm"))
+        opened.append(syscalls.open_tree(f"{shim.run_folder}/{_MEMORY}"))
     return {}, tuple(opened)
 
 
@@ -151,12 +153,12 @@ def borrow(bundle: Bundle, sockets: Document, run_folder: str) -> Bundle:
             raise StartFailed(f"cannot join {kind.upper()} of a non running container") from error
         if not fds:
             raise StartFailed(f"cannot join that container's {kind.upper()}: {answer['error']}")
-        place = f"{run_folder}/ns-{kind}"
+        place = f"{run_folder}/{_NAMESPACE}{kind}"
         os.close(os.open(place, os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
         syscalls.mount(f"/proc/self/fd/{fds[0]}", place, "", syscalls.MS_BIND)
         if kind == "ipc":
-            os.makedirs(f"{run_folder}/shm", exist_ok=True)
-            syscalls.move_mount(fds[1], f"{run_folder}/shm")
+            os.makedirs(f"{run_folder}/{_MEMORY}", exist_ok=True)
+            syscalls.move_mount(fds[1], f"{run_folder}/{_MEMORY}")
             bundle = bundle._replace(ipc=place, binds=(*bundle.binds, _shm_bind(run_folder)))
         else:
             bundle = bundle._replace(pid=place)
@@ -165,10 +167,18 @@ def borrow(bundle: Bundle, sockets: Document, run_folder: str) -> Bundle:
     return bundle
 
 
+def give_back(run_folder: str) -> None:
+    """Take away what `borrow` mounted in a container's folder, which cannot be removed before."""
+    for name in os.listdir(run_folder):
+        if name == _MEMORY or name.startswith(_NAMESPACE):
+            with suppress(OSError):
+                syscalls.umount(f"{run_folder}/{name}", syscalls.MNT_DETACH)
+
+
 def _make_shm(run_folder: str, size: int) -> None:
-    os.makedirs(f"{run_folder}/shm", exist_ok=True)
+    os.makedirs(f"{run_folder}/{_MEMORY}", exist_ok=True)
     flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
-    syscalls.mount("shm", f"{run_folder}/shm", "tmpfs", flags, f"mode=1777,size={size}")
+    syscalls.mount("shm", f"{run_folder}/{_MEMORY}", "tmpfs", flags, f"mode=1777,size={size}")
 
 
 def _shm_bind(run_folder: str) -> Document:
@@ -176,7 +186,7 @@ def _shm_bind(run_folder: str) -> Document:
     return {
         "destination": _SHM,
         "type": "bind",
-        "source": f"{run_folder}/shm",
+        "source": f"{run_folder}/{_MEMORY}",
         "options": options,
     }
 

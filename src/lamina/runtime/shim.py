@@ -436,6 +436,7 @@ class Shim:
         for row in self.request["mounts"]:
             with suppress(OSError):
                 syscalls.umount(row["target"], syscalls.MNT_DETACH)
+        sharing.give_back(self.run_folder)
         _remove(self.run_folder)
         if remove:
             self.diary.note_removal()
