@@ -1,14 +1,12 @@
 """One exec: a child of the shim starts a further process, serves it, and tells its end."""
 
 import os
-import time
 from contextlib import suppress
 
 from lamina.errors import LaminaError
 from lamina.runtime import frames, syscalls
 from lamina.runtime.deputies import note_process
 from lamina.runtime.frames import Stream, frame
-from lamina.runtime.log import timestamp
 from lamina.runtime.process import OURS, Launch, Started, StartFailed, reap
 from lamina.runtime.relay import Answer, Client, Pipes, Relay
 from lamina.runtime.strays import end_children
@@ -55,10 +53,10 @@ def serve_exec(shim: "Shim", request: Document, client: Client) -> None:
     client.send(frame(Stream.STARTED, encode({"pid": shim.host_pid(started.pid)})))
     relay.run(pipes, started)
     code = reap(started.watched)
-    served.record(exit_code=code)
     shim.diary.note("exec_die", execID=request["id"], exitCode=str(code))
-    served.tidy()
     relay.listener.close()
+    with suppress(OSError, LaminaError):  # it goes with the run folder
+        remove_tree(folder)
     relay.finish(frame(Stream.EXITED, encode({"exit_code": code})))
 
 
@@ -100,29 +98,7 @@ class _Exec:
         self.started = self.shim.runtime.execute(launch)
         note_process(self.folder, self.started.watched)
         pipes.started(self.started, stdin=stdin)
-        self.record(exit_code=None)
         return self.started, pipes, listener
-
-    def record(self, *, exit_code: int | None) -> None:
-        """Write what `inspect` of this exec tells."""
-        path = f"{self.folder}/state.json"
-        state = {
-            "exit_code": exit_code,
-            "running": exit_code is None,
-            "pid": self.shim.host_pid(self.started.pid)
-            if self.started and exit_code is None
-            else 0,
-            "time": timestamp(time.time_ns()),
-        }
-        with suppress(FileNotFoundError), open(f"{path}.new", "wb") as file:
-            file.write(encode(state))
-            os.replace(f"{path}.new", path)
-
-    def tidy(self) -> None:
-        """Leave only the state of a process that has ended."""
-        for name in os.listdir(self.folder):
-            if name != "state.json":
-                os.unlink(f"{self.folder}/{name}")
 
     def operate(self, request: Document, client: Client) -> Answer:
         """Serve `resize` and `wait` for this exec alone."""
