@@ -46,5 +46,6 @@ cd "$base/tree"
 # What reads the sources, computes, or asks servers that run as others anyway says the same to everyone.
 once=(architecture/test_shape.py spec fuzz hub)
 case " $*" in *" tests/"*) once=() ;; esac  # whoever names tests means them
-as_user .venv/bin/python -m pytest -q -n "${WORKERS:-2}" --dist loadfile -p no:cacheprovider \
+workers=$(($(nproc) + 1))
+as_user .venv/bin/python -m pytest -q -n "${WORKERS:-$workers}" --dist loadfile -p no:cacheprovider \
   "${once[@]/#/--ignore=tests/}" "$@" < /dev/null

@@ -25,11 +25,12 @@ room() {
   rm -f "$image"  # it lives as long as its mount
 }
 room
+workers=$(($(nproc) + 1))  # tests wait for processes and servers half of their time
 later=()
 if plain_follows && [[ " $* " != *" tests/"* ]]; then  # whoever names tests means them
   later=(--ignore=tests/contracts/test_rootless.py)
 fi
-.venv/bin/python -m pytest -q -n "${WORKERS:-2}" --dist loadfile "${later[@]}" "$@" < /dev/null
+.venv/bin/python -m pytest -q -n "${WORKERS:-$workers}" --dist loadfile "${later[@]}" "$@" < /dev/null
 code=$?
 if plain_follows; then
   tools/as_plain_user.sh "$@"
