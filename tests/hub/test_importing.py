@@ -142,6 +142,7 @@ def test_names_of_one_part_want_a_namespace_and_other_folders_are_refused(hub, k
     said = run(hub, kept[0])
     assert (said.code, "debian has no namespace" in said.err) == (1, True)
     assert "--namespace NAME makes it NAME/debian" in said.err
+    assert "'x y' can be no namespace" in run(hub, kept[0], "--namespace", "x y").err
     assert "no storage folder" in run(hub, tmp_path).err
     assert os.listdir(os.path.join(hub.root, "uploads")) == []
 

@@ -55,8 +55,10 @@ def import_folder(
 
     Names of one part (`debian`) come below `namespace`. Blobs are hard links where that can be and
     `may_link`; each is read and its digest compared. Raises: Invalid (names of one part and no
-    namespace), Unavailable, OSError.
+    namespace, or what can be none), Unavailable, OSError.
     """
+    if namespace and not is_repository(f"{namespace}/app"):
+        raise Invalid(f"{namespace!r} can be no namespace", hint="write it as in NAMESPACE/app")
     names = {each: _named(each, namespace) for each in folder.repositories()}
     short = [each for each in names if "/" not in each]
     if short and not namespace:

@@ -68,6 +68,8 @@ def test_it_says_what_would_go_then_what_went(hub):
     layer = digest(b"second top" * 20)
     console = Console({"LAMINA_HUB_ROOT": hub.root}, now=time.time() + 1)
     assert console.run("hub", "gc").err == "Removed nothing (0B)\n"
+    said = console.run("hub", "gc", "--grace=-1h")
+    assert (said.code, "a grace is 0s or more" in said.err) == (1, True)
     said = console.run("hub", "gc", "--dry-run", "--grace", "0s")
     assert f"manifest alice/app@{gone}\n" in said.out
     assert f"blob     {layer}  200B\n" in said.out

@@ -6,6 +6,7 @@ from lamina.cli.flags import BOOL, DURATION, Command, Flag
 from lamina.cli.formats import JSON, show_json
 from lamina.cli.hub_places import PLACES, opened, settings_of
 from lamina.cli.units import human_size
+from lamina.errors import Invalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def main(arguments: Arguments, context: Context) -> int:
     grace_s = settings.grace_s
     if arguments.changed("grace"):
         grace_s = arguments.number("grace") / 1e9
+        if grace_s < 0:
+            raise Invalid("a grace is 0s or more", hint="--grace 0s keeps only what pushes await")
     is_rehearsal = arguments.flag("dry-run")
     graces = {
         "grace_s": grace_s,
