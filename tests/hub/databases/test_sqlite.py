@@ -130,6 +130,12 @@ def test_one_opened_twice_here_outlives_another_process_that_comes_and_goes(tmp_
             assert each.read(names) == ["before", "later", "theirs"]
 
 
+def test_the_file_is_its_owners_alone_even_where_a_link_leads_to_it(tmp_path):
+    (tmp_path / "hub.db").symlink_to(tmp_path / "elsewhere.db")
+    SqliteDatabase(str(tmp_path / "hub.db")).close()
+    assert (tmp_path / "elsewhere.db").stat().st_mode & 0o777 == 0o600
+
+
 def test_what_is_no_database_is_said_to_be_damaged_and_left_as_it_was(tmp_path):
     path = tmp_path / "hub.db"
     path.write_bytes(b"no database " * 100)

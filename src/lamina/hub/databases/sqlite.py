@@ -211,8 +211,8 @@ def _create(path: str) -> None:
     One that is there is not even opened: closing it would drop the locks that SQLite holds on it for
     all of this process (POSIX), and whoever leaves the database next would take its log away.
     """
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    if not os.path.exists(path):
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
 
 def _migrate(connection: Connection) -> None:
