@@ -158,6 +158,16 @@ def test_deeds_on_a_container_that_does_not_run_say_so(containers: Containers):
     containers.stop(name)
 
 
+def test_a_command_of_one_string_or_none_is_refused_in_words(containers: Containers):
+    with pytest.raises(Invalid, match="a list of words, not one string: 'ls -l'"):
+        containers.run("tiny", "ls -l", pull=False)
+    with containers.run("tiny", ["sleep", "1000"], pull=False) as box:
+        with pytest.raises(Invalid, match="a list of words"):
+            box.exec("ls")
+        with pytest.raises(Invalid, match="No exec command specified"):
+            box.exec([])
+
+
 def test_a_failed_start_leaves_the_container_and_its_reason(containers: Containers):
     record = containers.create(CreateRequest("tiny", ("nosuch",)))
     with pytest.raises(StartFailed, match="not found"):

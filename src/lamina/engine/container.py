@@ -184,10 +184,10 @@ class Container:
 
         Raises: StartFailed (no such program), ContainerNotRunning, InUse (paused).
         """
-        from lamina.engine.requests import ExecRequest
+        from lamina.engine.requests import ExecRequest, words_of
 
         request = ExecRequest(
-            tuple(command), _pairs(env), workdir=workdir, user=user, stdin=bool(input)
+            words_of(command), _pairs(env), workdir=workdir, user=user, stdin=bool(input)
         )
         with self._containers.exec(self.id, request) as attachment:
             return _complete(attachment, input)
@@ -206,11 +206,11 @@ class Container:
 
         With `stdin` it can be written to. Raises: StartFailed, ContainerNotRunning, InUse (paused).
         """
-        from lamina.engine.requests import ExecRequest
+        from lamina.engine.requests import ExecRequest, words_of
         from lamina.engine.streaming import RunningProcess
 
         request = ExecRequest(
-            tuple(command),
+            words_of(command),
             _pairs(env),
             workdir=workdir,
             user=user,

@@ -99,14 +99,14 @@ class Containers:
         Raises: ImageUnknown, NameTaken, CommandMissing, Invalid, StartFailed.
         """
         from lamina.engine.container import run
-        from lamina.engine.requests import CreateRequest
+        from lamina.engine.requests import CreateRequest, words_of
 
         request = (
             image
             if isinstance(image, CreateRequest)
             else CreateRequest(
                 image,
-                tuple(command),
+                words_of(command),
                 name=name,
                 env=tuple(f"{key}={value}" for key, value in (env or {}).items()),
                 workdir=workdir,

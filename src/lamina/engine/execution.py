@@ -311,12 +311,13 @@ def attach(engine: "Engine", record: ContainerRecord, *, stdin: bool) -> "Attach
 def execute(engine: "Engine", record: ContainerRecord, request: ExecRequest) -> "Attachment":
     """Start one more process; give a connection to it, attached from before its first byte.
 
-    Raises: StartFailed, ContainerNotRunning, InUse (paused).
+    Raises: StartFailed, ContainerNotRunning, InUse (paused), CommandMissing.
     """
     from lamina.runtime import supervisor
     from lamina.runtime.attach import ShimLost
     from lamina.runtime.process import NOT_STARTABLE, OURS
 
+    request.check()
     settings = ProcessSettings(
         args=request.command,
         env=_env(record, request.env, terminal=request.terminal),

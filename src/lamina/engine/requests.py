@@ -30,6 +30,7 @@ __all__ = [
     "config_document",
     "host_document",
     "signal_number",
+    "words_of",
 ]
 
 _SHM = 64 << 20
@@ -156,6 +157,21 @@ class ExecRequest:
     terminal: bool = False
     stdin: bool = False
     privileged: bool = False
+
+    def check(self) -> None:
+        """Refuse what cannot be. Raises: CommandMissing."""
+        if not self.command:
+            raise CommandMissing("No exec command specified", hint="name a program to run")
+
+
+def words_of(command: Sequence[str]) -> tuple[str, ...]:
+    """Give a command's words. Raises: Invalid (it is one string, which has a word for each letter)."""
+    if isinstance(command, str):
+        raise Invalid(
+            f"a command is a list of words, not one string: {command!r}",
+            hint=f"{command.split()}, or ['sh', '-c', {command!r}] for a shell to read it",
+        )
+    return tuple(command)
 
 
 def signal_number(text: str) -> int:
