@@ -144,3 +144,18 @@ def test_a_disabled_account_is_told_so_only_to_who_knows_its_password(accounts):
     assert not isinstance(caught.value, AccountDisabled)
     with pytest.raises(CredentialsRefused):
         accounts.refresh(token)
+
+
+def test_a_standing_looked_up_while_the_account_is_disabled_is_not_believed(accounts, monkeypatch):
+    for name in ("chief", "alice"):
+        accounts.register(name, PASSWORD)
+    find = accounts.find
+
+    def slow(name):
+        found = find(name)
+        accounts.set_disabled("alice", is_disabled=True)
+        return found
+
+    monkeypatch.setattr(accounts, "find", slow)
+    accounts.standing("alice")  # asked for before: that answer may still go out
+    assert accounts.known_standing("alice")[1] is None

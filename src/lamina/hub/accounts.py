@@ -39,6 +39,7 @@ class Accounts:
         self._clock = clock
         self._passwords = Passwords(clock)
         self._standings: OrderedDict[str, tuple[float, Account | None]] = OrderedDict()
+        self._changes = 0  # of accounts, by this process
         self._guard = threading.Lock()
         self._throttle = Throttle(
             database,
@@ -151,12 +152,15 @@ class Accounts:
 
     def standing(self, name: str) -> Account:
         """Give the account of a short token's holder. Raises: CredentialsRefused, AccountDisabled."""
+        with self._guard:
+            changes = self._changes
         account = self.find(name)
         if account is None:
             raise CredentialsRefused("the account is gone")
         _check_enabled(account)
         with self._guard:
-            self._standings[name] = (self._clock() + _STANDING_S, account)
+            if changes == self._changes:  # else it may be what was just changed
+                self._standings[name] = (self._clock() + _STANDING_S, account)
             while len(self._standings) > _STANDINGS:
                 self._standings.popitem(last=False)
         return account
@@ -164,6 +168,7 @@ class Accounts:
     def forget_standing(self, name: str) -> None:
         """Look again the next time: the account was just changed."""
         with self._guard:
+            self._changes += 1
             self._standings.pop(name, None)
 
     def recall(self, account: Account | None, password: str) -> Account | None:
