@@ -97,6 +97,18 @@ def test_repositories_tags_manifests_and_blobs_come_and_a_repeat_brings_nothing(
     assert {path: chief.get(ours(path)).body for path in given} == given
 
 
+def test_repositories_are_private_where_that_is_asked_for_and_those_that_were_there_stay_public(
+    hub, kept
+):
+    folder, _ = kept
+    chief, nobody = Client(hub.address, "chief"), Client(hub.address)
+    chief.image("team/app", "before")
+    assert run(hub, folder, "--namespace", "mirrors", "--private").code == 0
+    assert nobody.get("/v2/team/app/manifests/v1").status == 200
+    assert nobody.get("/v2/mirrors/debian/manifests/v1").status == 401
+    assert chief.get("/v2/mirrors/debian/manifests/v1").status == 200
+
+
 def test_blobs_are_hard_links_unless_copies_are_asked_for_and_stay_the_registrys(
     hub, kept, tmp_path
 ):

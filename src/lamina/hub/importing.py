@@ -21,6 +21,7 @@ from lamina.hub.registry import Registry
 from lamina.hub.rules import TagRules
 from lamina.hub.storage.protocol import Storage
 from lamina.hub.tables import blobs, manifests, repositories, settled
+from lamina.hub.tables.repositories import Repository
 from lamina.spec.digest import Digest
 
 __all__ = ["Imported", "import_folder"]
@@ -49,12 +50,14 @@ def import_folder(
     account: str,
     namespace: str = "",
     may_link: bool = True,
+    is_private: bool = False,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Imported:
     """Bring everything in `folder`, in the name of `account`; `tell` gets each repository's name.
 
     Names of one part (`debian`) come below `namespace`. Blobs are hard links where that can be and
-    `may_link`; each is read and its digest compared. Raises: Invalid (names of one part and no
+    `may_link`; each is read and its digest compared. With `is_private` repositories that are new here
+    are private, as behind a registry that wants a login for everything. Raises: Invalid (names of one part and no
     namespace, or what can be none), Unavailable, OSError.
     """
     if namespace and not is_repository(f"{namespace}/app"):
@@ -76,6 +79,7 @@ def import_folder(
         account=account,
         clock=clock,
         may_link=may_link,
+        is_private=is_private,
     )
     for theirs, ours in names.items():
         tell(ours)
@@ -103,6 +107,7 @@ class _Importer:
         account: str,
         clock: Callable[[], float],
         may_link: bool,
+        is_private: bool,
     ) -> None:
         self.done = Imported()
         self._database = database
@@ -112,13 +117,11 @@ class _Importer:
         self._clock = clock
         self._bringer = Bringer(database, storage, clock=clock)
         self._may_link = may_link
+        self._is_private = is_private
 
     def bring(self, theirs: str, ours: str) -> None:
         """Bring one repository; what cannot be is passed over and noted."""
-        now = self._clock()
-        repository = self._database.write(
-            lambda connection: repositories.ensure(connection, ours, now=now)
-        )
+        repository = self._database.write(lambda connection: self._repository(connection, ours))
         waiting = self._read(theirs, ours, repository.id)
         while waiting:  # children first, then what names them
             names = {each.digest for each in waiting}
@@ -128,6 +131,13 @@ class _Importer:
             waiting = [each for each in waiting if each not in ready] if ready else []
         self._bring_tags(theirs, ours, repository.id)
         self.done.repositories += 1
+
+    def _repository(self, connection: Connection, ours: str) -> Repository:
+        is_new = repositories.find(connection, ours) is None
+        repository = repositories.ensure(connection, ours, now=self._clock())
+        if is_new and self._is_private:
+            repositories.set_private(connection, repository, is_private=True)
+        return repository
 
     def _read(self, theirs: str, ours: str, repository_id: int) -> list[Facts]:
         """Give the manifests that are not here yet."""

@@ -30,6 +30,7 @@ COMMAND = Command(
         Flag("copy", kind=BOOL, help="Copy blobs, even where hard links could be made"),
         JSON,
         Flag("namespace", value="NAME", help="Where repositories go whose names have one part"),
+        Flag("private", kind=BOOL, help="Make repositories private that are new here"),
         Flag("quiet", "q", kind=BOOL, help="Do not name each repository"),
     ),
     arity=(1, 1),
@@ -51,6 +52,7 @@ def main(arguments: Arguments, context: Context) -> int:
             account=_account(database, arguments.text("account")),
             namespace=arguments.text("namespace"),
             may_link=not arguments.flag("copy"),
+            is_private=arguments.flag("private"),
             tell=(lambda _: None) if is_quiet else context.say,
         )
     if arguments.flag("json"):
