@@ -109,3 +109,32 @@ def test_what_is_read_only_is_so_as_far_as_asked(shown: Engine, tmp_path):
     (tmp_path / "file").unlink()
     with pytest.raises(Invalid, match="bind source path does not exist"):
         started_mounts(shown, record, "/r")
+
+
+def test_a_start_makes_the_folder_again_that_v_made(shown: Engine, tmp_path):
+    """As Docker does; `--mount`, which made none, refuses and does not advise what was not used."""
+    folder = tmp_path / "made" / "here"
+    record = made(shown, f"{folder}:/a", short=True)
+    folder.rmdir()
+    folder.parent.rmdir()
+    record = shown.containers.record(record.id)
+    assert started_mounts(shown, record, "/r").binds[0]["source"] == str(folder)
+    assert folder.is_dir()
+    assert "Make" not in shown.containers.inspect(record.id)["Mounts"][0]
+    mounted = made(shown, f"type=bind,src={folder},dst=/a")
+    folder.rmdir()
+    with pytest.raises(Invalid, match="bind source path does not exist") as caught:
+        started_mounts(shown, mounted, "/r")
+    assert "-v" not in caught.value.hint
+    assert not folder.exists()
+
+
+def test_a_folder_to_mount_that_cannot_be_made_is_no_matter_of_where_images_are(
+    shown: Engine, tmp_path
+):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(
+        MountInvalid, match=r"cannot make .*/file/x, which is to be mounted"
+    ) as caught:
+        made(shown, f"{tmp_path}/file/x:/a", short=True)
+    assert "make it first" in caught.value.hint

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["HIDDEN", "Mounted", "mount_rows", "started_mounts"]
 
-HIDDEN = ("Folder", "Anonymous", "Subpath", "ImageID", "DiffIDs", "Device", "NonRecursive", "Below")
+HIDDEN = (
+    "Folder", "Anonymous", "Subpath", "ImageID", "DiffIDs", "Device", "NonRecursive", "Below", "Make",
+)  # fmt: skip
 """What a record's rows have beside what `inspect` shows."""
 
 
@@ -74,8 +76,10 @@ def _row_of(engine: "Engine", pile: "Sequence[Digest]", mount: VolumeMount) -> "
                 f'invalid mount config for type "bind": bind source path does not exist: {mount.source}',
                 hint="make it first, or use -v, which makes it",
             )
-        os.makedirs(mount.source, exist_ok=True)
+        _make(mount.source)
     extra: Document = {} if mount.recursive else {"NonRecursive": True}
+    if mount.make:
+        extra["Make"] = True
     if mount.below:
         extra["Below"] = mount.below
     return _row("bind", mount.source, mount, **extra)
@@ -217,12 +221,25 @@ def _device_mount(row: "Document", place: str) -> Mount:
     return Mount(device.type, device.source, place, device.options)
 
 
+def _make(folder: str) -> None:
+    """Make the folder that a bind shows and nobody has made. Raises: MountInvalid."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise MountInvalid(
+            f"cannot make {folder}, which is to be mounted: {error.strerror}",
+            hint="make it first as somebody who may, or mount another folder",
+        ) from error
+
+
 def _source(row: "Document") -> str:
     if not os.path.lexists(row["Source"]):
-        raise Invalid(
-            f'invalid mount config for type "{row["Type"]}": bind source path does not exist: {row["Source"]}',
-            hint="make the folder first, or use -v, which makes it",
-        )
+        if not row.get("Make"):
+            raise Invalid(
+                f'invalid mount config for type "{row["Type"]}": bind source path does not exist: {row["Source"]}',
+                hint="make the folder again first",
+            )
+        _make(row["Source"])  # as Docker does at each start
     return _inside(row["Source"], row.get("Subpath") or "")
 
 
