@@ -1,10 +1,12 @@
 import json
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from lamina.engine import records as module
+from lamina.engine.clock import rfc3339
 from lamina.engine.records import ContainerRecord, Records, hold
 from lamina.spec.digest import Digest
 
@@ -93,9 +95,20 @@ def test_running_without_anybody_watching_has_ended(records: Records):
     assert records.state(ID) == state
 
 
+def test_a_lost_container_ended_when_it_was_found_dead_not_when_it_began(records: Records):
+    write_state(records, status="running", pid=7, started="2026-01-01T00:00:00Z")
+    path = f"{records.folder}/{ID}/state.json"
+    os.utime(path, (1, 1))
+    os.close(hold(f"{records.folder}/{ID}/lock"))
+    before = rfc3339(time.time_ns())
+    assert before <= records.state(ID).finished <= rfc3339(time.time_ns())
+    assert records.state(ID) == records.state(ID)
+
+
 def test_whoever_takes_a_lost_container_writes_down_that_it_has_ended(records: Records):
     records.save(record())
     write_state(records, status="running", pid=7)
+    os.close(hold(f"{records.folder}/{ID}/lock"))
     state = records.state(ID)
     fd = records.take(ID)
     assert records.is_held(ID)
