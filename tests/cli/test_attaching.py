@@ -7,6 +7,7 @@ import pytest
 
 from lamina.cli.attaching import follow, need_terminal, output_writer, proxied, stdin_of
 from lamina.cli.context import Context
+from lamina.cli.errors import GaveUp, report
 from lamina.errors import Invalid
 from lamina.runtime.attach import Attachment
 from lamina.runtime.frames import Stream, frame
@@ -50,3 +51,17 @@ def test_signals_are_handed_on_and_handlers_put_back():
     assert signal.getsignal(signal.SIGUSR1) == before
     with proxied(got.append, on=False):
         assert signal.getsignal(signal.SIGUSR1) == before
+
+
+def test_the_third_signal_that_should_end_it_is_for_the_command_itself():
+    got: list[int] = []
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(GaveUp, match="got 3 SIGTERM/SIGINTs, forcefully exiting") as caught:  # noqa: SIM117
+        with proxied(got.append):
+            for number in (signal.SIGINT, signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
+                signal.raise_signal(number)
+    assert got == [signal.SIGINT, signal.SIGUSR1, signal.SIGTERM]
+    assert signal.getsignal(signal.SIGTERM) == before
+    err = io.StringIO()
+    assert report(caught.value, err) == 1
+    assert "`lamina kill` ends it" in err.getvalue()

@@ -24,6 +24,7 @@ __all__ = [
     "tell_warnings",
 ]
 
+_PATIENCE = 3
 DETACH_HELP = "Override the key sequence for detaching a container"
 
 
@@ -156,12 +157,17 @@ class _TextSink:
 
 
 class proxied:  # noqa: N801 - reads as a verb: `with proxied(send):`
-    """Hand signals that this process gets to the container while inside."""
+    """Hand signals that this process gets to the container while inside.
+
+    The third SIGINT or SIGTERM is for us, as in Docker: first processes ignore what they do not handle.
+    Raises: GaveUp.
+    """
 
     def __init__(self, send: Callable[[int], None], *, on: bool = True) -> None:
         self._send = send
         self._on = on
         self._before: dict[int, object] = {}
+        self._endings = 0
 
     def __enter__(self) -> None:
         import signal
@@ -170,9 +176,23 @@ class proxied:  # noqa: N801 - reads as a verb: `with proxied(send):`
             return
         for number in self._numbers():
             try:
-                self._before[number] = signal.signal(number, lambda got, _: self._send(got))
+                self._before[number] = signal.signal(number, self._take)
             except ValueError:  # not the main thread: signals come to somebody else
                 return
+
+    def _take(self, number: int, _: object) -> None:
+        import signal
+
+        if number in (signal.SIGINT, signal.SIGTERM):
+            self._endings += 1
+            if self._endings == _PATIENCE:
+                from lamina.cli.errors import GaveUp
+
+                raise GaveUp(
+                    f"got {_PATIENCE} SIGTERM/SIGINTs, forcefully exiting; the container may still run: "
+                    "`lamina ps` shows it, `lamina kill` ends it"
+                )
+        self._send(number)
 
     @staticmethod
     def _numbers() -> Iterator[int]:

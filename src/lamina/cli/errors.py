@@ -18,6 +18,7 @@ __all__ = [
     "BROKEN_PIPE",
     "INTERRUPTED",
     "CommandFailed",
+    "GaveUp",
     "Interrupted",
     "exit_code",
     "printable",
@@ -57,13 +58,18 @@ class Interrupted(KeyboardInterrupt):
     """Ctrl-C in a long command; the text says what became of what was done so far."""
 
 
+class GaveUp(Interrupted):
+    """A container that does not end for its signals is left to itself, with docker's exit code."""
+
+    exit_code = _FAILED
+
+
 def exit_code(error: BaseException) -> int:
     """Give the process's exit code for `error`."""
-    if isinstance(error, KeyboardInterrupt):
-        return INTERRUPTED
     if isinstance(error, BrokenPipeError):
         return BROKEN_PIPE
-    code = getattr(error, "exit_code", _FAILED)
+    usual = INTERRUPTED if isinstance(error, KeyboardInterrupt) else _FAILED
+    code = getattr(error, "exit_code", usual)
     return code if isinstance(code, int) else _FAILED
 
 
