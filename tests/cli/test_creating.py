@@ -118,4 +118,8 @@ def test_only_streams_that_there_are_can_be_attached():
 def test_an_option_of_tmpfs_that_does_not_exist_is_named(option):
     with pytest.raises(Invalid, match=f'Invalid tmpfs option "{option}"'):
         request("--tmpfs", f"/t:{option}", "i")
+    for wrong in ("size=zz", "mode=99", "uid=root", "nr_inodes=1x"):
+        with pytest.raises(Invalid, match=f'Invalid value of tmpfs option "{wrong}"'):
+            request("--tmpfs", f"/t:{wrong}", "i")
+    assert request("--tmpfs", "/t:size=50%,mode=1777", "i").tmpfs == {"/t": "size=50%,mode=1777"}
     assert request("--tmpfs", "/t:size=64m,exec", "i").tmpfs == {"/t": "size=64m,exec"}

@@ -78,6 +78,13 @@ FLAGS = (
 
 
 _TMPFS_VALUES = ("gid", "mode", "mpol", "nr_blocks", "nr_inodes", "size", "uid")
+_TMPFS_HINT = "size=64m, mode=1777, uid=, gid=, nr_inodes=, exec, suid, dev, ro"
+_TMPFS_FORMS = {  # tmpfs(5); of any other the kernel says no more than EINVAL
+    **dict.fromkeys(("gid", "uid"), "[0-9]+"),
+    "mode": "[0-7]+",
+    **dict.fromkeys(("nr_blocks", "nr_inodes"), "[0-9]+[kKmMgG]?"),
+    "size": "[0-9]+[kKmMgG%]?",
+}
 _TMPFS_WORDS = (
     "async", "atime", "defaults", "dev", "diratime", "dirsync", "exec", "mand", "noatime", "nodev",
     "nodiratime", "noexec", "nomand", "norelatime", "nostrictatime", "nosuid", "private", "relatime",
@@ -231,6 +238,8 @@ def _words(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _tmpfs(texts: tuple[str, ...]) -> dict[str, str]:
+    import re
+
     rows = {}
     for text in texts:
         path, _, options = text.partition(":")
@@ -241,8 +250,10 @@ def _tmpfs(texts: tuple[str, ...]) -> dict[str, str]:
             if name not in (_TMPFS_VALUES if equals else _TMPFS_WORDS) or (equals and not value):
                 raise Invalid(
                     f'Invalid tmpfs option "{word}"',
-                    hint="size=64m, mode=1777, uid=, gid=, nr_inodes=, exec, suid, dev, ro",
+                    hint=_TMPFS_HINT,
                 )
+            if not re.fullmatch(_TMPFS_FORMS.get(name, ".*"), value):
+                raise Invalid(f'Invalid value of tmpfs option "{word}"', hint=_TMPFS_HINT)
         rows[os.path.normpath(path)] = options
     return rows
 
