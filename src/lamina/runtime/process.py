@@ -49,6 +49,13 @@ _OURS_TO_SAY = {
     "rlimit": "--ulimit beyond the hard limit that this machine allows you?",
     "resource temporarily unavailable": f"{FEW_PROCESSES}, `--ulimit nproc` the container's",
 }
+_MISMATCH = "is a file mounted onto a folder, or a folder onto a file? Both must be the same"
+_MOUNTING = (
+    "mount `",
+    "error mounting",
+    "can't create file at",
+    "can't mkdir",
+)  # crun, runc, bubblewrap
 _CODES = {
     "no such file or directory": NOT_FOUND,
     "permission denied": NOT_STARTABLE,
@@ -134,6 +141,10 @@ class StartFailed(LaminaError):
 
 
 def _hint_of(words: str) -> str:
+    if any(word in words for word in _MOUNTING) and (
+        "not a directory" in words or "is a directory" in words
+    ):
+        return _MISMATCH
     return next((hint for word, hint in _OURS_TO_SAY.items() if word in words), "")
 
 

@@ -23,7 +23,7 @@ from lamina.runtime.frames import Stream, frame
 from lamina.runtime.keeping import Keeper
 from lamina.runtime.log import LogWriter, timestamp
 from lamina.runtime.mounts import SharedLayers, perform
-from lamina.runtime.operations import ENDED, lose, operate, refuse
+from lamina.runtime.operations import ENDED, collect, lose, operate, refuse
 from lamina.runtime.process import (
     Launch,
     Started,
@@ -319,7 +319,7 @@ class Shim:
             lambda asked, client: operate(self, asked, client),
             log=log,
             stdin_once=self.request["stdin_once"],
-            at_rest=_load,
+            at_rest=self._rest,
         )
         relay.clients = clients
         relay.health = self._health()
@@ -342,6 +342,11 @@ class Shim:
         )
         self.diary.note_start(self.state.get("network") or {})
         return relay, pipes, started
+
+    def _rest(self) -> None:
+        """Do what can wait until nothing happens."""
+        _load()
+        collect(self)  # crun leaves a process of its own, which ends as the start does
 
     def _greet(self, relay: Relay) -> None:
         """Tell the starter that it runs, and attach it."""

@@ -1,10 +1,14 @@
+import json
 import re
+import signal
 from collections.abc import Iterator
 
 import pexpect
 import pytest
 from tests.commands import Lamina
 from tests.containers import RUNTIMES, eventually, world
+
+from lamina.runtime.strays import children
 
 
 @pytest.fixture(scope="module", params=RUNTIMES)
@@ -138,3 +142,47 @@ def test_an_image_that_is_not_here_is_looked_for(lamina: Lamina):
     outcome = lamina.attempt("run", "--rm", "127.0.0.1:1/none:x")
     assert "Unable to find image '127.0.0.1:1/none:x' locally" in outcome.err
     assert outcome.code == 125
+
+
+def test_a_container_deaf_to_signals_does_not_hold_the_command_for_ever(lamina: Lamina):
+    script = "trap 'echo got' INT; echo up; while :; do sleep 0.1; done"
+    command = lamina.start("run", "--rm", "--name", "deaf", "tiny", "sh", "-c", script)
+    assert command.stdout is not None
+    try:
+        assert command.stdout.readline() == b"up\n"
+        for _ in range(2):
+            command.send_signal(signal.SIGINT)
+            assert command.stdout.readline() == b"got\n"
+        command.send_signal(signal.SIGTERM)
+        _, err = command.communicate(timeout=60)
+    finally:
+        command.kill()
+        command.communicate()
+    assert (command.returncode, b"got 3 SIGTERM/SIGINTs" in err) == (1, True), err
+    assert lamina("ps", "-q", "--filter", "name=^deaf$")
+    lamina("rm", "-f", "deaf")
+
+
+def test_a_file_mounted_onto_a_folder_is_called_so(lamina: Lamina, tmp_path):
+    (tmp_path / "file").write_text("")
+    for wrong in (f"{tmp_path}/file:/etc", f"{tmp_path}:/etc/passwd"):
+        outcome = lamina.attempt("run", "--rm", "-v", wrong, "tiny", "true")
+        assert outcome.code == 125, outcome
+        assert "is a file mounted onto a folder, or a folder onto a file?" in outcome.err, outcome
+
+
+def test_one_that_runs_has_no_dead_child_beside_it(lamina: Lamina):
+    lamina("run", "-d", "--name", "alone", "tiny", "sleep", "1000")
+    shim = json.loads(lamina("inspect", "-f", "{{json .State}}", "alone"))["Pid"]
+    with open(f"/proc/{shim}/stat", encoding="utf-8") as file:
+        parent = int(file.read().rpartition(")")[2].split()[1])
+
+    def states() -> list[str]:
+        found = []
+        for pid in children(parent):
+            with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+                found.append(file.read().rpartition(")")[2].split()[0])
+        return found
+
+    eventually(lambda: states() and "Z" not in states())
+    lamina("rm", "-f", "alone")
