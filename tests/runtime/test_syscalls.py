@@ -27,3 +27,11 @@ def test_what_the_kernel_refuses_is_an_oserror_with_its_number(tmp_path):
     with pytest.raises(OSError, match=str(tmp_path)) as caught:
         syscalls.umount(str(tmp_path))
     assert caught.value.errno in (errno.EINVAL, errno.EPERM)
+
+
+def test_the_file_system_of_an_open_file_is_known():
+    fd = os.open("/proc/self", os.O_PATH)
+    assert syscalls.file_system(fd) == 0x9FA0
+    os.close(fd)
+    with pytest.raises(OSError, match="fstatfs"):
+        syscalls.file_system(-1)

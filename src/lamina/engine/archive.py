@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 
 from lamina.engine.removal import ContainerInUse, present
 from lamina.engine.unpack import unpack
-from lamina.errors import Invalid, NotFound
+from lamina.errors import Invalid, NotFound, Unsupported
 from lamina.layer.descent import Descent
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.recorded import RECORD, Record
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lamina.engine.records import ContainerRecord
 
 __all__ = [
+    "KernelsOwn",
     "PathNotFound",
     "PathStat",
     "copy_in",
@@ -46,8 +47,18 @@ _REPLACED = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO)
 _HIDDEN_XATTRS = ("trusted.overlay.", "user.overlay.", "system.")
 
 
+# proc, sysfs, both cgroups, debugfs, tracefs, securityfs: statfs(2)
+_KERNELS = (
+    0x9FA0, 0x62656572, 0x27E0EB, 0x63677270, 0x64626720, 0x74726163, 0x73636673,
+)  # fmt: skip
+
+
 class PathNotFound(NotFound):
     """The container has no such file."""
+
+
+class KernelsOwn(Unsupported):
+    """What is in /proc and /sys is no file: it has no size, and no end that can be relied on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +232,7 @@ def copy_out(
 ) -> PathStat:
     """Write what is at `path` as a tar whose names begin with its last name; give what it is.
 
-    Raises: PathNotFound.
+    Raises: PathNotFound, KernelsOwn.
     """
     with _opened(engine, record, path) as (root, inner):
         parent, name = _split(record, path, root, inner)
@@ -238,8 +249,10 @@ def write_path(parent: int, name: str, shown: str, write: Callable[[bytes], obje
     """Write `name` in the folder `parent` (itself for an empty name) as a tar, called `shown`.
 
     A folder comes before what is in it, names sorted. No recursion, and few descriptors: a hostile
-    container nests deeper than either goes.
+    container nests deeper than either goes. Of /proc and /sys there is the folder alone.
+    Raises: KernelsOwn (`name` is of those itself).
     """
+    _refuse_kernels(parent, name, shown)
     writer = TarWriter(write)
     links: dict[tuple[int, int], bytes] = {}
     start = os.fsencode(name)
@@ -259,10 +272,33 @@ def write_path(parent: int, name: str, shown: str, write: Callable[[bytes], obje
     writer.close()
 
 
+def _refuse_kernels(parent: int, name: str, shown: str) -> None:
+    """Refuse to copy what the kernel makes up as it is read. Raises: KernelsOwn."""
+    if not _is_kernels(parent):
+        try:
+            fd = os.open(name or ".", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent)
+        except OSError:  # gone; whoever reads it will say so
+            return
+        try:
+            if not _is_kernels(fd):
+                return
+        finally:
+            os.close(fd)
+    raise KernelsOwn(
+        f"cannot copy {shown}: what /proc and /sys show is the kernel's, and no file",
+        hint="read it where it is, with `cat` or `lamina exec CONTAINER cat PATH`",
+    )
+
+
+def _is_kernels(fd: int) -> bool:
+    return syscalls.file_system(fd) in _KERNELS
+
+
 def _children(below: Descent, path: bytes) -> list[bytes]:
     """Give the paths in a folder, sorted; none where something else stands by now."""
     try:
-        names = os.listdir(below.open(path))
+        folder = below.open(path)
+        names = [] if _is_kernels(folder) else os.listdir(folder)
     except OSError as error:
         if error.errno not in _REPLACED:
             raise
@@ -377,7 +413,7 @@ def copy_in(
 ) -> int:
     """Unpack a tar into the folder at `path`; give how many entries it had.
 
-    Owners are the container's root unless `keep_owner`. Raises: PathNotFound, Invalid (no folder).
+    Owners are the container's root unless `keep_owner`. Raises: PathNotFound, Invalid (no folder), KernelsOwn.
     """
     with _opened(engine, record, path, writes=True) as (root, inner):
         try:
@@ -387,6 +423,11 @@ def copy_in(
         except NotADirectoryError as error:
             raise Invalid(f"not a directory: {path}") from error
         try:
+            if _is_kernels(target):
+                raise KernelsOwn(
+                    f"cannot copy into {path} of container {record.name}: it is the kernel's, and keeps no files",
+                    hint="copy into another folder",
+                )
             owner = None if keep_owner else (0, 0)
             return unpack(stream, target, root=root, base=inner, owner=owner, owners=True)
         finally:

@@ -35,6 +35,7 @@ __all__ = [
     "become_subreaper",
     "drop_bounding",
     "exchange",
+    "file_system",
     "forbid_dumps",
     "forbid_new_privileges",
     "fsconfig_create",
@@ -190,6 +191,13 @@ def open_tree(path: str) -> int:
     """Give a copy of the mount at `path`, attached nowhere. Kernel 5.2."""
     flags = 1 | os.O_CLOEXEC  # OPEN_TREE_CLONE
     return _check(_libc.syscall(_OPEN_TREE, _AT_FDCWD, os.fsencode(path), flags), path)
+
+
+def file_system(fd: int) -> int:
+    """Give the magic number of the file system that an open file is on. Spec: statfs(2)."""
+    answer = (ctypes.c_long * 64)()  # twice what any machine's struct has; the number comes first
+    _check(_libc.fstatfs(fd, answer), "fstatfs")
+    return int(answer[0])
 
 
 class _OpenHow(ctypes.Structure):

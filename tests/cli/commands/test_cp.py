@@ -115,3 +115,26 @@ def test_folders_deeper_than_python_recurses_come_out(lamina: Lamina):
     assert len(names) == 1501
     assert names[-1] == f"{deep}/f"
     lamina("rm", container)
+
+
+def test_what_the_kernel_shows_is_called_no_file_and_not_copied_as_an_empty_one(
+    lamina: Lamina, box: str, tmp_path
+):
+    (tmp_path / "f").write_text("body")
+    for path in ("/proc/cpuinfo", "/proc", "/sys/kernel", "/proc/mounts"):
+        outcome = lamina.attempt("cp", f"{box}:{path}", f"{tmp_path}/out")
+        assert (outcome.code, "is the kernel's, and no file" in outcome.err) == (1, True), outcome
+        assert not (tmp_path / "out").exists()
+    outcome = lamina.attempt("cp", f"{tmp_path}/f", f"{box}:/proc/x")
+    assert (outcome.code, "cannot copy into /proc of container box" in outcome.err) == (1, True)
+    outcome = lamina.attempt("cp", "/proc/cpuinfo", f"{box}:/home/cpuinfo")
+    assert (outcome.code, "cannot copy cpuinfo" in outcome.err) == (1, True), outcome
+
+
+def test_all_of_a_container_that_runs_has_the_kernels_folders_empty(
+    lamina: Lamina, box: str, tmp_path
+):
+    lamina("cp", f"{box}:/", f"{tmp_path}/all")
+    assert (tmp_path / "all" / "etc" / "passwd").is_file()
+    assert list((tmp_path / "all" / "proc").iterdir()) == []
+    assert list((tmp_path / "all" / "sys").iterdir()) == []
