@@ -33,7 +33,7 @@ def test_what_a_killed_shim_left_is_in_nobodys_way(shelf: Engine):
 @pytest.mark.root
 def test_a_bind_source_that_went_away_is_named_at_the_start(shelf: Engine, tmp_path):
     (tmp_path / "gone").mkdir()
-    mounts = (VolumeMount("bind", f"{tmp_path}/gone", "/data"),)
+    mounts = (VolumeMount("bind", f"{tmp_path}/gone", "/data", make=False),)  # as --mount has it
     record = shelf.containers.create(CreateRequest("tiny", ("true",), mounts=mounts))
     (tmp_path / "gone").rmdir()
     with pytest.raises(Invalid, match="bind source path does not exist"):
