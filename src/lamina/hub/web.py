@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import BasicAuth, web
 
+from lamina.errors import Invalid
 from lamina.hub.access import ANONYMOUS, Caller
 from lamina.hub.access_tokens import is_access_token
 from lamina.hub.errors import CredentialsRefused
@@ -37,12 +38,25 @@ __all__ = [
     "is_secure",
     "is_within",
     "login",
+    "read_body",
     "url_of",
 ]
 
 SERVICES: "web.AppKey[Services]" = web.AppKey("services")
 _AGENT = 200  # of its letters
 _HOST = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+
+
+async def read_body(request: web.Request, *, limit: int) -> bytes:
+    """Give what a request sent, in however many pieces it came. Raises: Invalid (more than `limit`)."""
+    parts: list[bytes] = []
+    left = limit + 1
+    while left and (piece := await request.content.read(left)):
+        parts.append(piece)
+        left -= len(piece)
+    if not left:
+        raise Invalid(f"more than {limit} bytes are not read here")
+    return b"".join(parts)
 
 
 def host_of(request: web.Request) -> str:

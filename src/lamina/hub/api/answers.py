@@ -23,7 +23,7 @@ from lamina.errors import (
 from lamina.hub.access import Caller
 from lamina.hub.access_tokens import is_access_token
 from lamina.hub.errors import FormInvalid, LoginRequired, ReadOnly, TooManyAttempts
-from lamina.hub.web import SERVICES, basic_login
+from lamina.hub.web import SERVICES, basic_login, read_body
 from lamina.hub.writable import check_writable
 from lamina.spec.wire import Document, decode, encode
 
@@ -97,7 +97,7 @@ async def read_json(request: web.Request) -> Document:
     """Give the object a request sent. Raises: Invalid."""
     if request.content_type != "application/json":
         raise Invalid("send JSON", hint="Content-Type: application/json")
-    return decode(await request.content.read(_LIMIT), what="request")
+    return decode(await read_body(request, limit=_LIMIT), what="request")
 
 
 def days_of(document: Document) -> int | None:

@@ -16,7 +16,7 @@ from lamina.hub.errors import CredentialsRefused
 from lamina.hub.names import is_repository
 from lamina.hub.services import Services
 from lamina.hub.v2.answers import error_response, json_response
-from lamina.hub.web import SERVICES, basic_login, login
+from lamina.hub.web import SERVICES, basic_login, login, read_body
 from lamina.spec.wire import Document
 
 __all__ = ["get_token", "list_keys", "post_token"]
@@ -65,9 +65,7 @@ async def list_keys(request: web.Request) -> web.StreamResponse:
 
 
 async def _form(request: web.Request) -> dict[str, str]:
-    raw = await request.content.read(_FORM_LIMIT)
-    if not request.content.at_eof():
-        raise Invalid("the form is too large")
+    raw = await read_body(request, limit=_FORM_LIMIT)
     try:
         fields = parse_qs(raw.decode("utf-8"), keep_blank_values=True)
     except ValueError as error:
