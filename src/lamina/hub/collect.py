@@ -11,6 +11,7 @@ pushed to. While that goes on, what was awaited stays for as long as an upload m
 layers may take hours.
 """
 
+import contextlib
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
@@ -158,11 +159,9 @@ class Collector:
                     found.extend(removed)
             raise _Rehearsed
 
-        try:
+        with contextlib.suppress(_Rehearsed):  # raised so that nothing of it is kept
             self._database.write(work)
-        except _Rehearsed:
-            return tuple(found)
-        raise AssertionError  # pragma: no cover - work always raises
+        return tuple(found)
 
     def sweep_in_turn(self, *, every_s: float, grace_s: float, upload_grace_s: float) -> Collected:
         """Sweep, unless another process did so less than about `every_s` ago; say what went."""

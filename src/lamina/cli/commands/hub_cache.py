@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamina.cli.commands.hub_login import ask
+from lamina.cli.commands.hub_login import HUB, ask
 from lamina.cli.flags import BOOL, INT, STRING, Command, Flag
 from lamina.cli.formats import FORMAT, JSON, QUIET, Listing, Row, show
 from lamina.errors import Invalid
@@ -27,7 +27,7 @@ COMMAND = Command(
         Flag("default", kind=BOOL, help="Look there for names that are nobody's on the hub, too"),
         FORMAT,
         Flag("fresh", kind=INT, default=_FRESH_S, help="Seconds that a tag is believed"),
-        Flag("hub", value="HOST:PORT", help="Address of the hub", default="127.0.0.1:5000"),
+        HUB,
         JSON,
         Flag("keep", kind=INT, default=_KEEP_DAYS, help="Days that what nobody pulls is kept"),
         Flag("password-stdin", kind=BOOL, help="Take the registry's password or token from stdin"),

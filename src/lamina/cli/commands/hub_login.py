@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lamina.cli.flags import Flag
 from lamina.errors import Denied, Invalid, NotFound, Unauthorized
 
 TYPE_CHECKING = False
@@ -10,7 +11,10 @@ if TYPE_CHECKING:
     from lamina.cli.flags import Arguments
     from lamina.spec.wire import Document
 
-__all__ = ["ask"]
+__all__ = ["HUB", "ask"]
+
+HUB = Flag("hub", value="HOST:PORT", help="Address of the hub", default="127.0.0.1:5000")
+"""The hub that `ask` asks."""
 
 
 def ask(

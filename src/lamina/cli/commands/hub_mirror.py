@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamina.cli.commands.hub_login import ask
+from lamina.cli.commands.hub_login import HUB, ask
 from lamina.cli.flags import BOOL, INT, LIST, STRING, Command, Flag
 from lamina.cli.formats import FORMAT, JSON, QUIET, Listing, Row, show
 from lamina.errors import Invalid
@@ -27,7 +27,7 @@ COMMAND = Command(
         Flag("delete", kind=BOOL, help="Remove tags here that are gone there"),
         Flag("every", kind=INT, default=_EVERY_HOURS, help="Hours between two runs"),
         FORMAT,
-        Flag("hub", value="HOST:PORT", help="Address of the hub", default="127.0.0.1:5000"),
+        HUB,
         JSON,
         Flag("password-stdin", kind=BOOL, help="Take the source's password or token from stdin"),
         QUIET,

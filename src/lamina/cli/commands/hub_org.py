@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamina.cli.commands.hub_login import ask
+from lamina.cli.commands.hub_login import HUB, ask
 from lamina.cli.flags import BOOL, STRING, Command, Flag
 from lamina.cli.formats import FORMAT, JSON, QUIET, Listing, Row, show
 from lamina.errors import Invalid
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MEMBER", "ORG", "TEAM", "member", "org", "team"]
 
-_HUB = Flag("hub", value="HOST:PORT", help="Address of the hub", default="127.0.0.1:5000")
+_HUB = HUB
 ORG = Command(
     name="hub org",
     usage="lamina hub org [OPTIONS] ls | create NAME | set NAME | rm NAME...",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lamina.cli.commands.hub_login import ask
-from lamina.cli.flags import Command, Flag
+from lamina.cli.commands.hub_login import HUB, ask
+from lamina.cli.flags import Command
 from lamina.cli.formats import FORMAT, JSON, QUIET, Listing, Row, show
 from lamina.errors import Invalid
 
@@ -24,7 +24,7 @@ COMMAND = Command(
     "repository's organisation; ROLE is read, write or admin. Log in there first: lamina login.",
     flags=(
         FORMAT,
-        Flag("hub", value="HOST:PORT", help="Address of the hub", default="127.0.0.1:5000"),
+        HUB,
         JSON,
         QUIET,
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamina.cli.commands.hub_login import ask
+from lamina.cli.commands.hub_login import HUB, ask
 from lamina.cli.flags import INT, LIST, STRING, Command, Flag
 from lamina.cli.formats import FORMAT, JSON, QUIET, Listing, Row, show
 from lamina.errors import Invalid, NotFound
@@ -33,7 +33,7 @@ COMMAND = Command(
         ),
         Flag("expires", kind=INT, default=_USUAL_DAYS, help="Days until it ends (0: never)"),
         FORMAT,
-        Flag("hub", value="HOST:PORT", help="Address of the hub", default="127.0.0.1:5000"),
+        HUB,
         JSON,
         Flag("only", kind=LIST, value="NAME", help="A namespace or repository it is for"),
         QUIET,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamina.cli.commands.hub_login import ask
+from lamina.cli.commands.hub_login import HUB, ask
 from lamina.cli.flags import BOOL, STRING, Command, Flag
 from lamina.cli.formats import FORMAT, JSON, QUIET, Listing, Row, show
 from lamina.errors import Invalid
@@ -32,7 +32,7 @@ COMMAND = Command(
             help="What a new webhook is told of: push, move, delete, pull",
         ),
         FORMAT,
-        Flag("hub", value="HOST:PORT", help="Address of the hub", default="127.0.0.1:5000"),
+        HUB,
         JSON,
         QUIET,
         Flag("secret-stdin", kind=BOOL, help="Take the receiver's own secret from stdin"),
