@@ -9,11 +9,14 @@ import fcntl
 import os
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import chain
 
 from lamina.errors import LaminaError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lamina.engine.engine import Engine
     from lamina.engine.networks import Network
 
@@ -51,7 +54,8 @@ def enter(
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         last = (shim_socket(engine, engine.containers.record(beside)),) if beside else ()
-        for path in (*others, *_keepers(run_root), *last):
+        own = [f"{engine.networks.folder(network)}/s" for network in wanted]
+        for path in chain(others, own, _members(engine, wanted), _keepers(run_root), last):
             if (fd := user_namespace(path)) >= 0:
                 userns.join(fd)
                 os.close(fd)
@@ -86,6 +90,26 @@ def _wanted(
             elif not (network := engine.networks.get(name)).built_in:
                 found[network.id] = network
     return list(found.values()), sockets
+
+
+def _members(engine: "Engine", networks: "Sequence[Network]") -> "Iterator[str]":
+    """Give the shims of running containers on the networks.
+
+    Where a keeper was killed, or is just ending with the shim that had it, one of these brings up
+    the next, and does so in its own namespace.
+    """
+    from lamina.engine.run_folders import shim_socket
+
+    wanted = {network.id for network in networks}
+    try:
+        running = sorted(os.listdir(f"{engine.settings.run_root}/c"))
+    except FileNotFoundError:
+        return
+    for identity in running:
+        with suppress(LaminaError):
+            record = engine.containers.record(identity)
+            if not wanted.isdisjoint(record.networks):
+                yield shim_socket(engine, record)
 
 
 def _keepers(run_root: str) -> list[str]:
