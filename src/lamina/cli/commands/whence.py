@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from lamina.cli.context import Context
     from lamina.cli.flags import Arguments
     from lamina.engine.study import Study
-    from lamina.layer.node import Node
     from lamina.study.lives import Event
 
     _Life = tuple[bytes, tuple[Event, ...]]
@@ -88,6 +87,7 @@ def _words(words: Iterable[str]) -> tuple[str, list[bytes]]:
 
 
 def _tell(study: Study, typed: bytes, life: _Life, context: Context, *, patch: bool) -> None:
+    from lamina.cli.life_words import told
     from lamina.cli.patches import patch as patch_of
     from lamina.cli.stack_drawing import instruction
     from lamina.cli.units import shorten
@@ -100,7 +100,7 @@ def _tell(study: Study, typed: bytes, life: _Life, context: Context, *, patch: b
     room = max(context.size()[0] - 8, 24)
     for event in reversed(events):
         made = study.made[event.number - 1]
-        context.print(f"  {event.number:>3}  {_what(event, context)}")
+        context.print(f"  {event.number:>3}  {told(event, unicode=context.unicode)}")
         by = instruction(made.created_by) or made.comment or "(made without an instruction)"
         context.print(f"       {shorten(by, room)}")
         if event.node is not None:
@@ -109,56 +109,6 @@ def _tell(study: Study, typed: bytes, life: _Life, context: Context, *, patch: b
         if patch and event.node is not None and event.before is not None:
             for line in patch_of(event.before, event.node):
                 context.print(f"       {line}")
-
-
-def _what(event: Event, context: Context) -> str:
-    """Say in a line what a layer did."""
-    from lamina.study.lives import Change
-
-    if event.node is None:
-        by = _shown(event.by, context)
-        return f"removed: {by}" if event.by else "removed: all that was there"
-    if event.change is Change.ADDED:
-        return f"added: {_brief(event.node, context)}"
-    if event.change is Change.REPEATED or event.before is None:
-        return f"repeated as it was: {_brief(event.node, context)}"
-    return "changed: " + ", ".join(_aspects(event.before, event.node, event.aspects, context))
-
-
-def _aspects(before: Node, after: Node, aspects: Iterable[str], context: Context) -> Iterator[str]:
-    from lamina.cli.file_rows import rfc3339
-    from lamina.cli.units import human_size
-
-    arrow = "→" if context.unicode else "->"
-    for aspect in aspects:
-        if aspect == "kind":
-            yield f"from {before.kind} to {_brief(after, context)}"
-        elif aspect == "content":
-            sizes = [human_size(node.size) for node in (before, after)]
-            same = before.size == after.size
-            yield f"content ({sizes[1]})" if same else f"content ({sizes[0]} {arrow} {sizes[1]})"
-        elif aspect == "target":
-            yield f"target {_name(before.target, context)} {arrow} {_name(after.target, context)}"
-        elif aspect == "mode":
-            yield f"mode {before.mode:04o} {arrow} {after.mode:04o}"
-        elif aspect == "owner":
-            yield f"owner {before.uid}:{before.gid} {arrow} {after.uid}:{after.gid}"
-        elif aspect == "time":
-            yield f"time {rfc3339(before.mtime_ns)} {arrow} {rfc3339(after.mtime_ns)}"
-        else:
-            yield str(aspect)
-
-
-def _brief(node: Node, context: Context) -> str:
-    """Say what is there: kind, mode, owner, and size or target."""
-    from lamina.cli.units import human_size
-
-    text = f"{node.kind} {node.mode:04o} {node.uid}:{node.gid}"
-    if node.kind == "file":
-        return f"{text} {human_size(node.size)}"
-    if node.kind == "symlink":
-        return f"symlink to {_name(node.target, context)}"
-    return text
 
 
 def _list(study: Study, lives: Iterable[_Life], context: Context) -> None:
@@ -235,8 +185,4 @@ def _is_text(path: bytes) -> bool:
 
 
 def _shown(path: bytes, context: Context) -> str:
-    return _name(b"/" + path.strip(b"/"), context)
-
-
-def _name(name: bytes, context: Context) -> str:
-    return quoted(name, unicode=context.unicode)
+    return quoted(b"/" + path.strip(b"/"), unicode=context.unicode)
