@@ -17,7 +17,7 @@ dev_programs=("${demo_programs[@]}"
   runc:runc skopeo:skopeo umoci:umoci podman:podman mmdebstrap:mmdebstrap chromium:chromium
   rpmbuild:rpm db5.3_load:db5.3-util setfattr:attr setfacl:acl pigz:pigz bsdtar:libarchive-tools mkfs.erofs:erofs-utils zstd:zstd
   radosgw:radosgw ceph-mon:ceph-mon ceph-osd:ceph-osd pg_createcluster:postgresql
-  docker-registry:docker-registry ip:iproute2 pasta:passt slirp4netns:slirp4netns nft:nftables mkfs.ext4:e2fsprogs busybox:busybox-static strace:strace)
+  docker-registry:docker-registry ip:iproute2 pasta:passt slirp4netns:slirp4netns nft:nftables mkfs.ext4:e2fsprogs busybox:busybox-static strace:strace tmux:tmux)
 
 missing_packages() {
   local pair
@@ -110,5 +110,5 @@ fi
 make_venv
 install_python_packages
 # Some machines forbid Python to keep what it compiles; every command would compile itself anew.
-.venv/bin/python -m compileall -q src .venv/lib/python3*/site-packages/{isal,backports} || true
+.venv/bin/python -m compileall -q src .venv/lib/python3*/site-packages/{isal,backports,textual,rich,typing_extensions.py} || true
 mkdir -p .cache
