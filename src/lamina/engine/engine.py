@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lamina.engine.networks import Networks
     from lamina.engine.system import System
     from lamina.engine.volume_shelf import Volumes
-    from lamina.events import Listener
+    from lamina.events import Event, Listener, Witness
     from lamina.image.place import Place
     from lamina.remote.client import Client
     from lamina.snapshot.layers import Layers
@@ -48,6 +48,8 @@ class Engine:
         """
         self.settings = settings or Settings.from_environment()
         self.expendable = expendable
+        self.witness: Witness | None = None
+        """Hears of every deed from now on, from any thread; to be set before the first one."""
 
     def __enter__(self) -> "Self":
         return self
@@ -141,7 +143,19 @@ class Engine:
         """Connections and credentials for registries."""
         from lamina.remote.client import Client
 
-        return Client(self.settings)
+        return Client(self.settings, witness=self.witness)
+
+    def heard(self, listener: "Listener") -> "Listener":
+        """Give what tells `listener` of an event, and the witness where there is one."""
+        witness = self.witness
+        if witness is None:
+            return listener
+
+        def tell(event: "Event") -> None:
+            listener(event)
+            witness(event)
+
+        return tell
 
     @cached_property
     def platform(self) -> "Platform":

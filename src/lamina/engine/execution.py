@@ -17,6 +17,7 @@ from lamina.engine.requests import ExecRequest, signal_number
 from lamina.engine.run_folders import order_folder, shim_socket
 from lamina.engine.wiring import network_owner, wiring
 from lamina.errors import InUse, Invalid, Unavailable
+from lamina.events import Running, Starting
 from lamina.spec.bundle import (
     CAPABILITIES,
     Bundle,
@@ -84,6 +85,7 @@ def start(
         folder = order_folder(engine.settings.run_root, record.id)
         _make_run_folder(engine, folder, record.id)
         network, wires = wiring(engine, record, folder)
+        witness = engine.witness
         stack = engine.snapshotter.stack(record.id)
         mounted = started_mounts(engine, record, folder)
         order = Order(
@@ -110,12 +112,17 @@ def start(
                 if (path := joined_socket(engine, record, kind))
             },
             journal=diary_order(engine, record),
+            observed=witness is not None,
         )
+        if witness is not None:
+            witness(Starting(record.id, choice.name, tuple(order.mounts)))
         attachment = Shims(split=engine.expendable).start(order, lock)
     finally:
         os.close(lock)
     try:
-        attachment.started()
+        pid = attachment.started()
+        if witness is not None:
+            witness(Running(record.id, pid, attachment.seen))
     except BaseException:
         attachment.close()
         raise

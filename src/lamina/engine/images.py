@@ -193,6 +193,8 @@ class Images:
         from lamina.engine.pull import pull, pull_all, pull_platforms
         from lamina.engine.room import with_room
 
+        listener = self._engine.heard(listener)
+
         def attempt() -> "tuple[PullOutcome, ...]":
             if all_tags:
                 return pull_all(engine, name, platform=platform, unpack=unpack, listener=listener)
@@ -269,7 +271,7 @@ class Images:
             platform=platform,
             compression=compression,
             force=force,
-            listener=listener,
+            listener=self._engine.heard(listener),
         )
         for row in outcomes:
             self._note(row.reference.familiar, "push", name=row.reference.familiar_name)

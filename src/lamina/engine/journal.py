@@ -88,6 +88,10 @@ def _note(
     engine: "Engine", kind: str, action: str, ident: str, attributes: Mapping[str, str]
 ) -> None:
     journal.note(f"{engine.settings.root}/{journal.FILE}", kind, action, ident, attributes)
+    if engine.witness is not None:
+        from lamina.events import Noted
+
+        engine.witness(Noted(kind, action, ident, attributes))
 
 
 def events(

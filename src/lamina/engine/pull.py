@@ -2,6 +2,7 @@
 
 import gc
 from contextlib import contextmanager
+from functools import partial
 
 from lamina.engine.naming import name_image
 from lamina.errors import NotFound
@@ -158,8 +159,16 @@ def _receive(
     from lamina.image.transports.registry import RegistrySource
 
     source = RegistrySource(engine.client, reference, engine.abort, blobs=place.blobs)
+    bring = partial(
+        receive,
+        place=place,
+        platform=platform,
+        name=reference.familiar,
+        listener=listener,
+        witness=engine.witness,
+    )
     try:
-        return receive(source, place, platform, name=reference.familiar, listener=listener)
+        return bring(source)
     except (DigestMismatch, SizeMismatch) as error:
         mirrors = source.mirrors
         if not mirrors:
@@ -167,7 +176,7 @@ def _receive(
         engine.client.lost_mirrors.update(mirrors)
         listener(Notice(f"Passing over mirrors {', '.join(mirrors)}: {error}"))
     source = RegistrySource(engine.client, reference, engine.abort, blobs=place.blobs)
-    return receive(source, place, platform, name=reference.familiar, listener=listener)
+    return bring(source)
 
 
 @contextmanager

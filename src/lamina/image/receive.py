@@ -9,7 +9,7 @@ from functools import partial
 from threading import Event as Flag
 
 from lamina.errors import Corrupt, Invalid, LaminaError, Unsupported
-from lamina.events import LayerProgress, Listener, Phase
+from lamina.events import DocumentRead, LayerProgress, Listener, Phase
 from lamina.image.place import Place
 from lamina.image.pump import Pump
 from lamina.image.source import ImageSource, choose_manifest
@@ -27,6 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self
 
+    from lamina.events import Witness
     from lamina.image.jobs import Job, Jobs
     from lamina.snapshot.sealing import LayerWriter
     from lamina.spec.platform import Platform
@@ -49,15 +50,23 @@ class Received:
 
 
 def receive(
-    source: ImageSource, place: Place, platform: "Platform", *, name: str, listener: Listener
+    source: ImageSource,
+    place: Place,
+    platform: "Platform",
+    *,
+    name: str,
+    listener: Listener,
+    witness: "Witness | None" = None,
 ) -> Received:
     """Fetch what `name` means on `platform` into `place`; return when every byte is verified.
 
     The caller holds a lease on the store meanwhile. After a failure, what arrived is kept as
     partial uploads that the next call continues. Raises: LaminaError of any kind but InUse.
     """
-    top, manifest = choose_manifest(source, platform, name=name)
+    top, manifest = choose_manifest(source, platform, name=name, witness=witness)
     config = _receive_config(source, place.blobs, manifest, name)
+    if witness is not None:
+        witness(DocumentRead(config))
     if len(config.diff_ids) != len(manifest.layers):
         raise Invalid(
             f"{name}: the manifest has {len(manifest.layers)} layers, its configuration {len(config.diff_ids)}"

@@ -6,6 +6,7 @@ Every place answers two questions, so one `receive` serves pull and load alike.
 from contextlib import AbstractContextManager
 
 from lamina.errors import NotFound, Unsupported
+from lamina.events import DocumentRead
 from lamina.spec.descriptor import Descriptor
 from lamina.spec.manifest import Index, Manifest, parse_manifest
 from lamina.stream.verify import Readable
@@ -13,6 +14,7 @@ from lamina.values import Protocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lamina.events import Witness
     from lamina.spec.digest import Digest
     from lamina.spec.platform import Platform
 
@@ -45,21 +47,25 @@ class ImageSource(Protocol):
 
 
 def choose_manifest(
-    source: ImageSource, platform: "Platform", *, name: str
+    source: ImageSource, platform: "Platform", *, name: str, witness: "Witness | None" = None
 ) -> tuple[Descriptor, Manifest]:
     """Resolve the name to one image for `platform`; also give the descriptor of what was named.
 
-    Nested indexes are followed four deep; attestations (`unknown/unknown`) are never chosen.
+    `witness` hears of each document on the way. Nested indexes are followed four deep; attestations (`unknown/unknown`) are never chosen.
     Raises: PlatformUnavailable (the message lists what there is), Unsupported (schema 1).
     """
     top, raw = source.manifest(None)
     document = parse_manifest(raw, top.media_type)
+    if witness is not None:
+        witness(DocumentRead(document))
     for _ in range(_DEEPEST_INDEX):
         if isinstance(document, Manifest):
             return top, document
         child = _child(document, platform, name)
         descriptor, raw = source.manifest(child.digest)
         document = parse_manifest(raw, descriptor.media_type)
+        if witness is not None:
+            witness(DocumentRead(document))
     if isinstance(document, Manifest):
         return top, document
     raise Unsupported(f"{name}: indexes are nested more than {_DEEPEST_INDEX} deep")

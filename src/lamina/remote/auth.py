@@ -27,6 +27,7 @@ from lamina.values import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from lamina.events import Witness
     from lamina.remote.memory import Memory
 
 __all__ = ["CLIENT_ID", "Authorizer", "Token", "token_flow"]
@@ -173,8 +174,10 @@ class Authorizer:
         realm_refusal: Callable[[Endpoint, str], str],
         *,
         memory: "Memory | None" = None,
+        witness: "Witness | None" = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._witness = witness
         self._memory = memory
         self._send = send
         self._look_up = credentials
@@ -390,4 +393,10 @@ class Authorizer:
                 request = flow.send(self._send(request))
             except StopIteration as done:
                 token: Token = done.value
+                if self._witness is not None:
+                    from lamina.remote.witnessed import admitted
+
+                    self._witness(
+                        admitted(endpoint.registry, absolute, scopes, credentials, token.lifetime_s)
+                    )
                 return token

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from lamina.errors import LaminaError
+    from lamina.events import Witness
     from lamina.remote.credentials import Credentials
     from lamina.settings import Settings
 
@@ -43,6 +44,7 @@ class Client:
         environ: Mapping[str, str] | None = None,
         keychain: Keychain | None = None,
         listener: Listener = silent,
+        witness: "Witness | None" = None,
         patience: Patience | None = None,
     ) -> None:
         env = os.environ if environ is None else environ
@@ -56,6 +58,7 @@ class Client:
             rules,
             patience=patience,
             listener=listener,
+            witness=witness,
             authorities=self.registries.authorities,
         )
         self.listener = listener
@@ -67,6 +70,7 @@ class Client:
             self.keychain.get,
             self.endpoints.realm_refusal,
             memory=self.memory,
+            witness=witness,
         )
 
     def __enter__(self) -> "Self":

@@ -40,6 +40,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import ssl
 
+    from lamina.events import Witness
     from lamina.remote.connections import Connection, Connections, Place, WireStream
     from lamina.remote.wire import Answer
 
@@ -73,8 +74,8 @@ def _random() -> float:
 class Transport:
     """Sends requests, follows redirects, waits and tries again. Thread-safe.
 
-    `environ` gives proxies and certificates; `listener` hears of longer waits; `authorities` gives
-    files of certificates for a host. `clock` is epoch seconds, for `Retry-After` dates.
+    `environ` gives proxies and certificates; `listener` hears of longer waits, `witness` of every
+    exchange; `authorities` gives files of certificates for a host. `clock` is epoch seconds, for `Retry-After` dates.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Transport:
         *,
         patience: Patience | None = None,
         listener: Listener = silent,
+        witness: "Witness | None" = None,
         authorities: Callable[[str], tuple[str, ...]] = _no_authorities,
         clock: Callable[[], float] = time.time,
         dice: Callable[[], float] = _random,
@@ -94,6 +96,7 @@ class Transport:
         self._environ = environ
         self._rules = rules
         self._listener = listener
+        self._witness = witness
         self._authorities = authorities
         self._clock = clock
         self._dice = dice
@@ -196,6 +199,10 @@ class Transport:
         url, headers = request.url, dict(request.headers)
         for _ in range(_MOST_REDIRECTS):
             response = self._exchange(request, url, headers)
+            if self._witness is not None:
+                from lamina.remote.witnessed import exchanged
+
+                self._witness(exchanged(request, headers, response))
             location = response.header("Location")
             if response.status not in _REDIRECTS or not location:
                 return response

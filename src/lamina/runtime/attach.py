@@ -18,6 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self
 
+    from lamina.spec.wire import Document
+
 __all__ = ["Attachment", "Ending", "ShimLost"]
 
 _PIECE = 32 << 10
@@ -42,6 +44,8 @@ class Attachment:
         self.terminal = terminal
         self.warnings: tuple[str, ...] = ()
         """What is lacking of what was asked for, known once it has started."""
+        self.seen: Document = {}
+        """What `observed` saw of it before its first step, where somebody wanted that."""
         self._sock = sock
         self._inbox = bytearray()
         self._outbox = bytearray()
@@ -63,6 +67,7 @@ class Attachment:
         if stream is Stream.STARTED:
             told = decode(payload)
             self.warnings = tuple(told.get("warnings") or ())
+            self.seen = told.get("seen") or {}
             return int(told["pid"])
         document = decode(payload)
         raise StartFailed(

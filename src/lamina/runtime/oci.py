@@ -48,10 +48,25 @@ class OciRuntime:
         if self.name == "crun" and (compiled := _compiled(config, self._run_root)):
             config = {**config, "annotations": {**config.get("annotations", {}), **compiled}}
         _write(f"{launch.folder}/config.json", encode(config))
-        arguments = ["run", "--detach", "--bundle", launch.folder]
+        made = launch.made
+        arguments = ["create"] if made else ["run", "--detach"]
+        arguments += ["--bundle", launch.folder]
         if not syscalls.has_keyrings():  # we are in a container: the new one cannot use them either
             arguments.append("--no-new-keyring")
-        return self._run(launch, arguments, launch.config["process"]["args"], "init")
+        started = self._run(launch, arguments, launch.config["process"]["args"], "init")
+        if made:
+            made(started.pid)
+            self._begin(launch)
+        return started
+
+    def _begin(self, launch: Launch) -> None:
+        """Let a process that was made become its program. Raises: StartFailed."""
+        folder = launch.folder
+        arguments = [self.path, *self._options(folder), "start", launch.container]
+        _, status = os.waitpid(spawn(arguments, Stdio()), 0)
+        if status != 0:
+            said = last_error(f"{folder}/runtime.log") or f"{self.name} ended with status {status}"
+            raise StartFailed.explain(said, launch.config["process"]["args"])
 
     def execute(self, launch: Launch) -> Started:
         """Start one more process in the running container. Raises: StartFailed."""

@@ -161,6 +161,8 @@ class Launch(NamedTuple):
 
     For an exec it is the `process` object. `folder` is where the runtime may keep its files.
     `enter` runs in the child just before the runtime's program, to enter cgroups and the like.
+    `made` is called with the process when it is in its namespaces, before it becomes its program:
+    by OCI runtimes, for a first process.
     """
 
     container: str
@@ -169,6 +171,7 @@ class Launch(NamedTuple):
     stdio: Stdio
     enter: Callable[[], None]
     terminal: bool
+    made: Callable[[int], None] | None = None
 
 
 class Started(NamedTuple):

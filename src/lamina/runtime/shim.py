@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
     from lamina.runtime.health import Health
     from lamina.runtime.net.wires import Wires
+    from lamina.runtime.observed import Look
     from lamina.runtime.relay import Attendant
 
 __all__ = ["ATTACH_FD", "LOCK_FD", "REQUEST_FD", "Shim", "main"]
@@ -156,6 +157,7 @@ class Shim:
         self.settings = ProcessSettings.from_json(request["process"])
         self.group = cgroups.Cgroup()
         self.started: Started | None = None
+        self.look: Look | None = None
         self.paused = False
         self._state_file = StateFile(self.folder)
         self.state: Document = self._state_file.read()
@@ -305,6 +307,11 @@ class Shim:
         launch = Launch(
             self.id, self.run_folder, config, pipes.theirs, self.enter, self.settings.terminal
         )
+        if self.request.get("observed"):
+            from lamina.runtime.observed import Look
+
+            self.look = Look(config)
+            launch = launch._replace(made=self.look)
         try:
             started = self.runtime.start(launch)
         except StartFailed as error:
@@ -354,7 +361,8 @@ class Shim:
         self._starter.attach(_ALL_STREAMS - silent)
         relay.add(self._starter)
         notes = (self.state.get("network") or {}).get("Notes") or []
-        told = {"pid": self.state["pid"], "warnings": notes}
+        seen = self.look.seen(self.pid()) if self.look else {}
+        told = {"pid": self.state["pid"], "warnings": notes, "seen": seen}
         self._starter.send(frame(Stream.STARTED, encode(told)))
 
     def _note_network(self) -> None:

@@ -41,6 +41,7 @@ class Order:
     `joined` maps `pid` and `ipc` to the sockets of shims whose containers' namespaces are entered.
     `sweep` tells which program sweeps up after the removal (`words`), if there is a folder `where`.
     `network` is what `net.wires` reads; empty where the container has nothing of its own.
+    With `observed` the process is looked at when it has been made and has not yet begun.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Order:
     health: Document = field(default_factory=dict)
     journal: Document = field(default_factory=dict)
     joined: Document = field(default_factory=dict)
+    observed: bool = False
 
     def _is_shared(self, row: Document) -> bool:
         """Tell whether a mount is made once for all containers of this machine."""
@@ -92,6 +94,7 @@ class Order:
             "health": self.health,
             "journal": self.journal,
             "joined": self.joined,
+            "observed": self.observed,
         }
 
 
