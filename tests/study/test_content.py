@@ -1,11 +1,13 @@
 """What only content tells: equal files, and zeros that could be holes."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from tests.layer.test_view import ROOT, file, folder
 from tests.study.piles import Items, pile
 
 from lamina.layer.entry import Entry, Kind
+from lamina.layer.hollow import HollowLayer, pack, unpack
 from lamina.study.causes import Cause
 from lamina.study.waste import waste
 
@@ -46,3 +48,26 @@ def test_a_sparse_files_holes_cost_nothing(tmp_path: Path):
     )
     with pile(tmp_path, [ROOT, (sparse, b"x" * 1024)]) as layers:
         assert waste(layers, deep=True).files == ()
+
+
+def test_duplicates_are_found_by_digests_where_content_is_left_out(tmp_path: Path):
+    low: Items = [
+        ROOT,
+        file(b"a", b"one" * 9),
+        file(b"b", b"two" * 9),
+        file(b"zeros", bytes(1 << 17)),
+    ]
+    high: Items = [ROOT, file(b"b", b"six" * 9), file(b"c", b"one" * 9)]
+    with pile(tmp_path / "whole", low, high) as layers, ExitStack() as opened:
+        whole = waste(layers, deep=True)
+        hollow = []
+        for number, layer in enumerate(layers):
+            path = str(tmp_path / f"hollow{number}")
+            unpack(pack(layer, lambda _: False), path)
+            hollow.append(opened.enter_context(HollowLayer.open(path)))
+        found = waste(hollow, deep=True)
+    assert [one for one in whole.files if one.cause is not Cause.ZEROS] == list(found.files)
+    assert [(one.path, one.cause) for one in found.files] == [
+        (b"b", Cause.OVERWRITTEN),
+        (b"c", Cause.DUPLICATE),
+    ]

@@ -47,6 +47,12 @@ class Contents(Protocol):
     def open_file(self, node: "Node") -> "BinaryIO":
         """Give a file's content as a seekable, buffered stream."""
 
+    def digest(self, node: "Node") -> bytes | None:
+        """Give a digest of a file's content if it is known without reading that; None if not.
+
+        It compares with those of layers of the same kind alone.
+        """
+
 
 class Layer(Contents, Protocol):
     """What a tree is laid of: a sealed layer, or the directory that a container writes into.

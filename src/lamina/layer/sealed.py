@@ -164,6 +164,15 @@ class SealedLayer:
             self._check(start, end)
         return self._map[start:end]
 
+    @property
+    def index_span(self) -> tuple[int, int]:
+        """Where in the file what follows the tar begins, and the file ends."""
+        return self._tail, self._length
+
+    def raw(self, start: int, size: int) -> bytes:
+        """Give bytes of the file as they are, unchecked."""
+        return self._map[start : start + size]
+
     def check(self) -> None:
         """Check the whole index against its sums; quick enough to do before every mount.
 
@@ -429,6 +438,10 @@ class SealedLayer:
             self._check(where, where + size)
         elif where < AREA or where + size > self._tail:
             raise SealedLayerCorrupt(self.path, f"a file at {where}, outside the tar")
+
+    def digest(self, node: Node) -> bytes | None:  # noqa: ARG002 - content is here to be read
+        """Give nothing: it is not noted."""
+        return None
 
     def symlink_target(self, node: Node) -> bytes:
         """Give where a symlink points."""

@@ -37,9 +37,12 @@ def duplicates(seen: "Sequence[Seen]") -> "Iterator[Wasted]":
 
 
 def zeros(seen: "Sequence[Seen]") -> "Iterator[Wasted]":
-    """Give each file with runs of 64 KiB of zeros that are in the layer as bytes, not as holes."""
+    """Give each file with runs of 64 KiB of zeros that are in the layer as bytes, not as holes.
+
+    Files of layers that are here without their content are passed over.
+    """
     for path, number, node in seen:
-        if node.size < _RUN:
+        if node.size < _RUN or node.layer.digest(node) is not None:
             continue
         found = 0
         for offset, where, length in node.layer.extents(node):
@@ -66,6 +69,9 @@ def _groups(rows: "Sequence[Seen]", key: "Callable[[Seen], object]") -> "Iterato
 
 
 def _digest(node: "Node", size: int) -> bytes:
+    known = node.layer.digest(node)
+    if known is not None:
+        return known
     digest = blake2b(digest_size=16)
     for piece in node.layer.pieces(node, 0, size):
         digest.update(piece)
