@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lamina.cli.table import flat
+from lamina.study.instructions import instruction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ _ASCII = {
     "solid": ("+", "-", "+", "|", "+", "+", "+", "+"),
     "dashed": ("+", "- ", "+", ":", "+", "+", "+", "+"),
 }
-_SHELL = "/bin/sh -c "
-_NO_OPERATION = "#(nop) "
 _LEAST = 24
 
 
@@ -66,18 +65,6 @@ def draw(
     if above is not None:
         out.append(pen.edge(above, "bottom"))
     return "".join(line + "\n" for line in out)
-
-
-def instruction(created_by: str) -> str:
-    """Write a history row's command as the Dockerfile line it came from."""
-    text = " ".join(flat(created_by).split()).removesuffix(" # buildkit")
-    text = text.removeprefix("|0 ")
-    if text.startswith("RUN " + _SHELL):
-        return "RUN " + text[len("RUN " + _SHELL) :]
-    if text.startswith(_SHELL):
-        text = text[len(_SHELL) :]
-        return text[len(_NO_OPERATION) :].strip() if text.startswith("#(nop)") else f"RUN {text}"
-    return text
 
 
 def columns_of(text: str) -> int:
