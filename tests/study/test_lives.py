@@ -13,7 +13,7 @@ from tests.study.piles import Items, pile
 
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.view import Tree
-from lamina.study.lives import Aspect, Change, Event, changes, life, lives
+from lamina.study.lives import Aspect, Change, Event, changes, life, lives, touches
 
 if TYPE_CHECKING:
     from lamina.layer.sealed import SealedLayer
@@ -91,6 +91,35 @@ def test_the_walk_tells_of_each_path_what_its_own_life_says(tmp_path: Path):
         assert list(lives(layers, b"never")) == []
 
 
+def test_one_layers_touches_are_its_part_of_the_stories(tmp_path: Path):
+    with pile(tmp_path, LOW, HIGH, TOP) as layers:
+        low = {path: hidden_by for path, _, hidden_by in touches(layers, 1)}
+        high = [(path, str(event.change), by) for path, event, by in touches(layers, 2)]
+        top = [(path, str(event.change), by) for path, event, by in touches(layers, 3)]
+    assert {path: by for path, by in low.items() if by} == {
+        b"becomes": 2, b"becomes/x": 2, b"etc/again": 2, b"etc/both": 2, b"etc/marked": 2, b"etc/old": 2,
+        b"full/x": 2, b"gone": 2, b"gone/x": 2, b"way": 2,
+    }  # fmt: skip
+    assert high == [
+        (b"becomes", "changed", 0), (b"becomes/x", "removed", 0), (b"etc/again", "repeated", 0),
+        (b"etc/both", "changed", 0), (b"etc/marked", "changed", 0), (b"etc/old", "removed", 0),
+        (b"full", "changed", 0), (b"full/x", "removed", 0), (b"full/y", "added", 0),
+        (b"gone", "removed", 0), (b"gone/x", "removed", 0), (b"way", "changed", 0),
+    ]  # fmt: skip
+    assert top == [(b"etc/old", "added", 0), (b"gone", "added", 0), (b"gone/new", "added", 0)]
+
+
+def after(events: tuple[Event, ...], event: Event) -> int:
+    """The layer in which what `event` made ends, by the stories."""
+    if event.node is None:
+        return 0
+    for later in events[events.index(event) + 1 :]:
+        kinds = {event.node.kind, later.node.kind if later.node else None}
+        if kinds != {Kind.DIRECTORY}:
+            return later.number
+    return 0
+
+
 @given(changesets(), whited(), whited())
 def test_any_stacks_story_is_what_its_unions_show(
     one: list[Piece], two: list[Piece], three: list[Piece]
@@ -116,6 +145,14 @@ def test_any_stacks_story_is_what_its_unions_show(
                     if node.kind is not Kind.DIRECTORY
                     else (found.kind, node.mode, node.uid, found.size)
                 ), path
+        for number in range(1, len(layers) + 1):
+            touched = [(path, told((event,)), by) for path, event, by in touches(layers, number)]
+            assert touched == [
+                (path, told((event,)), after(events, event))
+                for path, events in stories.items()
+                for event in events
+                if event.number == number
+            ]
         for path, events in stories.items():
             assert told(events) == told(life(layers, path)), path
             assert events[0].change is Change.ADDED

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from lamina.layer.node import Layer, Node
 
-__all__ = ["Aspect", "Change", "Event", "changes", "differences", "life", "lives"]
+__all__ = ["Aspect", "Change", "Event", "changes", "differences", "life", "lives", "touches"]
 
 _PIECE = 1024 * 1024
 
@@ -89,7 +89,8 @@ def lives(
     A directory comes before what is in it, names are sorted. Directories that no layer changes have
     one event alone. Raises: Corrupt.
     """
-    yield from _walk(layers, path, _children)
+    for full, found, cuts in _walk(layers, path, _children):
+        yield full, _events(found, cuts)
 
 
 def changes(
@@ -99,9 +100,47 @@ def changes(
 
     That is most of an image: this is many times quicker. Raises: Corrupt.
     """
-    for full, events in _walk(layers, path, _touched):
+    for full, found, cuts in _walk(layers, path, _touched):
+        events = _events(found, cuts)
         if len(events) > 1:
             yield full, events
+
+
+def touches(layers: "Sequence[Layer]", number: int) -> "Iterator[tuple[bytes, Event, int]]":
+    """Give every path that layer `number` adds, changes, repeats or removes, with what it does there.
+
+    The third is the later layer that replaces it or takes it away; 0 while it is seen, and for what
+    is gone. Sorted as `lives`. A directory that is in the layer for what is in it alone is left out.
+    Only directories that the layer touches are looked into. Raises: Corrupt.
+    """
+
+    def listing(path: bytes, found: "list[tuple[int, Node]]", cuts: list[_Cut]) -> "Iterator[_Row]":
+        return (row for row in _children(path, found, cuts) if _is_in(row, number))
+
+    for full, found, cuts in _walk(layers, b"", listing):
+        nodes = [(at, node) for at, node in found if at <= number][-2:]
+        # What was there before the last version before this layer's is another layer's story.
+        since = nodes[0][0] if len(nodes) > 1 else 0
+        events = _events(nodes, [cut for cut in cuts if since < cut.number <= number])
+        if events and events[-1].number == number:
+            yield full, events[-1], _hidden_by(events[-1], found, cuts)
+
+
+def _is_in(row: "_Row", number: int) -> bool:
+    _, found, cuts = row
+    return any(at == number for at, _ in found) or any(cut.number == number for cut in cuts)
+
+
+def _hidden_by(event: Event, found: "list[tuple[int, Node]]", cuts: list[_Cut]) -> int:
+    """Give the first later layer that has something else there, or nothing; 0 if none."""
+    node = event.node
+    if node is None:
+        return 0
+    goes_on = {
+        at for at, other in found if node.kind is Kind.DIRECTORY and other.kind is Kind.DIRECTORY
+    }
+    later = {at for at, _ in found} | {cut.number for cut in cuts}
+    return min((at for at in later - goes_on if at > event.number), default=0)
 
 
 def _found(layers: "Sequence[Layer]", path: bytes) -> "tuple[list[tuple[int, Node]], list[_Cut]]":
@@ -122,18 +161,16 @@ def _listed(roots: "list[tuple[int, Node]]") -> "list[tuple[int, Node]]":
     return [(number, node) for number, node in roots if not node.layer.implied_root] or roots[:1]
 
 
-def _walk(
-    layers: "Sequence[Layer]", path: bytes, listing: "_Listing"
-) -> "Iterator[tuple[bytes, tuple[Event, ...]]]":
+def _walk(layers: "Sequence[Layer]", path: bytes, listing: "_Listing") -> "Iterator[_Row]":
     """Walk at and below `path`. No recursion: trees are deep."""
     found, cuts = _found(layers, path)
     if not found:
         return
-    yield path, _events(found if path else _listed(found), cuts)
+    yield path, found if path else _listed(found), cuts
     stack = [listing(path, found, cuts)]
     while stack:
         for child, nodes, above in stack[-1]:
-            yield child, _events(nodes, above)
+            yield child, nodes, above
             if any(node.kind is Kind.DIRECTORY for _, node in nodes):
                 stack.append(listing(child, nodes, above))
                 break

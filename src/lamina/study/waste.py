@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lamina.layer.sealed import SealedLayer
     from lamina.study.lives import Event
 
-__all__ = ["Waste", "waste"]
+__all__ = ["Hiding", "Waste", "summed", "waste"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +48,41 @@ def waste(layers: "Sequence[SealedLayer]", *, deep: bool = False) -> Waste:
     every file of one size with another is compared and every large file looked through for zeros:
     that reads most of the image. Raises: Corrupt.
     """
-    names: dict[tuple[str, int], list[Wasted]] = {}
-    files: list[Wasted] = []
+    hiding = Hiding()
     for path, events in changes(layers):
+        hiding.path(path, events)
+    return summed(layers, hiding, deep=deep)
+
+
+class Hiding:
+    """The files that nobody sees any more, as the stories of the paths tell, one after the other."""
+
+    def __init__(self) -> None:
+        self.files: list[Wasted] = []
+        self._names: dict[tuple[str, int], list[Wasted]] = {}
+
+    def path(self, path: bytes, events: "Sequence[Event]") -> "Sequence[Wasted]":
+        """Take note of one path's story; give the files of which it was the last name."""
+        found: list[Wasted] = []
         number = 0
         for event in events:
             before = event.before
             if before is not None and before.kind is Kind.FILE:
                 key = (before.layer.path, before.nid)
-                gone = names.setdefault(key, [])
+                gone = self._names.setdefault(key, [])
                 gone.append(_wasted(path, number, event))
-                if len(gone) == before.nlink and before.size:  # its last name
-                    files.append(max(gone, key=lambda one: one.hidden_by))
+                if len(gone) == before.nlink:
+                    del self._names[key]
+                    if before.size:
+                        found.append(max(gone, key=lambda one: one.hidden_by))
             number = event.number
+        self.files += found
+        return found
+
+
+def summed(layers: "Sequence[SealedLayer]", hiding: Hiding, *, deep: bool = False) -> Waste:
+    """Add what is seen and wasted all the same to what `hiding` was told of each path. See `waste`."""
+    files = list(hiding.files)
     total = sum(layer.content_size for layer in layers)
     visible = total - sum(one.size for one in files)
     tree = Tree.of(layers)
