@@ -130,12 +130,14 @@ def explore(
     *,
     name: str,
     deep: bool = False,
+    secrets: "tuple[Secret, ...] | None" = None,
 ) -> Exploration:
     """Find out everything about an image whose `layers` (lowest first) are open.
 
     Costs a walk of every index, and reads small texts and what two layers have of one size; with
     `deep`, most of the image. Memory does not grow with the number of files, but with that of wasted
-    ones. Raises: Corrupt, Invalid (manifest and configuration are not of one image).
+    ones. `secrets` are looked for unless they are given: layers that are here without their content do
+    not tell. Raises: Corrupt, Invalid (manifest and configuration are not of one image).
     """
     if not len(layers) == len(manifest.layers) == len(config.diff_ids):
         raise Invalid(
@@ -184,7 +186,7 @@ def explore(
         layers=tuple(explored),
         waste=found,
         packages=packages(layers),
-        secrets=(*in_layers(layers), *in_config(config)),
+        secrets=(*in_layers(layers), *in_config(config)) if secrets is None else secrets,
         largest=looking.largest(),
     )
 
