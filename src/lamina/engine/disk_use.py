@@ -14,7 +14,18 @@ if TYPE_CHECKING:
     from lamina.spec.digest import Digest
     from lamina.store.garbage import Reach
 
-__all__ = ["ContainerUse", "DiskUse", "ImageUse", "Share", "VolumeUse", "measure"]
+__all__ = [
+    "ContainerUse",
+    "DiskUse",
+    "ImageUse",
+    "Share",
+    "VolumeUse",
+    "container_size",
+    "content_size",
+    "measure",
+    "reaches",
+    "removed_needs",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,15 +108,15 @@ def measure(engine: "Engine") -> DiskUse:
     found = census(engine.store.root)
     live = undo.live(engine)
     kept = undo.kept(engine, live)
-    reaches = _reaches(engine)
-    images = tuple(_images(engine, found, reaches, kept))
+    needed = reaches(engine)
+    images = tuple(_images(engine, found, needed, removed_needs(engine, kept)))
     states = engine.snapshotter.frozen.users() if found.frozen else {}
     containers = tuple(
-        replace(use, size=_container_size(found, states, use.id)) for use in containers
+        replace(use, size=container_size(found, states, use.id)) for use in containers
     )
     volumes = tuple(_volumes(engine, found))
     shares = (
-        _image_share(found, live, reaches, images),
+        _image_share(found, live, needed, images),
         Share(
             "Containers",
             len(containers),
@@ -129,7 +140,7 @@ def measure(engine: "Engine") -> DiskUse:
     return DiskUse(images, containers, volumes, kept, shares, engine.settings.quota)
 
 
-def _container_size(found: Census, states: "Mapping[str, set[str]]", container: str) -> int:
+def container_size(found: Census, states: "Mapping[str, set[str]]", container: str) -> int:
     """Give the bytes that go with a container: frozen states only where nobody shares them."""
     own = (state for state, users in states.items() if users == {container})
     return found.containers.get(container, 0) + sum(found.frozen.get(state, 0) for state in own)
@@ -147,13 +158,14 @@ def _idle_states(
     )
 
 
-def _content(found: Census, blobs: "Iterable[Digest]", diff_ids: "Iterable[Digest]") -> int:
+def content_size(found: Census, blobs: "Iterable[Digest]", diff_ids: "Iterable[Digest]") -> int:
+    """Give what blobs and layers take on the disk, with all that was made of the layers."""
     return sum(found.blobs.get(digest, 0) for digest in blobs) + sum(
         found.layers.get(digest, 0) for digest in diff_ids
     )
 
 
-def _reaches(engine: "Engine") -> "dict[str, Reach]":
+def reaches(engine: "Engine") -> "dict[str, Reach]":
     """Tell what each image needs, by its ID; other entries of the index count as images, too."""
     from lamina.engine.naming import IMAGE_ID
     from lamina.store.garbage import reach
@@ -169,19 +181,36 @@ def _reaches(engine: "Engine") -> "dict[str, Reach]":
     return {image_id: reach(engine.store.unpinned, rows) for image_id, rows in targets.items()}
 
 
+def removed_needs(engine: "Engine", kept: "Iterable[Kept]") -> "list[Reach]":
+    """Tell what images need that are kept for undo and not listed any more, for each change.
+
+    One that only lost its name to another is still listed, dangling, and goes with `rmi --now`.
+    """
+    from lamina.store.garbage import reach
+
+    numbers = {row.number for row in kept}
+    listed = {row.target.digest for row in engine.store.names.all()}
+    found = []
+    for change in engine.store.names.history().changes if numbers else ():
+        if change.number in numbers:
+            lost = {row.target.digest for row in engine.store.names.lost(change)}
+            found.append(reach(engine.store.unpinned, lost - listed - set(change.forgotten)))
+    return found
+
+
 def _images(
-    engine: "Engine", found: Census, reaches: "Mapping[str, Reach]", kept: "Iterable[Kept]"
+    engine: "Engine", found: Census, needed: "Mapping[str, Reach]", removed: "Iterable[Reach]"
 ) -> Iterator[ImageUse]:
-    holders = [*reaches.values(), *(row.needs for row in kept)]
+    holders = [*needed.values(), *removed]
     blobs = Counter(digest for each in holders for digest in each.blobs)
     layers = Counter(digest for each in holders for digest in each.diff_ids)
     users = Counter(str(image) for record in engine.containers.records() for image in record.images)
     for image in engine.images.list():
-        needs = reaches.get(str(image.id))
+        needs = needed.get(str(image.id))
         if needs is None:  # it came since the disk was looked at
             continue
-        size = _content(found, needs.blobs, needs.diff_ids)
-        unique = _content(
+        size = content_size(found, needs.blobs, needs.diff_ids)
+        unique = content_size(
             found,
             (digest for digest in needs.blobs if blobs[digest] == 1),
             (digest for digest in needs.diff_ids if layers[digest] == 1),
@@ -198,16 +227,20 @@ def _images(
 
 
 def _image_share(
-    found: Census, live: "Reach", reaches: "Mapping[str, Reach]", images: "Collection[ImageUse]"
+    found: Census, live: "Reach", needed: "Mapping[str, Reach]", images: "Collection[ImageUse]"
 ) -> Share:
     """Count the images; what no container needs could go."""
     idle = {image.id for image in images if not image.containers}
-    busy = [reach for image_id, reach in reaches.items() if image_id not in idle]
+    busy = [reach for image_id, reach in needed.items() if image_id not in idle]
     blobs = {digest for reach in busy for digest in reach.blobs}
     layers = {digest for reach in busy for digest in reach.diff_ids}
-    size = _content(found, live.blobs, live.diff_ids)
+    size = content_size(found, live.blobs, live.diff_ids)
     return Share(
-        "Images", len(images), len(images) - len(idle), size, size - _content(found, blobs, layers)
+        "Images",
+        len(images),
+        len(images) - len(idle),
+        size,
+        size - content_size(found, blobs, layers),
     )
 
 
@@ -232,11 +265,11 @@ def _download_share(
     lost_blobs, lost_layers = found.blobs.keys() - stay_blobs, found.layers.keys() - stay_layers
     partials = engine.store.blobs.partials()
     running = sum(1 for row in partials if row.busy)
-    size = found.partials + _content(found, lost_blobs, lost_layers)
+    size = found.partials + content_size(found, lost_blobs, lost_layers)
     count = len(partials) + len(lost_blobs) + len(lost_layers)
     return Share("Downloads", count, running, size, 0 if running else size)
 
 
 def _kept_share(found: Census, kept: "Collection[Kept]") -> Share:
-    size = sum(_content(found, row.blobs, row.diff_ids) for row in kept)
+    size = sum(content_size(found, row.blobs, row.diff_ids) for row in kept)
     return Share("Kept for Undo", len(kept), 0, size, size)

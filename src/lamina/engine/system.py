@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
     from lamina.engine.disk_use import DiskUse
     from lamina.engine.engine import Engine
+    from lamina.engine.sharing import Sharing
     from lamina.spec.wire import Document
 
 __all__ = ["System"]
@@ -24,6 +25,12 @@ class System:
         from lamina.engine.disk_use import measure
 
         return measure(self._engine)
+
+    def sharing(self, names: "Sequence[str]" = ()) -> "Sharing":
+        """Tell what images share, and what removing each frees. See `engine.sharing`."""
+        from lamina.engine.sharing import sharing
+
+        return sharing(self._engine, names)
 
     def drop_downloads(self) -> int:
         """Forget what interrupted pulls and loads left behind; give the bytes freed.

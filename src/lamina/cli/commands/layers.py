@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from lamina.cli.flags import BOOL, Command, Flag
+from lamina.cli.flags import BOOL, ArityWrong, Command, Flag
 from lamina.cli.formats import FORMAT, JSON, Listing, Row, show
 from lamina.cli.stack_drawing import Box, draw, instruction
 from lamina.cli.units import ago, human_size, short_id, shorten, since_epoch
+from lamina.errors import Invalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,19 +19,23 @@ __all__ = ["COMMAND", "main"]
 
 COMMAND = Command(
     name="layers",
-    usage="lamina layers [OPTIONS] IMAGE|CONTAINER",
+    usage="lamina layers [OPTIONS] IMAGE|CONTAINER\n       lamina layers --shared [IMAGE...]",
     summary="Draw the layers of an image or container",
     description=(
         "Draw the layers of an image or container.\n"
-        "The topmost layer comes first; the dashed box is what a container writes to."
+        "The topmost layer comes first; the dashed box is what a container writes to.\n"
+        "With --shared: which images here (or which of those named) have layers in common, what\n"
+        "the disk holds once, and what removing each image, or all that share a part, frees."
     ),
     flags=(
         FORMAT,
         JSON,
         Flag("no-trunc", kind=BOOL, help="Don't truncate output"),
         Flag("quiet", "q", kind=BOOL, help="Only show diff IDs"),
+        Flag("shared", kind=BOOL, help="Draw what images share, and what removing them frees"),
+        Flag("html", help="With --shared: write a page to a file", value="file"),
+        Flag("svg", help="With --shared: write the picture to a file", value="file"),
     ),
-    arity=(1, 1),
 )
 _LISTING = Listing(
     {
@@ -56,6 +61,11 @@ _COMMAND_WIDTH = 45
 
 def main(arguments: Arguments, context: Context) -> int:
     """Draw; as a listing where a format is asked for."""
+    if arguments.flag("shared"):
+        from lamina.cli.sharing_showing import show_sharing
+
+        return show_sharing(arguments, context)
+    _check(arguments)
     name = arguments.positional[0]
     image, top = _find(context, name)
     layers = context.engine.images.stack(str(image.id))
@@ -78,6 +88,16 @@ def main(arguments: Arguments, context: Context) -> int:
         )
     )
     return 0
+
+
+def _check(arguments: Arguments) -> None:
+    """Refuse what only --shared takes. Raises: ArityWrong, Invalid."""
+    if len(arguments.positional) != 1:
+        hint = "--shared draws what several share" if arguments.positional else ""
+        raise ArityWrong("'lamina layers' requires 1 argument", hint=hint)
+    for name in ("svg", "html"):
+        if arguments.text(name):
+            raise Invalid(f"--{name} goes with --shared")
 
 
 def _find(context: Context, name: str) -> tuple[LocalImage, Box]:
