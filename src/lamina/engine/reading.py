@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.engine.records import ContainerRecord
     from lamina.layer.node import Node
+    from lamina.layer.written import WrittenLayer
     from lamina.spec.digest import Digest
     from lamina.store.names import Named
 
@@ -28,6 +29,7 @@ __all__ = [
     "is_container",
     "tree_of",
     "write_tar",
+    "written_layer",
 ]
 
 
@@ -82,6 +84,30 @@ def container_tree(engine: "Engine", record: "ContainerRecord") -> Iterator[Tree
             engine.layers.opened(record.diff_ids) as layers,
         ):
             yield LiveTree(layers, live)
+
+
+@contextmanager
+def written_layer(engine: "Engine", record: "ContainerRecord") -> "Iterator[WrittenLayer]":
+    """Give, for the body, what a container wrote as the layer that a commit would make of it.
+
+    Costs an lstat for each path that it wrote. Raises: as `container_tree`; NamespaceRefused.
+    """
+    from lamina.engine.points import excluded_paths
+    from lamina.layer.changeset import changeset
+    from lamina.layer.written import WrittenLayer
+
+    with (
+        engine.containers.tree(record.id) as tree,
+        engine.snapshotter.changed(record.id) as changed,
+        engine.layers.opened(record.diff_ids) as layers,
+    ):
+        entries = changeset(
+            changed.paths,
+            layers,
+            marks=changed.marks,
+            exclude=excluded_paths(engine, record),
+        )
+        yield WrittenLayer(changed.path, (entry for entry, _ in entries), tree)
 
 
 def is_container(engine: "Engine", name: str) -> bool:

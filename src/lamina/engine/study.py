@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from lamina.engine.reading import is_container
+from lamina.engine.reading import is_container, written_layer
 from lamina.errors import Invalid
 from lamina.layer.entry import Kind
 from lamina.layer.view import PathUnknown, SymlinkLoop, Tree
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from lamina.engine.engine import Engine
     from lamina.engine.local import LocalImage
-    from lamina.layer.sealed import SealedLayer
+    from lamina.engine.records import ContainerRecord
+    from lamina.layer.node import CountedLayer
     from lamina.study.lives import Event
     from lamina.study.packages import Package
     from lamina.study.secrets import Secret
@@ -29,7 +30,10 @@ _RELEASE_LIMIT = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """How one layer came about: `number` from 1 at the bottom, and its row of the history."""
+    """How one layer came about: `number` from 1 at the bottom, and its row of the history.
+
+    What a container wrote has no diff ID; its `comment` says whose it is.
+    """
 
     number: int
     diff_id: str
@@ -46,18 +50,30 @@ class Study:
     of `studied` lasts; one thread at a time.
     """
 
-    def __init__(self, name: str, image: "LocalImage", layers: "Sequence[SealedLayer]") -> None:
+    def __init__(
+        self,
+        name: str,
+        image: "LocalImage",
+        layers: "Sequence[CountedLayer]",
+        *,
+        container: "ContainerRecord | None" = None,
+    ) -> None:
         self.name = name
         self.image = image
         self.layers = tuple(layers)
+        self._container = container
         self.tree = Tree.of(layers)
         self._trees = {len(self.layers): self.tree}
-        self.made = tuple(
+        made = [
             Made(number, str(diff_id), row.created, row.created_by, row.comment, row.author)
             for number, (row, diff_id) in enumerate(
                 ((row, diff_id) for row, diff_id in image.config.steps() if diff_id), 1
             )
-        )
+        ]
+        if len(made) < len(self.layers):
+            comment = f"what container {container.name if container else ''} wrote; not committed"
+            made.append(Made(len(made) + 1, "", "", "", comment, ""))
+        self.made = tuple(made)
 
     def place(self, path: bytes) -> bytes:
         """Give where `path` is, with the symlinks of its directories followed as they are now.
@@ -111,10 +127,14 @@ class Study:
         return owners(self._trees[height], path)
 
     def secrets(self) -> "tuple[Secret, ...]":
-        """Give keys, passwords and tokens, also those that a later layer hides."""
+        """Give keys, passwords and tokens, also those that a later layer hides.
+
+        Of a container's environment and labels, where what it wrote counts.
+        """
         from lamina.study.secrets import in_config, in_layers
 
-        return (*in_layers(self.layers), *in_config(self.image.config))
+        settings = self._container.config if self._container else None
+        return (*in_layers(self.layers), *in_config(self.image.config, settings))
 
     def system(self) -> str:
         """Give the distribution's ID from /etc/os-release; empty if it does not say."""
@@ -127,15 +147,20 @@ class Study:
 
 
 @contextmanager
-def studied(engine: "Engine", name: str) -> Iterator[Study]:
+def studied(engine: "Engine", name: str, *, written: bool = False) -> Iterator[Study]:
     """Open an image, or that of a container, for the body.
 
+    With `written` what the container wrote is the topmost layer, if it wrote anything: the one that
+    a commit would make, read as it is now, volumes and other mounts left out.
     Raises: ImageUnknown (it is neither), LayerUnknown, Corrupt.
     """
-    image_name = (
-        str(engine.containers.record(name).image_id) if is_container(engine, name) else name
-    )
+    record = engine.containers.record(name) if is_container(engine, name) else None
     with ExitStack() as stack:
-        image = engine.images.resolve(image_name)
-        layers = stack.enter_context(engine.layers.opened(image.config.diff_ids))
-        yield Study(name, image, layers)
+        image = engine.images.resolve(name if record is None else str(record.image_id))
+        layers: list[CountedLayer] = [
+            *stack.enter_context(engine.layers.opened(image.config.diff_ids))
+        ]
+        if record is not None and written:
+            top = stack.enter_context(written_layer(engine, record))
+            layers += [top] if top.entries else []
+        yield Study(name, image, layers, container=record if written else None)

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import BinaryIO
 
-__all__ = ["CHUNKED", "INLINE", "KINDS", "PLAIN", "Contents", "Layer", "Node"]
+__all__ = ["CHUNKED", "INLINE", "KINDS", "PLAIN", "Contents", "CountedLayer", "Layer", "Node"]
 
 PLAIN, INLINE, CHUNKED = 0, 2, 4
 _LAYOUT_MASK = 7
@@ -85,6 +85,12 @@ class Layer(Contents, Protocol):
 
     def symlink_target(self, node: "Node") -> bytes:
         """Give where a symlink points, as written."""
+
+
+class CountedLayer(Layer, Protocol):
+    """A layer that knows how many bytes its files have, each counted once however many its names."""
+
+    content_size: int
 
 
 class Node:

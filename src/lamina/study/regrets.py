@@ -11,6 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from lamina.layer.node import Layer
     from lamina.layer.sealed import SealedLayer
 
 __all__ = [
@@ -282,7 +283,7 @@ def of_layer(layer: "SealedLayer") -> tuple[Regret, ...]:
     return seen_in(layer).found()
 
 
-def seen_in(layer: "SealedLayer") -> Regrets:
+def seen_in(layer: "Layer") -> Regrets:
     """Look at a layer that is here, and give all that was seen. Costs as `of_layer`."""
     from lamina.layer.entry import Kind
     from lamina.layer.view import Tree

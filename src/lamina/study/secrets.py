@@ -8,8 +8,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lamina.layer.sealed import SealedLayer
+    from lamina.layer.node import Layer
     from lamina.spec.config import ImageConfig
+    from lamina.spec.wire import Document
 
 __all__ = ["Secret", "in_config", "in_layers"]
 
@@ -29,7 +30,7 @@ class Secret:
     hidden_by: int = 0
 
 
-def in_layers(layers: "Sequence[SealedLayer]") -> "Iterator[Secret]":
+def in_layers(layers: "Sequence[Layer]") -> "Iterator[Secret]":
     """Give what is in files of `layers`, lowest first, of each layer by paths.
 
     Whoever pulls the image has each layer, so what is hidden can be read as well. Costs a walk of
@@ -41,12 +42,16 @@ def in_layers(layers: "Sequence[SealedLayer]") -> "Iterator[Secret]":
             yield Secret(what, path, number, next(later, 0))
 
 
-def in_config(config: "ImageConfig") -> "Iterator[Secret]":
-    """Give what is in the environment, the labels and the commands of the history."""
-    environment = config.settings.get("Env") or []
+def in_config(config: "ImageConfig", settings: "Document | None" = None) -> "Iterator[Secret]":
+    """Give what is in the environment, the labels and the commands of the history.
+
+    `settings` are a container's own, which stand in for those of the image.
+    """
+    settings = config.settings if settings is None else settings
+    environment = settings.get("Env") or []
     for name in telling([row for row in environment if isinstance(row, str)]):
         yield Secret("an environment variable", f"ENV {name}".encode(), 0)
-    labels = config.settings.get("Labels") or {}
+    labels = settings.get("Labels") or {}
     for name, value in sorted(labels.items()):
         if what := in_text(str(value)):
             yield Secret(what, f"LABEL {name}".encode(), 0)

@@ -11,8 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lamina.layer.node import Node
-    from lamina.layer.sealed import SealedLayer
+    from lamina.layer.node import CountedLayer, Node
     from lamina.study.lives import Event
 
 __all__ = ["Hiding", "Waste", "summed", "waste"]
@@ -41,7 +40,7 @@ class Waste:
         return sum(one.size for one in self.files)
 
 
-def waste(layers: "Sequence[SealedLayer]", *, deep: bool = False) -> Waste:
+def waste(layers: "Sequence[CountedLayer]", *, deep: bool = False) -> Waste:
     """Find what takes bytes in `layers` (lowest first) for nothing.
 
     Reads the indexes alone, and content where two layers have one path with one size. With `deep`
@@ -80,7 +79,7 @@ class Hiding:
         return found
 
 
-def summed(layers: "Sequence[SealedLayer]", hiding: Hiding, *, deep: bool = False) -> Waste:
+def summed(layers: "Sequence[CountedLayer]", hiding: Hiding, *, deep: bool = False) -> Waste:
     """Add what is seen and wasted all the same to what `hiding` was told of each path. See `waste`."""
     files = list(hiding.files)
     total = sum(layer.content_size for layer in layers)
@@ -132,7 +131,7 @@ def _wasted(path: bytes, number: int, event: "Event") -> Wasted:
     return Wasted(path, event.before.size, cause, number, hidden_by=event.number, note=note)
 
 
-def _once(tree: Tree, layers: "Sequence[SealedLayer]") -> "Iterator[tuple[bytes, int, Node]]":
+def _once(tree: Tree, layers: "Sequence[CountedLayer]") -> "Iterator[tuple[bytes, int, Node]]":
     """Give each file that is seen, under the first of its names, with its layer's number."""
     numbers = {layer.path: number for number, layer in enumerate(layers, 1)}
     known: set[tuple[str, int]] = set()

@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 from tests.archives import archive
@@ -96,3 +97,15 @@ def test_a_terminal_without_unicode_gets_plain_arrows(two: Console):
     said = two.run("whence", "two", "/etc/motd", encoding="ascii")
     assert "15B -> 16B" in said.out
     assert said.out.isascii()
+
+
+def test_what_a_container_wrote_is_told_before_the_image_s_layers(two: Console, tmp_path: Path):
+    (tmp_path / "motd").write_text("mine\n")
+    two("create", "--name", "it", "two")
+    two("cp", str(tmp_path / "motd"), "it:/etc/motd")
+    lines = two("whence", "it", "/etc/motd").splitlines()
+    assert lines[1].startswith("    3  changed: content (16B → 5B), mode 0600 → ")
+    assert lines[2] == "       what container it wrote; not committed"
+    event = json.loads(two("whence", "--json", "it", "/etc/motd"))[0]["events"][-1]
+    assert (event["layer"], event["diff_id"], event["created_by"]) == (3, None, "")
+    assert "overwritten    2      3          /etc/motd" in two("waste", "it")

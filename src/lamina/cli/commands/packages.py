@@ -17,11 +17,11 @@ __all__ = ["COMMAND", "main"]
 
 COMMAND = Command(
     name="packages",
-    usage="lamina packages [OPTIONS] IMAGE",
+    usage="lamina packages [OPTIONS] IMAGE|CONTAINER",
     summary="List the packages in an image, with the layer that brought each",
     description=(
         "List the packages in an image, with the layer that brought each: Debian's, Alpine's and\n"
-        "RPM's, Python's and npm's. Of a container: of its image."
+        "RPM's, Python's and npm's. What a container wrote is its topmost layer."
     ),
     flags=(
         Flag("cyclonedx", kind=BOOL, help="Print a CycloneDX 1.5 document"),
@@ -60,7 +60,7 @@ def main(arguments: Arguments, context: Context) -> int:
     forms = [name for name in ("spdx", "cyclonedx") if arguments.flag(name)]
     if len(forms) > 1:
         raise Invalid("--spdx and --cyclonedx are two documents", hint="ask for one at a time")
-    with studied(context.engine, arguments.positional[0]) as study:
+    with studied(context.engine, arguments.positional[0], written=True) as study:
         found = [one for one in study.packages() if kind in ("", one.kind)]
         if forms:
             _bill(study, found, forms[0], context)
@@ -96,7 +96,7 @@ def _row(study: Study, package: Package, system: str) -> Row:
             "architecture": package.architecture or None,
             "license": package.licence or None,
             "layer": package.number,
-            "diff_id": made.diff_id,
+            "diff_id": made.diff_id or None,
             "created_by": made.created_by,
             "record": "/" + package.record.decode("utf-8", "replace"),
             "purl": facts["PURL"],

@@ -16,12 +16,12 @@ __all__ = ["COMMAND", "main"]
 
 COMMAND = Command(
     name="secrets",
-    usage="lamina secrets [OPTIONS] IMAGE",
+    usage="lamina secrets [OPTIONS] IMAGE|CONTAINER",
     summary="Find keys, passwords and tokens in an image, also in what a later layer hides",
     description=(
         "Find keys, passwords and tokens in an image, in the files of every layer, the environment,\n"
         "the labels and the history. What a later layer removed or replaced is still in its own, for\n"
-        "everybody who has the image. Of a container: of its image."
+        "everybody who has the image. What a container wrote is its topmost layer."
     ),
     flags=(
         FORMAT,
@@ -48,7 +48,7 @@ def main(arguments: Arguments, context: Context) -> int:
     """List them; what is hidden counts as what is seen."""
     from lamina.engine.study import studied
 
-    with studied(context.engine, arguments.positional[0]) as study:
+    with studied(context.engine, arguments.positional[0], written=True) as study:
         found = study.secrets()
         rows = [_row(study, one, context) for one in found]
     show(context, _LISTING, rows, arguments)
@@ -76,7 +76,7 @@ def _row(study: Study, one: Secret, context: Context) -> Row:
             "path": path.decode("utf-8", "replace"),
             "layer": one.number or None,
             "hidden_by": one.hidden_by or None,
-            "diff_id": made.diff_id if made else None,
+            "diff_id": (made.diff_id or None) if made else None,
             "created_by": made.created_by if made else None,
         },
     )

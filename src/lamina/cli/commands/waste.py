@@ -16,12 +16,12 @@ __all__ = ["COMMAND", "main"]
 
 COMMAND = Command(
     name="waste",
-    usage="lamina waste [OPTIONS] IMAGE",
+    usage="lamina waste [OPTIONS] IMAGE|CONTAINER",
     summary="Find bytes in an image's layers that nobody sees or needs",
     description=(
         "Find bytes in an image's layers that nobody sees or needs, by cause, with what gains them.\n"
-        "Efficiency is the bytes that a container sees for each byte in the layers. Of a container:\n"
-        "of its image."
+        "Efficiency is the bytes that a container sees for each byte in the layers. What a\n"
+        "container wrote is its topmost layer."
     ),
     flags=(
         Flag(
@@ -43,7 +43,7 @@ def main(arguments: Arguments, context: Context) -> int:
     from lamina.engine.study import studied
 
     name = arguments.positional[0]
-    with studied(context.engine, name) as study:
+    with studied(context.engine, name, written=True) as study:
         found = study.waste(deep=arguments.flag("deep"))
         if arguments.flag("json"):
             from lamina.cli.formats import show_json

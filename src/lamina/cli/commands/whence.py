@@ -24,11 +24,11 @@ __all__ = ["COMMAND", "main"]
 
 COMMAND = Command(
     name="whence",
-    usage="lamina whence [OPTIONS] IMAGE PATH [PATH...]",
+    usage="lamina whence [OPTIONS] IMAGE|CONTAINER PATH [PATH...]",
     summary="Show which layer added, changed or removed a file of an image",
     description=(
         "Show which layer added, changed or removed a file of an image, the newest first, and\n"
-        "by which instruction. IMAGE:/PATH is read, too. Of a container: of its image."
+        "by which instruction. IMAGE:/PATH is read, too. What a container wrote is its topmost layer."
     ),
     flags=(
         Flag("all", "a", kind=BOOL, help="Show what is in directories, too, a line for each path"),
@@ -46,7 +46,7 @@ def main(arguments: Arguments, context: Context) -> int:
     name, paths = _words(arguments.positional)
     code = 0
     documents: list[dict[str, object]] = []
-    with studied(context.engine, name) as study:
+    with studied(context.engine, name, written=True) as study:
         for typed in paths:
             path = study.place(typed)
             found = list(study.lives(path)) if arguments.flag("all") else [(path, study.life(path))]
@@ -147,7 +147,7 @@ def _event_document(study: Study, path: bytes, event: Event, *, owned: bool) -> 
     made = study.made[event.number - 1]
     document: dict[str, object] = {
         "layer": event.number,
-        "diff_id": made.diff_id,
+        "diff_id": made.diff_id or None,
         "created": made.created,
         "created_by": made.created_by,
         "change": str(event.change),
