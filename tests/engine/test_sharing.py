@@ -113,6 +113,7 @@ def test_an_image_that_lost_its_name_to_another_is_dangling_and_can_go(engine: E
     assert unique == sharing.images[dangling[0]].frees
 
 
+@pytest.mark.root  # a plain user's test process would have to enter a namespace
 def test_containers_stand_on_their_image_even_when_its_name_is_gone(engine: Engine):
     import_image(engine, "it", [Piece("f", os.urandom(50_000))], 'CMD ["/f"]')
     engine.containers.create(CreateRequest(image="it", name="stands"))
