@@ -66,9 +66,12 @@ class SealedLayer:
     content_size: int
 
     def __init__(self, path: str) -> None:
+        self._take(path, os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+
+    def _take(self, path: str, fd: int) -> None:
+        """Read `fd`, which is closed here, under the name `path`."""
         self.path = path
         self._lent = 0
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             self._length = os.fstat(fd).st_size
             if self._length < AREA:
@@ -179,6 +182,16 @@ class SealedLayer:
         Raises: SealedLayerCorrupt.
         """
         self._check(self._tail, self._meta_end)
+
+    def header(self) -> tuple[bytes, bytes]:
+        """Give the block with superblock and header, and the sums of what follows the tar."""
+        start, end = self._meta_end, self._meta_end + 4 * len(self._sums)
+        return self._map[erofs.SUPER_AT : erofs.SUPER_AT + BLOCK], self._map[start:end]
+
+    def metadata(self, size: int) -> Iterator[bytes]:
+        """Give all that follows the tar, checked, in pieces of `size`. Raises: SealedLayerCorrupt."""
+        for start in range(self._tail, self._meta_end, size):
+            yield self.index_bytes(start, min(size, self._meta_end - start))
 
     def verify(self, told: "Callable[[int], None]" = lambda _: None) -> None:
         """Check everything: the index, and the tar against the diff ID. Reads the whole file.

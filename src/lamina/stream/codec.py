@@ -25,6 +25,7 @@ __all__ = [
     "decompressed",
     "decompressor",
     "sniff",
+    "zstd",
 ]
 
 _GZIP_WINDOW = 31  # zlib's way of saying: gzip header, 32 KiB window
@@ -136,7 +137,7 @@ def compressor(codec: str, level: int | None = None, *, workers: int = 0) -> Com
             return GzipBlocks(engine, chosen, workers=workers)
         return zlib.compressobj(chosen, zlib.DEFLATED, _GZIP_WINDOW)
     if codec == "zstd":
-        module = _zstd()
+        module = zstd()
         parameters = module.CompressionParameter
         options = {parameters.compression_level: chosen}
         if workers and parameters.nb_workers.bounds()[1]:
@@ -304,7 +305,7 @@ class _Zstd:
     """zstd frames one after another (zstd:chunked writes many, with skippable ones between)."""
 
     def __init__(self) -> None:
-        self._module = _zstd()
+        self._module = zstd()
         self._frame: _Frame | None = None
 
     def feed(self, data: bytes, /) -> "Iterator[bytes]":
@@ -350,15 +351,16 @@ def _igzip() -> "ModuleType | None":
     return igzip_lib
 
 
-def _zstd() -> "ModuleType":
+def zstd() -> "ModuleType":
+    """Load the zstd module, Python's own or its backport. Raises: Unsupported (not installed)."""
     try:
         if sys.version_info >= (3, 14):
-            from compression import zstd
+            from compression import zstd as module
         else:
-            from backports import zstd
+            from backports import zstd as module
     except ImportError as error:
         raise Unsupported(
             "this layer is zstd-compressed and no zstd library is installed",
             hint="pip install backports.zstd",
         ) from error
-    return zstd
+    return module
