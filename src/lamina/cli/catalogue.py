@@ -26,7 +26,7 @@ GROUPS = {
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "attach": ("attach", "Attach local standard input, output, and error streams to a running container"),
-    "base": ("base_images", "Show which images here an image was built on"),
+    "base": ("base_images", "Show which images an image was built on"),
     "cat": ("cat", "Print files of an image or container without running it"),
     "commit": ("commit", "Create a new image from a container's changes"),
     "copy": ("copy", "Copy an image between registries, layouts, folders, archives and this machine"),
