@@ -32,6 +32,7 @@ ELSEWHERE: dict[str, str] = {
     "study.databases.rpm_files": "tests/study/databases/test_rpm.py has a file of each form",
     "study.installed": "tests/study/test_packages.py reads each database through it",
     "cli.life_words": "tests/cli/commands/test_whence.py prints each change in words",
+    "study.drawing.style": "a text; tests/study/drawing/test_page.py looks that it takes nothing from elsewhere",
     "cli.waste_words": "tests/cli/commands/test_waste.py prints groups and cures",
     "cli.patches": "tests/cli/test_comparing.py and tests/cli/commands/test_whence.py print some",
     "engine.base_images": "tests/cli/commands/test_base_images.py has a pile of three",

@@ -55,7 +55,7 @@ def joined(parts: "Iterable[str]") -> Markup:
     return Markup("".join([escaped(part) for part in parts]))
 
 
-def tag(name: str, *inside: str, **attributes: object) -> Markup:
+def tag(name: str, /, *inside: str, **attributes: object) -> Markup:
     """Give an element. Attributes that are None are left out; `class_` is class, `font_size` font-size.
 
     >>> tag("a", "1 < 2", href="#x")
