@@ -34,10 +34,19 @@ _WIDEST = 40
 class Group:
     """Files at or below `place` with the cause of the `first`, in its layer, hidden by one layer."""
 
-    first: "Wasted"
+    files: "tuple[Wasted, ...]"
     place: bytes
-    count: int
     size: int
+
+    @property
+    def first(self) -> "Wasted":
+        """The first of the files; all have its cause."""
+        return self.files[0]
+
+    @property
+    def count(self) -> int:
+        """How many files they are."""
+        return len(self.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +68,8 @@ def grouped(files: "Iterable[Wasted]", *, whole: bool = False) -> tuple[Group, .
         groups.setdefault((one.cause, one.number, one.hidden_by, place), []).append(one)
     found = [
         Group(
-            first=rows[0],
+            files=tuple(rows),
             place=rows[0].path if len(rows) == 1 else key[3],
-            count=len(rows),
             size=sum(row.size for row in rows),
         )
         for key, rows in groups.items()

@@ -1,0 +1,354 @@
+"""The explorer on a terminal: its keys, and what they do."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from textual.binding import Binding
+
+from lamina.cli.explorer.asking import Asking
+from lamina.cli.explorer.comparison import Mark
+from lamina.cli.explorer.content import content_lines
+from lamina.cli.explorer.keys import HELP
+from lamina.cli.explorer.pages import Target, text_page
+from lamina.cli.explorer.session import TABS
+from lamina.cli.file_names import quoted
+from lamina.cli.life_words import brief
+from lamina.errors import LaminaError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import ClassVar
+
+    from textual.binding import BindingType
+
+    from lamina.cli.explorer.rows import Rows
+
+__all__ = ["Explorer"]
+
+
+class Explorer(Asking):
+    """Explore an image that is open. `run` returns when the person quits."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q", "quit", show=False),
+        Binding("ctrl+c", "quit", show=False, priority=True),
+        *(Binding(str(at), f"tab('{name}')", show=False) for at, name in enumerate(TABS, 1)),
+        Binding("up,k", "move(-1)", show=False),
+        Binding("down,j", "move(1)", show=False),
+        Binding("pageup", "page(-1)", show=False),
+        Binding("pagedown", "page(1)", show=False),
+        Binding("home,g", "end(0)", show=False),
+        Binding("end,G", "end(1)", show=False),
+        Binding("enter", "choose", show=False),
+        Binding("space", "mark", show=False),
+        Binding("right", "open", show=False),
+        Binding("left", "close", show=False),
+        Binding("ctrl+at,z", "close_all", show=False),
+        Binding("a,ctrl+a", "kind('added')", show=False),
+        Binding("c,m", "kind('changed')", show=False),
+        Binding("r,ctrl+r", "kind('removed')", show=False),
+        Binding("u,ctrl+u", "kind('unchanged')", show=False),
+        Binding("h", "only_hidden", show=False),
+        Binding("s", "sort", show=False),
+        Binding("b,ctrl+b", "attributes", show=False),
+        Binding("l,ctrl+l", "together", show=False),
+        Binding("v", "view", show=False),
+        Binding("x", "bytes", show=False),
+        Binding("w", "whence", show=False),
+        Binding("o", "origin", show=False),
+        Binding("slash,ctrl+f", "find", show=False),
+        Binding("n", "next(1)", show=False),
+        Binding("N", "next(-1)", show=False),
+        Binding("escape", "leave", show=False),
+        Binding("question_mark", "help", show=False),
+    ]
+
+    def on_mount(self) -> None:
+        """Begin in the tree; what takes long is asked once the first screen is there."""
+        self.tree_rows.focus()
+        self.call_after_refresh(self._ask_first)
+
+    def _ask_first(self) -> None:
+        self._draw()
+        self._jobs.ask("waste", lambda study, _: study.waste())
+        self._ask_soon()
+
+    def on_descendant_focus(self) -> None:
+        """Show the keys of the pane that has the focus."""
+        self._draw()
+        self._ask_soon()
+
+    def on_rows_moved(self, message: Rows.Moved) -> None:
+        """Follow the cursor: another layer's tree, another path's story."""
+        if message.rows is self.stack_rows and self.stack_rows.at < len(self.session.stack):
+            self._look(self.session.stack.number(self.stack_rows.at))
+        self._draw()
+        self._ask_soon()
+
+    def on_rows_chosen(self, message: Rows.Chosen) -> None:
+        """Do what Enter does."""
+        del message
+        self.action_choose()
+
+    def action_move(self, lines: int) -> None:
+        """Go up or down."""
+        rows = self._rows()
+        rows.move(rows.at + lines)
+
+    def action_page(self, pages: int) -> None:
+        """Go a page up or down."""
+        rows = self._rows()
+        rows.move(rows.at + pages * rows.page())
+
+    def action_end(self, where: int) -> None:
+        """Go to the first or the last line."""
+        self._rows().move(where * 10**9)
+
+    def action_tab(self, name: str) -> None:
+        """Go to a part of the explorer."""
+        self._places[self.tab] = self.list_rows.at
+        self.text = None
+        self.tab = name
+        self._arrange()
+        if name not in self.session.pages:
+            self._ask_page(name)
+
+    def action_leave(self) -> None:
+        """Leave a text, then a list."""
+        if self._is_asking():
+            self._end_asking()
+        elif self.text is not None:
+            self.text = None
+            self._arrange()
+        elif self.tab != TABS[0]:
+            self.action_tab(TABS[0])
+
+    def _look(self, number: int, *, since: int = 0) -> None:
+        path = self.session.outline.path(self.tree_rows.at)
+        self.session.look(number, since=since)
+        self._keep(path)
+
+    def _go(self, target: Target) -> None:
+        """Show where a target is in the tree."""
+        try:
+            at = self.session.show(target.path, target.number)
+        except LaminaError as error:
+            self._tell(error.message, error.hint, style="red")
+            return
+        self.stack_rows.move(len(self.session.stack) - target.number, tell=False)
+        self.text = None
+        self._places[self.tab] = self.list_rows.at
+        self.tab = TABS[0]
+        self.tree_rows.move(at, tell=False)
+        self._arrange()
+
+    def action_choose(self) -> None:
+        """Open what the cursor is on, or go where it leads."""
+        page = self._page()
+        if page is not None and (self.text is not None or self.tab != TABS[0]):
+            target = page.target(self.list_rows.at)
+            if page.turn(self.list_rows.at):
+                self._draw()
+            elif target is not None:
+                self._go(target)
+        elif self.stack_rows.has_focus:
+            self.tree_rows.focus()
+        elif (item := self._item()) is not None and not item.is_directory:
+            self.action_view()
+        elif not self.session.outline.close(self.tree_rows.at):
+            self.action_open()
+        self._draw()
+
+    def action_open(self) -> None:
+        """Open a directory; go into one that is open."""
+        outline = self.session.outline
+        if self._rows() is not self.tree_rows or not outline.branches:
+            return
+        if not outline.open(self.tree_rows.at) and outline.branches[self.tree_rows.at].is_open:
+            self.tree_rows.move(self.tree_rows.at + 1)
+        self._draw()
+
+    def action_close(self) -> None:
+        """Close a directory; from anything else, go to the directory it is in."""
+        outline = self.session.outline
+        if self._rows() is not self.tree_rows or not outline.branches:
+            return
+        if not outline.close(self.tree_rows.at):
+            self.tree_rows.move(outline.parent(self.tree_rows.at))
+        self._draw()
+
+    def action_close_all(self) -> None:
+        """Close all directories."""
+        path = self.session.outline.path(self.tree_rows.at)
+        self.session.outline.close_all()
+        self._keep(path)
+
+    def action_mark(self) -> None:
+        """In the stack, look at all from here on together; elsewhere as Enter."""
+        if self._rows() is not self.stack_rows:
+            self.action_choose()
+        elif len(self.session.stack):
+            self._look(self.session.height, since=self.session.stack.number(self.stack_rows.at))
+
+    def action_kind(self, kind: str) -> None:
+        """Hide or show a kind of change."""
+        path = self.session.outline.path(self.tree_rows.at)
+        self.session.outline.toggle(Mark(kind))
+        self._keep(path)
+
+    def action_only_hidden(self) -> None:
+        """Show only what a later layer hides, or everything again."""
+        outline = self.session.outline
+        path = outline.path(self.tree_rows.at)
+        outline.only_hidden = not outline.only_hidden
+        outline.rebuild()
+        self._keep(path)
+
+    def action_sort(self) -> None:
+        """Sort by the next thing."""
+        path = self.session.outline.path(self.tree_rows.at)
+        self.session.next_order()
+        self._keep(path)
+
+    def action_attributes(self) -> None:
+        """Show modes and owners, or not."""
+        self.session.attributes = not self.session.attributes
+        self._draw()
+
+    def action_together(self) -> None:
+        """Look at all layers above the first together, or at one alone."""
+        path = self.session.outline.path(self.tree_rows.at)
+        self.session.widen()
+        self._keep(path)
+
+    def action_origin(self) -> None:
+        """Look at the layer that brought the file under the cursor."""
+        item = self._item()
+        if self._rows() is self.tree_rows and item is not None:
+            self._go(Target(item.path, self.session.origin(item.node)))
+
+    def action_view(self) -> None:
+        """Show what is in the file under the cursor."""
+        item = self._item()
+        if self._rows() is not self.tree_rows or item is None:
+            return
+        if item.node.kind != "file":
+            self._tell(f"not a file but a {item.node.kind}")
+            return
+        self.text_item = item
+        self.as_bytes = None
+        self._show_content()
+
+    def action_bytes(self) -> None:
+        """Show a file as bytes, or as text."""
+        if self.text is not None and self.text_item is not None:
+            self.as_bytes = not self.as_bytes
+            self._show_content()
+
+    def _show_content(self) -> None:
+        item = self.text_item
+        if item is None:
+            return
+        try:
+            lines = content_lines(
+                item.node,
+                as_bytes=self.as_bytes,
+                columns=self.size.width - 1,
+                unicode=self.signs.unicode,
+            )
+        except LaminaError as error:
+            self._tell(error.message, error.hint, style="red")
+            return
+        name = quoted(b"/" + item.path, unicode=self.signs.unicode)
+        about = brief(item.node, unicode=self.signs.unicode)
+        self._show_text(text_page(f"{name}  {about}", ((line, None) for line in lines)))
+
+    def action_help(self) -> None:
+        """Show all keys."""
+        self.text_item = None
+        lines = [
+            ([(line, "" if line.startswith(" ") else "bold")], None) for line in HELP.split("\n")
+        ]
+        self._show_text(text_page("Keys", lines))
+
+    def action_whence(self) -> None:
+        """Tell the whole story of the path under the cursor."""
+        path = self._path_here()
+        if path is None:
+            return
+        self.text_item = None
+        columns = self.size.width - 1
+        self._tell("Looking" + self.signs.ellipsis, style="dim")
+        self._jobs.ask("whence", partial(self._whole_story, path, columns))
+
+    def _path_here(self) -> bytes | None:
+        if self.text is not None:
+            return None
+        if self.tab != TABS[0]:
+            page = self._page()
+            target = page.target(self.list_rows.at) if page is not None else None
+            return target.path if target is not None else None
+        item = self._item()
+        return item.path if item is not None else None
+
+    def action_find(self) -> None:
+        """Ask for what to find."""
+        from textual.widgets import Input
+
+        if self._is_asking():
+            return
+        field = Input(placeholder="find", id="field")
+        self.mount(field, before=self.keys)
+        field.focus()
+
+    def on_input_submitted(self, event: object) -> None:
+        """Find it: rows in a list, lines in a text, names everywhere."""
+        wanted = str(getattr(event, "value", ""))
+        self._end_asking()
+        page = self._page()
+        if self.text is not None:
+            self.text.wanted = wanted
+            self.action_next(1)
+        elif self.tab not in ("Files", "Found") and page is not None:
+            page.narrow(wanted)
+            self.list_rows.move(0)
+            self._draw()
+        elif wanted:
+            self.session.pages.pop("Found", None)
+            self.action_tab("Found")
+            self._tell("Looking" + self.signs.ellipsis, style="dim")
+            self._jobs.ask("found", partial(self._find, wanted))
+
+    def _is_asking(self) -> bool:
+        return bool(self.query("#field"))
+
+    def _end_asking(self) -> None:
+        self.query("#field").remove()
+        self._arrange_focus()
+
+    def _arrange_focus(self) -> None:
+        (self.list_rows if self.text is not None or self.tab != TABS[0] else self.tree_rows).focus()
+        self._draw()
+
+    def action_next(self, step: int) -> None:
+        """Go to the next line of a text that has what is looked for, or to the next path found."""
+        from lamina.cli.explorer.lines import text_of
+
+        if self.text is not None:
+            wanted = self.text.wanted.lower()
+            count = len(self.text)
+            for more in range(1, count + 1):
+                at = (self.list_rows.at + step * more) % count
+                if wanted and wanted in text_of(self.text.line(at, 1, self.signs)).lower():
+                    self.list_rows.move(at)
+                    return
+            self._tell(f"{self.text.wanted!r} is not in it")
+            return
+        page = self.session.pages.get("Found")
+        if page is not None and len(page):
+            at = (self._places.get("Found", 0) + step) % len(page)
+            target = page.target(at)
+            if target is not None:
+                self._go(target)
+            self._places["Found"] = at

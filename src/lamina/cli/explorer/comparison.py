@@ -1,0 +1,212 @@
+"""What one or several layers of a stack did, directory by directory, and what later ones hide of it."""
+
+from __future__ import annotations
+
+from lamina.layer.entry import Kind
+from lamina.values import StrEnum
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from lamina.layer.node import Node
+    from lamina.layer.view import Tree
+
+    Pile = tuple[Node, ...]
+
+__all__ = ["Comparison", "Item", "Mark", "Trees"]
+
+_PEEK = 64 * 1024
+_BUDGET = 2000
+"""Directories that are read to learn whether one has anything of a kind; then it is taken to have."""
+
+
+class Mark(StrEnum):
+    """What the layers that are looked at did to a path."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    REMOVED = "removed"
+    REPEATED = "repeated"
+    """They have it once more as it was."""
+    UNCHANGED = "unchanged"
+
+
+class Item:
+    """One name of a directory: what is there, what was done to it, whether a later layer hides it.
+
+    `node` of what was removed is what was there before. `touched` says of a directory that something
+    in it is not as it was.
+    """
+
+    __slots__ = ("hidden", "mark", "node", "path", "touched")
+
+    def __init__(self, path: bytes, node: Node, mark: Mark, *, hidden: bool, touched: bool) -> None:
+        self.path = path
+        self.node = node
+        self.mark = mark
+        self.hidden = hidden
+        self.touched = touched
+
+    @property
+    def name(self) -> bytes:
+        """The last part of the path."""
+        return self.path.rpartition(b"/")[2]
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether there can be something in it."""
+        return self.node.kind is Kind.DIRECTORY
+
+
+class Trees:
+    """The unions at every height of a stack, made when asked for. One thread at a time."""
+
+    def __init__(self, layers: Iterable[object], make: Callable[[int], Tree]) -> None:
+        self.count = len(tuple(layers))
+        self._make = make
+        self._made: dict[int, Tree] = {}
+
+    def at(self, height: int) -> Tree | None:
+        """Give the union of the lowest `height` layers; None of none."""
+        if not height:
+            return None
+        if height not in self._made:
+            self._made[height] = self._make(height)
+        return self._made[height]
+
+
+class Comparison:
+    """The union of `height` layers beside that of those below layer `since`, read as it is opened.
+
+    Layers are numbered from 1. A directory costs reading it in three unions at most; files of one
+    size, mode, owner and time have their first 64 KiB compared. Raises of each method: Corrupt.
+    """
+
+    def __init__(self, trees: Trees, *, since: int, height: int) -> None:
+        self.since = since
+        self.height = height
+        self._after = trees.at(height)
+        self._before = trees.at(since - 1)
+        self._top = trees.at(trees.count) if height < trees.count else None
+
+    def items(self, folder: bytes) -> list[Item]:
+        """Give what is and was in a directory, by names."""
+        prefix = folder + b"/" if folder else b""
+        before = _listing(self._before, folder)
+        after = _listing(self._after, folder)
+        found = [self._item(prefix + name, node, before.get(name)) for name, node in after.items()]
+        gone = [name for name in before if name not in after]
+        if gone:
+            found += [
+                Item(prefix + name, before[name], Mark.REMOVED, hidden=False, touched=True)
+                for name in gone
+            ]
+            found.sort(key=lambda item: item.path)
+        if self._top is not None:
+            self._hide(folder, found)
+        return found
+
+    def item(self, path: bytes) -> Item | None:
+        """Give what `items` has of one path; None if it neither is nor was there."""
+        after = self._after.lookup(path) if self._after else None
+        before = self._before.lookup(path) if self._before else None
+        if after is None:
+            if before is None:
+                return None
+            return Item(path, before, Mark.REMOVED, hidden=False, touched=True)
+        return self._item(path, after, before)
+
+    def has(self, item: Item, wanted: Callable[[Item], bool], *, hidden: bool) -> bool:
+        """Tell whether anything below a directory is `wanted`.
+
+        With `hidden` that is looked for where later layers are, else where something is touched.
+        """
+        todo, read = [item], 0
+        while todo:
+            for child in self.items(todo.pop().path):
+                if wanted(child):
+                    return True
+                if child.is_directory and (self._may_hide(child) if hidden else child.touched):
+                    todo.append(child)
+            read += 1
+            if read >= _BUDGET:
+                return True
+        return False
+
+    def _item(self, path: bytes, node: Node, before: Node | None) -> Item:
+        if before is None:
+            return Item(path, node, Mark.ADDED, hidden=False, touched=True)
+        if node.kind is Kind.DIRECTORY and before.kind is Kind.DIRECTORY:
+            touched = _keys(_pile(self._after, path)) != _keys(_pile(self._before, path))
+            mark = Mark.CHANGED if touched and not _is_alike(before, node) else Mark.UNCHANGED
+            return Item(path, node, mark, hidden=False, touched=touched)
+        if _key(node) == _key(before):
+            return Item(path, node, Mark.UNCHANGED, hidden=False, touched=False)
+        mark = Mark.REPEATED if _is_repeated(before, node) else Mark.CHANGED
+        return Item(path, node, mark, hidden=False, touched=True)
+
+    def _hide(self, folder: bytes, items: Iterable[Item]) -> None:
+        """Mark what is not seen at the top any more."""
+        top = _listing(self._top, folder)
+        for item in items:
+            if item.mark is Mark.REMOVED:
+                continue
+            there = top.get(item.name)
+            if there is None:
+                item.hidden = True
+            elif item.is_directory:
+                mine = set(_keys(_pile(self._after, item.path)))
+                item.hidden = mine.isdisjoint(_keys(_pile(self._top, item.path)))
+            else:
+                item.hidden = _key(there) != _key(item.node)
+
+    def _may_hide(self, item: Item) -> bool:
+        if item.mark is Mark.REMOVED or self._top is None:
+            return False
+        return _keys(_pile(self._after, item.path)) != _keys(_pile(self._top, item.path))
+
+
+def _listing(tree: Tree | None, folder: bytes) -> dict[bytes, Node]:
+    return dict(tree.listdir(folder)) if tree is not None else {}
+
+
+def _pile(tree: Tree | None, path: bytes) -> Pile:
+    return tree.pile_of_directory(path) if tree is not None else ()
+
+
+def _key(node: Node) -> tuple[str, int]:
+    return node.layer.path, node.nid
+
+
+def _keys(pile: Pile) -> list[tuple[str, int]]:
+    return [_key(node) for node in pile]
+
+
+def _facts(node: Node) -> tuple[object, ...]:
+    # The time of a directory changes with whatever changes in it: that is told otherwise.
+    time = 0 if node.kind is Kind.DIRECTORY else node.mtime_ns
+    return node.kind, node.mode, node.uid, node.gid, time, node.device_number
+
+
+def _is_alike(before: Node, after: Node) -> bool:
+    """Tell whether all but the content is the same."""
+    if _facts(before) != _facts(after):
+        return False
+    if before.has_xattrs or after.has_xattrs:
+        return before.xattrs == after.xattrs
+    return True
+
+
+def _is_repeated(before: Node, after: Node) -> bool:
+    """Tell whether a layer has a file as it was. Of long ones the beginning decides: it is for a mark."""
+    if not _is_alike(before, after):
+        return False
+    if after.kind is Kind.FILE:
+        if before.size != after.size:
+            return False
+        digests = before.layer.digest(before), after.layer.digest(after)
+        if None not in digests:
+            return digests[0] == digests[1]
+        return before.layer.read(before, 0, _PEEK) == after.layer.read(after, 0, _PEEK)
+    return after.kind is not Kind.SYMLINK or before.target == after.target

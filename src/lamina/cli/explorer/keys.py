@@ -1,0 +1,98 @@
+"""The keys of the explorer: what the last line shows, and the page of help."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lamina.cli.explorer.lines import Line
+
+__all__ = ["HELP", "KEYS", "keys_line"]
+
+KEYS: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "tree": (
+        ("enter", "open", "choose"),
+        ("/", "find", "find"),
+        ("s", "sort", "sort"),
+        ("acru", "kinds", ""),
+        ("h", "hidden", "only_hidden"),
+        ("w", "whence", "whence"),
+        ("o", "origin", "origin"),
+        ("tab", "layers", "app.focus_next"),
+        ("?", "help", "help"),
+        ("q", "quit", "quit"),
+    ),
+    "stack": (
+        ("up/down", "layer", ""),
+        ("l", "alone/together", "together"),
+        ("space", "from here", "mark"),
+        ("tab", "tree", "app.focus_next"),
+        ("/", "find", "find"),
+        ("?", "help", "help"),
+        ("q", "quit", "quit"),
+    ),
+    "list": (
+        ("enter", "go there", "choose"),
+        ("/", "narrow", "find"),
+        ("w", "whence", "whence"),
+        ("1-5", "parts", ""),
+        ("esc", "back", "back"),
+        ("?", "help", "help"),
+        ("q", "quit", "quit"),
+    ),
+    "text": (
+        ("enter", "go to the layer", "choose"),
+        ("x", "text/bytes", "bytes"),
+        ("/", "find", "find"),
+        ("n", "next", "next"),
+        ("esc", "back", "back"),
+        ("q", "quit", "quit"),
+    ),
+}
+"""By what has the focus: a key, what it does, and the action behind it. The first are the last to go."""
+
+HELP = """\
+Everywhere
+  1 2 3 4 5        Files, Waste, Packages, Secrets, Found
+  tab              go to the other pane; click: to that line; wheel: scroll
+  up down j k      a line; PageUp PageDown Home End: more
+  /                find names, in closed directories and other layers, too;
+                   in a list: show only the rows that have a text
+  n N              the next, the previous of what was found
+  esc              back; q, Ctrl-C: quit
+
+Layers
+  up down          look at what another layer did
+  l (Ctrl-L)       all layers above the first together, or the one alone
+  space            all layers from this one to the one looked at
+
+The tree
+  A C R =          added, changed, removed, repeated as it was
+  .                something in the directory is none of these as it was
+  H                a later layer overwrites or removes this version
+  enter space      open or close a directory, show what is in a file
+  right left       open; close, or go to the directory around
+  Ctrl-Space z     close all directories
+  a c r u          hide or show what is added, changed, removed, unchanged
+                   (dive's Ctrl-A, Ctrl-R, Ctrl-U, too; m is c)
+  h                only what a later layer hides
+  s                sort by name, size, waste
+  b (Ctrl-B)       modes and owners
+  v                show what is in the file; x: as bytes, as text
+  w                its whole story: layers, instructions, packages, how texts changed
+  o                look at the layer that brought it
+"""
+
+
+def keys_line(focus: str, columns: int) -> tuple[Line, list[tuple[int, str]]]:
+    """Draw the keys that fit, and give where each ends with its action. What goes first is the middle."""
+    keys = list(KEYS[focus])
+    while len(keys) > 1 and sum(len(key) + len(word) + 3 for key, word, _ in keys) > columns:
+        del keys[max(len(keys) - 3, 0)]  # help and the way out stay
+    line: Line = []
+    ends: list[tuple[int, str]] = []
+    at = 0
+    for key, word, action in keys:
+        line += [(f" {key}", "bold"), (f" {word} ", "")]
+        at += len(key) + len(word) + 3
+        ends.append((at, action))
+    return line, ends

@@ -1,0 +1,89 @@
+"""What the explorer wants to know of an image after its first screen: sizes, waste, names."""
+
+from __future__ import annotations
+
+from lamina.layer.entry import Kind
+from lamina.layer.view import Tree
+from lamina.values import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from lamina.cli.explorer.jobs import Turn
+    from lamina.engine.study import Study
+    from lamina.study.causes import Wasted
+
+__all__ = ["FOUND_LIMIT", "Found", "directory_sizes", "found_names", "waste_by_path"]
+
+FOUND_LIMIT = 5000
+"""Paths that a search gives at most: nobody looks at more."""
+
+_OFTEN = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A path that a search found, and the layers that have something there, lowest first."""
+
+    path: bytes
+    numbers: tuple[int, ...]
+
+
+def directory_sizes(tree: Tree, turn: Turn) -> dict[bytes, int]:
+    """Count the bytes of the files below each directory; the root's path is empty.
+
+    A file of several names counts for each directory that has one, as `du` of that directory alone
+    would say. Walks all of the tree. Raises: Corrupt.
+    """
+    sizes: dict[bytes, int] = {b"": 0}
+    own: dict[bytes, int] = {b"": 0}
+    for count, (path, node) in enumerate(tree.walk()):
+        if node.kind is Kind.FILE:
+            own[path.rpartition(b"/")[0]] += node.size
+        elif node.kind is Kind.DIRECTORY:
+            own[path] = 0
+        if not count % _OFTEN and turn.is_over:
+            return sizes
+    # A directory comes before what is in it: backwards, each is whole before it counts above.
+    for path in reversed(own):
+        size = own[path]
+        sizes[path] = size
+        if path:
+            own[path.rpartition(b"/")[0]] += size
+    return sizes
+
+
+def waste_by_path(files: Iterable[Wasted]) -> dict[bytes, int]:
+    """Sum what is wasted, by paths of files and of all directories above them."""
+    sums: dict[bytes, int] = {}
+    for one in files:
+        path = one.path
+        while True:
+            sums[path] = sums.get(path, 0) + one.size
+            if not path:
+                break
+            path = path.rpartition(b"/")[0]
+    return sums
+
+
+def found_names(study: Study, wanted: str, turn: Turn) -> list[Found]:
+    """Find paths by a part of the last name, or by a part of the path where `wanted` has a slash.
+
+    Large and small letters are one unless `wanted` has large ones. Looks at every name of every
+    layer, also at what later layers hide; gives `FOUND_LIMIT` paths at most. Raises: Corrupt.
+    """
+    text = wanted.encode("utf-8", "surrogateescape")
+    exact = text != text.lower()
+    whole = b"/" in text
+    text = text if exact else text.lower()
+    numbers: dict[bytes, list[int]] = {}
+    for number, layer in enumerate(study.layers, 1):
+        for count, (path, _) in enumerate(Tree.of((layer,)).walk()):
+            name = b"/" + path if whole else path.rpartition(b"/")[2]
+            if text in (name if exact else name.lower()) and path:
+                numbers.setdefault(path, []).append(number)
+            if not count % _OFTEN and turn.is_over:
+                return []
+    paths = sorted(numbers)[:FOUND_LIMIT]
+    return [Found(path, tuple(numbers[path])) for path in paths]

@@ -1,0 +1,45 @@
+"""Start the explorer where there is a terminal and textual; else say what is missing."""
+
+from __future__ import annotations
+
+from lamina.errors import Unsupported
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lamina.cli.context import Context
+
+__all__ = ["NoTerminal", "TextualMissing", "explore"]
+
+_INSTEAD = "`lamina layers`, `ls`, `whence`, `waste`, `packages` and `secrets` print what it shows"
+
+
+class NoTerminal(Unsupported):
+    """There is no terminal to draw on."""
+
+
+class TextualMissing(Unsupported):
+    """The library that draws is not installed."""
+
+
+def explore(name: str, context: Context) -> None:
+    """Show an image or container until the person quits.
+
+    Raises: NoTerminal, TextualMissing, ImageUnknown.
+    """
+    is_dumb = context.environ.get("TERM", "") in ("", "dumb")
+    if is_dumb or not all(one.isatty() for one in (context.stdin, context.out, context.err)):
+        raise NoTerminal("`lamina explore` needs a terminal for input and output", hint=_INSTEAD)
+    try:
+        from lamina.cli.explorer.app import Explorer
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in ("textual", "rich"):
+            raise
+        raise TextualMissing(
+            "`lamina explore` draws with textual, which is not installed",
+            hint=f"pip install 'lamina[tui]'; {_INSTEAD}",
+        ) from error
+    from lamina.cli.explorer.lines import Signs
+    from lamina.engine.partial_study import partly_studied
+
+    with partly_studied(context.engine, name) as opened:
+        Explorer(context.engine, opened, Signs(unicode=context.unicode)).run()
