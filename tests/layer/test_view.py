@@ -14,7 +14,7 @@ from tests.layer.trees import erofs, facts_of_directory, facts_of_tree, overlay,
 
 from lamina.errors import Invalid, NotFound
 from lamina.layer.entry import Entry, Kind
-from lamina.layer.view import SymlinkLoop, Tree
+from lamina.layer.view import NotDirectory, SymlinkLoop, Tree
 
 if TYPE_CHECKING:
     from lamina.layer.sealed import SealedLayer
@@ -115,12 +115,17 @@ def test_symlinks_are_followed_within_the_root(tree: Tree):
         assert tree.resolve(path)[0] == b"etc/both"
     assert tree.resolve(b"chain", follow_last=False)[1].kind is Kind.SYMLINK
     assert tree.resolve(b"..")[0] == b""
+    for path in (b"/etc/both/", b"etc//both", b"etc/../etc/both", b"./etc/both", b"//etc/both"):
+        assert tree.resolve(path, follow_last=False)[0] == b"etc/both"
     assert tree.open_file(b"up/both").read() == b"high"
 
 
 def test_paths_that_lead_nowhere_say_so(tree: Tree):
     for path in (b"nothing", b"dangling", b"etc/both/x", b"gone"):
         with pytest.raises(NotFound, match=r"no such|not a directory"):
+            tree.resolve(path)
+    for path in (b"etc/both/x", b"/etc/both/x/", b"up/both/x"):
+        with pytest.raises(NotDirectory):
             tree.resolve(path)
     with pytest.raises(SymlinkLoop):
         tree.resolve(b"loop")

@@ -107,7 +107,9 @@ class Trees:
 
 
 def _reason(error: Exception) -> str:
-    return "Not a directory" if "not a directory" in str(error) else "No such file or directory"
+    from lamina.layer.view import NotDirectory
+
+    return "Not a directory" if isinstance(error, NotDirectory) else "No such file or directory"
 
 
 def _parent(tree: Tree, path: bytes) -> str:

@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 
 from lamina.engine.local import ImageUnknown
-from lamina.errors import NotFound
+from lamina.errors import Invalid, NotFound
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.view import Tree
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lamina.engine.engine import Engine
+    from lamina.engine.local import LocalImage
     from lamina.engine.records import ContainerRecord
     from lamina.layer.node import Node
     from lamina.layer.written import WrittenLayer
@@ -27,10 +28,14 @@ __all__ = [
     "extract",
     "image_tree",
     "is_container",
+    "layer_number",
     "tree_of",
     "write_tar",
     "written_layer",
 ]
+
+
+_SHORTEST_DIGEST = 4  # letters of one from which on it is no layer's number
 
 
 @contextmanager
@@ -143,6 +148,31 @@ def tree_of(engine: "Engine", name: str) -> Iterator[Tree]:
     else:
         with image_tree(engine, name) as tree:
             yield tree
+
+
+def layer_number(image: "LocalImage", wanted: str, name: str) -> int:
+    """Give which layer of an image people mean: a number from the bottom, or a part of a digest.
+
+    Diff IDs and the blobs' digests are both looked through. Raises: Invalid (none, or several).
+    """
+    diff_ids, blobs = image.config.diff_ids, image.manifest.layers
+    if wanted.isdecimal() and len(wanted) < _SHORTEST_DIGEST:
+        if 0 < int(wanted) <= len(diff_ids):
+            return int(wanted)
+        wanted = f"number {wanted}"
+    bare = wanted.rpartition(":")[2]
+    fitting = [
+        number
+        for number, (diff_id, blob) in enumerate(zip(diff_ids, blobs, strict=True), 1)
+        if bare and (diff_id.hex.startswith(bare) or blob.digest.hex.startswith(bare))
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    count = f"{len(diff_ids)} layers" if len(diff_ids) != 1 else "one layer"
+    raise Invalid(
+        f"{name} has no layer {wanted}" if not fitting else f"{wanted} fits several",
+        hint=f"it has {count}; `lamina layers {name}` shows their numbers and diff IDs",
+    )
 
 
 def entries(tree: Tree, path: bytes, shown: bytes) -> Iterator[tuple[Entry, "Node"]]:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 __all__ = [
+    "NotDirectory",
     "PathUnknown",
     "SymlinkLoop",
     "Tree",
@@ -24,6 +25,10 @@ _CACHE_LIMIT = 4096
 
 class PathUnknown(NotFound):
     """The image has no such path."""
+
+
+class NotDirectory(PathUnknown):
+    """Something that is no directory stands where the path goes through one."""
 
 
 class SymlinkLoop(Invalid):
@@ -160,8 +165,18 @@ class Tree:
     def resolve(self, path: bytes, *, follow_last: bool = True) -> tuple[bytes, Node]:
         """Find `path` as a process inside would, following symlinks within the root.
 
-        Raises: PathUnknown, SymlinkLoop.
+        Raises: PathUnknown, NotDirectory (which is one), SymlinkLoop.
         """
+        bare = path.strip(b"/")
+        plain = self.lookup(
+            bare
+        )  # most paths go through no symlink: it is there, or it is not plain
+        if plain is not None and not (follow_last and plain.kind is Kind.SYMLINK):
+            return bare, plain
+        return self._follow(path, follow_last=follow_last)
+
+    def _follow(self, path: bytes, *, follow_last: bool) -> tuple[bytes, Node]:
+        """Go along `path` name by name."""
         trail: list[bytes] = []
         todo = path.split(b"/")[::-1]
         hops = 0
@@ -184,7 +199,7 @@ class Tree:
                     trail.clear()
                 todo += target.split(b"/")[::-1]
             elif any(todo) and node.kind is not Kind.DIRECTORY:
-                raise PathUnknown(f"not a directory: {_shown(b'/'.join([*trail, part]))}")
+                raise NotDirectory(f"not a directory: {_shown(b'/'.join([*trail, part]))}")
             else:
                 trail.append(part)
         found = b"/".join(trail)

@@ -7,7 +7,6 @@ import os
 from lamina.cli.file_names import columns, quoted
 from lamina.cli.flags import BOOL, Command, Flag
 from lamina.cli.image_paths import ImagePath, PathMissing, TooManyLinks, Trees
-from lamina.errors import Invalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +49,6 @@ COMMAND = Command(
     ),
     arity=(1, None),
 )
-_SHORTEST_DIGEST = 4  # letters of one from which on it is no layer's number
 _MISSING = 2  # ls's code for a file named on the command line that is not there
 
 
@@ -142,33 +140,15 @@ class _List:
 
     def _layer(self, place: ImagePath) -> SealedLayer:
         """Find the layer that --layer asks for. Raises: Invalid."""
-        from lamina.engine.reading import is_container
+        from lamina.engine.reading import is_container, layer_number
 
-        wanted = self._arguments.text("layer")
         engine = self._context.engine
         name = place.name
         if is_container(engine, name):
             name = str(engine.containers.record(name).image_id)
         image = engine.images.resolve(name)
-        layers = self._trees.layers(image.config.diff_ids)
-        if wanted.isdigit() and len(wanted) < _SHORTEST_DIGEST:
-            if 0 < int(wanted) <= len(layers):
-                return layers[int(wanted) - 1]
-            wanted = f"number {wanted}"
-        bare = wanted.rpartition(":")[2]
-        digests = zip(layers, image.config.diff_ids, image.manifest.layers, strict=True)
-        fitting = [
-            layer
-            for layer, diff_id, blob in digests
-            if bare and (diff_id.hex.startswith(bare) or blob.digest.hex.startswith(bare))
-        ]
-        if len(fitting) == 1:
-            return fitting[0]
-        count = f"{len(layers)} layers" if len(layers) != 1 else "one layer"
-        raise Invalid(
-            f"{place.name} has no layer {wanted}" if not fitting else f"{wanted} fits several",
-            hint=f"it has {count}; `lamina layers {place.name}` shows their numbers and diff IDs",
-        )
+        number = layer_number(image, self._arguments.text("layer"), place.name)
+        return self._trees.layers(image.config.diff_ids)[number - 1]
 
     def _show_files(self, files: Sequence[_Found]) -> None:
         from lamina.cli.file_rows import FileRow
