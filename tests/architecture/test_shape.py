@@ -141,6 +141,10 @@ ELSEWHERE: dict[str, str] = {
     "hub.tables.roles": "queries only; tests/hub/test_admission.py runs them on both databases",
     "hub.tables.robots": "queries only; tests/hub/test_robots.py runs them",
     "hub.site.below": "a table of pages; tests/hub/site/test_routes.py and those of the pages go through it",
+    "hub.tables.explorations": "queries only; tests/hub/exploring/test_explorer.py runs them",
+    "hub.exploring.look": "tests/hub/exploring/test_explorer.py looks into images by it",
+    "hub.exploring.notes": "tests/hub/exploring/test_answers.py reads some",
+    "hub.exploring.worker": "tests/hub/exploring/test_processes.py and test_explorer.py start it",
     "hub.threads": "two calls; tests/hub/test_transfers.py moves bytes through them",
 }
 

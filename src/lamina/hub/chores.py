@@ -29,6 +29,7 @@ _RECOUNT_EVERY_S = 86400.0
 _NOTE_EVERY_S = 60.0
 _EVICT_EVERY_S = 3600.0
 _MIRROR_EVERY_S = 2.0
+_EXPLORE_EVERY_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,12 @@ CHORES = (
         lambda _: _MIRROR_EVERY_S,
         lambda services: services.mirroring.begin_due(),
         quiet=True,  # runs have a log of their own
+    ),
+    Chore(
+        "looking into images",
+        lambda _: _EXPLORE_EVERY_S,
+        lambda services: services.explorer.begin_due(),
+        quiet=True,  # its thread says what went wrong; a database that is away is told by every request
     ),
     Chore("noting uploads under way", lambda _: _RENEW_EVERY_S, _renew),
     Chore(

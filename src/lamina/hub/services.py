@@ -15,6 +15,7 @@ from lamina.hub.collect import Collector
 from lamina.hub.database import Connection, Database
 from lamina.hub.databases.sqlite import SqliteDatabase
 from lamina.hub.departures import Departures
+from lamina.hub.exploring.explorer import Explorer
 from lamina.hub.fetches import Fetches
 from lamina.hub.identities import Identities
 from lamina.hub.links import Links
@@ -98,6 +99,7 @@ class Services:
     together: Together
     mirrors: Mirrors
     mirroring: Mirroring
+    explorer: Explorer
     form_key: bytes
     """Signs the hidden fields of forms."""
 
@@ -177,6 +179,9 @@ class Services:
                 root=settings.root,
                 via=caches.via,
             ),
+            explorer=Explorer(
+                database, storage, clock=clock, root=settings.root, limit=settings.explore_limit
+            ),
             webhooks=Webhooks(database, outbox, clock=clock, networks=settings.webhook_networks),
             form_key=form_key,
         )
@@ -196,6 +201,7 @@ class Services:
 
     def close(self) -> None:
         """Write down what is counted, finish what runs, close the database. Blocks."""
+        self.explorer.close()
         self.scrubber.stop()
         self.mirroring.close()
         self.caches.close()

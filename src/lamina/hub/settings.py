@@ -19,6 +19,7 @@ __all__ = ["HubSettings", "split_address"]
 
 _LAST_PORT = 65535
 _LONGEST_S = 3600
+_EXPLORED = 8_000_000_000
 _POSTGRES = ("postgresql://", "postgres://")
 
 
@@ -72,6 +73,8 @@ class HubSettings:
     sweep_every_s: float = 600.0
     scrub_rate: int = 0
     """Bytes a second that the hub reads of its blobs to see whether they are well; 0: none."""
+    explore_limit: int = 0
+    """Bytes of the largest layer, unpacked, that the hub looks into after a push; 0: it looks into none."""
     retention_every_s: float = 3600.0
     shutdown_s: float = 10.0
     """How long transfers under way may go on after a stop was asked for."""
@@ -149,6 +152,7 @@ class HubSettings:
             mail_from=mail_from,
             drain_s=_seconds(env, "LAMINA_HUB_DRAIN_S"),
             scrub_rate=_number(env, "LAMINA_HUB_SCRUB_RATE"),
+            explore_limit=_number(env, "LAMINA_HUB_EXPLORE_LIMIT", default=_EXPLORED),
         )
 
     @property
@@ -227,8 +231,8 @@ def _seconds(env: Mapping[str, str], name: str) -> float:
     return value
 
 
-def _number(env: Mapping[str, str], name: str) -> int:
-    text = env.get(name, "0")
+def _number(env: Mapping[str, str], name: str, *, default: int = 0) -> int:
+    text = env.get(name, "") or str(default)
     if not (text.isascii() and text.isdigit() and len(text) < 16):  # noqa: PLR2004 - no overflow
         raise Invalid(f"{name}: {text!r} is no number of bytes", hint="write it as 5000000")
     return int(text)

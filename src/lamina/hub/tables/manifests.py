@@ -12,6 +12,7 @@ __all__ = [
     "HELD",
     "StoredManifest",
     "Tag",
+    "attach",
     "doom",
     "doomed",
     "drop",
@@ -154,6 +155,18 @@ def put(
     )
     connection.execute("UPDATE repositories SET updated_at = ? WHERE id = ?", (now, repository_id))
     return int(row[0])
+
+
+def attach(connection: Connection, repository_id: int, facts: Facts, *, now: float) -> None:
+    """Keep a manifest of the hub's own: nobody pushed, so the repository is as old as it was."""
+    row = connection.execute(
+        "SELECT updated_at FROM repositories WHERE id = ?", (repository_id,)
+    ).fetchone()
+    number = put(connection, repository_id, facts, account="", now=now)
+    connection.execute("UPDATE manifests SET look_at = NULL WHERE id = ?", (number,))
+    connection.execute(
+        "UPDATE repositories SET updated_at = ? WHERE id = ?", (row[0], repository_id)
+    )
 
 
 _SHOWN = (

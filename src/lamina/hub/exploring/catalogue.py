@@ -1,0 +1,119 @@
+r"""All paths of an image in one piece: searched in, and asked for the weight of each directory.
+
+Rows in the order of a walk, `LETTER SIZE LAYER\tPATH\0`; a directory's size is that of all files below it,
+so that a listing needs no walk. Bytes, as names are.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from mmap import mmap
+
+from lamina.layer.entry import Kind
+from lamina.layer.sealed import SealedLayer
+from lamina.layer.view import Tree
+from lamina.values import NamedTuple
+
+__all__ = ["Catalogue", "Found", "Row", "catalogue_of", "search", "weights"]
+
+_LETTERS = {
+    Kind.FILE: "f", Kind.DIRECTORY: "d", Kind.SYMLINK: "l", Kind.CHARACTER: "c", Kind.BLOCK: "b",
+    Kind.FIFO: "p",
+}  # fmt: skip
+Catalogue = bytes | mmap
+
+
+class Row(NamedTuple):
+    """One path: its kind as `find -type` has it, bytes, and the layer that it is seen from."""
+
+    letter: str
+    size: int
+    number: int
+    path: bytes
+
+
+class Found(NamedTuple):
+    """What a search found, and whether there is more."""
+
+    rows: tuple[Row, ...]
+    has_more: bool
+
+
+def catalogue_of(layers: Sequence[SealedLayer]) -> bytes:
+    """Write down every path of the union of `layers`. Costs a walk, and memory for each directory."""
+    tree = Tree.of(layers)
+    numbers = {layer.path: number for number, layer in enumerate(layers, 1)}
+    rows: list[tuple[str, int, int, bytes]] = []
+    weight: dict[bytes, int] = {}
+    for path, node in tree.walk():
+        size = node.size if node.kind is Kind.FILE else 0
+        rows.append((_LETTERS[node.kind], size, numbers[node.layer.path], path))
+        if node.kind is Kind.DIRECTORY:
+            weight[path] = 0
+        elif size:
+            weight[path.rpartition(b"/")[0]] += size
+    for path in reversed(weight):  # a directory comes after the one it is in
+        if path:
+            weight[path.rpartition(b"/")[0]] += weight[path]
+    return b"".join(
+        b"%s %d %d\t%s\0" % (letter.encode(), weight.get(path, size), number, path)
+        for letter, size, number, path in rows
+    )
+
+
+def _row(record: bytes) -> Row:
+    head, _, path = record.partition(b"\t")
+    letter, size, number = head.split(b" ")
+    return Row(letter.decode(), int(size), int(number), path)
+
+
+def search(catalogue: Catalogue, wanted: bytes, *, limit: int) -> Found:
+    """Give the paths that have `wanted` in them, capitals or not; `*` and `?` stand for anything.
+
+    One scan of the whole: about 10 ms for 100,000 paths.
+    """
+    rows: list[Row] = []
+    for record in _matches(catalogue, wanted):
+        if len(rows) == limit:
+            return Found(tuple(rows), has_more=True)
+        rows.append(_row(record))
+    return Found(tuple(rows), has_more=False)
+
+
+def _matches(catalogue: Catalogue, wanted: bytes) -> Iterator[bytes]:
+    pattern = _pattern(wanted)
+    if pattern is None:
+        return
+    at = 0
+    while found := pattern.search(catalogue, at):
+        start = catalogue.rfind(b"\0", 0, found.start()) + 1
+        end = catalogue.find(b"\0", found.start())
+        begins = catalogue.find(b"\t", start, end) + 1
+        if pattern.search(catalogue, begins, end):  # in the path, not in what stands before it
+            yield catalogue[start:end]
+        at = end + 1
+
+
+@lru_cache(64)
+def _pattern(wanted: bytes) -> "re.Pattern[bytes] | None":
+    pieces = [re.escape(piece) for piece in re.split(rb"[*]+", wanted.strip(b"/")) if piece]
+    if not pieces:
+        return None
+    # each piece as short as it can be, within one path: no text makes that slow
+    text = rb"[^\0]*?".join(piece.replace(rb"\?", rb"[^\0/]") for piece in pieces[:8])
+    return re.compile(text, re.IGNORECASE)
+
+
+def weights(catalogue: Catalogue, folder: bytes) -> dict[bytes, int]:
+    """Give the bytes below each directory in `folder`, by its whole path. Reads that subtree alone."""
+    if folder:
+        at = catalogue.find(b"\t" + folder + b"\0")
+        if at < 0:
+            return {}
+        at, prefix = at + len(folder) + 1, folder + b"/"
+    else:
+        at, prefix = catalogue.find(b"\0"), b""
+    beyond = re.compile(rb"\0[a-z] \d+ \d+\t(?!" + re.escape(prefix) + rb")").search(catalogue, at)
+    end = beyond.start() + 1 if beyond and prefix else len(catalogue)
+    child = re.compile(rb"\0d (\d+) \d+\t(" + re.escape(prefix) + rb"[^\0/]+)(?=\0)")
+    return {row[2]: int(row[1]) for row in child.finditer(catalogue, at, end)}

@@ -1,0 +1,150 @@
+"""A process of its own that looks into one layer, or lays the indexes of one image over each other.
+
+What strangers packed is unpacked here and nowhere else: with bounded memory, time and disk, after
+everyone else (nice), without the hub's keys, and with nothing to say but a file. If the hub is killed,
+this ends by itself. Run as `python -m lamina.hub.exploring.worker layer|image FOLDER`; the folder holds
+`asked.json`, and gets `told.json`.
+"""
+
+import json
+import os
+import resource
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+
+from lamina.errors import Invalid, LaminaError, Unsupported
+from lamina.hub.exploring.answers import answers_of
+from lamina.hub.exploring.catalogue import catalogue_of
+from lamina.layer.hollow import HollowLayer, pack
+from lamina.layer.seal import Sealer
+from lamina.layer.sealed import SealedLayer
+from lamina.spec.config import ImageConfig
+from lamina.spec.digest import Digest
+from lamina.spec.wire import Document, encode
+from lamina.stream.codec import compressor, decompressed
+from lamina.study.records import is_record
+from lamina.study.regrets import seen_in
+
+__all__ = ["ANSWERS", "ASKED", "CATALOGUE", "INDEX", "TOLD", "main"]
+
+ASKED, TOLD, INDEX, ANSWERS, CATALOGUE = (
+    "asked.json", "told.json", "index", "answers", "catalogue",
+)  # fmt: skip
+_MEMORY = 1024**3
+_SEALER_MEMORY = 512 * 1024**2
+_CPU_S = 900
+_FILES = 4096
+_SECRETS = 1000
+_NICE = 15
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what `asked.json` asks for; `told.json` says how it went, or why it cannot be done."""
+    what, folder = arguments
+    with open(os.path.join(folder, ASKED), encoding="utf-8") as file:
+        asked = json.load(file)
+    _bound(int(asked["limit"]))
+    try:
+        told = (_layer if what == "layer" else _image)(folder, asked)
+    except LaminaError as error:
+        told = {"trouble": error.message}
+    except MemoryError:
+        told = {"trouble": f"it needs more than {_MEMORY >> 20} MiB of memory"}
+    with open(os.path.join(folder, TOLD), "w", encoding="utf-8") as file:
+        json.dump(told, file)
+    return 0
+
+
+def _bound(limit: int) -> None:
+    """Take little of the machine, from here on."""
+    os.nice(_NICE)
+    resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    most = 2 * limit + _MEMORY  # a sealed layer: its tar and its index
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, _FILES), hard), hard))
+
+
+def _layer(folder: str, asked: Document) -> Document:
+    """Seal the layer that comes on stdin, and write its hollow form."""
+    path = os.path.join(folder, "sealed")
+    with ExitStack() as stack:
+        stack.callback(_remove, path)
+        sealer = stack.enter_context(Sealer(path, memory_limit=_SEALER_MEMORY, early=False))
+        import hashlib
+
+        total = hashlib.sha256()
+        for piece in _bounded(int(asked["limit"])):
+            total.update(piece)
+            sealer.write(piece)
+        diff_id = Digest(f"sha256:{total.hexdigest()}")
+
+        def below() -> list[SealedLayer]:
+            # What is copied from these is as long as it should be, and its content zeros.
+            return [stack.enter_context(SealedLayer.open(each)) for each in asked["below"]]
+
+        result = sealer.finish(diff_id, below)
+        layer = stack.enter_context(SealedLayer.open(path))
+        secrets = [
+            [what, os.fsdecode(where)]
+            for what, where in sorted(seen_in(layer).secrets, key=lambda row: row[1])
+        ][:_SECRETS]
+        notes = {
+            "diff_id": str(diff_id), "size": result.size, "entries": result.entries,
+            "secrets": secrets,
+        }  # fmt: skip
+        data = pack(layer, is_record, notes=encode(notes))
+        _write(os.path.join(folder, INDEX), data)
+    return {"needs_parents": result.needs_parents}
+
+
+def _bounded(limit: int) -> Iterator[bytes]:
+    """Give the plain bytes of stdin, up to a limit. Raises: Unsupported, CodecError."""
+    parent = os.getppid()
+    size = 0
+    with os.fdopen(0, "rb", closefd=False) as source:
+        for piece in decompressed(source):
+            size += len(piece)
+            if size > limit:
+                raise Unsupported(f"a layer has more than {limit} bytes unpacked")
+            if os.getppid() != parent:
+                raise SystemExit("the hub is gone")
+            yield piece
+
+
+def _image(folder: str, asked: Document) -> Document:
+    """Answer what is asked of an image, from its layers' indexes."""
+    config = ImageConfig.from_json(bytes.fromhex(asked["config"]))
+    with ExitStack() as stack:
+        layers = [stack.enter_context(HollowLayer.open(each)) for each in asked["layers"]]
+        found = answers_of(layers, config)
+        _write(os.path.join(folder, CATALOGUE), _packed(catalogue_of(layers)))
+    _write(os.path.join(folder, ANSWERS), _packed(encode(found)))
+    return {
+        "efficiency": found["efficiency"], "wasted": found["wasted"],
+        "packages": found["packages_in_all"], "secrets": found["secrets_in_all"],
+    }  # fmt: skip
+
+
+def _packed(data: bytes) -> bytes:
+    machine = compressor("zstd", 6)
+    return machine.compress(data) + machine.flush()
+
+
+def _write(path: str, data: bytes) -> None:
+    with open(path, "xb") as file:
+        file.write(data)
+
+
+def _remove(path: str) -> None:
+    if os.path.exists(path):
+        os.unlink(path)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:  # noqa: PLR2004 - what the head of this file says
+        raise Invalid("run as: worker layer|image FOLDER")
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,214 @@
+"""Rows of what was found in images, and of who looks into which."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lamina.hub.database import Connection, Row
+from lamina.hub.tables import manifests
+from lamina.spec.digest import Digest
+
+__all__ = [
+    "Exploration",
+    "Job",
+    "answers",
+    "any_due",
+    "claim",
+    "drop",
+    "drop_older",
+    "find",
+    "finish",
+    "index_of",
+    "look_again",
+    "note_index",
+    "of_manifests",
+    "postpone",
+    "release",
+    "renew",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A manifest to look into, and by whom; `tries` counts this one."""
+
+    manifest_id: int
+    repository_id: int
+    name: str
+    digest: Digest
+    media_type: str
+    raw: bytes
+    worker: str
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Exploration:
+    """How far looking into an image is: `looking`, `done`, `later` (it is tried again) or `failed`.
+
+    `trouble` says why not. `parts` are the digests of the blobs that hold what was found: an index for
+    each layer, lowest first, then the list of paths.
+    """
+
+    manifest_id: int
+    state: str
+    trouble: str
+    since: float
+    efficiency: float
+    wasted: int
+    packages: int
+    secrets: int
+    parts: tuple[Digest, ...]
+
+
+_DUE = "look_at IS NOT NULL AND look_at <= ?"
+_COLUMNS = "manifest_id, state, trouble, since, efficiency, wasted, packages, secrets, parts"
+
+
+def any_due(connection: Connection, *, now: float) -> bool:
+    """Tell whether an image waits."""
+    row = connection.execute(f"SELECT 1 FROM manifests WHERE {_DUE} LIMIT 1", (now,)).fetchone()  # noqa: S608 - a constant
+    return row is not None
+
+
+def claim(connection: Connection, worker: str, *, now: float, until: float) -> Job | None:
+    """Give what waits, the newest first; nobody else gets it before `until`."""
+    row = connection.execute(
+        "SELECT manifests.id, repository_id, name, digest, media_type, raw FROM manifests"  # noqa: S608 - a constant
+        f" JOIN repositories ON repositories.id = repository_id WHERE {_DUE}"
+        " ORDER BY manifests.id DESC LIMIT 1",
+        (now,),
+    ).fetchone()
+    if row is None:
+        return None
+    connection.execute("UPDATE manifests SET look_at = ? WHERE id = ?", (until, row[0]))
+    tries = connection.execute(
+        "INSERT INTO explorations (manifest_id, state, worker, tries, since)"
+        " VALUES (?, 'looking', ?, 1, ?) ON CONFLICT (manifest_id) DO UPDATE SET state = 'looking',"
+        " worker = excluded.worker, tries = explorations.tries + 1, since = excluded.since"
+        " RETURNING tries",
+        (row[0], worker, now),
+    ).fetchone()[0]
+    return Job(row[0], row[1], row[2], Digest(row[3]), row[4], bytes(row[5]), worker, int(tries))
+
+
+def renew(connection: Connection, job: Job, *, until: float) -> bool:
+    """Keep a manifest for longer; False: it is gone, or another's."""
+    renewed = connection.execute(
+        "UPDATE manifests SET look_at = ? WHERE id = ? AND EXISTS (SELECT 1 FROM explorations"
+        " WHERE manifest_id = manifests.id AND worker = ? AND state = 'looking')",
+        (until, job.manifest_id, job.worker),
+    )
+    return bool(renewed.rowcount)
+
+
+def release(connection: Connection, job: Job) -> None:
+    """Let go of a manifest at once: the hub stops, which was no try."""
+    released = connection.execute(
+        "UPDATE explorations SET tries = tries - 1 WHERE manifest_id = ? AND worker = ?",
+        (job.manifest_id, job.worker),
+    )
+    if released.rowcount:
+        connection.execute("UPDATE manifests SET look_at = 0 WHERE id = ?", (job.manifest_id,))
+
+
+def drop_older(connection: Connection, job: Job, kind: str, digest: Digest, *, now: float) -> None:
+    """Delete what was attached to an image by an earlier look at it, but for `digest`."""
+    found, _ = manifests.referrers(
+        connection, job.repository_id, job.digest, artifact_type=kind, last="", limit=100
+    )
+    for one in found:
+        if not one.pushed_by and one.digest != digest:
+            manifests.drop(connection, one, now=now)
+
+
+def drop(connection: Connection, job: Job) -> None:
+    """Note that there is nothing to look into: it is no image."""
+    connection.execute("UPDATE manifests SET look_at = NULL WHERE id = ?", (job.manifest_id,))
+    connection.execute("DELETE FROM explorations WHERE manifest_id = ?", (job.manifest_id,))
+
+
+def postpone(
+    connection: Connection, job: Job, trouble: str, *, now: float, until: float | None
+) -> None:
+    """Note why nothing was found, and when to try again: None is never."""
+    state = "failed" if until is None else "later"
+    noted = connection.execute(
+        "UPDATE explorations SET state = ?, trouble = ?, since = ?"
+        " WHERE manifest_id = ? AND worker = ?",
+        (state, trouble, now, job.manifest_id, job.worker),
+    )
+    if noted.rowcount:
+        connection.execute(
+            "UPDATE manifests SET look_at = ? WHERE id = ?", (until, job.manifest_id)
+        )
+
+
+def finish(connection: Connection, found: Exploration, packed: bytes) -> None:
+    """Keep what was found."""
+    connection.execute(
+        "UPDATE explorations SET state = 'done', trouble = '', since = ?, efficiency = ?,"
+        " wasted = ?, packages = ?, secrets = ?, parts = ? WHERE manifest_id = ?",
+        (
+            found.since, found.efficiency, found.wasted, found.packages, found.secrets,
+            " ".join(found.parts), found.manifest_id,
+        ),
+    )  # fmt: skip
+    connection.execute(
+        "INSERT INTO exploration_answers (manifest_id, answers) VALUES (?, ?)"
+        " ON CONFLICT (manifest_id) DO UPDATE SET answers = excluded.answers",
+        (found.manifest_id, packed),
+    )
+    connection.execute("UPDATE manifests SET look_at = NULL WHERE id = ?", (found.manifest_id,))
+
+
+def look_again(connection: Connection, manifest_id: int) -> None:
+    """Have an image looked into as if it was new."""
+    connection.execute("DELETE FROM explorations WHERE manifest_id = ?", (manifest_id,))
+    connection.execute("UPDATE manifests SET look_at = 0 WHERE id = ?", (manifest_id,))
+
+
+def _exploration(row: Row) -> Exploration:
+    parts = tuple(Digest(one) for one in str(row[8]).split())
+    return Exploration(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], parts)
+
+
+def find(connection: Connection, manifest_id: int) -> Exploration | None:
+    """Give how far an image is; None: nobody looked yet."""
+    row = connection.execute(
+        f"SELECT {_COLUMNS} FROM explorations WHERE manifest_id = ?",  # noqa: S608 - a constant
+        (manifest_id,),
+    ).fetchone()
+    return _exploration(row) if row else None
+
+
+def of_manifests(connection: Connection, ids: Iterable[int]) -> dict[int, Exploration]:
+    """Give what is known of several, for a list."""
+    found = ((one, find(connection, one)) for one in ids)
+    return {one: row for one, row in found if row is not None}
+
+
+def answers(connection: Connection, manifest_id: int) -> bytes | None:
+    """Give the answers as they are kept."""
+    row = connection.execute(
+        "SELECT answers FROM exploration_answers WHERE manifest_id = ?", (manifest_id,)
+    ).fetchone()
+    return bytes(row[0]) if row else None
+
+
+def index_of(connection: Connection, layer: str) -> Digest | None:
+    """Give the blob that is a layer's index, if it is here and well."""
+    row = connection.execute(
+        "SELECT digest FROM layer_indexes JOIN blobs USING (digest)"
+        " WHERE layer = ? AND damage = ''",
+        (layer,),
+    ).fetchone()
+    return Digest(row[0]) if row else None
+
+
+def note_index(connection: Connection, layer: str, digest: Digest) -> None:
+    """Note the index of a layer."""
+    connection.execute(
+        "INSERT INTO layer_indexes (layer, digest) VALUES (?, ?)"
+        " ON CONFLICT (layer) DO UPDATE SET digest = excluded.digest",
+        (layer, digest),
+    )

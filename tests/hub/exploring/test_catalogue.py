@@ -1,0 +1,66 @@
+"""All paths of an image: found by a part of them, and each directory's weight."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from tests.hub.exploring.images import HOSTILE, file, folder, gone
+from tests.study.piles import Items, pile
+
+from lamina.hub.exploring.catalogue import Row, catalogue_of, search, weights
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> bytes:
+    low: Items = [
+        folder(b"etc"), file(b"etc/Passwd", b"12345"), file(b"etc/" + HOSTILE, b"1"),
+        folder(b"etc/ssl"), file(b"etc/ssl/cert", b"1234567"), folder(b"etcetera"),
+        file(b"etcetera/x", b"123"), file(b"f 1 1", b""),
+    ]  # fmt: skip
+    high: Items = [
+        folder(b"etc"),
+        folder(b"etc/ssl"),
+        gone(b"etc/ssl/cert"),
+        file(b"etc/ssl/new", b"12"),
+    ]
+    with ExitStack() as stack:
+        return catalogue_of(stack.enter_context(pile(tmp_path, low, high)))
+
+
+def found(catalogue: bytes, words: bytes) -> list[bytes]:
+    return [row.path for row in search(catalogue, words, limit=100).rows]
+
+
+def test_paths_are_found_by_a_part_whatever_the_capitals(catalogue: bytes) -> None:
+    assert search(catalogue, b"PASSW", limit=9).rows == (Row("f", 5, 1, b"etc/Passwd"),)
+    assert found(catalogue, b"/ssl/n") == [b"etc/ssl/new"]
+    assert found(catalogue, b"cert") == []
+
+
+def test_stars_and_question_marks_stand_for_anything(catalogue: bytes) -> None:
+    assert found(catalogue, b"etc/*new") == [b"etc/ssl/new"]
+    assert found(catalogue, b"n?w") == [b"etc/ssl/new"]
+    assert found(catalogue, b"etc?ssl") == []
+    assert found(catalogue, b"*") == []
+
+
+def test_what_stands_before_a_path_is_not_searched(catalogue: bytes) -> None:
+    assert found(catalogue, b"f 1 1") == [b"f 1 1"]
+    assert found(catalogue, b"d 10") == []
+
+
+def test_hostile_names_are_found_like_others(catalogue: bytes) -> None:
+    assert found(catalogue, b"<IMG") == [b"etc/" + HOSTILE]
+    assert found(catalogue, b"(.*)+[") == []
+
+
+def test_a_search_stops_at_its_limit_and_says_so(catalogue: bytes) -> None:
+    assert search(catalogue, b"etc", limit=2).has_more
+    assert not search(catalogue, b"etc", limit=50).has_more
+
+
+def test_a_directory_weighs_what_all_files_below_it_do(catalogue: bytes) -> None:
+    assert weights(catalogue, b"") == {b"etc": 8, b"etcetera": 3}
+    assert weights(catalogue, b"etc") == {b"etc/ssl": 2}
+    assert weights(catalogue, b"etc/ssl") == {}
+    assert weights(catalogue, b"nowhere") == {}

@@ -1,0 +1,83 @@
+"""Workers end with who started them, take no keys along, and say in words what went wrong."""
+
+import io
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from tests.hub.exploring.images import BOTTOM
+
+from lamina.errors import Unavailable
+from lamina.hub.exploring import processes
+from lamina.hub.exploring.processes import Refused, work
+from lamina.hub.exploring.worker import INDEX
+
+
+class Pieces(io.RawIOBase):
+    """A source that is no file, as a blob on S3; fails after its data where that is asked for."""
+
+    def __init__(self, data: bytes, *, fails: bool = False) -> None:
+        self._data = io.BytesIO(data)
+        self._fails = fails
+
+    def read(self, size: int = -1) -> bytes:
+        found = self._data.read(size)
+        if not found and self._fails:
+            raise Unavailable("the storage does not answer")
+        return found
+
+
+def go_on() -> None:
+    """Nothing is against it."""
+
+
+def test_bytes_that_are_no_file_are_sent_through_a_pipe(tmp_path: Path):
+    asked = {"limit": 10**9, "below": []}
+    told = work("layer", str(tmp_path), asked, Pieces(BOTTOM), goes_on=go_on)  # type: ignore[arg-type]
+    assert told == {"needs_parents": False}
+    assert (tmp_path / INDEX).stat().st_size
+
+
+def test_a_storage_that_fails_is_no_fault_of_the_layer(tmp_path: Path):
+    with pytest.raises(Unavailable, match="the storage does not answer"):
+        work(
+            "layer", str(tmp_path), {"limit": 10**9, "below": []},
+            Pieces(BOTTOM[:2000], fails=True), goes_on=go_on,  # type: ignore[arg-type]
+        )  # fmt: skip
+
+
+def test_a_worker_gets_none_of_the_hubs_keys(monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    assert "AWS_SECRET_ACCESS_KEY" not in processes.environment()
+    assert "PATH" in processes.environment()
+
+
+@pytest.mark.parametrize(
+    ("killer", "kind"),
+    [(signal.SIGXCPU, Refused), (signal.SIGXFSZ, Refused), (signal.SIGKILL, Unavailable)],
+)
+def test_a_worker_that_took_too_much_is_named_for_it(tmp_path: Path, killer, kind):
+    with open(tmp_path / "errors", "w+b") as errors, pytest.raises(kind) as caught:
+        processes.read_told(str(tmp_path / "none"), -killer, errors)
+    assert "too" in str(caught.value) or "memory" in str(caught.value)
+
+
+def test_who_does_not_go_on_leaves_no_process_behind(tmp_path: Path):
+    reading, writing = os.pipe()
+    seen: list[str] = []
+
+    def stop() -> None:
+        seen.append(Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text())
+        raise Unavailable("that is all")
+
+    with (
+        os.fdopen(reading, "rb") as source,
+        os.fdopen(writing, "wb"),
+        pytest.raises(Unavailable, match="that is all"),
+    ):
+        work("layer", str(tmp_path), {"limit": 1, "below": []}, source, goes_on=stop)
+    for child in seen[0].split():
+        assert not Path("/proc", child).exists() or Path(
+            "/proc", child, "stat"
+        ).read_text().split()[3] != str(os.getpid())
