@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from lamina.engine.local import LocalImage
     from lamina.engine.records import ContainerRecord
     from lamina.layer.node import CountedLayer
+    from lamina.layer.sealed import SealedLayer
+    from lamina.study.exploration import Exploration
     from lamina.study.lives import Event
     from lamina.study.packages import Package
     from lamina.study.secrets import Secret
@@ -135,6 +137,20 @@ class Study:
 
         settings = self._container.config if self._container else None
         return (*in_layers(self.layers), *in_config(self.image.config, settings))
+
+    @property
+    def sealed_layers(self) -> "tuple[SealedLayer, ...]":
+        """The layers that are the image's; without what a container wrote."""
+        from lamina.layer.sealed import SealedLayer
+
+        return tuple(layer for layer in self.layers if isinstance(layer, SealedLayer))
+
+    def explore(self, *, deep: bool = False) -> "Exploration":
+        """Find out everything about the image, without what a container wrote. See `study.exploration`."""
+        from lamina.study.exploration import explore
+
+        image = self.image
+        return explore(self.sealed_layers, image.config, image.manifest, name=self.name, deep=deep)
 
     def system(self) -> str:
         """Give the distribution's ID from /etc/os-release; empty if it does not say."""
