@@ -55,9 +55,10 @@ def is_asked(arguments: Arguments) -> bool:
 def tell(arguments: Arguments, context: Context) -> int:
     """Write what is asked for; give the exit code. Of a container: of its image.
 
+    A layer that cannot be read counts as empty, is told of, and makes the code 1.
     Raises: RuleInvalid, Invalid (two things on one stdout), ImageUnknown, LayerUnknown, Corrupt, OSError.
     """
-    from lamina.engine.study import studied
+    from lamina.engine.partial_study import partly_studied
 
     asks_for_verdict = any(arguments.changed(name) for name in ("ci", "ci-config", "rule"))
     html = arguments.text("html")
@@ -68,15 +69,20 @@ def tell(arguments: Arguments, context: Context) -> int:
             "--html - leaves no STDOUT for anything else", hint="name a file for the page"
         )
     source, rules = _rules(arguments) if asks_for_verdict else ("", [])
-    with studied(context.engine, arguments.positional[0]) as study:
-        found = study.explore(deep=arguments.flag("deep"))
+    with partly_studied(context.engine, arguments.positional[0]) as opened:
+        lost = {number: error.message for number, error in opened.lost.items()}
+        for number, message in lost.items():
+            context.say(f"layer {number} cannot be read, and is left out: {message}")
+        study = opened.study
+        found = study.explore(deep=arguments.flag("deep"), lost=lost)
         if html:
             _write_page(found, html, context)
         if asks_for_verdict:
-            return _judge(found, source, rules, context, as_json=arguments.flag("json"))
+            code = _judge(found, source, rules, context, as_json=arguments.flag("json"))
+            return 1 if lost else code
         if arguments.flag("json"):
             _write_document(study, found, context)
-    return 0
+    return 1 if lost else 0
 
 
 def _write_page(found: Exploration, place: str, context: Context) -> None:
@@ -103,7 +109,7 @@ def _write_document(study: Study, found: Exploration, context: Context) -> None:
 
     from lamina.study.exploration_document import written
 
-    pieces = written(found, study.sealed_layers)
+    pieces = written(found, study.image_layers)
     while some := list(islice(pieces, _AT_ONCE)):
         context.binary_out.write("".join(some).encode())
 

@@ -12,13 +12,12 @@ from lamina.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lamina.engine.engine import Engine
     from lamina.engine.local import LocalImage
     from lamina.engine.records import ContainerRecord
     from lamina.layer.node import CountedLayer
-    from lamina.layer.sealed import SealedLayer
     from lamina.study.exploration import Exploration
     from lamina.study.lives import Event
     from lamina.study.packages import Package
@@ -139,18 +138,20 @@ class Study:
         return (*in_layers(self.layers), *in_config(self.image.config, settings))
 
     @property
-    def sealed_layers(self) -> "tuple[SealedLayer, ...]":
+    def image_layers(self) -> "tuple[CountedLayer, ...]":
         """The layers that are the image's; without what a container wrote."""
-        from lamina.layer.sealed import SealedLayer
+        return self.layers[: len(self.image.config.diff_ids)]
 
-        return tuple(layer for layer in self.layers if isinstance(layer, SealedLayer))
-
-    def explore(self, *, deep: bool = False) -> "Exploration":
+    def explore(
+        self, *, deep: bool = False, lost: "Mapping[int, str] | None" = None
+    ) -> "Exploration":
         """Find out everything about the image, without what a container wrote. See `study.exploration`."""
         from lamina.study.exploration import explore
 
         image = self.image
-        return explore(self.sealed_layers, image.config, image.manifest, name=self.name, deep=deep)
+        return explore(
+            self.image_layers, image.config, image.manifest, name=self.name, deep=deep, lost=lost
+        )
 
     def system(self) -> str:
         """Give the distribution's ID from /etc/os-release; empty if it does not say."""

@@ -4,6 +4,7 @@ from heapq import heappush, heappushpop
 
 from lamina.errors import Invalid
 from lamina.layer.entry import Kind
+from lamina.layer.sealed import SealedLayer
 from lamina.spec.digest import chain_id
 from lamina.study.instructions import instruction
 from lamina.study.lives import Change, lives
@@ -15,10 +16,9 @@ from lamina.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from lamina.layer.node import Node
-    from lamina.layer.sealed import SealedLayer
+    from lamina.layer.node import CountedLayer, Node
     from lamina.spec.config import History, ImageConfig
     from lamina.spec.digest import Digest
     from lamina.spec.manifest import Manifest
@@ -73,6 +73,7 @@ class ExploredLayer:
     `compressed_size` is what is sent, `tar_size` the tar's bytes, `size` the files' content.
     The tallies are of what it does to the layers below: what it `added`, `changed`, had just as it was
     (`repeated`) and `removed`. `wasted` bytes of it are for nothing; it hides `hidden` bytes of lower ones.
+    `lost` says why it cannot be read; then it counts as empty.
     """
 
     number: int
@@ -91,6 +92,7 @@ class ExploredLayer:
     wasted: int
     hidden: int
     root: "Part"
+    lost: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,20 +126,21 @@ class Exploration:
 
 
 def explore(
-    layers: "Sequence[SealedLayer]",
+    layers: "Sequence[CountedLayer]",
     config: "ImageConfig",
     manifest: "Manifest",
     *,
     name: str,
     deep: bool = False,
     secrets: "tuple[Secret, ...] | None" = None,
+    lost: "Mapping[int, str] | None" = None,
 ) -> Exploration:
     """Find out everything about an image whose `layers` (lowest first) are open.
 
     Costs a walk of every index, and reads small texts and what two layers have of one size; with
     `deep`, most of the image. Memory does not grow with the number of files, but with that of wasted
     ones. `secrets` are looked for unless they are given: layers that are here without their content do
-    not tell. Raises: Corrupt, Invalid (manifest and configuration are not of one image).
+    not tell. `lost` says why some layers, by their numbers, cannot be read: they are empty ones. Raises: Corrupt, Invalid (manifest and configuration are not of one image).
     """
     if not len(layers) == len(manifest.layers) == len(config.diff_ids):
         raise Invalid(
@@ -163,7 +166,7 @@ def explore(
             chain_id=chain_id(config.diff_ids[:number]),
             media_type=blob.media_type,
             compressed_size=blob.size,
-            tar_size=layer.tar_size,
+            tar_size=layer.tar_size if isinstance(layer, SealedLayer) else 0,
             size=layer.content_size,
             step=step,
             added=looking.tally(number, Change.ADDED),
@@ -173,6 +176,7 @@ def explore(
             wasted=wasted[number],
             hidden=hidden[number],
             root=looking.parts[number - 1].whole(),
+            lost=(lost or {}).get(number, ""),
         )
         for number, (layer, blob, step) in enumerate(
             zip(layers, manifest.layers, made, strict=True), 1
@@ -209,7 +213,7 @@ def _step(number: int, layer: int, row: "History") -> Step:
 class _Looking:
     """What one walk through the stories of all paths tells."""
 
-    def __init__(self, layers: "Sequence[SealedLayer]") -> None:
+    def __init__(self, layers: "Sequence[CountedLayer]") -> None:
         self.hiding = Hiding()
         self.parts = [Parting(layer.content_size) for layer in layers]
         self._sums: list[dict[Change, list[int]]] = [

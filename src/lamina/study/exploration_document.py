@@ -14,8 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from lamina.layer.node import Node
-    from lamina.layer.sealed import SealedLayer
+    from lamina.layer.node import CountedLayer, Node
     from lamina.study.exploration import Exploration, ExploredLayer, Tally
 
 __all__ = ["SCHEMA", "written"]
@@ -23,7 +22,7 @@ __all__ = ["SCHEMA", "written"]
 SCHEMA = 1
 
 
-def written(found: "Exploration", layers: "Sequence[SealedLayer]") -> "Iterator[str]":
+def written(found: "Exploration", layers: "Sequence[CountedLayer]") -> "Iterator[str]":
     """Give the document in pieces, a line for each row. `layers` are those that were explored.
 
     A path is text, with U+FFFD for what is no UTF-8, and then also whole, in base64. Memory does not
@@ -187,6 +186,7 @@ def _layer(layer: "ExploredLayer") -> Document:
         "removed": _tally(layer.removed),
         "wasted": layer.wasted,
         "hides": layer.hidden,
+        "lost": layer.lost or None,
     }
 
 
@@ -194,7 +194,7 @@ def _tally(tally: "Tally") -> Document:
     return {"count": tally.count, "size": tally.size}
 
 
-def _files(layers: "Sequence[SealedLayer]", number: int) -> "Iterator[Document]":
+def _files(layers: "Sequence[CountedLayer]", number: int) -> "Iterator[Document]":
     for path, event, hidden_by in touches(layers, number):
         if not path:  # the root is no layer's deed
             continue

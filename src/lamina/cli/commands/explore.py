@@ -1,7 +1,8 @@
-"""`lamina explore`: look around in an image or container on the terminal."""
+"""`lamina explore`: look around in an image or container on the terminal, or get all of it written."""
 
 from __future__ import annotations
 
+from lamina.cli.exploring import FLAGS, is_asked, tell
 from lamina.cli.flags import Command
 
 TYPE_CHECKING = False
@@ -13,18 +14,22 @@ __all__ = ["COMMAND", "main"]
 
 COMMAND = Command(
     name="explore",
-    usage="lamina explore IMAGE|CONTAINER",
+    usage="lamina explore [OPTIONS] IMAGE|CONTAINER",
     summary="Look around in an image: its layers, their files, waste, packages and secrets",
     description=(
         "Look around in an image: its layers, their files, waste, packages and secrets.\n"
-        "Needs a terminal; the keys are shown there, ? shows all of them."
+        "Needs a terminal; the keys are shown there, ? shows all of them.\n"
+        "With --json, --html or --ci it needs none: everything is written down, or judged by rules."
     ),
+    flags=FLAGS,
     arity=(1, 1),
 )
 
 
 def main(arguments: Arguments, context: Context) -> int:
-    """Open the explorer; it ends with q."""
+    """Write what is asked for, or open the explorer; it ends with q."""
+    if is_asked(arguments):
+        return tell(arguments, context)
     from lamina.cli.explorer.start import explore
 
     explore(arguments.positional[0], context)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NoTerminal", "TextualMissing", "explore"]
 
-_INSTEAD = "`lamina layers`, `ls`, `whence`, `waste`, `packages` and `secrets` print what it shows"
+_INSTEAD = "`--html FILE` or `--json` write all that it shows; `lamina layers`, `whence` and `waste` print parts"
 
 
 class NoTerminal(Unsupported):

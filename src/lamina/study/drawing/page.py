@@ -115,6 +115,11 @@ def _header(found: "Exploration") -> Markup:
         tag("h1", found.name),
         tag("p", " · ".join(text for text in said if text), class_="soft"),
         tag("p", tag("code", str(found.config.digest)), class_="soft"),
+        *[
+            tag("p", f"Layer {layer.number} cannot be read; it counts as empty here.", class_="bad")
+            for layer in found.layers
+            if layer.lost
+        ],
         tag("dl", *cells, class_="figures"),
     )
 
