@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from weakref import finalize
 
 from lamina.errors import Invalid, NotFound, Unavailable
 from lamina.layer.view import Tree
@@ -50,7 +51,7 @@ class LayersSource:
     def __init__(self, layers: "Sequence[Layer]", close: Callable[[], None]) -> None:
         """Take layers, lowest first, and what closes them."""
         self._layers = tuple(layers)
-        self._close = close
+        self._close = finalize(self, close)  # also when it is forgotten; a second time does nothing
         self._local = threading.local()
         self._users: set[object] = set()
         self._closed = False
