@@ -59,3 +59,13 @@ def test_a_value_that_json_has_no_form_for_is_refused():
     for value in ({"a": object()}, object()):
         with pytest.raises(TypeError, match="Object of type object is not JSON serializable"):
             encode(value)
+
+
+def test_letters_that_a_terminal_would_obey_are_escaped_and_mean_the_same():
+    value = {"name": "a\x9bb\u202ec\ud800\U000e0001\x7f é 漢 🐳", "lines": "one\n\ttwo"}
+    text = encode_pretty(value, indent="\t")
+    assert all(letter.isprintable() or letter in "\n\t" for letter in text)
+    assert "\\u009b" in text
+    assert "\\udb40\\udc01" in text
+    assert "é 漢 🐳" in text
+    assert json.loads(text) == value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lamina.cli.file_names import quoted
+from lamina.cli.file_names import path_fields, quoted
 from lamina.errors import Invalid
 
 TYPE_CHECKING = False
@@ -158,7 +158,7 @@ def _print_json(found: Sequence[Difference], studies: Sequence[Study], context: 
 def _documents(found: Iterable[Difference]) -> Iterator[dict[str, object]]:
     for one in found:
         yield {
-            "path": "/" + one.path.decode("utf-8", "replace"),
+            **path_fields(one.path),
             "change": {"A": "added", "D": "removed", "C": "changed"}[one.letter],
             "aspects": [str(aspect) for aspect in one.aspects],
             "before": _facts(one.before),

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["columns", "quoted", "width"]
+__all__ = ["columns", "path_fields", "quoted", "width"]
 
 _SPECIAL = frozenset(' !"$&()*;<=>?[\\]^`|')
 _SPECIAL_ALONE = ("{", "}")
@@ -34,6 +34,19 @@ def quoted(name: bytes, *, unicode: bool = True) -> str:
         if not _NO_DOUBLE & set(text):
             return f'"{text}"'
     return _escaped(text, unicode=unicode)
+
+
+def path_fields(path: bytes) -> dict[str, str]:
+    """Give what JSON says of a path (relative, normal): with a slash, and in hexadecimal without.
+
+    The latter only of what is not UTF-8, which JSON has no letters for.
+    """
+    text = path.decode("utf-8", "replace")
+    return (
+        {"path": f"/{text}"}
+        if text.encode() == path
+        else {"path": f"/{text}", "path_hex": path.hex()}
+    )
 
 
 def _is_printable(letter: str, *, unicode: bool) -> bool:

@@ -13,11 +13,21 @@ from lamina.errors import Invalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lamina.cli.context import Context
 
-__all__ = ["FORMAT", "FORMAT_DOCUMENT", "JSON", "QUIET", "Listing", "Row", "show", "show_json"]
+__all__ = [
+    "FORMAT",
+    "FORMAT_DOCUMENT",
+    "JSON",
+    "QUIET",
+    "Listing",
+    "Row",
+    "show",
+    "show_json",
+    "terminal_text",
+]
 
 _FORMAT_HELP = """Format output using a custom template:
 'table':            Print output in table format with column headers (default)
@@ -71,7 +81,10 @@ def show(context: Context, listing: Listing, rows: Sequence[Row], arguments: Arg
             raise Invalid("--json and --format cannot be used together")
         show_json(context, [row.document for row in rows])
     elif form and form != "table":
-        context.out.write(_formatted(listing, rows, form, quiet=arguments.flag("quiet")))
+        shown = terminal_text if context.is_terminal else str
+        context.out.write(
+            _formatted(listing, rows, form, quiet=arguments.flag("quiet"), shown=shown)
+        )
     elif arguments.flag("quiet"):
         context.out.write("".join(f"{row.cells[listing.quiet]}\n" for row in rows))
     else:
@@ -91,7 +104,21 @@ def _table(listing: Listing, rows: Sequence[Row]) -> str:
     return render(lines)
 
 
-def _formatted(listing: Listing, rows: Sequence[Row], form: str, *, quiet: bool) -> str:
+def terminal_text(text: str) -> str:
+    """Give a value so that it cannot move a terminal's cursor; line ends and tabs stay."""
+    from lamina.cli.errors import printable
+
+    return printable(text)
+
+
+def _formatted(
+    listing: Listing,
+    rows: Sequence[Row],
+    form: str,
+    *,
+    quiet: bool,
+    shown: Callable[[str], str],
+) -> str:
     from lamina.cli.template import Template, TemplateInvalid
     from lamina.cli.template_functions import to_json
 
@@ -105,7 +132,7 @@ def _formatted(listing: Listing, rows: Sequence[Row], form: str, *, quiet: bool)
         template = Template(text.replace("\\t", "\t").replace("\\n", "\n"))
     except TemplateInvalid as error:
         raise TemplateInvalid(error.message, hint=error.hint) from None  # docker's 1, not 64
-    lines = [template.render(row.cells, strict=True) + "\n" for row in rows]
+    lines = [template.render(row.cells, strict=True, shown=shown) + "\n" for row in rows]
     if not is_table:
         return "".join(lines)
     headers = {name: _header(title) for name, title in listing.headers.items()}

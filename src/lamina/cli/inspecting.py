@@ -45,8 +45,11 @@ def inspect_all(context: Context, names: Sequence[str], lookup: Lookup, *, form:
         except LaminaError as error:
             failures.append(error)
     if template is not None:
+        from lamina.cli.formats import terminal_text
+
+        shown = terminal_text if context.is_terminal else str
         for document in documents:
-            context.print(template.render(_typed(document), strict=True))
+            context.print(template.render(_typed(document), strict=True, shown=shown))
     elif form == "json":
         from lamina.cli.template_functions import to_json
 

@@ -30,14 +30,17 @@ class Template:
         self.text = text
         self._body, self._defined = parse_template(text, _NAMES)
 
-    def render(self, value: object, *, strict: bool = False) -> str:
+    def render(
+        self, value: object, *, strict: bool = False, shown: Callable[[str], str] = str
+    ) -> str:
         """Apply to `value`; `strict` refuses fields that `value` itself lacks.
 
+        What the template says itself is printed as it is, values as `shown` gives them.
         Callables among a dict's values are its methods: `{{.Label "x"}}` calls one.
         Raises: TemplateInvalid (a field, type or function does not fit).
         """
         out: list[str] = []
-        _Execution(self, value, out, strict=strict).walk(self._body, value)
+        _Execution(self, value, out, strict=strict, shown=shown).walk(self._body, value)
         return "".join(out)
 
     def defined(self, name: str) -> list[Node] | None:
@@ -57,12 +60,20 @@ class _Execution:
     """One application: the variables, and where the text goes."""
 
     def __init__(
-        self, template: Template, root: object, out: list[str], *, strict: bool, depth: int = 0
+        self,
+        template: Template,
+        root: object,
+        out: list[str],
+        *,
+        strict: bool,
+        shown: Callable[[str], str],
+        depth: int = 0,
     ) -> None:
         self.template = template
         self.root = root
         self.out = out
         self.strict = strict
+        self.shown = shown
         self.depth = depth
         self.variables: list[tuple[str, object]] = [("$", root)]
         self._statements: dict[str, Callable[[Node, object], None]] = {
@@ -97,7 +108,7 @@ class _Execution:
     def _print(self, node: Node, dot: object) -> None:
         value = self._pipe(node, dot)
         if not node.names:
-            self.out.append(NO_VALUE if value is None else format_value(value))
+            self.out.append(self.shown(NO_VALUE if value is None else format_value(value)))
 
     def _if(self, node: Node, dot: object) -> None:
         known = len(self.variables)
@@ -153,7 +164,14 @@ class _Execution:
         if self.depth > _DEPTH_LIMIT:
             raise self.wrong(node, "exceeded maximum template depth")
         value = self._pipe(node.parts[0], dot) if node.parts else None
-        inner = _Execution(self.template, value, self.out, strict=False, depth=self.depth + 1)
+        inner = _Execution(
+            self.template,
+            value,
+            self.out,
+            strict=False,
+            shown=self.shown,
+            depth=self.depth + 1,
+        )
         inner.walk(body, value)
 
     def _pipe(self, node: Node, dot: object) -> object:

@@ -36,9 +36,9 @@ def truth(value: object) -> bool:
 
 def to_json(value: object) -> str:
     """Write `value` as Docker's `json` function: compact, `<` and `>` left alone."""
-    from lamina.spec.wire import encode
+    from lamina.spec.wire import encode, escaped
 
-    return encode(_plain(value)).decode().replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return escaped(encode(_plain(value)).decode())
 
 
 def _plain(value: object) -> object:

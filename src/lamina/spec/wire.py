@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-__all__ = ["Document", "decode", "encode", "encode_pretty"]
+__all__ = ["Document", "decode", "encode", "encode_pretty", "escaped"]
 
 if TYPE_CHECKING:
     Document = dict[str, Any]
@@ -36,10 +36,27 @@ def encode(value: "Any") -> bytes:
 
 
 def encode_pretty(value: "Any", *, indent: int | str = 4) -> str:
-    """Write `value` for people, as `docker inspect` lays it out."""
+    """Write `value` for people, as `docker inspect` lays it out; what cannot be shown, `escaped`."""
     import json
 
-    return json.dumps(value, indent=indent, ensure_ascii=False)
+    return escaped(json.dumps(value, indent=indent, ensure_ascii=False))
+
+
+def escaped(text: str) -> str:
+    """Write as escapes the letters of a JSON text that a terminal would not show.
+
+    JSON itself asks that only of the first 32. Others move the cursor too (U+009B), turn the
+    direction of what follows, or are halves that UTF-8 has no bytes for.
+    """
+    if text.replace("\n", "").replace("\t", "").isprintable():
+        return text
+    strange = {letter for letter in set(text) if not letter.isprintable() and letter not in "\n\t"}
+    return text.translate({ord(letter): _escape(letter) for letter in strange})
+
+
+def _escape(letter: str) -> str:
+    units = letter.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 def decode(raw: bytes | str, *, what: str = "document") -> Document:

@@ -50,11 +50,11 @@ def in_config(config: "ImageConfig", settings: "Document | None" = None) -> "Ite
     settings = config.settings if settings is None else settings
     environment = settings.get("Env") or []
     for name in telling([row for row in environment if isinstance(row, str)]):
-        yield Secret("an environment variable", f"ENV {name}".encode(), 0)
+        yield Secret("an environment variable", f"ENV {name}".encode(errors="replace"), 0)
     labels = settings.get("Labels") or {}
     for name, value in sorted(labels.items()):
         if what := in_text(str(value)):
-            yield Secret(what, f"LABEL {name}".encode(), 0)
+            yield Secret(what, f"LABEL {name}".encode(errors="replace"), 0)
     for number, row in enumerate(config.history, 1):
         if what := in_text(row.created_by):
             yield Secret(what, f"step {number} of the history".encode(), 0)

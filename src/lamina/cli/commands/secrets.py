@@ -56,7 +56,7 @@ def main(arguments: Arguments, context: Context) -> int:
 
 
 def _row(study: Study, one: Secret, context: Context) -> Row:
-    from lamina.cli.file_names import quoted
+    from lamina.cli.file_names import path_fields, quoted
     from lamina.cli.stack_drawing import instruction
     from lamina.cli.units import shorten
 
@@ -73,7 +73,7 @@ def _row(study: Study, one: Secret, context: Context) -> Row:
         },
         {
             "what": one.what,
-            "path": path.decode("utf-8", "replace"),
+            **(path_fields(one.path) if one.number else {"path": path.decode()}),
             "layer": one.number or None,
             "hidden_by": one.hidden_by or None,
             "diff_id": (made.diff_id or None) if made else None,

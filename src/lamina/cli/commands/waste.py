@@ -103,6 +103,8 @@ def _row(group: WasteGroup, context: Context) -> list[str]:
 
 
 def _document(study: Study, found: Waste) -> dict[str, object]:
+    from lamina.cli.file_names import path_fields
+
     return {
         "image": study.name,
         "id": str(study.image.id),
@@ -112,7 +114,7 @@ def _document(study: Study, found: Waste) -> dict[str, object]:
         "wasted": found.size,
         "files": [
             {
-                "path": "/" + one.path.decode("utf-8", "replace"),
+                **path_fields(one.path),
                 "size": one.size,
                 "cause": str(one.cause),
                 "layer": one.number,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from lamina.cli.file_names import quoted
+from lamina.cli.file_names import path_fields, quoted
 from lamina.cli.flags import BOOL, Command, Flag
 from lamina.cli.image_paths import ImagePath
 from lamina.errors import Invalid, NotFound
@@ -136,8 +136,7 @@ def _list(study: Study, lives: Iterable[_Life], context: Context) -> None:
 def _documents(study: Study, lives: Iterable[_Life], *, owned: bool) -> Iterator[dict[str, object]]:
     for path, events in lives:
         yield {
-            "path": "/" + path.decode("utf-8", "replace"),
-            **({} if _is_text(path) else {"path_hex": path.hex()}),
+            **path_fields(path),
             "present": events[-1].node is not None,
             "events": [_event_document(study, path, event, owned=owned) for event in events],
         }
@@ -174,14 +173,6 @@ def _event_document(study: Study, path: bytes, event: Event, *, owned: bool) -> 
     if node.kind == "symlink":
         document["target"] = node.target.decode("utf-8", "replace")
     return document
-
-
-def _is_text(path: bytes) -> bool:
-    try:
-        path.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _shown(path: bytes, context: Context) -> str:
