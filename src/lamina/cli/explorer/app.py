@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Explorer"]
 
+_SHIFT = 8
+
 
 class Explorer(Asking):
     """Explore an image that is open. `run` returns when the person quits."""
@@ -161,7 +163,10 @@ class Explorer(Asking):
         self._draw()
 
     def action_open(self) -> None:
-        """Open a directory; go into one that is open."""
+        """Open a directory; go into one that is open. Show what is further right of a text."""
+        if self.text is not None:
+            self.list_rows.shift(_SHIFT)
+            return
         outline = self.session.outline
         if self._rows() is not self.tree_rows or not outline.branches:
             return
@@ -170,7 +175,10 @@ class Explorer(Asking):
         self._draw()
 
     def action_close(self) -> None:
-        """Close a directory; from anything else, go to the directory it is in."""
+        """Close a directory; from anything else, go to the directory it is in. As `open` for a text."""
+        if self.text is not None:
+            self.list_rows.shift(-_SHIFT)
+            return
         outline = self.session.outline
         if self._rows() is not self.tree_rows or not outline.branches:
             return

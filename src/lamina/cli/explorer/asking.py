@@ -56,6 +56,7 @@ class Asking(Panes):
         super().__init__(opened, signs)
         self._jobs = Jobs(engine, opened.study.name, self._answer)
         self._sizing: tuple[int, int] = (0, 0)
+        self._deeds: dict[int, tuple[questions.Did, ...]] = {}
 
     def on_unmount(self) -> None:
         """Want no more answers."""
@@ -93,8 +94,15 @@ class Asking(Panes):
         if name == "stack" and len(self.session.stack):
             made = self.session.study.made[number - 1]
             lost = self.session.lost.get(number)
+            did = self._deeds.get(number)
+            if did is None:
+                self._jobs.ask("deeds", partial(_deeds, number))
             lines = layer_lines(
-                made, signs=self.signs, columns=columns, lost=lost.message if lost else ""
+                made,
+                did or (),
+                signs=self.signs,
+                columns=columns,
+                lost=lost.message if lost else "",
             )
             self.story.show(list(lines))
         elif name == "tree" and (item := self._item()) is not None:
@@ -136,6 +144,9 @@ class Asking(Panes):
             self._keep(path)
         elif key == "story":
             self.story.show(value)
+        elif key == "deeds":
+            self._deeds[value[0]] = value[1]
+            self._ask_soon()
         elif key == "whence":
             self._show_text(value)
         else:
@@ -175,6 +186,7 @@ class Asking(Panes):
         """Show what belongs to the tab, with the focus and the cursor where they were."""
         is_list = self.text is not None or self.tab != TABS[0]
         self.screen.set_class(is_list, "-list")
+        self.list_rows.left = 0
         if is_list:
             self.list_rows.move(
                 0 if self.text is not None else self._places.get(self.tab, 0), tell=False
@@ -207,3 +219,7 @@ def _sizes(span: _Span, study: Study, turn: Turn) -> tuple[_Span, dict[bytes, in
     since, height = span
     gone = questions.directory_sizes(tree_at(study, since - 1), turn)
     return span, gone | questions.directory_sizes(tree_at(study, height), turn)
+
+
+def _deeds(number: int, study: Study, turn: Turn) -> tuple[int, tuple[questions.Did, ...]]:
+    return number, questions.deeds(study, number, turn)

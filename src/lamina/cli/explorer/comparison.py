@@ -138,9 +138,11 @@ class Comparison:
         if before is None:
             return Item(path, node, Mark.ADDED, hidden=False, touched=True)
         if node.kind is Kind.DIRECTORY and before.kind is Kind.DIRECTORY:
-            touched = _keys(_pile(self._after, path)) != _keys(_pile(self._before, path))
-            mark = Mark.CHANGED if touched and not _is_alike(before, node) else Mark.UNCHANGED
-            return Item(path, node, mark, hidden=False, touched=touched)
+            was, now = _pile(self._before, path), _pile(self._after, path)
+            if _keys(was) == _keys(now):
+                return Item(path, node, Mark.UNCHANGED, hidden=False, touched=False)
+            mark = Mark.UNCHANGED if _is_alike(before, node) else Mark.CHANGED
+            return Item(path, node, mark, hidden=False, touched=_adds_anything(was, now))
         if _key(node) == _key(before):
             return Item(path, node, Mark.UNCHANGED, hidden=False, touched=False)
         mark = Mark.REPEATED if _is_repeated(before, node) else Mark.CHANGED
@@ -187,6 +189,14 @@ def _facts(node: Node) -> tuple[object, ...]:
     # The time of a directory changes with whatever changes in it: that is told otherwise.
     time = 0 if node.kind is Kind.DIRECTORY else node.mtime_ns
     return node.kind, node.mode, node.uid, node.gid, time, node.device_number
+
+
+def _adds_anything(was: Pile, now: Pile) -> bool:
+    """Tell whether a directory is in other layers for anything but itself."""
+    known = set(_keys(was))
+    if not known <= set(_keys(now)):
+        return True  # emptied, by an opaque directory
+    return any(node.layer.listdir(node) for node in now if _key(node) not in known)
 
 
 def _is_alike(before: Node, after: Node) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from time import monotonic
 
 from lamina.engine.partial_study import partly_studied
 from lamina.errors import LaminaError
@@ -67,8 +68,9 @@ class Jobs:
     def close(self) -> None:
         """Want no answers any more; wait a moment for those that notice."""
         self.is_closed = True
+        end = monotonic() + _PATIENCE_S
         for thread in self._threads:
-            thread.join(_PATIENCE_S)
+            thread.join(max(0.0, end - monotonic()))
 
     def _run(self, key: Hashable, question: Ask, turn: Turn) -> None:
         answer: object

@@ -13,11 +13,10 @@ KEYS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("enter", "open", "choose"),
         ("/", "find", "find"),
         ("s", "sort", "sort"),
-        ("acru", "kinds", ""),
-        ("h", "hidden", "only_hidden"),
+        ("acruh", "show", ""),
         ("w", "whence", "whence"),
-        ("o", "origin", "origin"),
         ("tab", "layers", "app.focus_next"),
+        ("o", "origin", "origin"),
         ("?", "help", "help"),
         ("q", "quit", "quit"),
     ),
@@ -41,7 +40,7 @@ KEYS: dict[str, tuple[tuple[str, str, str], ...]] = {
     ),
     "text": (
         ("enter", "go to the layer", "choose"),
-        ("x", "text/bytes", "bytes"),
+        ("x", "bytes", "bytes"),
         ("/", "find", "find"),
         ("n", "next", "next"),
         ("esc", "back", "back"),
@@ -56,8 +55,9 @@ Everywhere
   tab              go to the other pane; click: to that line; wheel: scroll
   up down j k      a line; PageUp PageDown Home End: more
   /                find names, in closed directories and other layers, too;
-                   in a list: show only the rows that have a text
+                   in a list: show only the rows that have a text; in a text: go there
   n N              the next, the previous of what was found
+  left right       in a text: its beginning, what is further right
   esc              back; q, Ctrl-C: quit
 
 Layers

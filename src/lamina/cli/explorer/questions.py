@@ -14,12 +14,21 @@ if TYPE_CHECKING:
     from lamina.engine.study import Study
     from lamina.study.causes import Wasted
 
-__all__ = ["FOUND_LIMIT", "Found", "directory_sizes", "found_names", "waste_by_path"]
+__all__ = [
+    "FOUND_LIMIT",
+    "Did",
+    "Found",
+    "deeds",
+    "directory_sizes",
+    "found_names",
+    "waste_by_path",
+]
 
 FOUND_LIMIT = 5000
 """Paths that a search gives at most: nobody looks at more."""
 
 _OFTEN = 2048
+_HIDDEN = "hidden later"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,35 @@ class Found:
 
     path: bytes
     numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Did:
+    """One thing that a layer did: to how many paths, and the bytes of the files among them."""
+
+    what: str
+    count: int
+    size: int
+
+
+def deeds(study: Study, number: int, turn: Turn) -> tuple[Did, ...]:
+    """Count what layer `number` added, changed, repeated, removed, and what later ones hide of it.
+
+    Looks into the directories that the layer has. Raises: Corrupt.
+    """
+    from lamina.study.lives import Change, touches
+
+    sums: dict[str, list[int]] = {str(change): [0, 0] for change in Change} | {_HIDDEN: [0, 0]}
+    for count, (path, event, hidden_by) in enumerate(touches(study.layers, number)):
+        node = event.node if event.node is not None else event.before
+        size = node.size if node is not None and node.kind is Kind.FILE else 0
+        for what in (str(event.change), *([_HIDDEN] if hidden_by else [])):
+            if path:
+                sums[what][0] += 1
+                sums[what][1] += size
+        if not count % _OFTEN and turn.is_over:
+            return ()
+    return tuple(Did(what, *pair) for what, pair in sums.items() if pair[0])
 
 
 def directory_sizes(tree: Tree, turn: Turn) -> dict[bytes, int]:
@@ -71,7 +109,8 @@ def found_names(study: Study, wanted: str, turn: Turn) -> list[Found]:
     """Find paths by a part of the last name, or by a part of the path where `wanted` has a slash.
 
     Large and small letters are one unless `wanted` has large ones. Looks at every name of every
-    layer, also at what later layers hide; gives `FOUND_LIMIT` paths at most. Raises: Corrupt.
+    layer, also at what later layers hide; gives `FOUND_LIMIT` paths at most, those first whose name is
+    just that, then those that begin with it. Raises: Corrupt.
     """
     text = wanted.encode("utf-8", "surrogateescape")
     exact = text != text.lower()
@@ -85,5 +124,13 @@ def found_names(study: Study, wanted: str, turn: Turn) -> list[Found]:
                 numbers.setdefault(path, []).append(number)
             if not count % _OFTEN and turn.is_over:
                 return []
-    paths = sorted(numbers)[:FOUND_LIMIT]
+    plain = text.lower().rpartition(b"/")[2]
+    paths = sorted(numbers, key=lambda path: (_far(path.rpartition(b"/")[2], plain), path))
+    del paths[FOUND_LIMIT:]
     return [Found(path, tuple(numbers[path])) for path in paths]
+
+
+def _far(name: bytes, wanted: bytes) -> int:
+    """Tell how far a name is from what was looked for."""
+    name = name.lower()
+    return 0 if name == wanted else 1 if name.startswith(wanted) else 2

@@ -46,18 +46,20 @@ def _style(name: str, *, reverse: bool = False, underline: bool = False) -> Styl
     )
 
 
-def _strip(line: Line, columns: int, *, reverse: bool = False, underline: bool = False) -> Strip:
+def _strip(
+    line: Line, columns: int, *, left: int = 0, reverse: bool = False, underline: bool = False
+) -> Strip:
     segments = [
         Segment(text, _style(name, reverse=reverse, underline=underline))
         for text, name in line
         if text
     ]
     used = sum(width(text) for text, _ in line)
-    if used < columns:
-        segments.append(
-            Segment(" " * (columns - used), _style("", reverse=reverse, underline=underline))
-        )
-    return Strip(segments, max(used, columns)).crop(0, columns)
+    end = left + columns
+    if used < end:
+        filling = _style("", reverse=reverse, underline=underline)
+        segments.append(Segment(" " * (end - used), filling))
+    return Strip(segments, max(used, end)).crop(left, end)
 
 
 class Board(Widget):
@@ -110,6 +112,7 @@ class Rows(Widget, can_focus=True):
         self._bar = bar
         self.at = 0
         self.top = 0
+        self.left = 0
 
     @property
     def columns(self) -> int:
@@ -125,6 +128,7 @@ class Rows(Widget, can_focus=True):
         strip = _strip(
             self._line(at, self.columns),
             self.columns,
+            left=self.left,
             reverse=is_here and self.has_focus,
             underline=is_here and not self.has_focus,
         )
@@ -152,6 +156,11 @@ class Rows(Widget, can_focus=True):
         self.top = max(0, min(self.top + lines, self._count() - self.size.height))
         last = self.top + self.size.height - 1
         self.move(max(self.top, min(self.at, last)))
+
+    def shift(self, columns: int) -> None:
+        """Show what is further right, or left."""
+        self.left = max(0, self.left + columns)
+        self.refresh()
 
     def _follow(self) -> None:
         height = max(self.size.height, 1)

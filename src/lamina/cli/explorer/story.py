@@ -6,17 +6,20 @@ from lamina.cli.explorer.lines import harmless, wrapped
 from lamina.cli.file_names import quoted
 from lamina.cli.life_words import brief, told
 from lamina.cli.stack_drawing import instruction
+from lamina.cli.units import human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from lamina.cli.explorer.lines import Line, Signs
+    from lamina.cli.explorer.questions import Did
     from lamina.engine.study import Made, Study
     from lamina.study.lives import Event
 
 __all__ = ["layer_lines", "made_by", "story_lines"]
 
+_NAMED = 2
 _STYLES = {"added": "green", "changed": "yellow", "repeated": "yellow", "removed": "red"}
 
 
@@ -51,20 +54,16 @@ def _event_lines(
 ) -> Iterator[tuple[int, Line]]:
     number = event.number
     style = _STYLES[event.change]
-    owners = study.owners(path, number) if event.node is not None else ()
-    packages = ", ".join(f"{one.name} {one.version} ({one.kind})" for one in owners)
-    packages = harmless(packages, unicode=signs.unicode)
-    what = told(event, unicode=signs.unicode)
+    packages = _packages(study, path, event, signs)
     by = made_by(study.made[number - 1], signs)
     if not whole:
         tail = f" {signs.dot} {packages}" if packages else ""
-        yield (
-            number,
-            [(f"{number:>3}  ", "bold"), (what, style), (tail, ""), (f" {signs.dot} {by}", "dim")],
-        )
+        what = told(_without_time(event), unicode=signs.unicode)
+        head = [(f"{number:>3}  ", "bold"), (what, style), (tail, "")]
+        yield number, [*head, (f" {signs.dot} {by}", "dim")]
         return
     yield 0, []
-    yield number, [(f"{number:>3}  ", "bold"), (what, style)]
+    yield number, [(f"{number:>3}  ", "bold"), (told(event, unicode=signs.unicode), style)]
     for row in wrapped(by, columns - 5):
         yield number, [("     " + row, "dim")]
     if packages:
@@ -74,6 +73,25 @@ def _event_lines(
             yield number, [(f"     before: {brief(event.before, unicode=signs.unicode)}", "dim")]
         for line in _patch_lines(event, signs):
             yield number, line
+
+
+def _without_time(event: Event) -> Event:
+    """Leave a change of the time out where it is not alone: it is long, and comes with any other."""
+    from lamina.study.lives import Aspect, Event
+
+    aspects = tuple(one for one in event.aspects if one is not Aspect.TIME)
+    if not aspects:
+        return event
+    return Event(event.number, event.change, event.node, event.before, aspects, event.by)
+
+
+def _packages(study: Study, path: bytes, event: Event, signs: Signs) -> str:
+    """Name the packages that a path is of; directories are of many."""
+    owners = study.owners(path, event.number) if event.node is not None else ()
+    names = [f"{one.name} {one.version} ({one.kind})" for one in owners[:_NAMED]]
+    rest = len(owners) - len(names)
+    text = ", ".join(names) + (f" and {rest} more" if rest else "")
+    return harmless(text, unicode=signs.unicode)
 
 
 def _patch_lines(event: Event, signs: Signs) -> Iterator[Line]:
@@ -86,8 +104,10 @@ def _patch_lines(event: Event, signs: Signs) -> Iterator[Line]:
         yield [("     " + harmless(row.expandtabs(8), unicode=signs.unicode), style)]
 
 
-def layer_lines(made: Made, *, signs: Signs, columns: int, lost: str) -> Iterator[Line]:
-    """Tell who made a layer, when and by what."""
+def layer_lines(
+    made: Made, did: Sequence[Did], *, signs: Signs, columns: int, lost: str
+) -> Iterator[Line]:
+    """Tell who made a layer, when and by what, and what it did, as far as that is known."""
     title = f"Layer {made.number}  {made.diff_id.rpartition(':')[2][:12]}"
     about = "  ".join(part for part in (made.created, made.author, made.comment) if part)
     about = harmless(about, unicode=signs.unicode)
@@ -95,5 +115,16 @@ def layer_lines(made: Made, *, signs: Signs, columns: int, lost: str) -> Iterato
     if lost:
         for row in wrapped(harmless(f"It cannot be read: {lost}", unicode=signs.unicode), columns):
             yield [(row, "red")]
+    if did:
+        yield [
+            piece
+            for at, one in enumerate(did)
+            for piece in ((", " if at else "", ""), (_done(one), _STYLES.get(one.what, "magenta")))
+        ]
     for row in wrapped(made_by(made, signs), columns):
         yield [(row, "")]
+
+
+def _done(did: Did) -> str:
+    size = f" ({human_size(did.size, precision=3)})" if did.size else ""
+    return f"{did.what} {did.count:,}{size}"
