@@ -73,7 +73,8 @@ class Explorer(Asking):
 
     def _ask_first(self) -> None:
         self._draw()
-        self._jobs.ask("waste", lambda study, _: study.waste())
+        self._ask_sizes()
+        self._jobs.ask("waste", lambda study, _: study.waste(), slow=True)
         self._ask_soon()
 
     def on_descendant_focus(self) -> None:

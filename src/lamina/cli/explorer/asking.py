@@ -85,10 +85,7 @@ class Asking(Panes):
         if self._jobs.is_closed or mark != self._mark():
             return
         number = self.session.height
-        span = self.session.span
-        if not self.session.has_sizes() and self._sizing != span:
-            self._sizing = span
-            self._jobs.ask("sizes", partial(_sizes, span))
+        self._ask_sizes()
         name = self._focus_name()
         columns = self.story.size.width
         if name == "stack" and len(self.session.stack):
@@ -114,6 +111,12 @@ class Asking(Panes):
         elif name == "text":
             self.story.show([])
 
+    def _ask_sizes(self) -> None:
+        span = self.session.span
+        if not self.session.has_sizes() and self._sizing != span:
+            self._sizing = span
+            self._jobs.ask("sizes", partial(_sizes, span), slow=True)
+
     def _short_story(self, path: bytes, columns: int, study: Study, _: Turn) -> list[Line]:
         lines = story_lines(study, path, signs=self.signs, columns=columns, whole=False)
         return [line for _, line in lines]
@@ -129,9 +132,9 @@ class Asking(Panes):
 
     def _ask_page(self, name: str) -> None:
         if name == "Packages":
-            self._jobs.ask("packages", lambda study, _: study.packages())
+            self._jobs.ask("packages", lambda study, _: study.packages(), slow=True)
         elif name == "Secrets":
-            self._jobs.ask("secrets", lambda study, _: study.secrets())
+            self._jobs.ask("secrets", lambda study, _: study.secrets(), slow=True)
 
     def on_answered(self, message: Answered) -> None:
         """Take an answer."""

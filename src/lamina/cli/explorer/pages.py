@@ -153,7 +153,7 @@ class Page:
             room = min(wide, _WIDEST, max(columns // 3, 6))
             text = fit(cell, room, ellipsis=signs.ellipsis)
             parts.append(text.rstrip().rjust(room) if name in self._right else text)
-        head = (" " * _GAP).join(parts) + " " * _GAP
+        head = "".join(part + " " * _GAP for part in parts)
         return fit(head + cells[-1], columns, ellipsis=signs.ellipsis)
 
 

@@ -109,7 +109,8 @@ def layer_lines(
 ) -> Iterator[Line]:
     """Tell who made a layer, when and by what, and what it did, as far as that is known."""
     title = f"Layer {made.number}  {made.diff_id.rpartition(':')[2][:12]}"
-    about = "  ".join(part for part in (made.created, made.author, made.comment) if part)
+    comment = made.comment if instruction(made.created_by) else ""
+    about = "  ".join(part for part in (made.created, made.author, comment) if part)
     about = harmless(about, unicode=signs.unicode)
     yield [(title, "bold"), (f"  {about}" if about else "", "dim")]
     if lost:
