@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "diff": ("diff", "Inspect changes to files or directories on a container's filesystem"),
     "events": ("events", "Get real time events of containers, images, volumes and networks"),
     "exec": ("exec", "Execute a command in a running container"),
+    "explain": ("explain", "Do a command and tell what it does, or show how an image hangs together"),
     "explore": ("explore", "Look around in an image: its layers, their files, waste, packages and secrets"),
     "export": ("export", "Export a container's filesystem as a tar archive"),
     "fork": ("fork", "Make new containers that go on from a container's files"),

@@ -135,14 +135,21 @@ class Command:
 class Arguments:
     """What was asked for: `positional` words and the value of every flag, given or not.
 
+    `ended` tells that `--` ended the flags before the first word.
     `arguments["name"]` is the untyped value; the methods give it with its type.
     """
 
-    __slots__ = ("_changed", "_values", "positional")
+    __slots__ = ("_changed", "_values", "ended", "positional")
 
     def __init__(
-        self, values: Mapping[str, Value], positional: Sequence[str], changed: Sequence[str] = ()
+        self,
+        values: Mapping[str, Value],
+        positional: Sequence[str],
+        changed: Sequence[str] = (),
+        *,
+        ended: bool = False,
     ) -> None:
+        self.ended = ended
         self._values = values
         self.positional = tuple(positional)
         self._changed = frozenset(changed)
@@ -197,9 +204,11 @@ def parse(flags: Sequence[Flag], words: Sequence[str], *, interspersed: bool = T
     Raises: FlagInvalid, HelpAsked (`--help`, or `-h` where no flag has that letter).
     """
     reading = _Reading(flags, list(words))
+    ended = False
     while reading.words:
         word = reading.words.pop(0)
         if word == "--":
+            ended = not reading.positional
             reading.positional.extend(reading.words)
             break
         if word.startswith("--"):
@@ -211,7 +220,7 @@ def parse(flags: Sequence[Flag], words: Sequence[str], *, interspersed: bool = T
             if not interspersed:
                 reading.positional.extend(reading.words)
                 break
-    return Arguments(reading.values, reading.positional, tuple(reading.changed))
+    return Arguments(reading.values, reading.positional, tuple(reading.changed), ended=ended)
 
 
 def check_arity(command: Command, path: str, count: int) -> ArityWrong | None:

@@ -360,9 +360,9 @@ class Shim:
         silent = frozenset() if self.request["starter_types"] else frozenset({Stream.STDIN})
         self._starter.attach(_ALL_STREAMS - silent)
         relay.add(self._starter)
-        notes = (self.state.get("network") or {}).get("Notes") or []
-        seen = self.look.seen(self.pid()) if self.look else {}
-        told = {"pid": self.state["pid"], "warnings": notes, "seen": seen}
+        network = self.state.get("network") or {}
+        seen = {**self.look.seen(self.pid()), "network": network} if self.look else {}
+        told = {"pid": self.state["pid"], "warnings": network.get("Notes") or [], "seen": seen}
         self._starter.send(frame(Stream.STARTED, encode(told)))
 
     def _note_network(self) -> None:
