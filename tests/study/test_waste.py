@@ -1,14 +1,17 @@
 """Waste of stacks whose waste is known to the byte."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
-from tests.layer.test_view import ROOT, file, folder
+from hypothesis import given
+from tests.layer.changesets import Piece, changesets
+from tests.layer.test_view import ROOT, file, folder, stackable, whited
 from tests.study.piles import Items, pile
 
 from lamina.layer.entry import Entry, Kind
 from lamina.study.causes import Cause
-from lamina.study.waste import Waste, waste
+from lamina.study.waste import Waste, hidden_sizes, waste
 
 LOW: Items = [
     ROOT, folder(b"a"), file(b"a/changed", b"c" * 1000), file(b"a/removed", b"r" * 200),
@@ -92,3 +95,18 @@ def test_what_a_cache_lost_later_is_deleted_and_no_cache(tmp_path: Path):
                   file(b"root/.npm/_cacache/x", b"x" * 9)]  # fmt: skip
     with pile(tmp_path, low, [ROOT, folder(b"root"), file(b"root/.wh..npm")]) as layers:
         assert told(waste(layers)) == [(b"root/.npm/_cacache/x", 9, Cause.DELETED, 1, 2)]
+
+
+@given(changesets(), whited(), whited())
+def test_what_is_hidden_is_the_same_without_looking_why(
+    one: list[Piece], two: list[Piece], three: list[Piece]
+):
+    stack = [stackable(items) for items in (one, two, three)]
+    with tempfile.TemporaryDirectory() as name, pile(Path(name), *stack) as layers:
+        found = waste(layers)
+        sizes = hidden_sizes(layers)
+        seen = (Cause.CACHE, Cause.DUPLICATE, Cause.ZEROS)
+        for number, size in enumerate(sizes, 1):
+            rows = [row for row in found.files if row.number == number and row.cause not in seen]
+            assert size == sum(row.size for row in rows)
+        assert sum(sizes) == found.total - found.visible

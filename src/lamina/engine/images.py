@@ -177,6 +177,7 @@ class Images:
             layer_sizes=tuple(int(size) for size in sizes.split(",") if size),
             parent=facts.get(naming.PARENT, ""),
             tagged=max((r.facts.get(naming.TAGGED, "") for r in rows), default=""),
+            root=self._engine.settings.root,
         )
 
     def pull(

@@ -34,7 +34,10 @@ class ImageSummary:
 
 @dataclass(frozen=True, slots=True)
 class LocalImage:
-    """One image, whole: its documents, and every name it has. `size` is bytes of content."""
+    """One image, whole: its documents, and every name it has. `size` is bytes of content.
+
+    `root` is where its layers are, for notebooks; empty for an image of which only blobs are here.
+    """
 
     id: Digest
     manifest: "Manifest"
@@ -45,6 +48,16 @@ class LocalImage:
     layer_sizes: tuple[int, ...]
     parent: str
     tagged: str
+    root: str = ""
+
+    def _repr_html_(self) -> str:
+        """Draw the image for a notebook: its stack, sizes, and what nobody sees of it.
+
+        Never raises, reads no content of files, and does without what cannot be read.
+        """
+        from lamina.engine.pictures import picture
+
+        return picture(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,17 @@ class Exploration:
         """The bytes of all layers as they are sent."""
         return sum(layer.compressed_size for layer in self.layers)
 
+    def _repr_html_(self) -> str:
+        """Draw the image for a notebook: its stack, sizes and waste."""
+        from lamina.study.drawing.card import card
+        from lamina.study.drawing.page import floors
+
+        notes = [str(self.config.platform), f"{len(self.packages):,} packages"]
+        if self.secrets:
+            notes.append(f"secrets: {len(self.secrets):,}")
+        hidden = self.waste.total - self.waste.visible
+        return card(self.name, floors(self, linked=False), notes=notes, hidden=hidden)
+
     @property
     def made(self) -> tuple[str, ...]:
         """The instruction of each layer."""

@@ -9,7 +9,17 @@ if TYPE_CHECKING:
 
     from lamina.layer.node import Layer, Node
 
-__all__ = ["Aspect", "Change", "Event", "changes", "differences", "life", "lives", "touches"]
+__all__ = [
+    "Aspect",
+    "Change",
+    "Event",
+    "changes",
+    "differences",
+    "hidden",
+    "life",
+    "lives",
+    "touches",
+]
 
 _PIECE = 1024 * 1024
 
@@ -124,6 +134,18 @@ def touches(layers: "Sequence[Layer]", number: int) -> "Iterator[tuple[bytes, Ev
         events = _events(nodes, [cut for cut in cuts if since < cut.number <= number])
         if events and events[-1].number == number:
             yield full, events[-1], _hidden_by(events[-1], found, cuts)
+
+
+def hidden(layers: "Sequence[Layer]") -> "Iterator[tuple[bytes, int, Node]]":
+    """Give each file of a layer that a later one has something else, or nothing, at the path of.
+
+    With its path and its layer's number. Reads no content, so why it is so is not told. Raises: Corrupt.
+    """
+    for full, found, cuts in _walk(layers, b"", _touched):
+        last = max((*(at for at, _ in found), *(cut.number for cut in cuts)))
+        for number, node in found:
+            if number < last and node.kind is Kind.FILE:
+                yield full, number, node
 
 
 def _is_in(row: "_Row", number: int) -> bool:

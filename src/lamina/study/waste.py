@@ -4,17 +4,17 @@ from lamina.layer.entry import Kind
 from lamina.layer.view import Tree
 from lamina.study.caches import cache_of
 from lamina.study.causes import Cause, Wasted
-from lamina.study.lives import Aspect, Change, changes
+from lamina.study.lives import Aspect, Change, changes, hidden
 from lamina.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lamina.layer.node import CountedLayer, Node
+    from lamina.layer.node import CountedLayer, Layer, Node
     from lamina.study.lives import Event
 
-__all__ = ["Hiding", "Waste", "summed", "waste"]
+__all__ = ["Hiding", "Waste", "hidden_sizes", "summed", "waste"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,21 @@ def waste(layers: "Sequence[CountedLayer]", *, deep: bool = False) -> Waste:
     for path, events in changes(layers):
         hiding.path(path, events)
     return summed(layers, hiding, deep=deep)
+
+
+def hidden_sizes(layers: "Sequence[Layer]") -> tuple[int, ...]:
+    """Give for each layer the bytes of it that nobody sees, lowest first: quicker than `waste`, and no more.
+
+    Reads no content. Raises: Corrupt.
+    """
+    sizes = [0] * len(layers)
+    names: dict[tuple[int, int], int] = {}
+    for _, number, node in hidden(layers):
+        key = (number, node.nid)
+        names[key] = names.get(key, 0) + 1
+        if names[key] == node.nlink:  # its last name
+            sizes[number - 1] += node.size
+    return tuple(sizes)
 
 
 class Hiding:

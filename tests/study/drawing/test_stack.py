@@ -14,7 +14,7 @@ FLOORS = (
 
 def segments(drawn: str) -> list[ET.Element]:
     root = ET.fromstring(drawn)
-    return [rect for rect in root.iter(f"{SPACE}rect") if rect.get("class") != "waste"]
+    return [rect for rect in root.iter(f"{SPACE}rect") if rect.get("class") is None]
 
 
 def words(drawn: str) -> list[str]:

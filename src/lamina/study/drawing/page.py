@@ -77,15 +77,15 @@ def page(found: "Exploration", *, version: str) -> str:
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 
-def floors(found: "Exploration") -> tuple[Floor, ...]:
-    """Give the layers as the picture of the stack has them; each leads to its part of the page."""
+def floors(found: "Exploration", *, linked: bool = True) -> tuple[Floor, ...]:
+    """Give the layers as the picture of the stack has them; each leads to its part of the page if `linked`."""
     return tuple(
         Floor(
             layer.number,
             layer.step.instruction,
             layer.size,
             layer.wasted,
-            f"#layer-{layer.number}",
+            f"#layer-{layer.number}" if linked else "",
         )
         for layer in found.layers
     )

@@ -97,6 +97,12 @@ class _Pen:
             self._leader((top + bottom) / 2 + 1, middle, paint),
             *self._words(floor, middle, paint),
         ]
+        if floor.link:  # all of the line leads there, not its letters alone
+            reach = {"x": self.bar + self.gap - 4, "y": middle - self.row / 2}
+            room = {"width": self.width - reach["x"], "height": self.row}
+            parts.append(
+                tag("rect", **reach, **room, fill="none", pointer_events="all", class_="reach")
+            )
         group = tag("g", *parts)
         return tag("a", group, href=floor.link) if floor.link else group
 
