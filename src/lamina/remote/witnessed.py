@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 __all__ = ["admitted", "exchanged"]
 
 _HARMLESS = ("digest", "from", "last", "mount", "n", "ns", "scope", "service")
-_HEADERS = ("content-length", "content-type", "docker-content-digest", "www-authenticate")
+_HEADERS = (
+    "content-length", "content-range", "content-type", "docker-content-digest", "www-authenticate",
+)  # fmt: skip
 
 
 def exchanged(request: Request, headers: Mapping[str, str], response: Response) -> Exchanged:

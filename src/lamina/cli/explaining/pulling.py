@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["PullStory"]
 
 _PLATFORMS = 12
+_PARTIAL = 206
 _NAMES = {"sha256": "SHA-256", "sha512": "SHA-512"}
 _LAYERS = 20
 
@@ -26,7 +27,9 @@ _LAYERS = 20
 class PullStory:
     """Told from the requests as they were sent, the documents as they were read, and what is on the disk."""
 
-    def __init__(self, page: Page, context: Context, name: str) -> None:
+    def __init__(self, page: Page, context: Context, name: str, *, embedded: bool = False) -> None:
+        """`embedded`: another story goes on after it, and ends with commands of its own."""
+        self._embedded = embedded
         self._page = page
         self._context = context
         self._name = name
@@ -256,6 +259,10 @@ class PullStory:
         """Tell the requests for blobs, first those that say more than the others."""
         shown = waiting if len(waiting) <= _LAYERS else waiting[: _LAYERS // 2]
         self._wire.tell(shown)
+        if any(isinstance(each, Exchanged) and each.status == _PARTIAL for each in shown):
+            self._page.say(
+                "206: a large blob comes in parts, several at a time, or goes on from where it broke off."
+            )
         if left := len(waiting) - len(shown):
             self._page.say(f"… and {left} more like these.")
 
@@ -306,7 +313,7 @@ class PullStory:
         from lamina.cli.explaining.checks import of_image, of_registry
 
         page = self._page
-        if page.brief:
+        if page.brief or self._embedded:
             return
         page.step("Check it yourself")
         top = self._indexes[0] if self._indexes else manifest

@@ -130,6 +130,8 @@ class PushStory:
         names = self._names()
         page.exchange("→", f"HEAD {heads[0].url.rpartition('/')[0]}/DIGEST, for each")
         rows = []
+        order = {digest: number for number, digest in enumerate(names)}
+        heads.sort(key=lambda each: order.get(target_of(each), len(order)))
         for each in heads[:_ROWS]:
             digest = target_of(each)
             meaning = {200: "there", _MISSING: "lacking"}.get(each.status, "refused")

@@ -61,7 +61,8 @@ class RunStory:
             image = self._context.engine.images.resolve(self._image)
         except LaminaError:
             whole = Reference.parse(self._image)
-            page.fact(f"{self._image} means {whole}. It is not here, so it is pulled first.")
+            known = "" if str(whole) == self._image else f" ({whole})"
+            page.fact(f"{self._image}{known} is not here, so it is pulled first.")
             return
         count = len(image.config.diff_ids)
         page.say(
@@ -124,7 +125,7 @@ class RunStory:
         if self._pull is None:
             from lamina.cli.explaining.pulling import PullStory
 
-            self._pull = PullStory(self._page, self._context, self._image)
+            self._pull = PullStory(self._page, self._context, self._image, embedded=True)
             self._pull.begin()
         return self._pull
 
@@ -192,7 +193,7 @@ class RunStory:
                 rows.append(
                     (
                         f"layer {numbers.get(found, '?')}",
-                        os.path.basename(mount.source)[:12],
+                        found[:12],
                         "→ " + mount.target,
                     )
                 )

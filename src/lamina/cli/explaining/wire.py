@@ -57,7 +57,9 @@ def answer_of(exchanged: Exchanged) -> str:
     elif exchanged.method in ("GET", "HEAD") and status // 100 == 2:  # noqa: PLR2004
         if kind := headers.get("content-type"):
             words.append(kind)
-        if size := headers.get("content-length"):
+        if part := headers.get("content-range"):
+            words.append(part)
+        elif size := headers.get("content-length"):
             words.append(f"{size} bytes")
     if "/manifests/" in exchanged.url and (digest := headers.get("docker-content-digest")):
         words.append(digest)
