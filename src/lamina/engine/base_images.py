@@ -1,6 +1,6 @@
 """Which images here an image was built on: those whose whole pile is the lower part of its own."""
 
-from lamina.errors import NotFound
+from lamina.errors import LaminaError
 from lamina.spec.reference import Reference
 from lamina.values import dataclass
 
@@ -27,13 +27,13 @@ def base_images(engine: "Engine", name_or_id: str) -> tuple[BaseImage, ...]:
     Judged by chain IDs (image-spec config.md, "Layer ChainID"), so by content, whatever it was called.
     Raises: ImageUnknown.
     """
-    image = engine.images.resolve(name_or_id)
+    image = engine.images.documents(name_or_id)
     pile = image.config.diff_ids
     found = []
     for summary in engine.images.list():
         try:
-            other = engine.images.resolve(str(summary.id))
-        except NotFound:  # removed meanwhile
+            other = engine.images.documents(str(summary.id))
+        except LaminaError:  # removed meanwhile, or damaged
             continue
         count = len(other.config.diff_ids)
         if 0 < count < len(pile) and other.config.diff_ids == pile[:count]:

@@ -1,10 +1,11 @@
 """Images on this machine: find, list, tag, remove; pull and push are next door."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from lamina.engine import naming
 from lamina.engine.local import ImageSummary, ImageUnknown, LocalImage, Removed
-from lamina.errors import Invalid, NotFound, Unsupported
+from lamina.errors import Corrupt, Invalid, NotFound, Unsupported
 from lamina.events import Listener, silent
 from lamina.spec.digest import Digest, chain_id
 from lamina.spec.reference import Reference, ReferenceInvalid
@@ -154,16 +155,32 @@ class Images:
             return variant(self._engine, name_or_id, platform)
         return self.look(name_or_id, self._read)
 
-    def _read(self, rows: Sequence["Named"]) -> LocalImage:
+    def documents(self, name_or_id: str) -> LocalImage:
+        """Read one image's documents and nothing else, whether or not its layers can be unpacked.
+
+        Of another tool's image that was not used yet `layer_sizes` is empty and `size` 0.
+        Raises: as `resolve`; Unsupported (an artifact, or for another machine).
+        """
+        found = self.look(name_or_id, partial(self._read, sealed=False))
+        counts = len(found.config.diff_ids), len(found.manifest.layers)
+        if counts[0] != counts[1]:
+            raise Corrupt(
+                f"{name_or_id}: its configuration names {counts[0]} layers, its manifest {counts[1]}"
+            )
+        return found
+
+    def _read(self, rows: Sequence["Named"], *, sealed: bool = True) -> LocalImage:
         from lamina.engine.adopt import adopt, manifest_of
+        from lamina.image.source import refuse_artifact
         from lamina.spec.config import CONFIG_LIMIT, ImageConfig
 
         facts: dict[str, str] = {}
         for row in reversed(rows):
             facts.update(row.facts)
-        if naming.LAYER_SIZES not in facts:
+        if naming.LAYER_SIZES not in facts and sealed:
             facts.update(adopt(self._engine, rows))
         manifest = manifest_of(self._engine, rows[0])
+        refuse_artifact(manifest, name=rows[0].name or str(rows[0].target.digest))
         blobs = self._engine.store.blobs
         config = ImageConfig.from_json(blobs.read(manifest.config.digest, limit=CONFIG_LIMIT))
         sizes = facts.get(naming.LAYER_SIZES, "")

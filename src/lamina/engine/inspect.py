@@ -1,6 +1,6 @@
 """What people ask about an image, in docker's shapes. Nothing here changes anything."""
 
-from lamina.errors import NotFound
+from lamina.errors import LaminaError
 from lamina.spec.digest import Digest, chain_id
 from lamina.spec.reference import Reference
 from lamina.values import dataclass
@@ -133,8 +133,8 @@ def _ends(engine: "Engine", image: "LocalImage") -> dict[int, str]:
     parent = image.parent
     while parent:
         try:
-            above = engine.images.resolve(parent)
-        except NotFound:  # the parent was removed meanwhile
+            above = engine.images.documents(parent)
+        except LaminaError:  # the parent was removed meanwhile, or is damaged
             break
         ends.setdefault(len(above.config.steps()), str(above.id))
         parent = above.parent
@@ -174,8 +174,8 @@ def _other_piles(engine: "Engine", image: "LocalImage") -> dict[tuple[Digest, ..
         if summary.id == image.id:
             continue
         try:
-            other = engine.images.resolve(str(summary.id))
-        except NotFound:  # removed meanwhile
+            other = engine.images.documents(str(summary.id))
+        except LaminaError:  # removed meanwhile, or damaged
             continue
         shown = [Reference.parse(name).familiar for name in other.names] or [summary.id.short]
         for i in range(len(other.config.diff_ids)):

@@ -7,9 +7,10 @@ from contextlib import ExitStack, contextmanager
 
 from lamina.engine.reading import is_container
 from lamina.engine.study import Study, studied
-from lamina.errors import Corrupt, LaminaError, NotFound
+from lamina.errors import Corrupt, LaminaError, NotFound, Unsupported
 from lamina.layer.entry import Kind
 from lamina.layer.node import Node
+from lamina.layer.sealed import SealedLayer
 from lamina.values import dataclass
 
 TYPE_CHECKING = False
@@ -95,15 +96,19 @@ class LostLayer:
 
 @contextmanager
 def partly_studied(engine: "Engine", name: str) -> Iterator[PartialStudy]:
-    """Open an image or container as `studied` does; a layer that cannot be opened counts as empty.
+    """Open an image or container as `studied` does; a layer that cannot be read counts as empty.
 
-    Raises: ImageUnknown (it is neither), Corrupt and NotFound (its documents cannot be read).
+    The indexes are checked first. Raises: ImageUnknown (it is neither); Corrupt, NotFound and
+    Unsupported (its documents cannot be read, or none of its layers).
     """
     with ExitStack() as stack:
         try:
             lost: dict[int, LaminaError] = {}
             study = stack.enter_context(studied(engine, name, written=True))
-        except (Corrupt, NotFound):
+            for layer in study.image_layers:
+                if isinstance(layer, SealedLayer):
+                    layer.check()
+        except (Corrupt, NotFound, Unsupported):
             study, lost = _without_the_lost(engine, name, stack)
         yield PartialStudy(study, lost)
 
@@ -114,14 +119,19 @@ def _without_the_lost(
     image_name = (
         str(engine.containers.record(name).image_id) if is_container(engine, name) else name
     )
-    image = engine.images.resolve(image_name)
+    image = engine.images.documents(image_name)
     layers: list[CountedLayer] = []
     lost: dict[int, LaminaError] = {}
     diff_ids = image.config.diff_ids
     for number, diff_id in enumerate(diff_ids, 1):
         try:
-            layers.append(stack.enter_context(engine.layers.open(diff_ids[:number])))
+            opened = stack.enter_context(engine.layers.open(diff_ids[:number]))
+            opened.check()
         except LaminaError as error:
             lost[number] = error
             layers.append(LostLayer(str(diff_id)))
+        else:
+            layers.append(opened)
+    if len(lost) == len(diff_ids) > 0:
+        raise lost[1]
     return Study(name, image, layers), lost

@@ -84,7 +84,7 @@ def remote_bases(
     Raises: ImageUnknown, Invalid (a place), Unsupported (a registry that lists no repositories);
     NotFound, Unauthorized, Denied, Unavailable (of a registry or repository that was named).
     """
-    image = engine.images.resolve(name_or_id)
+    image = engine.images.documents(name_or_id)
     jobs = Jobs(_AT_ONCE, name="bases")
     look = _Look(image, told)
     try:

@@ -5,7 +5,7 @@ from collections import Counter
 from lamina.engine import undo
 from lamina.engine.census import census
 from lamina.engine.disk_use import container_size, content_size, reaches, removed_needs
-from lamina.errors import NotFound
+from lamina.errors import LaminaError
 from lamina.spec.reference import Reference
 from lamina.values import dataclass, replace
 
@@ -114,7 +114,7 @@ def sharing(engine: "Engine", names: "Sequence[str]" = ()) -> Sharing:
     found = census(engine.store.root)
     kept = undo.kept(engine, undo.live(engine))
     needed = reaches(engine)
-    wanted = {str(engine.images.resolve(name).id) for name in names}
+    wanted = {str(engine.images.documents(name).id) for name in names}
     images = [
         image
         for image in engine.images.list()
@@ -156,8 +156,8 @@ def _shared_image(
 ) -> SharedImage:
     own = [part for part in parts if place in part.images]
     try:
-        layers = len(engine.images.resolve(str(image.id)).config.diff_ids)
-    except NotFound:  # removed meanwhile
+        layers = len(engine.images.documents(str(image.id)).config.diff_ids)
+    except LaminaError:  # removed meanwhile, or damaged
         layers = sum(len(part.diff_ids) for part in own)
     return SharedImage(
         id=str(image.id),

@@ -12,7 +12,7 @@ from lamina.errors import Corrupt, Invalid, LaminaError, Unsupported
 from lamina.events import DocumentRead, LayerProgress, Listener, Phase
 from lamina.image.place import Place
 from lamina.image.pump import Pump
-from lamina.image.source import ImageSource, choose_manifest
+from lamina.image.source import ImageSource, choose_manifest, refuse_artifact
 from lamina.layer.pax import TarInvalid
 from lamina.spec.config import CONFIG_LIMIT, ImageConfig
 from lamina.spec.descriptor import Descriptor, MediaType
@@ -37,6 +37,8 @@ __all__ = ["Place", "Received", "receive"]
 
 _REPORT_EVERY = 512 * 1024
 _HEAD = 4  # bytes that tell the codec
+_PACKINGS = (".tar", "gzip", ".gz", ".tgz", "zstd", "octet-stream")
+"""How the media types of layers end that are packed as we know, whoever they were written by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +113,7 @@ def _receive_config(
     source: ImageSource, blobs: "BlobStore", manifest: Manifest, name: str
 ) -> ImageConfig:
     wanted = manifest.config
-    if wanted.media_type not in MediaType.CONFIGS:
-        raise Unsupported(
-            f"{name} is an artifact ({manifest.artifact_type or wanted.media_type}), not a container image",
-            hint="artifacts have no file system to pull; use a tool made for its type",
-        )
+    refuse_artifact(manifest, name=name)
     if wanted.size > CONFIG_LIMIT:
         raise Invalid(f"{name}: an image configuration of {wanted.size} bytes is beyond reason")
     if blobs.has(wanted.digest):
@@ -222,8 +220,7 @@ class _LayerTask:
                     self._check()
                     flow.write(piece)
                 self._tell(Phase.EXTRACTING, self.layer.size)
-                flow.finish()
-            layer.commit()
+                self._commit(flow, layer)
 
     def _download(self, blob: "BlobWriter", layer: "LayerWriter | None") -> None:
         if blob.offset > self.layer.size:
@@ -244,7 +241,20 @@ class _LayerTask:
                 store()
             else:
                 self._tell(Phase.EXTRACTING, self.layer.size)
-                together(partial(flow.commit, layer), store)
+                together(partial(self._commit, flow, layer), store)
+
+    def _commit(self, flow: "_Flow", layer: "LayerWriter") -> None:
+        """Make the layer visible. Raises: Unsupported (it is packed in a way that nobody here knows)."""
+        try:
+            flow.commit(layer)
+        except (Corrupt, Invalid) as error:
+            media_type = self.layer.media_type
+            if media_type in MediaType.LAYERS or media_type.endswith(_PACKINGS):
+                raise
+            raise Unsupported(
+                f"layer {self.layer.digest.short} is packed as {media_type}: {error}",
+                hint="plain tars, gzip and zstd are known here",
+            ) from error
 
     def _stream(self, blob: "BlobWriter", flow: "_Flow") -> None:
         told = here = blob.offset

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 
 from lamina.errors import NotFound, Unsupported
 from lamina.events import DocumentRead
-from lamina.spec.descriptor import Descriptor
+from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.spec.manifest import Index, Manifest, parse_manifest
 from lamina.stream.verify import Readable
 from lamina.values import Protocol
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lamina.spec.digest import Digest
     from lamina.spec.platform import Platform
 
-__all__ = ["ImageSource", "PlatformUnavailable", "choose_manifest"]
+__all__ = ["ImageSource", "PlatformUnavailable", "choose_manifest", "refuse_artifact"]
 
 _DEEPEST_INDEX = 4
 
@@ -69,6 +69,16 @@ def choose_manifest(
     if isinstance(document, Manifest):
         return top, document
     raise Unsupported(f"{name}: indexes are nested more than {_DEEPEST_INDEX} deep")
+
+
+def refuse_artifact(manifest: Manifest, *, name: str) -> None:
+    """Let images pass. Raises: Unsupported (its configuration is no image's)."""
+    kind = manifest.config.media_type
+    if kind not in MediaType.CONFIGS:
+        raise Unsupported(
+            f"{name} is an artifact ({manifest.artifact_type or kind}), not a container image",
+            hint="artifacts have no file system to pull; use a tool made for its type",
+        )
 
 
 def _child(index: Index, platform: "Platform", name: str) -> Descriptor:

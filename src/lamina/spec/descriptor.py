@@ -33,6 +33,7 @@ class MediaType:
     DOCKER_SCHEMA1 = "application/vnd.docker.distribution.manifest.v1+json"
     DOCKER_SCHEMA1_SIGNED = "application/vnd.docker.distribution.manifest.v1+prettyjws"
 
+    LAYERS = (OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, DOCKER_LAYER, DOCKER_LAYER_GZIP)
     MANIFESTS = (OCI_MANIFEST, DOCKER_MANIFEST)
     INDEXES = (OCI_INDEX, DOCKER_LIST)
     CONFIGS = (OCI_CONFIG, DOCKER_CONFIG)

@@ -57,7 +57,7 @@ def main(arguments: Arguments, context: Context) -> int:
     name = arguments.positional[0]
     if arguments.number("limit") < 0:
         raise Invalid("--limit cannot be negative")
-    count = len(context.engine.images.resolve(name).config.diff_ids)
+    count = len(context.engine.images.documents(name).config.diff_ids)
     found = [
         (one.layers, 0, one.names, str(one.id), "") for one in base_images(context.engine, name)
     ]

@@ -50,12 +50,19 @@ _COMMAND_WIDTH = 45
 
 def main(arguments: Arguments, context: Context) -> int:
     """List the steps of one image."""
+    from lamina.cli.unreadable import image_of
+    from lamina.engine.inspect import history
+
     name, platform = arguments.positional[0], arguments.text("platform")
-    steps = context.engine.images.history(name, platform=platform)
+    if platform:
+        image, code = context.engine.images.resolve(name, platform=platform), 0
+    else:
+        image, code = image_of(context, name)
+    steps = history(context.engine, image)
     whole, human = arguments.flag("no-trunc"), arguments.flag("human")
     rows = [_row(step, context.now(), whole=whole, human=human) for step in steps]
     show(context, _LISTING, rows, arguments)
-    return 0
+    return code
 
 
 def _row(step: HistoryRow, now: float, *, whole: bool, human: bool) -> Row:

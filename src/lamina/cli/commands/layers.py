@@ -65,15 +65,17 @@ def main(arguments: Arguments, context: Context) -> int:
         from lamina.cli.sharing_showing import show_sharing
 
         return show_sharing(arguments, context)
+    from lamina.engine.inspect import stack
+
     _check(arguments)
     name = arguments.positional[0]
-    image, top = _find(context, name)
-    layers = context.engine.images.stack(str(image.id))
+    image, top, code = _find(context, name)
+    layers = stack(context.engine, image)
     whole = arguments.flag("no-trunc")
     if arguments.flag("json") or arguments.flag("quiet") or arguments.text("format"):
         rows = [_row(layer, context.now(), whole=whole) for layer in layers]
         show(context, _LISTING, rows, arguments)
-        return 0
+        return code
     count = "1 layer" if len(layers) == 1 else f"{len(layers)} layers"
     size = human_size(image.size, precision=3)
     context.print(f"{name}  {short_id(image.id)}  {size} in {count}")
@@ -87,7 +89,7 @@ def main(arguments: Arguments, context: Context) -> int:
             whole=whole,
         )
     )
-    return 0
+    return code
 
 
 def _check(arguments: Arguments) -> None:
@@ -100,17 +102,18 @@ def _check(arguments: Arguments) -> None:
             raise Invalid(f"--{name} goes with --shared")
 
 
-def _find(context: Context, name: str) -> tuple[LocalImage, Box]:
-    """Give the image that `name` or its container stands on, and the box of the writable layer.
+def _find(context: Context, name: str) -> tuple[LocalImage, Box, int]:
+    """Give the image that `name` or its container stands on, the writable layer's box, and the code.
 
     Raises: ImageUnknown (neither an image nor a container has that name).
     """
+    from lamina.cli.unreadable import image_of
     from lamina.errors import NotFound
 
-    images = context.engine.images
     try:
         detail = "read-write; `lamina commit` makes an image layer of it"
-        return images.resolve(name), Box("container layer", details=(detail,), dashed=True)
+        image, code = image_of(context, name)
+        return image, Box("container layer", details=(detail,), dashed=True), code
     except NotFound as unknown:
         containers = context.engine.containers
         try:
@@ -124,7 +127,8 @@ def _find(context: Context, name: str) -> tuple[LocalImage, Box]:
             details=(f"{short_id(record.id)}  from {record.image_name}", "read-write"),
             dashed=True,
         )
-        return images.resolve(str(record.image_id)), top
+        image, code = image_of(context, str(record.image_id))
+        return image, top, code
 
 
 def _box(layer: LayerRow, now: float, *, whole: bool) -> Box:

@@ -52,7 +52,7 @@ _TYPES = ("deb", "apk", "rpm", "pypi", "npm")
 
 def main(arguments: Arguments, context: Context) -> int:
     """List them, or write a bill of materials."""
-    from lamina.engine.study import studied
+    from lamina.cli.unreadable import study_of
 
     kind = arguments.text("type")
     if kind and kind not in _TYPES:
@@ -60,15 +60,15 @@ def main(arguments: Arguments, context: Context) -> int:
     forms = [name for name in ("spdx", "cyclonedx") if arguments.flag(name)]
     if len(forms) > 1:
         raise Invalid("--spdx and --cyclonedx are two documents", hint="ask for one at a time")
-    with studied(context.engine, arguments.positional[0], written=True) as study:
+    with study_of(context, arguments.positional[0]) as (study, code):
         found = [one for one in study.packages() if kind in ("", one.kind)]
         if forms:
             _bill(study, found, forms[0], context)
-            return 0
+            return code
         system = study.system()
         rows = [_row(study, one, system) for one in found]
     show(context, _LISTING, rows, arguments)
-    return 0
+    return code
 
 
 def _row(study: Study, package: Package, system: str) -> Row:

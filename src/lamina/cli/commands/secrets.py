@@ -46,13 +46,13 @@ _LISTING = Listing(
 
 def main(arguments: Arguments, context: Context) -> int:
     """List them; what is hidden counts as what is seen."""
-    from lamina.engine.study import studied
+    from lamina.cli.unreadable import study_of
 
-    with studied(context.engine, arguments.positional[0], written=True) as study:
+    with study_of(context, arguments.positional[0]) as (study, code):
         found = study.secrets()
         rows = [_row(study, one, context) for one in found]
     show(context, _LISTING, rows, arguments)
-    return 1 if rows and arguments.flag("strict") else 0
+    return 1 if rows and arguments.flag("strict") else code
 
 
 def _row(study: Study, one: Secret, context: Context) -> Row:

@@ -40,10 +40,10 @@ _ADVICE = 6
 
 def main(arguments: Arguments, context: Context) -> int:
     """Tell the waste of one image."""
-    from lamina.engine.study import studied
+    from lamina.cli.unreadable import study_of
 
     name = arguments.positional[0]
-    with studied(context.engine, name, written=True) as study:
+    with study_of(context, name) as (study, code):
         found = study.waste(deep=arguments.flag("deep"))
         if arguments.flag("json"):
             from lamina.cli.formats import show_json
@@ -51,7 +51,7 @@ def main(arguments: Arguments, context: Context) -> int:
             show_json(context, _document(study, found))
         else:
             _tell(study, found, context, whole=arguments.flag("files"))
-    return 0
+    return code
 
 
 def _tell(study: Study, found: Waste, context: Context, *, whole: bool) -> None:

@@ -41,18 +41,19 @@ COMMAND = Command(
 
 def main(arguments: Arguments, context: Context) -> int:
     """Tell the life of each path; 1 where one was never there."""
-    from lamina.engine.study import studied
+    from lamina.cli.unreadable import study_of
 
     name, paths = _words(arguments.positional)
-    code = 0
     documents: list[dict[str, object]] = []
-    with studied(context.engine, name, written=True) as study:
+    with study_of(context, name) as (study, lost):
+        code = lost
         for typed in paths:
             path = study.place(typed)
             found = list(study.lives(path)) if arguments.flag("all") else [(path, study.life(path))]
             if not any(events for _, events in found):
                 error = _Missing(
-                    f"{name}: no layer ever had {_shown(typed, context)}",
+                    f"{name}: no layer {'that can be read ' if lost else ''}ever had "
+                    f"{_shown(typed, context)}",
                     hint=f"`lamina ls {name}` shows what is there",
                 )
                 context.say(f"lamina: {error.message}\nhint: {error.hint}")

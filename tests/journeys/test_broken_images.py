@@ -1,0 +1,189 @@
+"""Images that are broken, unknown, huge or none: what can be read is shown, the rest told plainly."""
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.archives import STEPS, archive
+from tests.consoles import Console, console
+from tests.images import Piece, tar, write_layout
+
+from lamina.engine.engine import Engine
+from lamina.settings import Settings
+
+LOW = tar(
+    [Piece("etc/", directory=True), Piece("etc/first", b"x" * 700), Piece("etc/big", b"b" * 5000)]
+)
+HIGH = tar([Piece("etc/.wh.big"), Piece("etc/second", b"y")])
+UNDERSTANDING: tuple[tuple[str, ...], ...] = (
+    ("whence", "it", "/etc/first"), ("whence", "--all", "--json", "it", "/"), ("waste", "--json", "it"),
+    ("packages", "it"), ("secrets", "it"), ("explore", "--json", "it"), ("layers", "it"),
+    ("history", "it"), ("base", "it"), ("layers", "--shared", "it"),
+)  # fmt: skip
+
+
+def put(root: Path, body: bytes) -> tuple[str, int]:
+    digest = hashlib.sha256(body).hexdigest()
+    (root / "blobs/sha256" / digest).write_bytes(body)
+    return f"sha256:{digest}", len(body)
+
+
+def brought(settings: Settings, change: Callable[[Path, dict[str, object]], None]) -> Console:
+    """Have another tool write an image called `it`, changed so, into the store: it is an OCI layout."""
+    root = Path(settings.root)
+    write_layout(root / "made", [LOW, HIGH])
+    index = json.loads((root / "made/index.json").read_bytes())
+    for blob in (root / "made/blobs/sha256").iterdir():
+        put(root, blob.read_bytes())
+    target = index["manifests"][0]
+    name = target["digest"].partition(":")[2]
+    manifest = json.loads((root / "blobs/sha256" / name).read_bytes())
+    change(root, manifest)
+    target["digest"], target["size"] = put(root, json.dumps(manifest).encode())  # noqa: TID251
+    target["annotations"] = {"org.opencontainers.image.ref.name": "docker.io/library/it:latest"}
+    ours = json.loads((root / "index.json").read_bytes())
+    ours["manifests"].append(target)
+    (root / "index.json").write_text(json.dumps(ours))  # noqa: TID251
+    return console(settings)
+
+
+def packed_strangely(root: Path, manifest: dict[str, object]) -> None:
+    layers = manifest["layers"]
+    assert isinstance(layers, list)
+    digest, size = put(root, b"\x8b\x01 nobody knows" * 10)
+    layers[1] = {
+        "mediaType": "application/vnd.oci.image.layer.v1.tar+br",
+        "digest": digest,
+        "size": size,
+    }
+
+
+def cut_short(root: Path, manifest: dict[str, object]) -> None:
+    layers = manifest["layers"]
+    assert isinstance(layers, list)
+    blob = (root / "blobs/sha256" / layers[1]["digest"].partition(":")[2]).read_bytes()
+    layers[1]["digest"], layers[1]["size"] = put(root, blob[: len(blob) // 2])
+
+
+@pytest.mark.parametrize(
+    ("change", "why"), [(packed_strangely, "tar+br"), (cut_short, "gzip data ends too soon")]
+)
+def test_a_layer_that_cannot_be_unpacked_is_left_out_and_said_to_be(
+    settings: Settings,
+    engine: Engine,
+    change: Callable[[Path, dict[str, object]], None],
+    why: str,
+):
+    engine.images.load(io.BytesIO(archive("other:1")))  # makes the store
+    ask = brought(settings, change)
+    for words in UNDERSTANDING:
+        said = ask.run(*words)
+        assert "Traceback" not in said.err
+        if words[0] == "base" or "--shared" in words:
+            assert (said.code, said.err) == (0, ""), words
+            continue
+        assert said.code == 1, words
+        assert said.out, words
+        if words[0] in ("layers", "history"):
+            assert said.err.startswith(
+                "layers of it cannot be unpacked, so their sizes are not known"
+            )
+            assert why in said.err
+        else:
+            assert said.err.startswith("layer 2 cannot be read, and is left out: "), words
+    rows = json.loads(ask.run("whence", "--json", "it", "/etc/first").out)
+    assert [event["change"] for event in rows[0]["events"]] == ["added"]
+    missing = ask.run("whence", "it", "/etc/second")
+    assert "no layer that can be read ever had /etc/second" in missing.err
+    for words in (
+        ("diff", "it", "it"),
+        ("ls", "it:/"),
+        ("cat", "it:/etc/first"),
+        ("run", "it", "sh"),
+    ):
+        said = ask.run(*words)
+        assert said.code != 0, words
+        assert why in said.err, words
+
+
+def test_an_index_that_was_damaged_on_the_disk_is_told_of_before_anything_is_said(
+    settings: Settings, engine: Engine
+):
+    engine.images.load(io.BytesIO(archive("it", layers=(LOW, HIGH))))
+    ask = console(settings)
+    image = engine.images.resolve("it")
+    path = Path(engine.layers.path(image.config.diff_ids[:1]))
+    data = bytearray(path.read_bytes())
+    with engine.layers.opened(image.config.diff_ids) as layers:
+        start, _ = layers[0].index_span
+    data[start + 64] ^= 1
+    path.chmod(0o600)
+    path.write_bytes(data)
+    for words in UNDERSTANDING[1:6]:
+        said = ask.run(*words)
+        assert said.code == 1, words
+        assert said.err.startswith("layer 1 cannot be read, and is left out: sealed layer "), words
+    told = json.loads(ask.run("whence", "--all", "--json", "it", "/").out)
+    assert {row["path"] for row in told} >= {"/etc/second"}
+    for words in UNDERSTANDING[6:]:
+        assert ask.run(*words).code == 0, words
+    path.unlink()  # its blob is here: it is made again
+    assert ask.run(*UNDERSTANDING[0]).code == 0
+
+
+def test_an_artifact_is_called_one_by_every_command(settings: Settings, engine: Engine):
+    def artifact(root: Path, manifest: dict[str, object]) -> None:
+        digest, size = put(root, b"{}")
+        kind = "application/vnd.cncf.helm.config.v1+json"
+        manifest["config"] = {"mediaType": kind, "digest": digest, "size": size}
+
+    engine.images.load(io.BytesIO(archive("other:1")))
+    ask = brought(settings, artifact)
+    for words in (*UNDERSTANDING, ("diff", "it", "it"), ("diff", "other:1", "it"), ("ls", "it:/")):
+        said = ask.run(*words)
+        assert said.code == 1, words
+        assert "is an artifact (application/vnd.cncf.helm.config.v1+json)" in said.err, words
+        assert said.out == "", words
+    assert "other:1" in ask("layers", "--shared")
+
+
+def test_a_hundred_and_twenty_seven_layers_are_all_told_of(settings: Settings, engine: Engine):
+    layers = [
+        tar([Piece("f", str(number).encode() * 9), Piece(f"only{number}")]) for number in range(127)
+    ]
+    engine.images.load(io.BytesIO(archive("it", layers=layers, steps=[STEPS[0]] * 127)))
+    engine.images.load(io.BytesIO(archive("low", layers=layers[:100], steps=[STEPS[0]] * 100)))
+    ask = console(settings)
+    (life,) = json.loads(ask("whence", "--json", "it", "/f"))
+    assert [event["layer"] for event in life["events"]] == list(range(1, 128))
+    waste = json.loads(ask("waste", "--json", "it"))
+    assert len(waste["files"]) == 126
+    assert waste["wasted"] == sum(len(str(number)) * 9 for number in range(126))
+    assert len(ask("layers", "-q", "it").split()) == 127
+    assert [line.split()[0] for line in ask("base", "it").splitlines()[1:]] == ["low:latest"]
+    assert "27 added" in ask("diff", "--stat", "low", "it")
+    shared = json.loads(ask("layers", "--shared", "--json"))
+    assert max(len(part["diff_ids"]) for part in shared["parts"] if len(part["images"]) == 2) == 100
+    assert ask("secrets", "it").count("\n") == 1
+    assert len(json.loads(ask("explore", "--json", "it"))["layers"]) == 127
+
+
+def test_many_thousand_files_in_one_directory_are_no_hindrance(settings: Settings, engine: Engine):
+    count = 6_000
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as sink:  # noqa: TID251 - the judge's own
+        for number in range(count):
+            sink.addfile(tarfile.TarInfo(f"many/file{number:06}"))
+    layers = (out.getvalue(), tar([Piece("many/.wh.file000007"), Piece("many/file000008", b"x")]))
+    engine.images.load(io.BytesIO(archive("it", layers=layers)))
+    ask = console(settings)
+    assert len(ask("whence", "--all", "it", "/many").splitlines()) == count + 2
+    assert json.loads(ask("waste", "--json", "it"))["files"] == []  # empty files waste nothing
+    assert [row["events"][-1]["change"] for row in json.loads(
+        ask("whence", "--json", "it", "/many/file000007", "/many/file000008", "/many/file005999")
+    )] == ["removed", "changed", "added"]  # fmt: skip
+    assert ask("packages", "it").count("\n") == 1
