@@ -29,7 +29,7 @@ from lamina.engine.requests import config_document, host_document
 
 RECORDED = Path(__file__).parent / "docker_flags.json"
 OURS_ALONE = {
-    "base_images", "cat", "copy", "explain", "explore", "fork", "fsck", "inventory", "layers", "ls", "packages", "rollback", "secrets",
+    "base_images", "cat", "copy", "explain", "explore", "fork", "fsck", "index", "inventory", "layers", "ls", "packages", "rollback", "secrets",
     "snapshot", "tags", "undo", "waste", "whence",
 }  # fmt: skip
 CHECKED = sorted(

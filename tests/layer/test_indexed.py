@@ -64,7 +64,7 @@ def test_a_real_layer_is_walked_for_its_metadata_alone_and_a_file_for_a_span(
             total = sha256()
             while data := stream.read(70_000):
                 total.update(data)
-        assert total.digest() == remote.file_digest(largest)
+        assert total.digest() == remote.digest(largest)
 
 
 def test_metadata_comes_in_frames_and_only_those_that_are_looked_at(tmp_path: Path):

@@ -43,10 +43,10 @@ def test_a_file_of_several_names_has_one_digest_and_a_directory_none(tmp_path: P
         first, second = tree.lookup(b"d/a"), tree.lookup(b"d/b")
         assert first is not None
         assert second is not None
-        assert layer.file_digest(first) == layer.file_digest(second) is not None
+        assert layer.digest(first) == layer.digest(second) is not None
         directory = tree.lookup(b"d")
         assert directory is not None
-        assert layer.file_digest(directory) is None
+        assert layer.digest(directory) is None
 
 
 def test_a_file_of_mere_holes_beyond_reason_has_no_digest(tmp_path: Path):
@@ -65,7 +65,7 @@ def test_a_file_of_mere_holes_beyond_reason_has_no_digest(tmp_path: Path):
         large, small = tree.lookup(b"large"), tree.lookup(b"small")
         assert large is not None
         assert small is not None
-        assert found.file_digest(large) is None
-        assert found.file_digest(small) is not None
+        assert found.digest(large) is None
+        assert found.digest(small) is not None
         assert found.read(small) == b"x" + bytes((1 << 20) - 1)
         assert found.read(large, (1 << 34) - 5) == bytes(5)

@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "history": ("history", "Show the history of an image"),
     "images": ("images", "List images"),
     "import": ("import_", "Import the contents from a tarball to create a filesystem image"),
+    "index": ("index", "Put an index beside an image at its registry, so that files are read without pulling it"),
     "info": ("info", "Display system-wide information"),
     "inspect": ("inspect", "Return low-level information on containers, images, networks and volumes"),
     "inventory": ("inventory", "List the layers that are here, for another machine's save"),

@@ -24,8 +24,8 @@ def compare_images(arguments: Arguments, context: Context) -> int:
     """Print what differs; 0 also where something does, as diff of a container."""
     from contextlib import ExitStack
 
+    from lamina.cli.studying import is_remote, opened
     from lamina.engine.reading import is_container, tree_of
-    from lamina.engine.study import studied
     from lamina.study.compare import compare
 
     first, second = arguments.positional
@@ -35,12 +35,26 @@ def compare_images(arguments: Arguments, context: Context) -> int:
     form = forms[0] if forms else ""
     engine = context.engine
     with ExitStack() as stack:
-        trees = [stack.enter_context(tree_of(engine, name)) for name in (first, second)]
+        names = (first, second)
+        remote = {
+            name: stack.enter_context(opened(context, arguments, name))
+            for name in names
+            if is_remote(arguments, name)
+        }
+        trees = [
+            remote[name].tree if name in remote else stack.enter_context(tree_of(engine, name))
+            for name in names
+        ]
         found = compare(trees[0], trees[1], times=arguments.flag("times"))
-        only_files = form == "name-only" or any(is_container(engine, n) for n in (first, second))
-        studies = (
-            [] if only_files else [stack.enter_context(studied(engine, n)) for n in (first, second)]
+        only_files = form == "name-only" or any(
+            name not in remote and is_container(engine, name) for name in names
         )
+        studies: list[Study] = []
+        if not only_files:
+            studies = [
+                remote.get(name) or stack.enter_context(opened(context, arguments, name))
+                for name in names
+            ]
         if form == "json":
             _print_json(list(found), studies, context)
         elif form == "name-only":

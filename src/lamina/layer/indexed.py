@@ -139,7 +139,7 @@ class IndexedLayer(SealedLayer):
         """Give a file's content, or a part; all of it is checked against its digest on the way."""
         found = super().pieces(node, offset, size)
         whole = node.kind is Kind.FILE and offset == 0 and not 0 <= size < node.size
-        digest = self.file_digest(node) if whole else None
+        digest = self.digest(node) if whole else None
         if digest is None:
             yield from found
             return
@@ -150,7 +150,7 @@ class IndexedLayer(SealedLayer):
         if total.digest() != digest:
             raise SeekIndexInvalid(f"{self.path}: a file is not what the index says it is")
 
-    def file_digest(self, node: "Node") -> bytes | None:
+    def digest(self, node: "Node") -> bytes | None:
         """Give the SHA-256 of a regular file without reading it; None where the index has none."""
         with self._filling:
             return self.index.file_digest(self._file, node.nid, self._digests)

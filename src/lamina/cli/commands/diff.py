@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from lamina.cli.flags import BOOL, Command, Flag
+from lamina.cli.studying import REMOTE
 from lamina.errors import Invalid
 
 TYPE_CHECKING = False
@@ -27,6 +28,7 @@ COMMAND = Command(
         Flag("json", kind=BOOL, help="Of two: print one JSON object with everything"),
         Flag("name-only", kind=BOOL, help="Of two: print the paths alone"),
         Flag("patch", "p", kind=BOOL, help="Of two: show how the lines of text files changed"),
+        *REMOTE,
         Flag("stat", kind=BOOL, help="Of two: count by directory instead of listing files"),
         Flag("times", kind=BOOL, help="Of two: times of change are differences, too"),
     ),

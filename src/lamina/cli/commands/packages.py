@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lamina.cli.flags import BOOL, Command, Flag
 from lamina.cli.formats import FORMAT, JSON, Listing, Row, show
+from lamina.cli.studying import REMOTE, looked_into
 from lamina.errors import Invalid
 
 TYPE_CHECKING = False
@@ -27,7 +28,9 @@ COMMAND = Command(
         Flag("cyclonedx", kind=BOOL, help="Print a CycloneDX 1.5 document"),
         FORMAT,
         JSON,
+        REMOTE[0],
         Flag("quiet", "q", kind=BOOL, help="Only show package URLs"),
+        REMOTE[1],
         Flag("spdx", kind=BOOL, help="Print an SPDX 2.3 document"),
         Flag("type", "t", help="Only packages of this type: deb, apk, rpm, pypi or npm"),
     ),
@@ -52,15 +55,13 @@ _TYPES = ("deb", "apk", "rpm", "pypi", "npm")
 
 def main(arguments: Arguments, context: Context) -> int:
     """List them, or write a bill of materials."""
-    from lamina.cli.unreadable import study_of
-
     kind = arguments.text("type")
     if kind and kind not in _TYPES:
         raise Invalid(f"no packages are of type {kind!r}", hint=f"types are {', '.join(_TYPES)}")
     forms = [name for name in ("spdx", "cyclonedx") if arguments.flag(name)]
     if len(forms) > 1:
         raise Invalid("--spdx and --cyclonedx are two documents", hint="ask for one at a time")
-    with study_of(context, arguments.positional[0]) as (study, code):
+    with looked_into(context, arguments, arguments.positional[0]) as (study, code):
         found = [one for one in study.packages() if kind in ("", one.kind)]
         if forms:
             _bill(study, found, forms[0], context)

@@ -37,6 +37,7 @@ COMMAND = Command(
             help="Pack layers that came from elsewhere so, too; their digests change",
         ),
         DRY_RUN,
+        Flag("index", kind=BOOL, help="Put a seek index beside it, as `lamina index` does"),
         *refused.TRUST,
         Flag("platform", help="Push the image for a platform alone, e.g. linux/amd64"),
         Flag("quiet", "q", kind=BOOL, help="Suppress verbose output"),
@@ -78,7 +79,7 @@ def main(arguments: Arguments, context: Context) -> int:
         warn(context, context.engine.images.regrets(name))
     try:
         with Progress(context, quiet=quiet) as listener:
-            context.engine.images.push(
+            outcomes = context.engine.images.push(
                 name,
                 all_tags=all_tags,
                 platform=platform,
@@ -86,6 +87,16 @@ def main(arguments: Arguments, context: Context) -> int:
                 force=force,
                 listener=listener,
             )
+            if arguments.flag("index"):
+                from lamina.engine.indexing import index_image
+
+                for outcome in outcomes:
+                    index_image(
+                        context.engine,
+                        str(outcome.reference),
+                        platform=platform,
+                        listener=listener,
+                    )
     except KeyboardInterrupt:
         raise Interrupted("what arrived whole is kept there and the next push continues") from None
     if quiet:

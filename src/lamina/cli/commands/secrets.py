@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lamina.cli.flags import BOOL, Command, Flag
 from lamina.cli.formats import FORMAT, JSON, Listing, Row, show
+from lamina.cli.studying import REMOTE, looked_into
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ COMMAND = Command(
     flags=(
         FORMAT,
         JSON,
+        REMOTE[0],
         Flag("quiet", "q", kind=BOOL, help="Only show where they are"),
+        REMOTE[1],
         Flag("strict", kind=BOOL, help="End with code 1 where anything is found"),
     ),
     arity=(1, 1),
@@ -46,9 +49,7 @@ _LISTING = Listing(
 
 def main(arguments: Arguments, context: Context) -> int:
     """List them; what is hidden counts as what is seen."""
-    from lamina.cli.unreadable import study_of
-
-    with study_of(context, arguments.positional[0]) as (study, code):
+    with looked_into(context, arguments, arguments.positional[0]) as (study, code):
         found = study.secrets()
         rows = [_row(study, one, context) for one in found]
     show(context, _LISTING, rows, arguments)

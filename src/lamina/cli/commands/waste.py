@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lamina.cli.flags import BOOL, Command, Flag
+from lamina.cli.studying import REMOTE, looked_into
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ COMMAND = Command(
         ),
         Flag("files", "f", kind=BOOL, help="Show each file"),
         Flag("json", kind=BOOL, help="Print one JSON object with exact numbers and each file"),
+        *REMOTE,
     ),
     arity=(1, 1),
 )
@@ -40,10 +42,8 @@ _ADVICE = 6
 
 def main(arguments: Arguments, context: Context) -> int:
     """Tell the waste of one image."""
-    from lamina.cli.unreadable import study_of
-
     name = arguments.positional[0]
-    with study_of(context, name) as (study, code):
+    with looked_into(context, arguments, name) as (study, code):
         found = study.waste(deep=arguments.flag("deep"))
         if arguments.flag("json"):
             from lamina.cli.formats import show_json

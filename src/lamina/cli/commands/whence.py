@@ -7,6 +7,7 @@ import os
 from lamina.cli.file_names import path_fields, quoted
 from lamina.cli.flags import BOOL, Command, Flag
 from lamina.cli.image_paths import ImagePath
+from lamina.cli.studying import PREFIX, REMOTE, looked_into
 from lamina.errors import Invalid, NotFound
 
 TYPE_CHECKING = False
@@ -34,6 +35,7 @@ COMMAND = Command(
         Flag("all", "a", kind=BOOL, help="Show what is in directories, too, a line for each path"),
         Flag("json", kind=BOOL, help="Print one JSON array with exact numbers"),
         Flag("patch", "p", kind=BOOL, help="Show how the lines of text files changed"),
+        *REMOTE,
     ),
     arity=(1, None),
 )
@@ -41,11 +43,9 @@ COMMAND = Command(
 
 def main(arguments: Arguments, context: Context) -> int:
     """Tell the life of each path; 1 where one was never there."""
-    from lamina.cli.unreadable import study_of
-
     name, paths = _words(arguments.positional)
     documents: list[dict[str, object]] = []
-    with study_of(context, name) as (study, lost):
+    with looked_into(context, arguments, name) as (study, lost):
         code = lost
         for typed in paths:
             path = study.place(typed)
@@ -78,13 +78,14 @@ class _Missing(NotFound):
 def _words(words: Iterable[str]) -> tuple[str, list[bytes]]:
     """Take the words apart. Raises: Invalid (no path)."""
     first, *rest = words
-    place = ImagePath(first)
+    prefix = PREFIX if first.startswith(PREFIX) else ""
+    place = ImagePath(first.removeprefix(prefix))
     paths = [os.fsencode(word) for word in rest]
     if place.has_path:
         paths.insert(0, place.raw)
     if not paths:
         raise Invalid(f"a path of {first} is missing", hint=f"`lamina whence {first} /etc/passwd`")
-    return place.name, paths
+    return prefix + place.name, paths
 
 
 def _tell(study: Study, typed: bytes, life: _Life, context: Context, *, patch: bool) -> None:
