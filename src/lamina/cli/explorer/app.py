@@ -155,7 +155,7 @@ class Explorer(Asking):
                 self._draw()
             elif target is not None:
                 self._go(target)
-        elif self.stack_rows.has_focus:
+        elif self._is_on_stack:
             self.tree_rows.focus()
         elif (item := self._item()) is not None and not item.is_directory:
             self.action_view()
@@ -310,6 +310,7 @@ class Explorer(Asking):
         field = Input(placeholder="find", id="field")
         self.mount(field, before=self.keys)
         field.focus()
+        self.call_after_refresh(self._draw)
 
     def on_input_submitted(self, event: object) -> None:
         """Find it: rows in a list, lines in a text, names everywhere."""
@@ -338,7 +339,7 @@ class Explorer(Asking):
 
     def _arrange_focus(self) -> None:
         (self.list_rows if self.text is not None or self.tab != TABS[0] else self.tree_rows).focus()
-        self._draw()
+        self.call_after_refresh(self._draw)
 
     def action_next(self, step: int) -> None:
         """Go to the next line of a text that has what is looked for, or to the next path found."""

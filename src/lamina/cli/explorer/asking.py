@@ -77,9 +77,13 @@ class Asking(Panes):
         if self.is_running:
             self.set_timer(_PAUSE_S, partial(self._ask_story, self._mark()))
 
+    def _resized(self) -> None:
+        self._ask_soon()
+
     def _mark(self) -> tuple[object, ...]:
         rows = self._rows()
-        return rows.id, rows.at, self.session.height, self.session.outline.path(self.tree_rows.at)
+        path = self.session.outline.path(self.tree_rows.at)
+        return rows.id, rows.at, self.session.height, path, self.story.size.width
 
     def _ask_story(self, mark: tuple[object, ...]) -> None:
         if self._jobs.is_closed or mark != self._mark():

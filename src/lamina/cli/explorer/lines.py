@@ -23,6 +23,7 @@ class Signs:
         self.ellipsis = "…" if unicode else "~"
         self.arrow = "→" if unicode else "->"
         self.dot = "·" if unicode else "-"
+        self.below = "·" if unicode else "."
         self.up = "↑" if unicode else "^"
         self._bar = " ▏▎▍▌▋▊▉█" if unicode else " #"
 

@@ -13,7 +13,6 @@ from lamina.cli.explorer.session import TABS, Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from textual import events
     from textual.app import ComposeResult
 
     from lamina.cli.explorer.comparison import Item
@@ -42,6 +41,8 @@ class Panes(App[None]):
     .-narrow #left { width: 1fr; max-width: 100%; height: 2fr; margin-right: 0; }
     .-narrow #right { width: 1fr; height: 3fr; }
     .-low #story { height: 2; }
+    Input .input--cursor { text-style: reverse; background: ansi_default; color: ansi_default; }
+    Input .input--placeholder { text-style: dim; color: ansi_default; }
     Input { height: 1; border: none; padding: 0; background: ansi_default; color: ansi_default; }
     """
     ENABLE_COMMAND_PALETTE = False
@@ -60,11 +61,11 @@ class Panes(App[None]):
         self._places: dict[str, int] = {}
         bar = "┃" if signs.unicode else "|"
         session = self.session
-        self.head = Board("head", clicked=partial(self._clicked, "head"))
+        self.head = Board("head", clicked=partial(self._clicked, "head"), resized=self._draw)
         self.stack_title = Board("stack-title")
-        self.tree_title = Board("tree-title")
-        self.list_title = Board("list-title")
-        self.story = Board("story")
+        self.tree_title = Board("tree-title", resized=self._draw)
+        self.list_title = Board("list-title", resized=self._draw)
+        self.story = Board("story", resized=self._resized)
         self.keys = Board("keys", clicked=partial(self._clicked, "keys"))
         self.stack_rows = Rows(
             "stack",
@@ -94,10 +95,8 @@ class Panes(App[None]):
         yield self.story
         yield self.keys
 
-    def on_resize(self, event: events.Resize) -> None:
-        """Draw the lines anew that depend on the width."""
-        del event
-        self.call_after_refresh(self._draw)
+    def _resized(self) -> None:
+        """Have the story told for another width, by whoever knows it."""
 
     def _draw(self) -> None:
         """Draw everything around the lists, and the lists."""
@@ -119,17 +118,24 @@ class Panes(App[None]):
         for rows in (self.stack_rows, self.tree_rows, self.list_rows):
             rows.refresh()
 
+    @property
+    def _is_on_stack(self) -> bool:
+        # Not what the widget itself knows: that comes too late for keys that are typed at once.
+        return bool(self.screen_stack) and self.screen.focused is self.stack_rows
+
     def _focus_name(self) -> str:
+        if self.screen_stack and self.query("#field"):
+            return "ask"
         if self.text is not None:
             return "text"
         if self.tab != TABS[0]:
             return "list"
-        return "stack" if self.stack_rows.has_focus else "tree"
+        return "stack" if self._is_on_stack else "tree"
 
     def _rows(self) -> Rows:
         if self.text is not None or self.tab != TABS[0]:
             return self.list_rows
-        return self.stack_rows if self.stack_rows.has_focus else self.tree_rows
+        return self.stack_rows if self._is_on_stack else self.tree_rows
 
     def _page(self) -> Page | None:
         return self.text if self.text is not None else self.session.pages.get(self.tab)

@@ -27,6 +27,8 @@ __all__ = [
 FOUND_LIMIT = 5000
 """Paths that a search gives at most: nobody looks at more."""
 
+_GATHERED = 50_000
+"""Paths that a search gathers before it stops: then what it looks for is in most names."""
 _OFTEN = 2048
 _HIDDEN = "hidden later"
 
@@ -122,8 +124,8 @@ def found_names(study: Study, wanted: str, turn: Turn) -> list[Found]:
             name = b"/" + path if whole else path.rpartition(b"/")[2]
             if text in (name if exact else name.lower()) and path:
                 numbers.setdefault(path, []).append(number)
-            if not count % _OFTEN and turn.is_over:
-                return []
+            if not count % _OFTEN and (turn.is_over or len(numbers) > _GATHERED):
+                break
     plain = text.lower().rpartition(b"/")[2]
     paths = sorted(numbers, key=lambda path: (_far(path.rpartition(b"/")[2], plain), path))
     del paths[FOUND_LIMIT:]

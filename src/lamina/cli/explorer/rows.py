@@ -63,12 +63,22 @@ def _strip(
 
 
 class Board(Widget):
-    """Lines that somebody else decides; what does not fit is cut off. `clicked` is told the column."""
+    """Lines that somebody else decides; what does not fit is cut off.
 
-    def __init__(self, name: str, *, clicked: Callable[[int], object] | None = None) -> None:
+    `clicked` is told the column, and `resized` called when there is another width to draw for.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        clicked: Callable[[int], object] | None = None,
+        resized: Callable[[], object] | None = None,
+    ) -> None:
         super().__init__(id=name)
         self._lines: Sequence[Line] = ()
         self._clicked = clicked
+        self._resized = resized
 
     def show(self, lines: Sequence[Line]) -> None:
         """Show other lines."""
@@ -79,6 +89,11 @@ class Board(Widget):
         """Draw one line."""
         line = self._lines[y] if y < len(self._lines) else []
         return _strip(line, self.size.width)
+
+    def on_resize(self) -> None:
+        """Have it drawn for the new width."""
+        if self._resized is not None:
+            self._resized()
 
     def on_click(self, event: events.Click) -> None:
         """Tell where it was clicked."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from lamina.errors import Unsupported
 
 TYPE_CHECKING = False
@@ -11,6 +13,9 @@ if TYPE_CHECKING:
 __all__ = ["NoTerminal", "TextualMissing", "explore"]
 
 _INSTEAD = "`--html FILE` or `--json` write all that it shows; `lamina layers`, `whence` and `waste` print parts"
+
+_FIXED = ("COLUMNS", "LINES")
+"""Where these are exported, textual believes them, and never learns that the window has another size."""
 
 
 class NoTerminal(Unsupported):
@@ -41,5 +46,7 @@ def explore(name: str, context: Context) -> None:
     from lamina.cli.explorer.lines import Signs
     from lamina.engine.partial_study import partly_studied
 
+    for variable in _FIXED:
+        os.environ.pop(variable, None)
     with partly_studied(context.engine, name) as opened:
         Explorer(context.engine, opened, Signs(unicode=context.unicode)).run()

@@ -57,7 +57,7 @@ def branch_line(
         return [(fit(f"  ! {text}", columns, ellipsis=signs.ellipsis), "red")]
     letter, style = MARKS[item.mark]
     if item.is_directory and item.touched and item.mark is Mark.UNCHANGED:
-        letter = signs.dot  # something below it
+        letter = signs.below  # something below it
     if outline.order is Order.WASTE:
         waste = outline.waste.get(item.path, 0)
         size = human_size(waste, precision=3) if waste else ""
