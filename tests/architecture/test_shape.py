@@ -99,6 +99,7 @@ ELSEWHERE: dict[str, str] = {
     "hub.storage.bucket": "tests/hub/test_replicas.py asks a real gateway all of it",
     "hub.storage.hashes": "a memory; tests/hub/storage/test_disk.py goes on with what it remembers",
     "hub.storage.s3": "tests/hub/test_replicas.py runs it on a real gateway, by two hubs",
+    "hub.tables.arrivals": "queries only; tests/hub/storage/test_arriving.py runs them",
     "hub.tables.progress": "queries only; tests/hub/test_replicas.py runs them",
     "hub.tables.quotas": "queries only; tests/hub/test_quotas.py runs them",
     "hub.tables.retention": "queries only; tests/hub/test_retention.py runs them",

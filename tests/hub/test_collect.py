@@ -30,6 +30,7 @@ def alice(hub) -> Client:
 
 
 def files(hub) -> set[str]:
+    hub.services.storage.settle()
     return {
         f"sha256:{name.partition('.')[0]}"
         for _, _, names in os.walk(os.path.join(hub.root, "blobs"))
@@ -302,6 +303,7 @@ def test_a_rehearsal_says_what_a_sweep_removes_and_removes_nothing(hub, alice):
     gone = alice.image("alice/a", "v2", seed="second")
     alice.request("DELETE", "/v2/alice/a/manifests/v2")
     alice.begin("alice/a")
+    hub.services.uploads.note_rested(for_s=0)
     graces = {"grace_s": 0.0, "upload_grace_s": 0.0}
     collector = elsewhere(hub)
     said = collector.rehearse(**graces)

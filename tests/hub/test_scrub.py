@@ -32,6 +32,7 @@ def scrubber(hub, **more) -> Scrubber:
 
 
 def file_of(hub, named: str) -> Path:
+    hub.services.storage.settle()
     return next(Path(hub.root, "blobs").rglob(f"{named[7:]}*"))
 
 

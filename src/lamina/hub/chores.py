@@ -27,6 +27,7 @@ _RENEW_EVERY_S = 20.0
 _SCRUB_EVERY_S = 60.0
 _RECOUNT_EVERY_S = 86400.0
 _NOTE_EVERY_S = 60.0
+_SETTLE_EVERY_S = 1.0
 _EVICT_EVERY_S = 3600.0
 _MIRROR_EVERY_S = 2.0
 _EXPLORE_EVERY_S = 2.0
@@ -87,6 +88,11 @@ def _renew(services: Services) -> None:
     services.uploads.renew(services.uploads.closing().union(services.transfers.active()))
 
 
+def _settle(services: Services) -> None:
+    if services.intake is not None:
+        services.intake.settle()
+
+
 CHORES = (
     Chore(
         "counting pulls",
@@ -132,6 +138,12 @@ CHORES = (
         quiet=True,  # its thread says what went wrong; a database that is away is told by every request
     ),
     Chore("noting uploads under way", lambda _: _RENEW_EVERY_S, _renew),
+    Chore(
+        "noting uploads that were begun",
+        lambda _: _FLUSH_EVERY_S,
+        lambda services: services.uploads.note_rested(for_s=_FLUSH_EVERY_S),
+    ),
+    Chore("giving small blobs their files", lambda _: _SETTLE_EVERY_S, _settle),
     Chore(
         "looking for signing keys",
         lambda _: RELOAD_S,

@@ -1,15 +1,16 @@
 """A connection of the hub: aiohttp's, with a short way in front for answers that are still known.
 
 Where a whole plain request comes in one piece, nothing else is under way on the connection, and
-`Answers` has what it asks for, the answer is written at once: no task, no thread, no middleware. Everything
-else goes to aiohttp byte for byte. What the long way does besides answering is done here, too: the request's
-id, its place in the metrics, its line in the log, its pull counted.
+`Answers` has what it asks for, the answer is written at once: no task, no thread, no middleware. Small uploads are begun and taken so, too, by `Intake`; one that does not go well is aiohttp's with all its
+bytes, as if nobody had looked. Everything else goes to aiohttp byte for byte. What the long way does besides
+answering is done here, too: the request's id, its place in the metrics, its line in the log, its pull counted.
 Why and what it gives: docs/decisions/0018-hot-path.md.
 """
 
 import asyncio
 import time
 from collections.abc import Callable, Hashable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http import HTTPStatus
@@ -17,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from lamina.hub.heads import HEAD_LIMIT, Head, Heads, read_head
+from lamina.errors import LaminaError
+from lamina.hub.heads import HEAD_LIMIT, Head, Heads, Sending, read_head, read_sending
+from lamina.hub.intake import LARGEST, Intake, LongWay, Wish
 from lamina.hub.logs import ACCOUNT, REQUEST_ID, log_request, logs_requests
 from lamina.hub.remembered import TELLS, UNTIL, Answer, Answers, Key
 from lamina.hub.watch import REQUEST_ID_HEADER, SERVER, line_of, request_id, route_of
@@ -32,6 +35,11 @@ __all__ = ["Desk", "Front"]
 
 _OWN = ("Date", REQUEST_ID_HEADER)
 _END_OF_HEAD = b"\r\n\r\n"
+_SENDS = (b"POST /v2/", b"PUT /v2/")
+_PATIENCE_S = 0.05  # for the rest of a small body; one that is slow is received as it comes
+_ROUTE = "upload"
+_ALL = f"Docker-Distribution-API-Version: registry/2.0\r\nServer: {SERVER}\r\nContent-Length: 0\r\n"
+_HELD = 64 * 1024  # bytes of what comes next, read while an upload is taken
 
 
 @dataclass(slots=True)
@@ -42,6 +50,7 @@ class Desk:
     answers: Answers
     silence: "Silence"
     underway: "Underway"
+    intake: Intake | None = None
     heads: Heads = field(default_factory=Heads)
     _date: tuple[int, str] = (0, "")
 
@@ -53,6 +62,19 @@ class Desk:
         return self._date[1]
 
 
+@dataclass(slots=True)
+class _Taking:
+    """A small upload that is coming, or being taken: all its bytes, and what came after them."""
+
+    sending: Sending
+    wish: Wish
+    began: float
+    data: bytearray
+    patience: asyncio.TimerHandle | None = None
+    is_whole: bool = False
+    is_reading: bool = True
+
+
 class Front(web.RequestHandler):
     """One connection. aiohttp sees every request that is not answered here."""
 
@@ -60,10 +82,12 @@ class Front(web.RequestHandler):
         "_asked",
         "_desk",
         "_given",
+        "_has_ended",
         "_is_full",
         "_is_heard",
         "_is_strange",
         "_partial",
+        "_taking",
     )
 
     def __init__(
@@ -81,16 +105,33 @@ class Front(web.RequestHandler):
         self._is_strange = False  # where requests begin and end, aiohttp alone knows from now on
         self._is_full = False
         self._is_heard = False
+        self._has_ended = False  # the client sends nothing more, and waits for its answers
+        self._taking: _Taking | None = None
         self._asked: tuple[Key, Hashable] | None = None
 
     def data_received(self, data: bytes) -> None:
-        """Answer at once if that can be done, else hand over to aiohttp."""
+        """Answer at once if that can be done, else hand over to aiohttp.
+
+        aiohttp itself comes with no bytes where it is to go on with what it has.
+        """
+        rest = self._receive(data)
+        while rest:
+            rest = self._receive(rest)
+
+    def _receive(self, data: bytes) -> bytes:
+        """See to what came; give what is left of it where a request was answered."""
+        if self._taking is not None:
+            self._gather(self._taking, data)
+            return b""
         if self._given or self._partial or self._is_strange:
             self._follow(data)
         else:
             began = time.perf_counter()
             head = self._desk.heads.read(data)
             if head is None:
+                rest = self._take_in(data, began) if data.startswith(_SENDS) else None
+                if rest is not None:
+                    return rest
                 self._follow(data)
             else:
                 if head.is_plain:
@@ -98,10 +139,21 @@ class Front(web.RequestHandler):
                     answer = self._desk.answers.find(head.key)
                     if answer is not None and self._may_answer():
                         self._send(head, answer, began)
-                        return
+                        return b""
                     self._asked = (head.key, version)
                 self._given = 1
         super().data_received(data)
+        return b""
+
+    def eof_received(self) -> bool | None:  # type: ignore[override] # aiohttp's says nothing, which means: close
+        """Answer whoever asked and sends no more, as far as it is known what they asked."""
+        if self._taking is not None and not self._taking.is_whole:
+            self._forget(self._taking)
+        is_owed = self._taking is not None or (self._given and not self._partial)
+        if self._is_strange or not is_owed or self.ssl_context is not None:
+            return None
+        self._has_ended = True
+        return True
 
     def pause_writing(self) -> None:
         """Note that the client takes no more for now."""
@@ -116,6 +168,8 @@ class Front(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the connection."""
         self._is_strange = True
+        if self._taking is not None and not self._taking.is_whole:
+            self._forget(self._taking)
         super().connection_lost(exc)
 
     async def finish_response(
@@ -129,6 +183,8 @@ class Front(web.RequestHandler):
         self._given -= 1
         if not resp.keep_alive:
             self._is_strange = True
+        if self._has_ended and not self._given:
+            self.close()
         if asked is not None and resp.status == HTTPStatus.OK and isinstance(resp, web.Response):
             answer = _to_keep(request, resp)
             if answer is not None:
@@ -150,47 +206,183 @@ class Front(web.RequestHandler):
             self._is_strange, self._partial = True, b""
 
     def _may_answer(self) -> bool:
-        return not (
-            self._is_full
-            or self._desk.underway.is_stopping
-            or self.transport is None
-            or self.transport.is_closing()
-        )
+        return not (self._is_full or self._desk.underway.is_stopping or self._open() is None)
 
     def _send(self, head: Head, answer: Answer, began: float) -> None:
         """Answer, then count and write down how it went."""
+        known = self._write(head, answer.start, answer.body)
+        answer.tells()
+        sent = len(answer.body) if head.method != "HEAD" else 0
+        self._tell(head, known, began, route=answer.route, account=answer.account, sent=sent)
+
+    def _write(self, head: Head, start: bytes, body: bytes = b"") -> str:
+        """Write an answer; give the request's id."""
         desk = self._desk
         given = head.fields.get("x-request-id", "")
-        remote, proxies = self._remote(), desk.services.settings.proxies
-        known = request_id(given, is_believed=is_within(remote, proxies))
-        start = f"Date: {desk.date()}\r\n{REQUEST_ID_HEADER}: {known}\r\n\r\n".encode()
-        is_sent = head.method != "HEAD"
-        assert self.transport is not None  # noqa: S101 - asked by `_may_answer`
-        self.transport.write(answer.start + start + answer.body)
-        self._rest()
-        answer.tells()
-        sent = len(answer.body) if is_sent else 0
-        took_s = time.perf_counter() - began
+        is_believed = is_within(self._remote(), desk.services.settings.proxies)
+        known = request_id(given, is_believed=is_believed)
+        end = f"Date: {desk.date()}\r\n{REQUEST_ID_HEADER}: {known}\r\n\r\n".encode()
+        transport = self._open()
+        if transport is not None:
+            transport.write(start + end + body)
+            self._rest()
+        return known
+
+    def _tell(
+        self,
+        head: Head,
+        known: str,
+        began: float,
+        *,
+        route: str,
+        account: str,
+        status: int = HTTPStatus.OK,
+        received: int = 0,
+        sent: int = 0,
+    ) -> None:
+        """Count how a request went, and write it down."""
+        desk, took_s = self._desk, time.perf_counter() - began
         desk.services.metrics.count(
-            method=head.method, route=answer.route, status=200, took_s=took_s, received=0, sent=sent
+            method=head.method,
+            route=route,
+            status=status,
+            took_s=took_s,
+            received=received,
+            sent=sent,
         )
         if logs_requests():
             REQUEST_ID.set(known)
-            ACCOUNT.set(answer.account)
+            ACCOUNT.set(account)
+            forwarded = head.fields.get("x-forwarded-for", "")
+            proxies = desk.services.settings.proxies
             log_request(
                 line_of(
                     method=head.method,
                     path=head.target.partition("?")[0],
-                    route=answer.route,
-                    status=200,
+                    route=route,
+                    status=status,
                     took_s=took_s,
-                    received=0,
+                    received=received,
                     sent=sent,
-                    address=address_behind(remote, head.fields.get("x-forwarded-for", ""), proxies),
+                    address=address_behind(self._remote(), forwarded, proxies),
                     agent=head.fields.get("user-agent", ""),
-                    given_id=given,
+                    given_id=head.fields.get("x-request-id", ""),
                 )
             )
+
+    def _take_in(self, data: bytes, began: float) -> bytes | None:
+        """Begin an upload, or take one that is small; give what is left, None if aiohttp is to read it.
+
+        A request that is all here and goes the long way has a known end: the connection stays in front.
+        """
+        intake = self._desk.intake
+        sending = read_sending(data) if intake is not None and self._may_answer() else None
+        if intake is None or sending is None or self._desk.services.settings.read_only:
+            return None
+        head, size, end = sending.head, sending.end - sending.start, sending.end
+        try:
+            wish = intake.read(head.method, head.target, head.fields.get("authorization", ""))
+            if wish.digest is None and not size:
+                start = _begun(wish.repository, intake.begin(wish))
+                known = self._write(head, start)
+                name, status = wish.login.name, HTTPStatus.ACCEPTED
+                self._tell(head, known, began, route=_ROUTE, account=name, status=status)
+                return data[end:]
+            if wish.digest is not None and 0 < size <= LARGEST:
+                self._taking = _Taking(sending, wish, began, bytearray())
+                return data
+        except LongWay:
+            pass
+        if len(data) < end:
+            return None
+        self._given = 1
+        super().data_received(data[:end])
+        return data[end:]
+
+    def _gather(self, taking: _Taking, data: bytes) -> None:
+        """Add what came, and have the upload taken once it is whole."""
+        taking.data += data
+        end = taking.sending.end
+        if not taking.is_whole and len(taking.data) >= end:
+            taking.is_whole = True
+            if taking.patience is not None:
+                taking.patience.cancel()
+            self._have_taken(taking, bytes(taking.data[taking.sending.start : end]))
+        elif not taking.is_whole and taking.patience is None:
+            taking.patience = self._loop.call_later(_PATIENCE_S, self._let_go, taking)
+        elif len(taking.data) > end + _HELD and taking.is_reading:
+            transport = self._open()
+            if transport is not None:
+                taking.is_reading = False
+                transport.pause_reading()
+
+    def _let_go(self, taking: _Taking) -> None:
+        """Leave an upload to aiohttp of which not all is here."""
+        self._forget(taking)
+        self._follow(bytes(taking.data))
+        super().data_received(bytes(taking.data))
+
+    def _forget(self, taking: _Taking) -> None:
+        self._taking = None
+        if taking.patience is not None:
+            taking.patience.cancel()
+
+    def _have_taken(self, taking: _Taking, body: bytes) -> None:
+        desk, loop = self._desk, self._loop
+        intake = desk.intake
+        assert intake is not None  # noqa: S101 - else nothing is taken
+        self._rest()  # nor does aiohttp's timer know that something is under way
+        desk.underway.begin()
+        desk.services.metrics.in_flight += 1
+
+        def done(taken: "Future[str]") -> None:  # on another thread
+            loop.call_soon_threadsafe(self._taken, taking, taken)
+
+        try:
+            intake.take(taking.wish, body).add_done_callback(done)
+        except LaminaError as error:
+            failed: Future[str] = Future()
+            failed.set_exception(error)
+            loop.call_soon(self._taken, taking, failed)
+
+    def _taken(self, taking: _Taking, taken: "Future[str]") -> None:
+        """Say that a blob is kept, or leave its request to aiohttp."""
+        desk, sending = self._desk, taking.sending
+        self._taking = None
+        is_last = desk.underway.is_stopping
+        desk.underway.end()
+        desk.services.metrics.in_flight -= 1
+        request, rest = bytes(taking.data[: sending.end]), bytes(taking.data[sending.end :])
+        if taken.exception() is None:
+            start = _created(taking.wish) + (b"Connection: close\r\n" if is_last else b"")
+            known = self._write(sending.head, start)
+            self._tell(
+                sending.head,
+                known,
+                taking.began,
+                route=_ROUTE,
+                account=taken.result(),
+                status=HTTPStatus.CREATED,
+                received=sending.end - sending.start,
+            )
+            is_last = is_last or (self._has_ended and not rest)
+        elif self._open() is not None:
+            is_last, self._given = False, 1
+            super().data_received(request)
+        transport = self._open()
+        if transport is None:
+            return
+        if not taking.is_reading:
+            transport.resume_reading()
+        if is_last:
+            transport.close()
+        elif rest:
+            self.data_received(rest)
+
+    def _open(self) -> asyncio.Transport | None:
+        """Give the connection unless it has ended."""
+        transport = self.transport
+        return None if transport is None or transport.is_closing() else transport
 
     def _remote(self) -> str:
         peer = self.peername
@@ -202,6 +394,21 @@ class Front(web.RequestHandler):
             self._is_heard = True
             self._desk.silence.forget(self)
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+
+
+def _begun(repository: str, upload: str) -> bytes:
+    """Give the head of the answer to who begins an upload, without what each has of its own."""
+    return (
+        f"HTTP/1.1 202 Accepted\r\nLocation: /v2/{repository}/blobs/uploads/{upload}\r\n"
+        f"Range: 0-0\r\nDocker-Upload-UUID: {upload}\r\n{_ALL}"
+    ).encode()
+
+
+def _created(wish: Wish) -> bytes:
+    return (
+        f"HTTP/1.1 201 Created\r\nLocation: /v2/{wish.repository}/blobs/{wish.digest}\r\n"
+        f"Docker-Content-Digest: {wish.digest}\r\n{_ALL}"
+    ).encode()
 
 
 def _to_keep(request: web.BaseRequest, response: web.Response) -> Answer | None:

@@ -1,4 +1,4 @@
-"""Heads of the plainest requests, read here: `GET` or `HEAD`, no body, whole in one piece.
+"""Heads of the plainest requests, read here: `GET` or `HEAD` without a body, `POST` or `PUT` with a short one.
 
 Whatever is not one of these is aiohttp's to read, so nothing here has to be understood, only refused:
 a head that is taken has one meaning to every reader of HTTP. Spec: RFC 9112.
@@ -7,13 +7,16 @@ a head that is taken has one meaning to every reader of HTTP. Spec: RFC 9112.
 import re
 from dataclasses import dataclass
 
-__all__ = ["HEAD_LIMIT", "Head", "Heads", "read_head"]
+__all__ = ["HEAD_LIMIT", "Head", "Heads", "Sending", "read_head", "read_sending"]
 
 HEAD_LIMIT = 8192
 """Bytes; below every limit of aiohttp's on lines, so that it would take the same."""
 _LINES = 60
 _REMEMBERED, _LONGEST_REMEMBERED = 1024, 3072  # a token and the usual fields; 6 MB of them at most
-_HEAD = re.compile(rb"(GET|HEAD) (/[!\x24-~]*) HTTP/1\.1\r\n((?:[A-Za-z0-9_-]+:[\t -~]*\r\n)+)\r\n")
+_REST = rb" (/[!\x24-~]*) HTTP/1\.1\r\n((?:[A-Za-z0-9_-]+:[\t -~]*\r\n)+)\r\n"
+_HEAD = re.compile(rb"(GET|HEAD)" + _REST)
+_SENDING = re.compile(rb"(POST|PUT)" + _REST)
+_LENGTH = re.compile(r"[0-9]{1,5}")
 _OTHERWISE = re.compile(
     r"content-.*|transfer-.*|sec-.*|expect|upgrade|te|trailer|keep-alive"
     r"|http2-settings|proxy-.*|connection"
@@ -21,14 +24,15 @@ _OTHERWISE = re.compile(
 """Fields that make another request of it: with a body, another protocol, an end of the connection."""
 _CONDITION = re.compile(r"if-.*|range")
 """Fields that make another answer of it: a part, or none."""
-_ONCE = ("host", "authorization", "x-request-id")
+_OF_BODY = ("content-length", "content-type")
+_ONCE = ("host", "authorization", "connection", "x-request-id", *_OF_BODY)
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
     """A request that is its head alone. `fields` have lower-case names; repeated ones are joined by commas.
 
-    One that is not `is_plain` asks for a part, or on a condition.
+    One that is not `is_plain` asks for a part, or on a condition, or is its connection's last.
     """
 
     method: str
@@ -47,7 +51,45 @@ def read_head(data: bytes) -> Head | None:
     match = _HEAD.fullmatch(data) if len(data) <= HEAD_LIMIT else None
     if match is None:
         return None
-    lines = match[3].decode("ascii").split("\r\n")[:-1]
+    fields = _fields(match[3])
+    if fields is None or any(name in fields for name in _OF_BODY):
+        return None
+    return Head(match[1].decode(), match[2].decode("ascii"), fields, _is_plain(fields))
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A request that sends something: its body is from `start` to `end`, of what was read and what comes."""
+
+    head: Head
+    start: int
+    end: int
+
+
+def read_sending(data: bytes) -> Sending | None:
+    """Give the request that `data` begins with, if its head is whole and plain; None if it is anything else.
+
+    What follows it is not looked at.
+    """
+    match = _SENDING.match(data, 0, HEAD_LIMIT)
+    fields = _fields(match[3]) if match is not None else None
+    if match is None or fields is None or not _is_plain(fields):
+        return None
+    length = fields.get("content-length", "0")
+    if not _LENGTH.fullmatch(length):
+        return None
+    head = Head(match[1].decode(), match[2].decode("ascii"), fields, is_plain=True)
+    return Sending(head, match.end(), match.end() + int(length))
+
+
+def _is_plain(fields: dict[str, str]) -> bool:
+    is_last = fields.get("connection", "").lower() == "close"
+    return not (is_last or any(map(_CONDITION.fullmatch, fields)))
+
+
+def _fields(raw: bytes) -> dict[str, str] | None:
+    """Give the fields of a head; None where they make another request of it, or may."""
+    lines = raw.decode("ascii").split("\r\n")[:-1]
     fields: dict[str, str] = {}
     for line in lines:
         name, _, value = line.partition(":")
@@ -56,13 +98,12 @@ def read_head(data: bytes) -> Head | None:
             if name in _ONCE:
                 return None
             value = f"{fields[name]},{value}"
-        elif _OTHERWISE.fullmatch(name) and (name, value.lower()) != ("connection", "keep-alive"):
+        elif _OTHERWISE.fullmatch(name) and not (
+            name in _OF_BODY or (name == "connection" and value.lower() in ("keep-alive", "close"))
+        ):
             return None
         fields[name] = value
-    if "host" not in fields or len(lines) > _LINES:
-        return None
-    is_plain = not any(map(_CONDITION.fullmatch, fields))
-    return Head(match[1].decode(), match[2].decode("ascii"), fields, is_plain)
+    return fields if "host" in fields and len(lines) <= _LINES else None
 
 
 class Heads:

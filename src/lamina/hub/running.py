@@ -139,7 +139,7 @@ async def _served(
     assert server is not None  # noqa: S101 - `setup` has made it
     services = app[SERVICES]
     answers = Answers(services.version, clock=services.clock)
-    desk = Desk(services, answers, silence, underway)
+    desk = Desk(services, answers, silence, underway, services.intake)
     loop = asyncio.get_running_loop()
 
     def connection() -> Front:

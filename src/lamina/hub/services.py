@@ -1,5 +1,6 @@
 """Everything one hub holds, made once and shared by its requests."""
 
+import logging
 import os
 import secrets
 import time
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lamina.errors import LaminaError
 from lamina.hub.access_tokens import AccessTokens
 from lamina.hub.accounts import Accounts
 from lamina.hub.caches import Caches
@@ -18,10 +20,12 @@ from lamina.hub.departures import Departures
 from lamina.hub.exploring.explorer import Explorer
 from lamina.hub.fetches import Fetches
 from lamina.hub.identities import Identities
+from lamina.hub.intake import Intake
 from lamina.hub.links import Links
 from lamina.hub.metrics import Metrics
 from lamina.hub.mirroring import Mirroring
 from lamina.hub.mirrors import Mirrors
+from lamina.hub.openings import Openings
 from lamina.hub.organisations import Organisations
 from lamina.hub.outbox import Outbox
 from lamina.hub.passing import Passing
@@ -86,6 +90,8 @@ class Services:
     retention: Retention
     quotas: Quotas
     uploads: Uploads
+    intake: Intake | None
+    """Takes small uploads the short way; None where the database or the storage is another machine's."""
     transfers: Transfers
     collector: Collector
     scrubber: Scrubber
@@ -118,7 +124,10 @@ class Services:
         storage = _open_storage(settings, database, clock)
         threads = Threads()
         transfers = Transfers(storage, threads)
-        uploads = Uploads(database, storage, clock=clock, lease_s=settings.grace_s)
+        openings = Openings(form_key, clock=clock)
+        uploads = Uploads(
+            database, storage, clock=clock, lease_s=settings.grace_s, openings=openings
+        )
         people, rules = (
             Accounts(database, settings, clock=clock),
             TagRules.parse(settings.immutable),
@@ -127,6 +136,18 @@ class Services:
         outbox = Outbox(clock=clock)
         registry = Registry(database, storage, clock=clock, rules=rules, outbox=outbox)
         caches = Caches(database, clock=clock, root=settings.root, form_key=form_key)
+        tokens = Tokens(*keys.load(), lifetime_s=settings.token_s, clock=clock)
+        intake = None
+        if isinstance(database, SqliteDatabase) and isinstance(storage, DiskStorage):
+            intake = Intake(
+                database,
+                storage,
+                openings,
+                accounts=people,
+                tokens=tokens,
+                caches=caches,
+                clock=clock,
+            )
         return cls(
             settings=settings,
             clock=clock,
@@ -147,11 +168,12 @@ class Services:
             roles=Roles(database),
             robots=Robots(database, clock=clock),
             signing_keys=keys,
-            tokens=Tokens(*keys.load(), lifetime_s=settings.token_s, clock=clock),
+            tokens=tokens,
             registry=registry,
             retention=Retention(database, clock=clock, immutable=rules),
             quotas=Quotas(database, clock=clock),
             uploads=uploads,
+            intake=intake,
             transfers=transfers,
             collector=Collector(
                 database,
@@ -211,7 +233,19 @@ class Services:
         self.registry.flush_pulls()
         self.webhooks.flush_pulls()
         self.passing.flush_uses()
+        self._put_away()
         self.database.close()
+
+    def _put_away(self) -> None:
+        """Leave as little as can be for the next process; what is left, it finds."""
+        if self.settings.read_only:
+            return
+        try:
+            self.uploads.note_rested(for_s=0)
+            if self.intake is not None:
+                self.intake.settle()
+        except (LaminaError, OSError) as error:  # a full disk: all of it is durable as it is
+            logging.getLogger("lamina.hub").warning("left for the next start: %s", error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +332,7 @@ def _open_storage(settings: HubSettings, database: Database, clock: Callable[[],
         from lamina.hub.storage.s3 import S3Storage
 
         return S3Storage(Bucket(S3Address.parse(settings.storage)), database, clock=clock)
-    return DiskStorage(settings.root)
+    return DiskStorage(settings.root, database)
 
 
 def open_database(settings: HubSettings) -> Database:

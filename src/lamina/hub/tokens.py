@@ -185,6 +185,12 @@ class Tokens:
                 self._known.popitem(last=False)
         return caller, claims["exp"]
 
+    def recall(self, token: str) -> Caller | None:
+        """Give whom a token speaks for that was verified before and has not ended; costs a look-up."""
+        with self._guard:
+            until, caller = self._known.get(token, (0.0, None))
+        return caller if until > self._clock() else None
+
     def keys(self) -> Document:
         """Give the JWKS document with which others can verify our tokens."""
         return {"keys": list(self._keys.documents)}

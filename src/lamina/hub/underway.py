@@ -27,17 +27,25 @@ class Underway:
     @web.middleware
     async def counted(self, request: web.Request, handler: _Answer) -> web.StreamResponse:
         """Count a request; once a stop was asked for, its connection ends with its answer."""
-        self._count += 1
-        self._is_quiet.clear()
+        self.begin()
         try:
             response = await handler(request)
             if self.is_stopping and not response.prepared:
                 response.force_close()
             return response
         finally:
-            self._count -= 1
-            if not self._count:
-                self._is_quiet.set()
+            self.end()
+
+    def begin(self) -> None:
+        """Count a request that is answered elsewhere; `end` when it is."""
+        self._count += 1
+        self._is_quiet.clear()
+
+    def end(self) -> None:
+        """Count one less."""
+        self._count -= 1
+        if not self._count:
+            self._is_quiet.set()
 
     async def finish(self, *, timeout_s: float) -> None:
         """Wait until nothing is under way, at most so long."""

@@ -1,5 +1,6 @@
 """Use cases of blobs: look up, mount, and the life of an upload. Every call may block."""
 
+import threading
 import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from lamina.hub.errors import (
     UploadUnknown,
 )
 from lamina.hub.names import check_repository
+from lamina.hub.openings import Opening, Openings
 from lamina.hub.quotas import Standing, check_room
 from lamina.hub.registry import visible
 from lamina.hub.storage.protocol import Storage
@@ -28,6 +30,7 @@ __all__ = ["Blob", "Uploads"]
 
 _FRESH_S = 60.0
 """How old a mark of what is in flight may be before it is made anew."""
+_NOTING = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +52,15 @@ class Uploads:
         *,
         clock: Callable[[], float],
         lease_s: float,
+        openings: Openings,
     ) -> None:
         self._database = database
         self._storage = storage
         self._clock = clock
+        self._openings = openings
         self._fresh_s = min(_FRESH_S, lease_s / 4)
         self._closing: set[str] = set()
+        self._noting = tuple(threading.Lock() for _ in range(_NOTING))
 
     def size(self, caller: Caller, name: str, digest: Digest) -> tuple[int, bool]:
         """Give a blob's size, and renew its lease: a pusher may count on it now.
@@ -203,11 +209,42 @@ class Uploads:
         def work(connection: Connection) -> Upload:
             return blobs.upload(connection, upload, visible(connection, caller, name, "push").id)
 
+        if self._openings.is_open(upload, name):
+            self._note(caller, Opening(upload, name, caller.name, self._clock()))
         found = self._database.read(work)
         if found.touched_at < self._clock() - self._fresh_s:
             self.renew([upload])  # it rested for a while, and a sweep may be about to take it
             found = self._database.read(work)
         return found
+
+    def note_rested(self, *, for_s: float) -> None:
+        """Give uploads their rows that were begun so long ago, and of which nothing came yet."""
+        for each in self._openings.rested(for_s=for_s):
+            self._note(None, each)
+
+    def _note(self, caller: Caller | None, opening: Opening) -> None:
+        """Give an upload its row that has none, unless it has become something in another process.
+
+        Raises: RepositoryNameInvalid, LoginRequired, PushDenied (none of them without `caller`).
+        """
+        name, now = check_repository(opening.repository), self._clock()
+
+        def work(connection: Connection) -> bool:
+            if caller is not None:
+                admit(connection, caller, name, repositories.find(connection, name), "push")
+            if blobs.is_place_known(connection, opening.id):
+                return False
+            repository = repositories.ensure(connection, name, now=now)
+            blobs.add_upload(
+                connection, opening.id, repository.id, account=opening.account, now=now
+            )
+            return True
+
+        with self._noting[hash(opening.id) % _NOTING]:  # the second finds a row and a file
+            if self._database.write(work, durable=False):
+                self._storage.drop_upload(opening.id)  # what a power cut left, without its row
+                self._storage.begin(opening.id)
+            self._openings.close(opening.id)
 
     def closing(self) -> frozenset[str]:
         """Give the uploads that this process turns into blobs now."""

@@ -34,6 +34,7 @@ __all__ = [
     "authenticate",
     "basic_login",
     "client_address",
+    "decode_basic",
     "host_of",
     "is_secure",
     "is_within",
@@ -151,7 +152,7 @@ async def authenticate(request: web.Request) -> Caller:
     if kind.lower() == "bearer":
         return await _bearer(request, value.strip())
     if kind.lower() == "basic":
-        name, password = _decode(header)
+        name, password = decode_basic(header)
         return await login(request, name, password)
     raise CredentialsRefused(f"authorization by {kind!r} is not known here")
 
@@ -196,10 +197,11 @@ async def basic_login(request: web.Request) -> Caller:
     header = request.headers.get("Authorization", "")
     if not header.lower().startswith("basic "):
         return ANONYMOUS
-    return await login(request, *_decode(header))
+    return await login(request, *decode_basic(header))
 
 
-def _decode(header: str) -> tuple[str, str]:
+def decode_basic(header: str) -> tuple[str, str]:
+    """Give name and password of an Authorization header. Raises: CredentialsRefused."""
     try:
         login = BasicAuth.decode(header, encoding="utf-8")
     except ValueError as error:

@@ -56,6 +56,7 @@ def test_the_figures_are_of_what_is_there(own):
     alice = Client(hub.address, "alice")
     alice.image("alice/app")
     alice.begin("alice/app")
+    hub.services.uploads.note_rested(for_s=0)
     page = chief.get("/admin").text
     assert "1, with 1 tags of 1 manifests" in page
     assert "in 3 blobs" in page

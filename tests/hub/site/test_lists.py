@@ -51,6 +51,7 @@ def test_search_finds_names_and_summaries_and_nothing_private(visitor, words, fo
 
 def test_owners_find_their_private_ones(hub, visitor):
     visitor.sign_in("bob")
+    hub.services.uploads.note_rested(for_s=0)
     assert "bob/hidden" in listed(visitor.get("/?q=hidden"))
     assert set(listed(visitor.get("/bob"))) == {"bob/tools", "bob/hidden", "bob/never-pushed"}
 

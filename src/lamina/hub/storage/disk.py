@@ -5,28 +5,41 @@ then they are renamed to where their digest can be read off: whatever that cuts 
 in the one folder or the other, and a file in `uploads` without a row is a stray. A blob of a hub
 before places has the empty one and no suffix. The hash of an upload is kept between requests in
 memory; after a restart it is taken again from the bytes.
+
+Small blobs may come in the database, with the row that names them (`arrivals`): one wait for the disk instead of
+two, and one for all that come together. `settle` gives them their files, many at a time; until then
+they are read from there.
 """
 
 import contextlib
 import fcntl
 import hashlib
+import io
 import os
+import secrets
+import threading
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 from lamina.hub.errors import BlobUnknown, DigestDisagrees, UploadTaken, UploadUnknown
 from lamina.hub.storage.hashes import Hashes, compare
+from lamina.hub.storage.whole_disk import sync_file_system
+from lamina.hub.tables import arrivals
 from lamina.hub.tables.blobs import Kept
 from lamina.spec.digest import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lamina.hub.database import Database
+    from lamina.hub.tables.arrivals import Arrival
+
 __all__ = ["DiskStorage"]
 
 _PIECE = 1024 * 1024
 _FLUSH = 8 * 1024 * 1024
+_AT_ONCE = 256
 
 
 class _DiskIncoming:
@@ -62,7 +75,10 @@ class DiskStorage:
 
     finds_strays = True
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, database: "Database | None" = None) -> None:
+        """Keep bytes below `root`; those that came in the `database` are read there until `settle`."""
+        self._database = database
+        self._settling = threading.Lock()
         self._uploads = os.path.join(root, "uploads")
         self._blobs = os.path.join(root, "blobs")
         for folder in (self._uploads, self._blobs):
@@ -97,7 +113,8 @@ class DiskStorage:
             except OSError:  # another file system, or one without links
                 return False
             return True
-        raise BlobUnknown(f"blob {digest} is not here")
+        self.open(digest, place).close()  # it may have no file yet
+        return False
 
     def resume(self, upload: str) -> _DiskIncoming:
         """Open an upload at its end. Raises: UploadUnknown, UploadTaken (by another process)."""
@@ -173,10 +190,16 @@ class DiskStorage:
                 os.rename(self._upload(place), target)
 
     def open(self, digest: Digest, place: str) -> BinaryIO:
-        """Open a blob for reading, a real file. Raises: BlobUnknown."""
+        """Open a blob for reading, a real file unless it has none yet. Raises: BlobUnknown."""
         for path in self._paths(digest, place):
             with contextlib.suppress(FileNotFoundError):
                 return open(path, "rb", buffering=0)
+        if place and self._database is not None:
+            data = self._database.read(lambda connection: arrivals.data(connection, place))
+            if data is not None:
+                return io.BytesIO(data)
+            with contextlib.suppress(FileNotFoundError):  # it was settled in between
+                return open(self._blob(digest, place), "rb", buffering=0)
         raise BlobUnknown(f"blob {digest} is not here")
 
     def link(self, digest: Digest, place: str) -> str:  # noqa: ARG002 - nobody else has these bytes
@@ -190,6 +213,53 @@ class DiskStorage:
                 os.unlink(self._blob(digest, place))
             if place:
                 self.drop_upload(place)
+        places = [place for _, place in leftovers if place]
+        if places and self._database is not None:
+            self._database.write(lambda connection: arrivals.drop(connection, places))
+
+    def settle(self) -> int:
+        """Give small blobs that came in the database their files; say how many those are.
+
+        On return they are durable there, and no longer in the database. Raises: OSError (disk full),
+        Unavailable.
+        """
+        count, last = 0, 0
+        database = self._database
+        if database is None:
+            return 0
+        with self._settling:
+            while found := database.read(
+                lambda connection: arrivals.oldest(connection, after=last, limit=_AT_ONCE)  # noqa: B023 - called at once
+            ):
+                self._write_files(found)
+                sync_file_system(self._blobs)
+                ids, last = [each.id for each in found], found[-1].id
+                known = database.write(lambda connection: arrivals.settled(connection, ids))  # noqa: B023 - called at once
+                for each in found:
+                    if each.id not in known:  # dropped meanwhile, and its file before it was there
+                        self._unlink(each)
+                count += len(known)
+        return count
+
+    def _write_files(self, found: "Sequence[Arrival]") -> None:
+        for each in found:
+            # where nobody looks for a blob, and no other process writes
+            beside = self._upload(f"{each.place}.{secrets.token_hex(4)}")
+            fd = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+            try:
+                _write_all(fd, [each.data])
+            finally:
+                os.close(fd)
+            target = self._blob(each.digest, each.place)
+            try:
+                os.rename(beside, target)
+            except FileNotFoundError:
+                os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+                os.rename(beside, target)
+
+    def _unlink(self, arrival: "Arrival") -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._blob(arrival.digest, arrival.place))
 
     def drop_upload(self, upload: str) -> None:
         """Drop an upload; unknown is fine."""

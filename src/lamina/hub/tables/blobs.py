@@ -20,6 +20,7 @@ __all__ = [
     "find",
     "find_source",
     "finish_upload",
+    "is_place_known",
     "keep_leftover",
     "link",
     "place",
@@ -197,6 +198,16 @@ def upload(connection: Connection, upload_id: str, repository_id: int) -> Upload
             hint="it was finished, cancelled or given up; begin again",
         )
     return Upload(*row)
+
+
+def is_place_known(connection: Connection, upload_id: str) -> bool:
+    """Tell whether there is a row of this upload, or of what became of it."""
+    row = connection.execute(
+        "SELECT 1 FROM uploads WHERE id = ? UNION ALL SELECT 1 FROM blobs WHERE place = ?"
+        " AND place <> '' UNION ALL SELECT 1 FROM leftovers WHERE place = ? LIMIT 1",
+        (upload_id, upload_id, upload_id),
+    ).fetchone()
+    return row is not None
 
 
 def touch_upload(connection: Connection, upload_id: str, *, now: float) -> None:
