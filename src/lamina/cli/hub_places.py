@@ -23,11 +23,11 @@ __all__ = [
     "STORAGE",
     "check_served",
     "hub_settings",
-    "make_places",
     "needs_extra",
     "opened",
     "opened_database",
     "settings_of",
+    "to_fill",
 ]
 
 ROOT = Flag("root", value="DIR", help="Folder of the hub's database and images")
@@ -64,15 +64,6 @@ def check_served(settings: HubSettings) -> None:
         raise Invalid(f"no hub was ever served from {settings.root}", hint="name it with --root")
 
 
-def make_places(settings: HubSettings) -> None:
-    """Make a hub that is to be filled; one that is there stays. Raises: Unsupported, Unavailable."""
-    try:
-        from lamina.hub.services import open_database
-    except ModuleNotFoundError as error:
-        raise needs_extra(error) from error
-    open_database(settings).close()
-
-
 def opened(settings: HubSettings) -> AbstractContextManager[tuple[Database, Storage]]:
     """Open a hub's database and storage beside the hub that may be running.
 
@@ -92,6 +83,26 @@ def opened(settings: HubSettings) -> AbstractContextManager[tuple[Database, Stor
             yield found
 
     check_served(settings)
+    return open_both()
+
+
+def to_fill(
+    settings: HubSettings, context: Context
+) -> AbstractContextManager[tuple[Database, Storage]]:
+    """Open a hub that a backup is brought into; it may not be there yet. Raises: as `opened`, InUse."""
+    from contextlib import contextmanager
+
+    @contextmanager
+    def open_both() -> Iterator[tuple[Database, Storage]]:
+        try:
+            from lamina.hub.restore import places
+
+            found = places(settings, clock=context.now)
+        except ModuleNotFoundError as error:
+            raise needs_extra(error) from error
+        with found as both:
+            yield both
+
     return open_both()
 
 

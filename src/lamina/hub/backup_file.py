@@ -4,13 +4,14 @@ Nothing is written twice, and nothing but the file: `path.new` becomes `path` wh
 """
 
 import contextlib
+import fcntl
 import hashlib
 import os
-import tempfile
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from lamina.errors import LaminaError
+from lamina.errors import InUse, LaminaError
 from lamina.hub.backup import BackedUp, Hold, dump, named_blobs
 from lamina.hub.backup_reading import FORMAT, HEAD, PLACE_SIZE, kept_tables
 from lamina.hub.database import Database
@@ -35,39 +36,77 @@ def back_up_file(
 ) -> BackedUp:
     """Write a whole backup into the file `path`, in place of the one there. Blobs are verified.
 
-    Raises: Unavailable, OSError.
+    Raises: InUse (another backup goes there), Unavailable, OSError.
     """
     folder = os.path.dirname(os.path.abspath(path))
-    beside = f"{path}.new"
-    try:
-        with (
-            tempfile.TemporaryDirectory(prefix=".lamina-backup-", dir=folder) as scratch,
-            Hold(database, path, clock) as hold,
-            open(os.open(beside, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600), "wb") as file,
-        ):
-            known = kept_tables()
-            made_at = clock()
-            digests = database.read(lambda connection: dump(connection, known, scratch))
-            writer = _Writer(file, int(made_at))
-            for name in digests:
-                with open(os.path.join(scratch, f"{name}.jsonl"), "rb") as rows:
-                    writer.add(f"tables/{name}.jsonl", os.fstat(rows.fileno()).st_size, rows)
-            done = _add_blobs(writer, storage, scratch, hold)
-            writer.end(
-                {
-                    "format": FORMAT, "schema": steps()[-1].number, "made_at": made_at,
-                    "tables": digests, "blobs": done.blobs, "size": done.size,
-                    "lacking": list(done.lacking),
-                }
-            )  # fmt: skip
-            file.flush()
-            os.fsync(file.fileno())
-            os.rename(beside, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(beside)
-        raise
+    beside, scratch = f"{path}.new", f"{path}.new.tables"
+    with open(os.open(beside, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600), "r+b") as file:
+        _lock(file, path, beside)
+        try:
+            with _folder(scratch), Hold(database, path, clock) as hold:
+                file.truncate(0)
+                done = _write(database, storage, file, scratch, hold=hold, made_at=clock())
+                os.rename(beside, path)
+        except BaseException:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(beside)
+            raise
     sync_directory(folder)
+    return done
+
+
+def _lock(file: BinaryIO, path: str, beside: str) -> None:
+    """Keep others out. Raises: InUse."""
+    try:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise InUse(f"another backup is being written into {path}") from None
+    try:
+        is_ours = os.path.samestat(os.fstat(file.fileno()), os.stat(beside))
+    except FileNotFoundError:
+        is_ours = False
+    if not is_ours:  # it is what another backup has just finished, or given up
+        raise InUse(f"another backup was written into {path} just now")
+
+
+@contextlib.contextmanager
+def _folder(path: str) -> Iterator[None]:
+    """Make a folder for a while; one that a killed backup left goes first."""
+    if os.path.lexists(path):
+        shutil.rmtree(path)
+    os.mkdir(path, mode=0o700)
+    try:
+        yield
+    finally:
+        shutil.rmtree(path)
+
+
+def _write(
+    database: Database,
+    storage: Storage,
+    file: BinaryIO,
+    scratch: str,
+    *,
+    hold: Hold,
+    made_at: float,
+) -> BackedUp:
+    """Write all of it, durably."""
+    known = kept_tables()
+    digests = database.read(lambda connection: dump(connection, known, scratch))
+    writer = _Writer(file, int(made_at))
+    for name in digests:
+        with open(os.path.join(scratch, f"{name}.jsonl"), "rb") as rows:
+            writer.add(f"tables/{name}.jsonl", os.fstat(rows.fileno()).st_size, rows)
+    done = _add_blobs(writer, storage, scratch, hold)
+    writer.end(
+        {
+            "format": FORMAT, "schema": steps()[-1].number, "made_at": made_at,
+            "tables": digests, "blobs": done.blobs, "size": done.size,
+            "lacking": list(done.lacking),
+        }
+    )  # fmt: skip
+    file.flush()
+    os.fsync(file.fileno())
     return done
 
 

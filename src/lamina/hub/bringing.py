@@ -63,16 +63,16 @@ class Bringer:
         """Begin an upload; one that fails is dropped."""
         upload, now = Upload(str(uuid.uuid4()), repository_id, "", self._clock()), self._clock()
         self._storage.begin(upload.id)
-        self._database.write(
-            lambda connection: blobs.add_upload(
-                connection, upload.id, repository_id, account="", now=now
-            )
-        )
         try:
+            self._database.write(
+                lambda connection: blobs.add_upload(
+                    connection, upload.id, repository_id, account="", now=now
+                )
+            )
             yield upload
         except BaseException:
-            self._database.write(lambda connection: self._forget(connection, upload.id))
             self._storage.drop_upload(upload.id)
+            self._database.write(lambda connection: self._forget(connection, upload.id))
             raise
 
     def _forget(self, connection: Connection, upload: str) -> None:

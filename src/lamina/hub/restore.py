@@ -1,36 +1,44 @@
 """A backup into an empty hub: bytes first, each verified, then all rows in one transaction.
 
-What stops it in between leaves a hub without accounts and images; the repeat goes on with the bytes that
-are there. A backup of an older version goes through a database of its own, which is brought up to date.
+What stops it in between leaves no hub: its database is `hub.db.restoring` until all is there, and the repeat
+goes on with the bytes that came. (PostgreSQL's has no other name: there a hub without accounts and images is
+left.) A backup of an older version goes through a database of its own, which is brought up to date.
 """
 
+import fcntl
 import os
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 
-from lamina.errors import AlreadyExists
+from lamina.errors import AlreadyExists, InUse, Unavailable
 from lamina.hub.backup_reading import Backup, kept_tables
 from lamina.hub.bringing import Bringer
+from lamina.hub.collect import Collector
 from lamina.hub.database import Connection, Database, Row
 from lamina.hub.databases import tables
 from lamina.hub.databases.schema import steps
+from lamina.hub.databases.sqlite import SqliteDatabase
 from lamina.hub.databases.tables import Table
 from lamina.hub.errors import DigestDisagrees
+from lamina.hub.services import RESTORING, database_path, open_places, open_storage
+from lamina.hub.settings import HubSettings
 from lamina.hub.storage.protocol import Storage
 from lamina.hub.tables import blobs as blob_rows
 from lamina.hub.tables import repositories
 from lamina.spec.digest import Digest
+from lamina.stream.files import sync_directory
 
-__all__ = ["Restored", "restore"]
+__all__ = ["Restored", "places", "restore"]
 
 _HERE = "lamina/restored"
 """The repository that holds what came in so far; nobody can have the name."""
 _WORKERS = 4
+_EVER_S = 1e10
 _PAGE = 500
 _Source = Callable[[Table], Iterator[Row]]
 
@@ -44,6 +52,57 @@ class Restored:
     blobs: int = 0
     size: int = 0
     lacking: tuple[str, ...] = ()
+
+
+@contextmanager
+def places(
+    settings: HubSettings, *, clock: Callable[[], float]
+) -> Iterator[tuple[Database, Storage]]:
+    """Open a hub for `restore` alone; one that is not there yet is there once the context ends well.
+
+    Raises: InUse (another restore goes there), AlreadyExists, Unavailable, OSError.
+    """
+    path = database_path(settings)
+    if settings.database or os.path.exists(path):
+        with open_places(settings, clock=clock) as found:
+            yield found
+        return
+    os.makedirs(settings.root, mode=0o700, exist_ok=True)
+    with _locked(settings.root):
+        beside = path + RESTORING
+        with closing(SqliteDatabase(beside)) as database:
+            storage = open_storage(settings, database, clock)
+            yield database, storage
+            collector = Collector(database, storage, clock=clock, active=lambda: ())
+            collector.sweep(grace_s=_EVER_S, upload_grace_s=0)  # what an earlier try left half done
+        _publish(beside, path)
+
+
+@contextmanager
+def _locked(folder: str) -> Iterator[None]:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InUse(f"another restore into {folder} goes on") from None
+        yield
+    finally:
+        os.close(fd)
+
+
+def _publish(beside: str, path: str) -> None:
+    """Give a closed database its name, durably. Raises: AlreadyExists, Unavailable."""
+    if os.path.exists(f"{beside}-wal"):  # closed, it has no log beside it
+        raise Unavailable(f"another program has {beside} open", hint="end it, and restore again")
+    try:
+        os.link(beside, path)
+    except FileExistsError:
+        raise AlreadyExists(
+            f"a hub was begun in {path} meanwhile", hint="restore into another --root"
+        ) from None
+    sync_directory(os.path.dirname(path))
+    os.unlink(beside)
 
 
 def restore(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lamina.errors import LaminaError
+from lamina.errors import InUse, LaminaError
 from lamina.hub.access_tokens import AccessTokens
 from lamina.hub.accounts import Accounts
 from lamina.hub.caches import Caches
@@ -57,7 +57,18 @@ if TYPE_CHECKING:
     from lamina.hub.oidc import Provider
     from lamina.hub.recovery import Recovery
 
-__all__ = ["People", "Services", "open_database", "open_places"]
+__all__ = [
+    "RESTORING",
+    "People",
+    "Services",
+    "database_path",
+    "open_database",
+    "open_places",
+    "open_storage",
+]
+
+RESTORING = ".restoring"
+"""How the name of a database ends that `hub restore` fills, until all is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +132,7 @@ class Services:
 
         form_key = database.write(work)
         keys = SigningKeys(database, clock=clock, lifetime_s=settings.token_s)
-        storage = _open_storage(settings, database, clock)
+        storage = open_storage(settings, database, clock)
         threads = Threads()
         transfers = Transfers(storage, threads)
         openings = Openings(form_key, clock=clock)
@@ -313,7 +324,7 @@ def open_places(
     """Open database and storage alone, beside a hub that may be running, while the context lasts."""
     database = open_database(settings)
     try:
-        yield database, _open_storage(settings, database, clock)
+        yield database, open_storage(settings, database, clock)
     finally:
         database.close()
 
@@ -325,7 +336,8 @@ def _passing_folder(settings: HubSettings) -> str:
     return folder
 
 
-def _open_storage(settings: HubSettings, database: Database, clock: Callable[[], float]) -> Storage:
+def open_storage(settings: HubSettings, database: Database, clock: Callable[[], float]) -> Storage:
+    """Open the storage alone, of a hub with that database."""
     if settings.storage:
         from lamina.hub.storage.address import S3Address
         from lamina.hub.storage.bucket import Bucket
@@ -335,11 +347,22 @@ def _open_storage(settings: HubSettings, database: Database, clock: Callable[[],
     return DiskStorage(settings.root, database)
 
 
+def database_path(settings: HubSettings) -> str:
+    """Give where the hub's SQLite database is, if it has one."""
+    return os.path.join(settings.root, "hub.db")
+
+
 def open_database(settings: HubSettings) -> Database:
-    """Open the database alone; the caller closes it. Raises: Unavailable, Invalid, Corrupt."""
+    """Open the database alone; the caller closes it. Raises: Unavailable, Invalid, Corrupt, InUse."""
     if settings.database:
         from lamina.hub.databases.postgres import PostgresDatabase
 
         return PostgresDatabase(settings.database)
     os.makedirs(settings.root, mode=0o700, exist_ok=True)
-    return SqliteDatabase(os.path.join(settings.root, "hub.db"))
+    path = database_path(settings)
+    if os.path.exists(path + RESTORING) and not os.path.exists(path):
+        raise InUse(
+            f"a backup is being restored into {settings.root}, or that was cut short",
+            hint=f"run `lamina hub restore` again, or remove {path}{RESTORING}",
+        )
+    return SqliteDatabase(path)

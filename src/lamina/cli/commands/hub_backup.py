@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lamina.cli.flags import BOOL, Command, Flag
 from lamina.cli.formats import JSON, show_json
-from lamina.cli.hub_places import PLACES, make_places, opened, settings_of
+from lamina.cli.hub_places import PLACES, opened, settings_of, to_fill
 from lamina.cli.units import human_size
 
 TYPE_CHECKING = False
@@ -72,8 +72,7 @@ def backup(arguments: Arguments, context: Context) -> int:
 def restore(arguments: Arguments, context: Context) -> int:
     """Restore; 1 where blobs were lacking, which are named."""
     settings = settings_of(arguments, context)
-    make_places(settings)
-    with opened(settings) as (database, storage):
+    with to_fill(settings, context) as (database, storage):
         from lamina.hub.restore import restore as bring_back
 
         done = bring_back(database, storage, arguments.positional[0], clock=context.now)
