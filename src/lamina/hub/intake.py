@@ -51,7 +51,7 @@ class LongWay(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Login:
+class _Login:
     """Who says they ask: an account with a password, or with a token that was verified."""
 
     name: str
@@ -63,7 +63,7 @@ class Login:
 class Wish:
     """What a request wants: to begin an upload (no `digest`), to end it, or both at once (no `upload`)."""
 
-    login: Login
+    login: _Login
     repository: str
     upload: str = ""
     digest: Digest | None = None
@@ -166,20 +166,20 @@ class Intake:
         caches = self._caches
         return caches.is_any and (caches.locate(name, "")[0] is not None or caches.may_adopt(""))
 
-    def _login(self, authorization: str) -> Login:
+    def _login(self, authorization: str) -> _Login:
         kind, _, value = authorization.partition(" ")
         if kind.lower() == "bearer":
             token = self._tokens.recall(value.strip())
             # an access token is looked at with each request, and notes that it was used
             if token is not None and token.name and not token.token_id:
-                return Login(token.name, token=token)
+                return _Login(token.name, token=token)
         elif kind.lower() == "basic":
             try:
                 name, password = decode_basic(authorization)
             except LaminaError:
                 raise LongWay from None
             if is_account(name.lower()) and not is_access_token(password):
-                return Login(name.lower(), password)
+                return _Login(name.lower(), password)
         raise LongWay
 
     def _let_in(self, connection: Connection, wish: Wish) -> tuple[Caller, Repository | None]:
