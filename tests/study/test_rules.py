@@ -1,14 +1,14 @@
 """Rules of pipelines: read, refused with the nearest, and judged by exact figures."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.layer.test_view import ROOT, file, folder
-from tests.study.explored import explored
-from tests.study.piles import Items
+from tests.study.explored import documents
+from tests.study.piles import Items, pile
 
-from lamina.study.exploration import Exploration
-from lamina.study.rules import DEFAULTS, Rule, RuleInvalid, judged, parse_file
+from lamina.study.rules import DEFAULTS, Judged, Rule, RuleInvalid, parse_file
 
 STATUS = b"".join(
     b"Package: %s\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n\n" % name
@@ -22,8 +22,9 @@ HIGH: Items = [ROOT, file(b".wh.two"), file(b"three", b"3" * 800)]
 
 
 @pytest.fixture
-def found(tmp_path: Path) -> Exploration:
-    return explored(tmp_path, LOW, HIGH)
+def found(tmp_path: Path) -> Iterator[Judged]:
+    with pile(tmp_path, LOW, HIGH) as layers:
+        yield Judged(layers, *documents(2))
 
 
 SIZE = 1600 + len(STATUS)
@@ -52,15 +53,28 @@ SIZE = 1600 + len(STATUS)
         ("no-package=telnet", True, "not there"),
     ],
 )
-def test_a_rule_is_judged_by_its_figure(found: Exploration, text: str, passed: bool, said: str):
-    (verdict,) = judged(found, [Rule.parse(text)])
+def test_a_rule_is_judged_by_its_figure(found: Judged, text: str, passed: bool, said: str):
+    (verdict,) = found.by([Rule.parse(text)])
     assert (verdict.passed, verdict.said) == (passed, said)
     assert verdict.rule.text == text
 
 
+def test_nothing_is_found_out_that_no_rule_asks_for(tmp_path: Path):
+    with pile(tmp_path, LOW, HIGH) as layers:
+        found = Judged(layers, *documents(2))
+    # The layers are closed: whatever looks into them fails.
+    assert [one.passed for one in found.by(map(Rule.parse, ("max-layers=2", "layer<1MB")))] == [
+        True,
+        True,
+    ]
+    with pytest.raises(ValueError, match="closed"):
+        found.by([Rule.parse("no-secrets")])
+
+
 def test_secrets_are_counted_and_the_first_is_named(tmp_path: Path):
-    found = explored(tmp_path, [ROOT], settings={"Env": ["DB_PASSWORD=hunter22"]})
-    (verdict,) = judged(found, [Rule.parse("no-secrets")])
+    with pile(tmp_path, [ROOT]) as layers:
+        found = Judged(layers, *documents(1, settings={"Env": ["DB_PASSWORD=hunter22"]}))
+        (verdict,) = found.by([Rule.parse("no-secrets")])
     assert (verdict.passed, verdict.figure, verdict.said) == (
         False,
         1,
@@ -107,7 +121,7 @@ def test_a_file_has_a_rule_on_each_line():
         parse_file("no-secrets\nx<1\n", name=".lamina-ci")
 
 
-def test_dives_file_is_read(found: Exploration):
+def test_dives_file_is_read(found: Judged):
     text = (
         "---\nrules:\n  # If the efficiency is measured below X%, mark as failed.\n"
         "  lowestEfficiency: 0.95\n  highestWastedBytes: '20MB'\n  highestUserWastedPercent: 0.20  # a ratio\n"
@@ -118,7 +132,7 @@ def test_dives_file_is_read(found: Exploration):
         ("waste", "<=", 20_000_000),
         ("user-waste", "<=", 0.2),
     ]
-    assert [verdict.passed for verdict in judged(found, rules)] == [False, True, False]
+    assert [verdict.passed for verdict in found.by(rules)] == [False, True, False]
     off = "rules:\n  highest-wasted-bytes: disabled\n  lowest-efficiency: 0.5\n"
     assert [rule.name for rule in parse_file(off, name="x")] == ["efficiency"]
     with pytest.raises(RuleInvalid, match="dive has no rule called `other`"):

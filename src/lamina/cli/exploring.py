@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lamina.cli.flags import Arguments
     from lamina.engine.study import Study
     from lamina.study.exploration import Exploration
-    from lamina.study.rules import Rule, Verdict
+    from lamina.study.rules import Judged, Rule, Verdict
 
 __all__ = ["FLAGS", "is_asked", "tell"]
 
@@ -74,15 +74,16 @@ def tell(arguments: Arguments, context: Context) -> int:
         for number, message in lost.items():
             context.say(f"layer {number} cannot be read, and is left out: {message}")
         study = opened.study
-        found = study.explore(deep=arguments.flag("deep"), lost=lost)
-        if html:
-            _write_page(found, html, context)
+        code = 0
         if asks_for_verdict:
-            code = _judge(found, source, rules, context, as_json=arguments.flag("json"))
-            return 1 if lost else code
-        if arguments.flag("json"):
-            _write_document(study, found, context)
-    return 1 if lost else 0
+            code = _judge(study, source, rules, arguments, context)
+        if html or not asks_for_verdict:
+            found = study.explore(deep=arguments.flag("deep"), lost=lost)
+            if html:
+                _write_page(found, html, context)
+            if not asks_for_verdict and arguments.flag("json"):
+                _write_document(study, found, context)
+    return 1 if lost else code
 
 
 def _write_page(found: Exploration, place: str, context: Context) -> None:
@@ -136,27 +137,30 @@ def _rules(arguments: Arguments) -> tuple[str, Sequence[Rule]]:
 
 
 def _judge(
-    found: Exploration, source: str, rules: Sequence[Rule], context: Context, *, as_json: bool
+    study: Study, source: str, rules: Sequence[Rule], arguments: Arguments, context: Context
 ) -> int:
-    from lamina.study.rules import judged
+    from lamina.study.rules import Judged
 
-    verdicts = judged(found, rules)
-    failed = [one for one in verdicts if not one.passed]
-    if as_json:
+    image = study.image
+    judged = Judged(study.image_layers, image.config, image.manifest, deep=arguments.flag("deep"))
+    verdicts = judged.by(rules)
+    if arguments.flag("json"):
         from lamina.cli.formats import show_json
 
-        show_json(context, _document(found, source, verdicts))
+        show_json(context, _document(study, source, verdicts))
     else:
-        _say(found, source, verdicts, context)
-    return 1 if failed else 0
+        _say(study, judged, source, verdicts, context)
+    return 0 if all(one.passed for one in verdicts) else 1
 
 
-def _say(found: Exploration, source: str, verdicts: Sequence[Verdict], context: Context) -> None:
+def _say(
+    study: Study, judged: Judged, source: str, verdicts: Sequence[Verdict], context: Context
+) -> None:
     from lamina.cli.table import render
     from lamina.study.drawing.markup import count_text, size_text
 
-    count = count_text(len(found.layers), "layer")
-    context.print(f"{found.name}  {size_text(found.size)} in {count}; rules: {source}")
+    count = count_text(len(judged.sizes), "layer")
+    context.print(f"{study.name}  {size_text(sum(judged.sizes))} in {count}; rules: {source}")
     rows = [["pass" if one.passed else "FAIL", one.rule.text, one.said] for one in verdicts]
     context.out.write(render(rows, least=4, padding=2))
     failed = [one for one in verdicts if not one.passed]
@@ -171,14 +175,14 @@ def _say(found: Exploration, source: str, verdicts: Sequence[Verdict], context: 
         "layers": subjects & {"size", "download", "layer", "layers"},
         "packages": subjects & {"no-package"},
     }
-    commands = [f"`lamina {name} {found.name}`" for name, asked in hints.items() if asked]
+    commands = [f"`lamina {name} {study.name}`" for name, asked in hints.items() if asked]
     context.say(f"hint: {' and '.join(commands)} {'says' if len(commands) == 1 else 'say'} more")
 
 
-def _document(found: Exploration, source: str, verdicts: Sequence[Verdict]) -> dict[str, object]:
+def _document(study: Study, source: str, verdicts: Sequence[Verdict]) -> dict[str, object]:
     return {
-        "image": found.name,
-        "id": str(found.config.digest),
+        "image": study.name,
+        "id": str(study.image.config.digest),
         "passed": all(one.passed for one in verdicts),
         "source": source,
         "rules": [

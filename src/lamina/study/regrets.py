@@ -143,19 +143,25 @@ class Regrets:
         cache, _ = self._folders.get(folder) or self._judge(folder)
         return cache is not None or any(place in b"/" + folder + b"/" for place in _INSIDE)
 
+    def looks_into(self, path: bytes) -> bool:
+        """Tell whether `content` would look at a text there: of most files nobody has to read it."""
+        head, _, name = path.rpartition(b"/")
+        if not _is_looked_into(name) or name in _NAMED:
+            return False
+        if head == self._folder and not self._left:
+            return False
+        return not (self._folders.get(head) or self._judge(head))[1]
+
     def content(self, path: bytes, data: bytes) -> None:
         """Look into a text of at most LOOKED bytes, if keys and tokens are put into its kind.
 
         Of each folder the first hundred are looked into: more are what a program keeps.
         """
-        head, _, name = path.rpartition(b"/")
-        if not _is_looked_into(name):
+        if not self.looks_into(path) or b"\0" in data:
             return
+        head, _, name = path.rpartition(b"/")
         if head != self._folder:
             self._folder, self._left = head, _PER_FOLDER
-        _, packaged = self._folders.get(head) or self._judge(head)
-        if packaged or not self._left or name in _NAMED or b"\0" in data:
-            return
         self._left -= 1
         for needle, expression, what in _CONTENT:
             if needle in data:
@@ -293,7 +299,7 @@ def seen_in(layer: "Layer") -> Regrets:
         if node.kind is Kind.FILE:
             size = node.size
             regrets.file(path, size)
-            if 0 < size <= LOOKED:
+            if 0 < size <= LOOKED and regrets.looks_into(path):
                 regrets.content(path, layer.read(node))
     return regrets
 

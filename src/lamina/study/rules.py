@@ -12,11 +12,16 @@ from lamina.values import Enum, dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
-    from lamina.study.exploration import Exploration
+    from lamina.layer.node import CountedLayer
+    from lamina.spec.config import ImageConfig
+    from lamina.spec.manifest import Manifest
+    from lamina.study.packages import Package
+    from lamina.study.secrets import Secret
+    from lamina.study.waste import Waste
 
-__all__ = ["DEFAULTS", "Rule", "RuleInvalid", "Verdict", "judged", "parse_file"]
+__all__ = ["DEFAULTS", "Judged", "Rule", "RuleInvalid", "Verdict", "parse_file"]
 
 _UNITS = {
     "": 1, "b": 1, "k": 1000, "kb": 1000, "m": 1000**2, "mb": 1000**2, "g": 1000**3, "gb": 1000**3,
@@ -51,15 +56,70 @@ class _Subject:
 
     __slots__ = ("figure", "kind", "worse")
 
-    def __init__(self, kind: _Kind, worse: str, figure: "Callable[[Exploration], float]") -> None:
+    def __init__(self, kind: _Kind, worse: str, figure: "Callable[[Judged], float]") -> None:
         self.kind = kind
         self.worse = worse
         self.figure = figure
 
 
-def _user_waste(found: "Exploration") -> float:
+class Judged:
+    """An image that rules are about; of it is found out what they ask for, and once.
+
+    `layers` are open, lowest first. `deep` waste reads most of the image.
+    """
+
+    def __init__(
+        self,
+        layers: "Sequence[CountedLayer]",
+        config: "ImageConfig",
+        manifest: "Manifest",
+        *,
+        deep: bool = False,
+    ) -> None:
+        self.sizes = tuple(layer.content_size for layer in layers)
+        self.download = sum(layer.size for layer in manifest.layers)
+        self._layers = layers
+        self._config = config
+        self._deep = deep
+        self._waste: Waste | None = None
+        self._secrets: tuple[Secret, ...] | None = None
+        self._packages: tuple[Package, ...] | None = None
+
+    def by(self, rules: "Iterable[Rule]") -> "tuple[Verdict, ...]":
+        """Judge by rules, in their order. Raises: Corrupt."""
+        return tuple(_judged(self, rule) for rule in rules)
+
+    @property
+    def waste(self) -> "Waste":
+        """See `study.waste`."""
+        if self._waste is None:
+            from lamina.study.waste import waste
+
+            self._waste = waste(self._layers, deep=self._deep)
+        return self._waste
+
+    @property
+    def secrets(self) -> "tuple[Secret, ...]":
+        """See `study.secrets`."""
+        if self._secrets is None:
+            from lamina.study.secrets import in_config, in_layers
+
+            self._secrets = (*in_layers(self._layers), *in_config(self._config))
+        return self._secrets
+
+    @property
+    def packages(self) -> "tuple[Package, ...]":
+        """See `study.packages`."""
+        if self._packages is None:
+            from lamina.study.packages import packages
+
+            self._packages = packages(self._layers)
+        return self._packages
+
+
+def _user_waste(found: Judged) -> float:
     """Give the share of waste in what is above the lowest layer, as dive counts."""
-    above = sum(layer.size for layer in found.layers[1:])
+    above = sum(found.sizes[1:])
     return found.waste.size / above if above else 0.0
 
 
@@ -67,12 +127,10 @@ _SUBJECTS = {
     "waste": _Subject(_Kind.SIZE, ">", lambda found: found.waste.size),
     "efficiency": _Subject(_Kind.SHARE, "<", lambda found: found.waste.efficiency),
     "user-waste": _Subject(_Kind.SHARE, ">", _user_waste),
-    "size": _Subject(_Kind.SIZE, ">", lambda found: found.size),
-    "download": _Subject(_Kind.SIZE, ">", lambda found: found.compressed_size),
-    "layers": _Subject(_Kind.COUNT, ">", lambda found: len(found.layers)),
-    "layer": _Subject(
-        _Kind.SIZE, ">", lambda found: max((one.size for one in found.layers), default=0)
-    ),
+    "size": _Subject(_Kind.SIZE, ">", lambda found: sum(found.sizes)),
+    "download": _Subject(_Kind.SIZE, ">", lambda found: found.download),
+    "layers": _Subject(_Kind.COUNT, ">", lambda found: len(found.sizes)),
+    "layer": _Subject(_Kind.SIZE, ">", lambda found: max(found.sizes, default=0)),
 }
 _LIMITS = {
     "max-size": "size",
@@ -139,11 +197,6 @@ class Verdict:
     said: str
 
 
-def judged(found: "Exploration", rules: "Iterable[Rule]") -> tuple[Verdict, ...]:
-    """Judge an image by rules, in their order."""
-    return tuple(_judged(found, rule) for rule in rules)
-
-
 def parse_file(text: str, *, name: str) -> tuple[Rule, ...]:
     """Read a file of rules, one on each line, `#` for notes; or what dive reads, where it has `rules:`.
 
@@ -182,7 +235,7 @@ def _of_dive(row: str) -> tuple[Rule, ...]:
     return (Rule.parse(start + value),)
 
 
-def _judged(found: "Exploration", rule: Rule) -> Verdict:
+def _judged(found: Judged, rule: Rule) -> Verdict:
     if rule.subject == _SECRETS:
         count = len(found.secrets)
         first = f": {found.secrets[0].what}" if count else ""
@@ -204,9 +257,8 @@ def _judged(found: "Exploration", rule: Rule) -> Verdict:
         ">=": figure >= rule.limit,
     }[rule.sign]
     said = _written(subject.kind, figure)
-    if rule.subject == "layer" and found.layers:
-        largest = max(found.layers, key=lambda layer: layer.size)
-        said += f" (layer {largest.number})"
+    if rule.subject == "layer" and found.sizes:
+        said += f" (layer {found.sizes.index(figure) + 1})"
     return Verdict(rule, passed, figure, said)
 
 
