@@ -109,6 +109,12 @@ def test_one_layers_touches_are_its_part_of_the_stories(tmp_path: Path):
     assert top == [(b"etc/old", "added", 0), (b"gone", "added", 0), (b"gone/new", "added", 0)]
 
 
+def test_a_root_that_a_layer_says_nothing_of_is_not_its_deed(tmp_path: Path):
+    with pile(tmp_path, [ROOT, file(b"a")], [file(b"b")]) as layers:
+        assert [path for path, _, _ in touches(layers, 1)] == [b"", b"a"]
+        assert [path for path, _, _ in touches(layers, 2)] == [b"b"]
+
+
 def after(events: tuple[Event, ...], event: Event) -> int:
     """The layer in which what `event` made ends, by the stories."""
     if event.node is None:

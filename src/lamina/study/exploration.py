@@ -233,6 +233,7 @@ class _Looking:
         self._linked: set[tuple[int, int]] = set()
         self._seen: set[tuple[int, int]] = set()
         self._largest: list[tuple[int, bytes, int]] = []
+        self._least = 0  # what is not larger is none of them
 
     def path(self, path: bytes, events: "Sequence[Event]") -> None:
         if not path:  # the root is no layer's deed
@@ -249,9 +250,10 @@ class _Looking:
         if len(events) > 1:
             for one in self.hiding.path(path, events):
                 self.parts[one.number - 1].wasted(path, one.size)
-        last = events[-1] if events else None
-        if last is not None and last.node is not None and last.node.kind is Kind.FILE:
-            self._visible(path, last.node, last.number)
+        if events:
+            last = events[-1].node
+            if last is not None and last.kind is Kind.FILE and last.size > self._least:
+                self._visible(path, last, events[-1].number)
 
     def _file(self, path: bytes, node: "Node", number: int) -> int:
         """Give the bytes that a file adds to its layer: with its first name, all of them."""
@@ -265,18 +267,19 @@ class _Looking:
         return size
 
     def _visible(self, path: bytes, node: "Node", number: int) -> None:
-        size = node.size
-        if len(self._largest) == _LARGEST and size <= self._largest[0][0]:
-            return
+        """Keep one of the largest files, under the first of its names."""
         if node.nlink > 1:
             key = (number, node.nid)
             if key in self._seen:
                 return
             self._seen.add(key)
+        row = (node.size, path, number)
         if len(self._largest) < _LARGEST:
-            heappush(self._largest, (size, path, number))
+            heappush(self._largest, row)
         else:
-            heappushpop(self._largest, (size, path, number))
+            heappushpop(self._largest, row)
+        if len(self._largest) == _LARGEST:
+            self._least = self._largest[0][0]
 
     def tally(self, number: int, change: Change) -> Tally:
         return Tally(*self._sums[number - 1][change])

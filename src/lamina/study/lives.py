@@ -128,6 +128,9 @@ def touches(layers: "Sequence[Layer]", number: int) -> "Iterator[tuple[bytes, Ev
         return (row for row in _children(path, found, cuts) if _is_in(row, number))
 
     for full, found, cuts in _walk(layers, b"", listing):
+        if len(found) == 1 and not cuts and found[0][0] == number:  # most paths
+            yield full, Event(found[0][0], Change.ADDED, found[0][1], None), 0
+            continue
         nodes = [(at, node) for at, node in found if at <= number][-2:]
         # What was there before the last version before this layer's is another layer's story.
         since = nodes[0][0] if len(nodes) > 1 else 0
@@ -150,6 +153,8 @@ def hidden(layers: "Sequence[Layer]") -> "Iterator[tuple[bytes, int, Node]]":
 
 def _is_in(row: "_Row", number: int) -> bool:
     _, found, cuts = row
+    if len(found) == 1 and not cuts:
+        return found[0][0] == number
     return any(at == number for at, _ in found) or any(cut.number == number for cut in cuts)
 
 

@@ -73,6 +73,8 @@ class Parting:
     def _enter(self, path: bytes) -> tuple[_Open, bytes]:
         """Open the directory that `path` is in, and close those that it is not in."""
         head, _, name = path.rpartition(b"/")
+        if head == self._open[-1].path:  # as most are: files beside each other
+            return self._open[-1], name
         while not _is_within(head, self._open[-1].path):
             self._close()
         here = self._open[-1].path
