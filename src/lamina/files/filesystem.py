@@ -9,6 +9,7 @@ import errno
 import os
 from datetime import UTC, datetime
 from hashlib import sha256
+from operator import itemgetter
 
 from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
@@ -157,17 +158,17 @@ class LaminaFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
             return super().find(path, maxdepth, withdirs, detail, **options)
         path = self._strip_protocol(path)
         try:
+            if not detail:
+                kinds = self.image.kinds(path)
+                return sorted(n for n, kind in kinds if withdirs or kind is not Kind.DIRECTORY)
             rows = [
-                (name, facts)
-                for name, facts in self.image.walk(path)
-                if withdirs or facts.kind is not Kind.DIRECTORY
+                row
+                for row in self.image.walk(path)
+                if withdirs or row[1].kind is not Kind.DIRECTORY
             ]
-        except OSError:
-            rows = []
-        rows.sort(key=lambda row: row[0])
-        if not detail:
-            return [name for name, _ in rows]
-        return {name: self._listed(name, facts) for name, facts in rows}
+        except OSError:  # nothing is there
+            return {} if detail else []
+        return {name: self._listed(name, facts) for name, facts in sorted(rows, key=itemgetter(0))}
 
     def du(
         self,

@@ -115,18 +115,25 @@ class OpenFiles:
             facts = self._facts(tree)
             return [(os.fsdecode(name), facts(node)) for name, node in tree.listdir(found)]
 
+    def names(self, path: str) -> "list[tuple[str, Kind]]":
+        """Give the names in a directory, sorted, and what they are: cheaper than `listdir`."""
+        with _told(path), self._source.tree() as tree:
+            found = _directory(tree, path)
+            return [(os.fsdecode(name), node.kind) for name, node in tree.listdir(found)]
+
     def walk(self, path: str = "/") -> "Generator[tuple[str, FileFacts]]":
         """Give `path` and all below it, a directory before its children; no symlink is followed.
 
         Paths begin with `path`, as it was given. Raises: OSError.
         """
         with _told(path), self._source.tree(fresh=True) as tree:
-            found = tree.resolve(_raw(path))[0]
             facts = self._facts(tree)
-            prefix = "/" + path.strip("/")
-            for each, node in tree.walk(found):
-                rest = os.fsdecode(each[len(found) :].lstrip(b"/"))
-                yield prefix if not rest else f"{prefix.rstrip('/')}/{rest}", facts(node)
+            yield from ((each, facts(node)) for each, node in _below(tree, path))
+
+    def kinds(self, path: str = "/") -> "Generator[tuple[str, Kind]]":
+        """Give the paths that `walk` gives, and what they are: a third of its cost."""
+        with _told(path), self._source.tree(fresh=True) as tree:
+            yield from ((each, node.kind) for each, node in _below(tree, path))
 
     def read(self, path: str, offset: int = 0, size: int = -1) -> bytes:
         """Give a file's content, or the part from `offset` on. Raises: OSError."""
@@ -247,6 +254,17 @@ def _open_again(
 
 def _raw(path: str) -> bytes:
     return os.fsencode(path)
+
+
+def _below(tree: "Tree", path: str) -> "Iterator[tuple[str, Node]]":
+    """Give `path` and all below it, under names that begin as it does."""
+    found = tree.resolve(_raw(path))[0]
+    start, cut = "/" + path.strip("/"), len(found) + 1 if found else 0
+    rows = tree.walk(found)
+    yield start, next(rows)[1]
+    prefix = start.rstrip("/") + "/"
+    for each, node in rows:
+        yield prefix + os.fsdecode(each[cut:]), node
 
 
 def _directory(tree: "Tree", path: str) -> bytes:

@@ -314,7 +314,7 @@ class TreePath:
 
     def iterdir(self) -> "Iterator[TreePath]":
         """Give what is in a directory, sorted. Raises: OSError."""
-        return iter([self._new(self._pure / name) for name, _ in self.image.listdir(str(self))])
+        return iter([self._new(self._pure / name) for name, _ in self.image.names(str(self))])
 
     def glob(self, pattern: str) -> "Iterator[TreePath]":
         """Give each path below that fits, once; `**` stands for any directories, none linked to.
@@ -365,9 +365,9 @@ class TreePath:
     def _row(self, *, follow: bool) -> "_Row":
         folders: list[str] = []
         others: list[str] = []
-        for name, facts in self.image.listdir(str(self)):
-            link = follow and facts.kind is Kind.SYMLINK
-            folder = facts.kind is Kind.DIRECTORY or (link and (self / name).is_dir())
+        for name, kind in self.image.names(str(self)):
+            link = follow and kind is Kind.SYMLINK
+            folder = kind is Kind.DIRECTORY or (link and (self / name).is_dir())
             (folders if folder else others).append(name)
         return self, folders, others
 

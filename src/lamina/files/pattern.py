@@ -10,7 +10,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from lamina.files.facts import FileFacts
     from lamina.files.opened import OpenFiles
 
 __all__ = ["glob", "matches"]
@@ -55,11 +54,11 @@ def _below(
         return
     first, rest = parts[0], parts[1:]
     if first == _ANY:
-        for path, facts in _walk(image, folder):
-            if facts.kind is Kind.DIRECTORY:
+        for path, kind in _walk(image, folder):
+            if kind is Kind.DIRECTORY:
                 yield from _below(image, path, rest)
             elif not rest:
-                yield path, _leads(image, path, facts.kind)
+                yield path, _leads(image, path, kind)
         return
     if not set(first) & set("*?["):
         path = f"{folder}/{first}"
@@ -94,16 +93,16 @@ def _leads(image: "OpenFiles", path: str, kind: Kind) -> bool:
     return kind is Kind.DIRECTORY
 
 
-def _walk(image: "OpenFiles", folder: str) -> "Iterator[tuple[str, FileFacts]]":
+def _walk(image: "OpenFiles", folder: str) -> "Iterator[tuple[str, Kind]]":
     try:
-        yield from ((path.rstrip("/"), facts) for path, facts in image.walk(folder or "/"))
+        yield from ((path.rstrip("/"), kind) for path, kind in image.kinds(folder or "/"))
     except OSError:
         return
 
 
 def _names(image: "OpenFiles", folder: str) -> "list[tuple[str, Kind]]":
     try:
-        return [(name, facts.kind) for name, facts in image.listdir(folder or "/")]
+        return image.names(folder or "/")
     except OSError:
         return []
 
