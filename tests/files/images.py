@@ -12,7 +12,7 @@ from tests.images import Piece, debian_layout, tar
 from lamina.engine.engine import Engine
 from lamina.files.image import OpenImage, open_image
 
-__all__ = ["LOW", "opened", "small", "world_of_debian"]
+__all__ = ["HIGH", "LOW", "opened", "small", "world_of_debian"]
 
 LOW = (
     Piece("etc/", directory=True, mode=0o755),

@@ -115,7 +115,9 @@ def test_what_is_said_of_a_path(fs: LaminaFileSystem):
         assert not fs.exists(name)
         with pytest.raises(OSError, match=r"No such file|Not a directory|symbolic links"):
             fs.info(name)
-    assert fs.exists("/loop")
+    assert not fs.exists("/loop")
+    assert not fs.exists("/nowhere")
+    assert fs.lexists("/loop")
     assert fs.lexists("/nowhere")
     assert not fs.lexists("/no")
     assert fs.isdir("/bin")

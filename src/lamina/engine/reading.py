@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lamina.engine.engine import Engine
     from lamina.engine.local import LocalImage
     from lamina.engine.records import ContainerRecord
+    from lamina.image.remote_image import RemoteImage
     from lamina.layer.node import Node
     from lamina.layer.written import WrittenLayer
     from lamina.spec.digest import Digest
@@ -150,7 +151,7 @@ def tree_of(engine: "Engine", name: str) -> Iterator[Tree]:
             yield tree
 
 
-def layer_number(image: "LocalImage", wanted: str, name: str) -> int:
+def layer_number(image: "LocalImage | RemoteImage", wanted: str, name: str) -> int:
     """Give which layer of an image people mean: a number from the bottom, or a part of a digest.
 
     Diff IDs and the blobs' digests are both looked through. Raises: Invalid (none, or several).

@@ -15,7 +15,6 @@ from fsspec.callbacks import DEFAULT_CALLBACK
 from fsspec.spec import AbstractBufferedFile, AbstractFileSystem
 from fsspec.utils import isfilelike, stringify_path
 
-from lamina.engine.engine import Engine
 from lamina.errors import NotFound
 from lamina.files.opened import OpenFiles, open_files
 from lamina.files.paths import READ_ONLY
@@ -57,12 +56,14 @@ class LaminaFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
         layer: "int | str" = "",
         platform: str = "",
         root: str = "",
+        remote: "bool | str | None" = None,
         **options: "Any",
     ) -> None:
         """Open `image`, a name or an ID, or take one that is open.
 
         `layer` shows one layer alone, `platform` chooses among an image's, `root` is another root
-        folder than LAMINA_ROOT says. Raises: FileNotFoundError (no such image), Invalid, Corrupt.
+        folder than LAMINA_ROOT says, `remote` reads at the registry, or never does (see `lamina.open`).
+        Raises: FileNotFoundError (no such image), Invalid, Corrupt.
         """
         super().__init__(**options)
         if isinstance(image, OpenFiles):
@@ -75,9 +76,12 @@ class LaminaFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
         settings = Settings.from_environment()
         if root:
             settings = Settings.from_environment({**os.environ, "LAMINA_ROOT": root})
-        engine = Engine(settings)
+        if isinstance(remote, str):  # of a URL
+            remote = remote.lower() in ("1", "true", "yes")
         try:
-            self.image = open_files(OpenFiles, engine, image, layer=layer, platform=platform)
+            self.image = open_files(
+                OpenFiles, settings, image, layer=layer, platform=platform, remote=remote
+            )
         except NotFound as error:
             raise FileNotFoundError(
                 errno.ENOENT, f"{error.message}; {error.hint}", image
@@ -189,6 +193,24 @@ class LaminaFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
                 sizes[name] = row["size"]
                 seen.add(key)
         return sum(sizes.values()) if total else sizes
+
+    def exists(self, path: str, **_: object) -> bool:
+        """Tell whether something is there, as a disk does: not a symlink that leads nowhere.
+
+        A registry that does not answer says neither, so that is raised.
+        """
+        try:
+            self._facts(path)
+        except OSError:
+            return False
+        return True
+
+    def isfile(self, path: str) -> bool:
+        """Tell whether it is a file, or leads to one."""
+        try:
+            return self._facts(path).kind is Kind.FILE
+        except OSError:
+            return False
 
     def lexists(self, path: str, **_: object) -> bool:
         """Tell whether something is there, if only a symlink that leads nowhere."""

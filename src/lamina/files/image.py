@@ -43,13 +43,23 @@ class OpenImage(OpenFiles):
 
 
 def open_image(
-    name: str, *, layer: "int | str" = "", platform: str = "", engine: Engine | None = None
+    name: str,
+    *,
+    layer: "int | str" = "",
+    platform: str = "",
+    remote: "bool | None" = None,
+    engine: Engine | None = None,
 ) -> OpenImage:
     """Open an image or container as files, without mounting, unpacking or running it.
 
     A container's name wins over an image's. `layer` shows what one layer has, by its number from the
     bottom, its diff ID or its digest; `platform` chooses among an image's. `engine` is the
     environment's unless given. Costs a few milliseconds and reads no file.
-    Raises: ImageUnknown, LayerUnknown, Invalid (no such layer), PlatformInvalid, Corrupt.
+
+    With `remote`, or as docker://NAME, the image is read at its registry by its seek index and
+    nothing is pulled; layers that are here are read here. Unless it is said, what is not here is
+    looked for there if its name begins with a registry's.
+    Raises: ImageUnknown, LayerUnknown, Invalid (no such layer), PlatformInvalid, Corrupt; of an image
+    at a registry IndexMissing, Unauthorized, Denied, Unavailable too.
     """
-    return open_files(OpenImage, engine or Engine(), name, layer=layer, platform=platform)
+    return open_files(OpenImage, engine, name, layer=layer, platform=platform, remote=remote)

@@ -2,16 +2,21 @@
 
 import errno
 import os
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from lamina.engine.engine import Engine
-from lamina.errors import Invalid, NotFound
+from lamina.engine.local import ImageUnknown
+from lamina.engine.reading import is_container, layer_number
+from lamina.errors import Denied, Invalid, NotFound, Unauthorized, Unavailable
 from lamina.files.facts import FileFacts
+from lamina.files.remote import RemoteSource
 from lamina.files.sources import ContainerSource, LayersSource
 from lamina.files.streams import ImageFile
 from lamina.layer.entry import Kind
 from lamina.layer.view import NotDirectory, PathUnknown, SymlinkLoop
 from lamina.settings import Settings
+from lamina.spec.reference import Reference, ReferenceInvalid
+from lamina.values import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,9 +32,20 @@ if TYPE_CHECKING:
 
     _Files = TypeVar("_Files", bound="OpenFiles")
 
-__all__ = ["OpenFiles", "open_files"]
+__all__ = ["Asked", "OpenFiles", "open_files"]
 
+_REGISTRY = "docker://"
 _PIECE = 1024 * 1024
+
+
+class Asked(NamedTuple):
+    """How to find the same files again. `pinned` is a reference with a digest, of a remote image."""
+
+    id: str
+    layer: str
+    platform: str
+    name: str
+    pinned: str = ""
 
 
 class OpenFiles:
@@ -50,18 +66,18 @@ class OpenFiles:
         source: "Source",
         *,
         name: str,
-        asked: "tuple[str, str, str, str]",
+        asked: "Asked",
         config: "ImageConfig | None",
         first: int = 1,
         own: int = 0,
     ) -> None:
-        """Take what `open_files` found; `asked` is ID, layer, platform and name, to ask again.
+        """Take what `open_files` found; `asked` is how to find it again.
 
         `first` is the number of the lowest layer, `own` of what a container has written.
         """
         self.engine = engine
         self.name = name
-        self.id = asked[0]
+        self.id = asked.id
         self.config = config
         self.is_container = bool(own)
         self._source = source
@@ -80,21 +96,26 @@ class OpenFiles:
         self._source.close()
 
     def __repr__(self) -> str:
-        layer = f" layer {self._asked[1]}" if self._asked[1] else ""
+        layer = f" layer {self._asked.layer}" if self._asked.layer else ""
         return f"<{type(self).__name__} {self.name} {self.id.removeprefix('sha256:')[:12]}{layer}>"
 
     def __reduce__(self) -> "tuple[object, ...]":
-        return _open_again, (type(self), _words(self.engine.settings), self._asked)
+        return _open_again, (type(self), _words(self.engine.settings), tuple(self._asked))
 
     @property
     def identity(self) -> "tuple[str, str, str]":
         """What makes two of these the same: the root folder, the ID and the layer asked for."""
-        return self.engine.settings.root, self.id, self._asked[1]
+        return self.engine.settings.root, self.id, self._asked.layer
+
+    @property
+    def received(self) -> int:
+        """How many bytes of blobs a registry has sent for this so far; 0 of what is here."""
+        return self._source.received
 
     @property
     def layer(self) -> str:
         """The layer that was asked for; empty where it is all of them."""
-        return self._asked[1]
+        return self._asked.layer
 
     # Questions.
 
@@ -163,27 +184,74 @@ class OpenFiles:
 
 
 def open_files(
-    kind: "type[_Files]", engine: Engine, name: str, *, layer: "int | str" = "", platform: str = ""
+    kind: "type[_Files]",
+    engine: "Engine | Settings | None",
+    name: str,
+    *,
+    layer: "int | str" = "",
+    platform: str = "",
+    remote: "bool | None" = None,
 ) -> "_Files":
-    """Open an image or container as files, of the class `kind`. See `lamina.files.image.open_image`."""
-    from lamina.engine.reading import is_container, layer_number
+    """Open an image or container as files, of the class `kind`. See `lamina.files.image.open_image`.
 
+    An engine that is made here, of settings or the environment's, is closed with the files.
+    """
+    given = isinstance(engine, Engine)
+    ours: Engine = engine if isinstance(engine, Engine) else Engine(engine)
+    close = (lambda: None) if given else ours.close
+    plain = name.removeprefix(_REGISTRY)
+    remote = True if plain != name else remote
     wanted = str(layer)
+    if remote:
+        return _open_remote(kind, ours, close, plain, layer=wanted, platform=platform)
+    try:
+        return _open_local(kind, ours, close, plain, layer=wanted, platform=platform)
+    except ImageUnknown as error:
+        if remote is not None or not _names_registry(plain):
+            raise
+        try:
+            return _open_remote(kind, ours, close, plain, layer=wanted, platform=platform)
+        except (NotFound, Unauthorized, Denied, Unavailable) as why:
+            raise ImageUnknown(
+                f"{error.message}, and at its registry: {why.message}", hint=why.hint or error.hint
+            ) from why
+
+
+def _names_registry(name: str) -> bool:
+    """Tell whether a name says which registry it is of: others are never asked for unless told to."""
+    try:
+        return name.startswith(f"{Reference.parse(name).registry}/")
+    except ReferenceInvalid:
+        return False
+
+
+def _open_local(
+    kind: "type[_Files]",
+    engine: Engine,
+    close: "Callable[[], None]",
+    name: str,
+    *,
+    layer: str,
+    platform: str,
+) -> "_Files":
     if not platform and is_container(engine, name):
-        if wanted:
+        if layer:
             raise Invalid(
                 f"{name} is a container, which has no layers of its own",
                 hint=f"open its image: {engine.containers.record(name).image_name}",
             )
         return _open_container(kind, engine, name)
     image, layers = _pile(engine, name, platform)
-    number = layer_number(image, wanted, name) if wanted else 0
-    shown = layers[number - 1 : number] if number else layers
+    number = layer_number(image, layer, name) if layer else 0
+    stack = ExitStack()
+    stack.callback(close)
+    for each in layers:
+        stack.enter_context(each)
     return kind(
         engine,
-        LayersSource(shown, lambda: _close(layers)),
+        LayersSource(layers[number - 1 : number] if number else layers, stack.close),
         name=name,
-        asked=(str(image.id), str(number or ""), platform, name),
+        asked=Asked(str(image.id), str(number or ""), platform, name),
         config=image.config,
         first=number or 1,
     )
@@ -199,9 +267,32 @@ def _open_container(kind: "type[_Files]", engine: Engine, name: str) -> "_Files"
         engine,
         ContainerSource(engine, record.id),
         name=name,
-        asked=(record.id, "", "", name),
+        asked=Asked(record.id, "", "", name),
         config=config,
         own=len(record.diff_ids) + 1,
+    )
+
+
+def _open_remote(
+    kind: "type[_Files]",
+    engine: Engine,
+    close: "Callable[[], None]",
+    name: str,
+    *,
+    layer: str,
+    platform: str,
+) -> "_Files":
+    source = RemoteSource(engine, close, name, platform, layer)
+    image = source.image
+    return kind(
+        engine,
+        source,
+        name=name,
+        asked=Asked(
+            str(image.config.digest), str(source.number or ""), platform, name, source.pinned
+        ),
+        config=image.config,
+        first=source.number or 1,
     )
 
 
@@ -216,31 +307,27 @@ def _pile(engine: Engine, name: str, platform: str) -> "tuple[LocalImage, list[S
                 raise
 
 
-def _close(layers: "list[SealedLayer]") -> None:
-    for layer in layers:
-        layer.close()
-
-
 def _words(settings: Settings) -> "dict[str, str | int | bool]":
     """Give settings as what any process can be told."""
     return {name: getattr(settings, name) for name in Settings.__slots__}
 
 
 def _open_again(
-    kind: "type[_Files]", words: "dict[str, str]", asked: "tuple[str, str, str, str]"
+    kind: "type[_Files]", words: "dict[str, str]", asked: "tuple[str, str, str, str, str]"
 ) -> "_Files":
     """Open what was pickled: that very image, whatever its name means now.
 
-    Raises: ImageUnknown, ContainerUnknown (it is not here, or not any more).
+    Raises: ImageUnknown, ContainerUnknown (it is not here, or not any more); of one at a registry
+    what opening it raises.
     """
-    from lamina.engine.local import ImageUnknown
-
-    wanted, layer, platform, name = asked
-    engine = Engine(Settings(**words))  # type: ignore[arg-type]
-    for each in (wanted, name):  # of several platforms, only a name has all
+    wanted, layer, platform, name, pinned = asked
+    settings = Settings(**words)  # type: ignore[arg-type]
+    for each in [pinned] if pinned else [wanted, name]:  # of several platforms, only a name has all
         try:
-            image = open_files(kind, engine, each, layer=layer, platform=platform)
-        except NotFound:
+            image = open_files(
+                kind, settings, each, layer=layer, platform=platform, remote=bool(pinned)
+            )
+        except ImageUnknown:
             continue
         if image.id == wanted:
             image.name = name

@@ -31,6 +31,10 @@ class ImageClosed(Invalid):
 class Source(Protocol):
     """What an open image reads. Several threads may use one, and so may a forked process."""
 
+    @property
+    def received(self) -> int:
+        """How many bytes of blobs a registry has sent for it so far."""
+
     def tree(self, *, fresh: bool = False) -> "AbstractContextManager[Tree]":
         """Give the tree for the body; with `fresh` nobody else in this thread has it meanwhile."""
 
@@ -44,9 +48,11 @@ class Source(Protocol):
 class LayersSource:
     """Layers that are open. Removed meanwhile, they stay readable until they are let go of.
 
-    There is no lock, which a fork could find held: whoever uses the layers says so first and looks
+    `closed` says that nothing new is opened. There is no lock, which a fork could find held: whoever uses the layers says so first and looks
     then whether they are closed; closing looks the other way round.
     """
+
+    received = 0
 
     def __init__(self, layers: "Sequence[Layer]", close: Callable[[], None]) -> None:
         """Take layers, lowest first, and what closes them."""
@@ -54,7 +60,7 @@ class LayersSource:
         self._close = finalize(self, close)  # also when it is forgotten; a second time does nothing
         self._local = threading.local()
         self._users: set[object] = set()
-        self._closed = False
+        self.closed = False
 
     @contextmanager
     def tree(self, *, fresh: bool = False) -> Iterator[Tree]:
@@ -77,7 +83,7 @@ class LayersSource:
 
     def close(self) -> None:
         """Close the layers when the last file that is open is closed, or now."""
-        self._closed = True
+        self.closed = True
         if not self._users:
             self._close()
 
@@ -91,19 +97,21 @@ class LayersSource:
         user = object()
         self._users.add(user)
         release = partial(self._release, user)
-        if self._closed:
+        if self.closed:
             release()
             raise ImageClosed("the image has been closed", hint="open it again with `lamina.open`")
         return release
 
     def _release(self, user: object) -> None:
         self._users.discard(user)
-        if self._closed and not self._users:
+        if self.closed and not self._users:
             self._close()
 
 
 class ContainerSource:
     """A container's files as they are at each question, whether it runs or not."""
+
+    received = 0
 
     def __init__(self, engine: "Engine", container: str) -> None:
         self._engine = engine

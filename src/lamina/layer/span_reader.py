@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from contextlib import AbstractContextManager
 from hashlib import sha256
-from threading import RLock
+from threading import Lock, RLock
 
 from lamina.layer.spans import SeekIndexInvalid
 from lamina.stream.codec import CodecError
@@ -33,28 +33,34 @@ class Ranges(Protocol):
 
 
 class SpanCache:
-    """The spans that were read lately, of one or several layers, up to `limit` bytes of them."""
+    """The spans that were read lately, of one or several layers, up to `limit` bytes of them.
+
+    Several threads may use one: each layer has one reader at a time, but the cache is of all.
+    """
 
     def __init__(self, limit: int = 48 * 1024 * 1024) -> None:
         self._limit = limit
+        self._lock = Lock()
         self._held = 0
         self._spans: OrderedDict[tuple[int, int], bytes] = OrderedDict()
 
     def get(self, key: tuple[int, int]) -> bytes | None:
         """Give a span that is here."""
-        found = self._spans.get(key)
-        if found is not None:
-            self._spans.move_to_end(key)
-        return found
+        with self._lock:
+            found = self._spans.get(key)
+            if found is not None:
+                self._spans.move_to_end(key)
+            return found
 
     def put(self, key: tuple[int, int], data: bytes) -> None:
         """Keep a span; the ones that were not wanted longest go."""
-        if key in self._spans:
-            return
-        self._spans[key] = data
-        self._held += len(data)
-        while self._held > self._limit and len(self._spans) > 1:
-            self._held -= len(self._spans.popitem(last=False)[1])
+        with self._lock:
+            if key in self._spans:
+                return
+            self._spans[key] = data
+            self._held += len(data)
+            while self._held > self._limit and len(self._spans) > 1:
+                self._held -= len(self._spans.popitem(last=False)[1])
 
 
 class SpanReader:
