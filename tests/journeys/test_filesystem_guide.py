@@ -20,7 +20,7 @@ BLOCKS = re.findall(
 def test_the_guide_to_images_as_files_runs_as_written(settings: Settings, tmp_path: Path):
     lamina = Lamina(settings)
     lamina("import", "-", "debian:12", stdin=tiny())
-    assert len(BLOCKS) == 3
+    assert len(BLOCKS) == 4
     script = tmp_path / "guide.py"
     script.write_text("\n".join(BLOCKS), encoding="utf-8")
     done = subprocess.run(
