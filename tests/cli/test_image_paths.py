@@ -26,6 +26,8 @@ from lamina.settings import Settings
         (f"sha256:{'a' * 64}:/etc", f"sha256:{'a' * 64}", "/etc"),
         (f"debian@sha256:{'b' * 64}:/x", f"debian@sha256:{'b' * 64}", "/x"),
         ("debian:/odd:/name", "debian", "/odd:/name"),
+        ("docker://localhost:5000/a:1:/etc", "docker://localhost:5000/a:1", "/etc"),
+        ("docker://debian", "docker://debian", "/"),
     ],
 )
 def test_the_path_begins_at_the_first_colon_before_a_slash(text: str, name: str, path: str):
@@ -35,7 +37,7 @@ def test_the_path_begins_at_the_first_colon_before_a_slash(text: str, name: str,
 
 
 def test_a_path_of_no_image_is_refused():
-    for text in (":/etc", ""):
+    for text in (":/etc", "", "docker://", "docker://:/etc"):
         with pytest.raises(Invalid, match="names no image"):
             ImagePath(text)
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 
+from lamina.cli.studying import PREFIX, is_remote, notices, tell_cost
 from lamina.errors import Invalid, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Self
 
     from lamina.cli.context import Context
+    from lamina.cli.flags import Arguments
+    from lamina.image.remote_image import RemoteImage
     from lamina.layer.node import Node
     from lamina.layer.sealed import SealedLayer
     from lamina.layer.view import Tree
-    from lamina.spec.digest import Digest
 
 __all__ = ["ImagePath", "PathMissing", "TooManyLinks", "Trees"]
 
@@ -32,7 +33,7 @@ class TooManyLinks(PathMissing):
 class ImagePath:
     """One word taken apart: `text` as typed, the `name`, and the `path` (`/` where there is none).
 
-    The path begins at the first `:/`, which no name of an image has in it: tags and ports do not
+    A name at a registry keeps its docker://. The path begins at the first `:/`, which no name of an image has in it: tags and ports do not
     begin with a slash.
     """
 
@@ -40,8 +41,9 @@ class ImagePath:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        name, colon, rest = text.partition(":/")
-        self.name = name
+        plain = text.removeprefix(PREFIX)
+        name, colon, rest = plain.partition(":/")
+        self.name = text[: len(text) - len(plain)] + name
         self.path = "/" + rest if colon else "/"
         if not name:
             raise Invalid(f"{text!r} names no image", hint="write IMAGE:/PATH, as debian:12:/etc")
@@ -58,10 +60,16 @@ class ImagePath:
 
 
 class Trees:
-    """The trees that one command looks into, each opened once. A context manager."""
+    """The trees that one command looks into, each opened once. A context manager.
 
-    def __init__(self, context: Context) -> None:
+    With --remote among `arguments`, or as docker://NAME, an image is read at its registry; in the end
+    stderr hears what that cost.
+    """
+
+    def __init__(self, context: Context, arguments: Arguments | None = None) -> None:
         self._context = context
+        self._arguments = arguments
+        self._remote: dict[str, RemoteImage] = {}
         self._stack = ExitStack()
         self._open: dict[str, Tree] = {}
 
@@ -72,16 +80,53 @@ class Trees:
         self._stack.close()
 
     def of(self, name: str) -> Tree:
-        """Give the tree of an image or a container. Raises: ImageUnknown, Corrupt."""
+        """Give the tree of an image or a container.
+
+        Raises: ImageUnknown, Corrupt; of an image at a registry as `engine.remote_study.remote_image`.
+        """
         from lamina.engine.reading import tree_of
+        from lamina.layer.view import Tree
 
         if name not in self._open:
-            self._open[name] = self._stack.enter_context(tree_of(self._context.engine, name))
+            if self._is_remote(name):
+                self._open[name] = Tree.of(self._at_registry(name).layers)
+            else:
+                self._open[name] = self._stack.enter_context(tree_of(self._context.engine, name))
         return self._open[name]
 
-    def layers(self, diff_ids: Sequence[Digest]) -> Sequence[SealedLayer]:
-        """Give each layer of a pile by itself, lowest first. Raises: LayerUnknown, Corrupt."""
-        return self._stack.enter_context(self._context.engine.layers.opened(diff_ids))
+    def layer(self, name: str, wanted: str) -> SealedLayer:
+        """Give one layer of an image, or of a container's: by number, diff ID or digest.
+
+        Raises: Invalid (there is none), and as `of`.
+        """
+        from lamina.engine.reading import is_container, layer_number
+
+        if self._is_remote(name):
+            remote = self._at_registry(name)
+            return remote.layers[layer_number(remote, wanted, name) - 1]
+        engine = self._context.engine
+        known = str(engine.containers.record(name).image_id) if is_container(engine, name) else name
+        image = engine.images.resolve(known)
+        number = layer_number(image, wanted, name)
+        return self._stack.enter_context(engine.layers.opened(image.config.diff_ids))[number - 1]
+
+    def _is_remote(self, name: str) -> bool:
+        if self._arguments is None:
+            return name.startswith(PREFIX)
+        return is_remote(self._arguments, name)
+
+    def _at_registry(self, name: str) -> RemoteImage:
+        from lamina.engine.remote_study import remote_image
+
+        if name not in self._remote:
+            plain = name.removeprefix(PREFIX)
+            platform = self._arguments.text("platform") if self._arguments else ""
+            context = self._context
+            self._remote[name] = image = self._stack.enter_context(
+                remote_image(context.engine, plain, platform=platform, listener=notices(context))
+            )
+            self._stack.callback(lambda: tell_cost(context, plain, image.traffic, image.manifest))
+        return self._remote[name]
 
     def find(self, place: ImagePath, *, follow: bool = True) -> tuple[Tree, bytes, Node]:
         """Give what `place` means: the tree, the path in it, and the node.

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from lamina.cli.context import Context
     from lamina.cli.flags import Arguments
     from lamina.engine.study import Study
+    from lamina.events import Listener
+    from lamina.image.remote_image import Traffic
+    from lamina.spec.manifest import Manifest
 
-__all__ = ["PREFIX", "REMOTE", "is_remote", "looked_into", "opened"]
+__all__ = ["PREFIX", "REMOTE", "is_remote", "looked_into", "notices", "opened", "tell_cost"]
 
 PREFIX = "docker://"
 """What a name begins with that means an image at a registry, as `copy` has it."""
@@ -65,19 +68,30 @@ def opened(context: Context, arguments: Arguments, name: str) -> Iterator[Study]
         with studied(context.engine, name) as study:
             yield study
         return
-    from lamina.cli.units import human_size
     from lamina.engine.remote_study import remote_study
+
+    platform = arguments.text("platform")
+    plain = name.removeprefix(PREFIX)
+    tell = notices(context)
+    with remote_study(context.engine, plain, platform=platform, listener=tell) as study:
+        yield study
+        tell_cost(context, plain, study.traffic, study.image.manifest)
+
+
+def notices(context: Context) -> Listener:
+    """Give what tells stderr of notices, such as of a registry that gives no ranges."""
     from lamina.events import Notice
 
     def tell(event: object) -> None:
         if isinstance(event, Notice):
             context.say(f"{event.id}: {event.text}" if event.id else event.text)
 
-    platform = arguments.text("platform")
-    plain = name.removeprefix(PREFIX)
-    with remote_study(context.engine, plain, platform=platform, listener=tell) as study:
-        yield study
-        whole = human_size(sum(study.image.layer_sizes), precision=3)
-        context.say(
-            f"{plain}: received {human_size(study.traffic.received, precision=3)} of {whole}"
-        )
+    return tell
+
+
+def tell_cost(context: Context, name: str, traffic: Traffic, manifest: Manifest) -> None:
+    """Tell stderr what reading an image at its registry has cost, of how much."""
+    from lamina.cli.units import human_size
+
+    whole = human_size(sum(layer.size for layer in manifest.layers), precision=3)
+    context.say(f"{name}: received {human_size(traffic.received, precision=3)} of {whole}")

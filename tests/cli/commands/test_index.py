@@ -50,6 +50,31 @@ def test_an_image_is_understood_without_being_pulled(pushed: str, lamina: Lamina
     assert lamina("images", "-q") == ""
 
 
+def test_files_are_listed_printed_and_copied_without_a_pull(
+    pushed: str, lamina: Lamina, tmp_path: Path
+):
+    lamina("index", f"{pushed}:1")
+    listed = lamina.attempt("ls", "--remote", f"{pushed}:1:/etc")
+    assert listed.out == "id_rsa\nmotd\n"
+    assert "received" in listed.err
+    assert lamina("ls", "--layer", "1", f"docker://{pushed}:1:/etc") == "motd\n"
+    assert lamina("cat", f"docker://{pushed}:1:/etc/motd") == "version 1\n"
+    assert lamina("cat", "--remote", "--platform", "linux/amd64", f"{pushed}:1:/etc/motd")
+    lamina("cp", f"docker://{pushed}:1:/etc/motd", str(tmp_path / "copied"))
+    assert (tmp_path / "copied").read_text() == "version 1\n"
+    for words, said in [
+        (("ls", "--remote", f"{pushed}:2"), "has no seek index"),
+        (("ls", "--remote", f"{pushed}:1:/large"), "No such file or directory"),
+        (("ls", "--layer", "7", f"docker://{pushed}:1"), "has no layer number 7"),
+        (("cat", "--platform", "linux/amd64", f"{pushed}:1:/etc/motd"), "ask with --remote"),
+        (("cp", str(tmp_path / "copied"), f"docker://{pushed}:1:/etc"), "is an image"),
+    ]:
+        refused = lamina.attempt(*words)
+        assert refused.code
+        assert said in refused.err
+    assert lamina("images", "-q") == ""
+
+
 def test_two_versions_are_compared_one_of_them_here(pushed: str, lamina: Lamina):
     lamina("index", f"{pushed}:2")
     lamina("pull", f"{pushed}:1")

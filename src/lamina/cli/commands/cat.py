@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lamina.cli.flags import Command
 from lamina.cli.image_paths import ImagePath, Trees
+from lamina.cli.studying import REMOTE
 from lamina.errors import Invalid, LaminaError
 
 TYPE_CHECKING = False
@@ -15,13 +16,15 @@ __all__ = ["COMMAND", "main"]
 
 COMMAND = Command(
     name="cat",
-    usage="lamina cat IMAGE|CONTAINER:/PATH [IMAGE|CONTAINER:/PATH...]",
+    usage="lamina cat [OPTIONS] IMAGE|CONTAINER:/PATH [IMAGE|CONTAINER:/PATH...]",
     summary="Print files of an image or container without running it",
     description=(
         "Print files of an image or container without running it.\n"
         "Symlinks are followed within it. A container's name wins over an image's; its files are\n"
-        "read as they are now, without what is mounted into it."
+        "read as they are now, without what is mounted into it. With --remote, or as docker://NAME,\n"
+        "an image is read at its registry, without pulling it."
     ),
+    flags=REMOTE,
     arity=(1, None),
 )
 
@@ -30,7 +33,7 @@ def main(arguments: Arguments, context: Context) -> int:
     """Write each file's bytes; tell what cannot be read, and go on."""
     places = [ImagePath(word) for word in arguments.positional]
     code = 0
-    with Trees(context) as trees:
+    with Trees(context, arguments) as trees:
         for place in places:
             try:
                 _print(place, trees, context)

@@ -6,6 +6,7 @@ import os
 
 from lamina.cli.flags import BOOL, Command, Flag
 from lamina.cli.image_paths import ImagePath, Trees
+from lamina.cli.studying import PREFIX
 from lamina.errors import Invalid, NotFound, Unsupported
 
 TYPE_CHECKING = False
@@ -28,6 +29,7 @@ COMMAND = Command(
         "container or image source to stdout.\n"
         "\n"
         "From an image nothing is run, mounted or unpacked; SRC_PATH begins with a slash.\n"
+        "As docker://NAME it is read at its registry, without pulling it.\n"
         "A container's name wins over an image's."
     ),
     flags=(
@@ -68,6 +70,9 @@ def _side(text: str) -> tuple[str, str]:
     """
     if text.startswith(("/", ".")):
         return "", text
+    if text.startswith(PREFIX):
+        place = ImagePath(text)
+        return place.name, place.path
     name, colon, path = text.partition(":")
     if "/" in name or (colon and not path.startswith("/") and ":/" in path):
         name, colon, path = text.partition(":/")
@@ -80,6 +85,8 @@ def _side(text: str) -> tuple[str, str]:
 def _is_image(context: Context, name: str) -> bool:
     from lamina.engine.reading import is_container
 
+    if name.startswith(PREFIX):
+        return True
     if is_container(context.engine, name):
         return False
     try:

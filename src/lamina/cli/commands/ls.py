@@ -7,6 +7,7 @@ import os
 from lamina.cli.file_names import columns, quoted
 from lamina.cli.flags import BOOL, Command, Flag
 from lamina.cli.image_paths import ImagePath, PathMissing, TooManyLinks, Trees
+from lamina.cli.studying import REMOTE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ COMMAND = Command(
         "List files of an image or container without running it.\n"
         "Nothing is mounted or unpacked. A container's name wins over an image's; its files are\n"
         "shown as they are now, without what is mounted into it.\n"
+        "With --remote, or as docker://NAME, an image is read at its registry, without pulling it.\n"
         "With --layer: what one layer adds and changes, and what it removes, as .wh.NAME."
     ),
     flags=(
@@ -42,7 +44,9 @@ COMMAND = Command(
         Flag("long", "l", kind=BOOL, help="Show mode, owner, size and time of each file"),
         Flag("numeric-uid-gid", "n", kind=BOOL, help="Like -l, with owners as numbers"),
         Flag("one", "1", kind=BOOL, help="One name a line, as always where no terminal reads"),
+        REMOTE[0],
         Flag("recursive", "R", kind=BOOL, help="Show what is in directories below, too"),
+        REMOTE[1],
         Flag("reverse", "r", kind=BOOL, help="Sort the other way round"),
         Flag("size", "S", kind=BOOL, help="Sort by size, largest first"),
         Flag("time", "t", kind=BOOL, help="Sort by time, newest first"),
@@ -55,7 +59,7 @@ _MISSING = 2  # ls's code for a file named on the command line that is not there
 def main(arguments: Arguments, context: Context) -> int:
     """List files first and then directories, as ls does; 2 where a path is missing."""
     places = [ImagePath(word) for word in arguments.positional]
-    with Trees(context) as trees:
+    with Trees(context, arguments) as trees:
         return _List(arguments, context, trees).run(places)
 
 
@@ -118,7 +122,8 @@ class _List:
         return code
 
     def _find(self, place: ImagePath) -> _Found:
-        layer = self._layer(place) if self._arguments.text("layer") else None
+        wanted = self._arguments.text("layer")
+        layer = self._trees.layer(place.name, wanted) if wanted else None
         follow = not (self._long or self._arguments.flag("directory"))
         if layer is None:
             try:
@@ -137,18 +142,6 @@ class _List:
                 hint="without --layer, the files of all layers are shown",
             )
         return _Found(place, self._trees.of(place.name), path, below, layer)
-
-    def _layer(self, place: ImagePath) -> SealedLayer:
-        """Find the layer that --layer asks for. Raises: Invalid."""
-        from lamina.engine.reading import is_container, layer_number
-
-        engine = self._context.engine
-        name = place.name
-        if is_container(engine, name):
-            name = str(engine.containers.record(name).image_id)
-        image = engine.images.resolve(name)
-        number = layer_number(image, self._arguments.text("layer"), place.name)
-        return self._trees.layers(image.config.diff_ids)[number - 1]
 
     def _show_files(self, files: Sequence[_Found]) -> None:
         from lamina.cli.file_rows import FileRow
