@@ -111,6 +111,16 @@ def test_an_image_is_opened_by_name_and_closes_with_the_block(engine: Engine, mo
         lamina.open("nosuch")
 
 
+def test_a_notebook_draws_an_image_that_is_here(engine: Engine):
+    small(engine)
+    with opened(engine) as image:
+        drawn = image._repr_html_()
+        assert drawn is not None
+        assert "<svg" in drawn
+        engine.images.remove("small:1", force=True, now=True)
+        assert image._repr_html_() is None
+
+
 def test_what_is_wrong_with_a_path_is_told_as_a_disk_would(engine: Engine):
     small(engine)
     with opened(engine) as image:

@@ -1,7 +1,7 @@
 """`lamina.open`: an image or container with its files, as paths and as a file system."""
 
 from lamina.engine.engine import Engine
-from lamina.errors import Unsupported
+from lamina.errors import LaminaError, Unsupported
 from lamina.files.opened import OpenFiles, open_files
 from lamina.files.paths import TreePath
 
@@ -29,6 +29,13 @@ class OpenImage(OpenFiles):
 
     def __truediv__(self, other: "str | os.PathLike[str]") -> TreePath:
         return self.path / other
+
+    def _repr_html_(self) -> "str | None":
+        """Draw an image that is here for a notebook; of others it shows what `repr` says."""
+        try:
+            return self.engine.images.resolve(self.id)._repr_html_()
+        except LaminaError:  # it is at a registry, or a container, or removed
+            return None
 
     @property
     def fs(self) -> "LaminaFileSystem":
