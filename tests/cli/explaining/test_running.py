@@ -9,7 +9,7 @@ import pytest
 from tests.archives import archive
 from tests.cli.explaining.reading import commands, mentions, steps
 from tests.commands import Lamina
-from tests.containers import eventually, world
+from tests.containers import RUNTIMES, eventually, world
 from tests.images import tiny
 from tests.servers import RegistryServer
 
@@ -142,3 +142,32 @@ def test_a_layers_file_names_cannot_write_to_the_terminal(here: Lamina):
     assert "\x1b" not in outcome.err
     assert os.environ.get("NO_COLOR") is None
     assert eventually(lambda: "red" in outcome.err)
+
+
+@pytest.mark.root
+def test_what_is_shared_and_what_holds_nothing_is_told_as_it_is(here: Lamina):
+    words = ("--network", "host", "--pid", "host", "--privileged")
+    told = here.attempt("explain", "run", "--rm", *words, "tiny", "true").err
+    for kind, meaning in (
+        ("pid", "all processes of this machine"),
+        ("net", "this machine's interfaces"),
+    ):
+        number = re.sub(r"\D", "", os.readlink(f"/proc/self/ns/{kind}"))
+        assert re.search(
+            rf"^     {kind} +{number}  shared   it (sees|has) {meaning}", told, re.MULTILINE
+        )
+    assert "number inside" not in told
+    assert "all: there is no filter" in told
+    assert "It is privileged" in told
+    assert "--network host." in told
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("runtime", [name for name in RUNTIMES if name == "bwrap"])
+def test_bubblewrap_is_told_as_what_it_is(here: Lamina, runtime: str):
+    words = ("run", "-d", "--name", "wrapped", "tiny", "sleep", "1000")
+    told = here.attempt("explain", *words, LAMINA_RUNTIME=runtime).err
+    here("rm", "-f", "wrapped")
+    assert mentions(told, "says all of what follows to bubblewrap")
+    assert "config.json" not in told.partition("4  The first process")[2]
+    assert re.search(r"mnt +\d+  its own", told)

@@ -30,7 +30,11 @@ _NAMESPACES = {
     "cgroup": "which part of the cgroup tree it sees",
     "user": "whose user IDs: 0 in there may be nobody out here",
 }
-_ROOT_IS_ROOT = "whose user IDs: root inside is root outside, but for what follows"
+_SHARED = {
+    "pid": "it sees all processes of this machine",
+    "net": "it has this machine's interfaces and ports",
+    "user": "whose user IDs: root inside is root outside, but for what follows",
+}
 _ALL_CAPABILITIES = 41
 _CHANGES = 8
 _LOWERS = 20
@@ -206,6 +210,11 @@ class RunStory:
             )
             return
         lowers = [o.partition("=")[2] for o in overlay.options if o.startswith("lowerdir")]
+        if not sealed:
+            page.say(
+                "For this user the kernel mounts no layers, so each was unpacked into a directory, once for all "
+                "containers."
+            )
         page.say(
             f"Then the kernel's overlayfs lays them over each other: {len(lowers)} "
             f"lower{'' if len(lowers) == 1 else 's'}, topmost first, and one upper. A file is the one of the highest "
@@ -224,10 +233,16 @@ class RunStory:
         process = config.get("process") or {}
         page.step("The first process")
         name = self._starting.runtime if self._starting else "the runtime"
-        page.say(
-            f"The shim writes a bundle, whose config.json says all of what follows, and gives it to {name}. "
-            "That makes a process in namespaces of its own, and lets it become the command."
-        )
+        if name == "bwrap":
+            page.say(
+                "The shim says all of what follows to bubblewrap, which makes a process in namespaces of "
+                "its own that becomes the command."
+            )
+        else:
+            page.say(
+                f"The shim writes a bundle, whose config.json says all of what follows, and gives it to {name}. "
+                "That makes a process in namespaces of its own, and lets it become the command."
+            )
         pids = seen.get("pids") or []
         user = process.get("user") or {}
         rows = [
@@ -255,9 +270,13 @@ class RunStory:
         rows = []
         for kind, why in _NAMESPACES.items():
             if kind in found:
-                own = "its own" if found[kind] != self._ours.get(kind) else "shared"
-                known = _ROOT_IS_ROOT if kind == "user" and own == "shared" else why
-                rows.append((kind, found[kind].partition(":")[2].strip("[]"), own, known))
+                number = found[kind].partition(":")[2].strip("[]")
+                if found[kind] != self._ours.get(kind):
+                    rows.append((kind, number, "its own", why))
+                else:
+                    rows.append(
+                        (kind, number, "shared", _SHARED.get(kind, "the same as this command"))
+                    )
         page.rows(rows)
 
     def _tell_bounds(self, deed: Running) -> None:
@@ -272,10 +291,9 @@ class RunStory:
             f"{len(kept)} of root's {_ALL_CAPABILITIES}: "
             + (", ".join(word.removeprefix("CAP_").lower() for word in kept) or "none"),
         )]  # fmt: skip
-        if seen.get("allowed_calls"):
-            rows.append(
-                ("system calls", f"{seen['allowed_calls']} are allowed, by a seccomp filter")
-            )
+        calls = seen.get("allowed_calls")
+        words = f"{calls} are allowed, by a seccomp filter" if calls else "all: there is no filter"
+        rows.append(("system calls", words))
         if masked := linux.get("maskedPaths"):
             rows.append(("hidden", f"{len(masked)} paths: {', '.join(masked[:3])}, …"))
         if fixed := linux.get("readonlyPaths"):
@@ -286,9 +304,15 @@ class RunStory:
         memory = ((linux.get("resources") or {}).get("memory") or {}).get("limit")
         limits = self._limits()
         rows.append(("limits", limits or (human_size(memory) if memory else "none were asked for")))
-        page.say("Root inside may not do all that root may: it is held in by all of these.")
+        if self._record and self._record.host.get("Privileged"):
+            page.say(
+                "It is privileged: hardly anything holds it in. Root inside is as good as root here."
+            )
+        else:
+            page.say("Root inside may not do all that root may: it is held in by all of these.")
         page.rows(rows)
-        page.say("A cgroup counts what the container uses, and holds the limits.")
+        if group:
+            page.say("A cgroup counts what the container uses, and holds the limits.")
 
     def _group(self, seen: Any) -> str:  # noqa: ANN401 - the shim's document
         ident = self._record.id if self._record else "?"
@@ -315,8 +339,9 @@ class RunStory:
         rows = []
         for name, row in (network.get("Networks") or {}).items():
             rows += [("network", name), *_told(row, "IPAddress", "Gateway", "MacAddress")]
+        wired = bool(rows)
         if not rows and network.get("Address"):
-            rows += [("network", mode), ("IPAddress", str(network["Address"]))]
+            rows += [("network", mode), ("address", str(network["Address"]))]
         for port, bound in (network.get("Ports") or {}).items():
             for place in bound or ():
                 rows.append(
@@ -329,7 +354,11 @@ class RunStory:
             }
             page.fact(words.get(mode, f"The mode is `{mode}`: it has no address of its own."))
             return
-        page.say("A cable leads out of its network namespace; its other end is on a bridge here.")
+        page.say(
+            "A cable leads out of its network namespace; its other end is on a bridge here."
+            if wired
+            else "A program of this user carries its packets (pasta or slirp4netns): a bridge takes root."
+        )
         page.rows(rows)
 
 
