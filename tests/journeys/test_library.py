@@ -38,7 +38,7 @@ def shelf(tmp_path: Path) -> Iterator[Lamina]:
 
 
 def test_the_guide_runs_as_written_and_leaves_nothing(shelf: Lamina, tmp_path: Path):
-    assert len(BLOCKS) == 13
+    assert len(BLOCKS) == 14
     script = tmp_path / "guide.py"
     script.write_text("\n".join([*BLOCKS, MORE]), encoding="utf-8")
     done = subprocess.run(

@@ -28,6 +28,7 @@ COMMAND = Command(
         Flag("brief", "b", kind=BOOL, help="Leave out what is common knowledge to some"),
         Flag("json", kind=BOOL, help="Print how an image hangs together as JSON"),
         Flag("pause", "p", kind=BOOL, help="Wait for Enter after each step, on a terminal"),
+        Flag("svg", help="Draw how an image hangs together to a file", value="file"),
         Flag("width", "w", kind=INT, help="Wrap at this column instead of the terminal's"),
     ),
     interspersed=False,
@@ -48,10 +49,11 @@ def main(arguments: Arguments, context: Context) -> int:
         word, *rest = rest
     if word not in VERBS or arguments.ended:
         return _image(word, rest, arguments, context)
-    if arguments.flag("json"):
+    own = next((name for name in ("json", "svg") if arguments.changed(name)), "")
+    if own:
         from lamina.errors import Invalid
 
-        raise Invalid("--json is for an image: a command is told in words")
+        raise Invalid(f"--{own} is for an image: a command is told in words")
     from lamina.cli.flags import ArityWrong, FlagInvalid, HelpAsked
 
     try:
@@ -86,12 +88,24 @@ def _image(word: str, rest: list[str], arguments: Arguments, context: Context) -
             f"one image at a time: {' '.join(rest)} is too much",
             hint="a command that is explained comes first: lamina explain pull IMAGE",
         )
+    path = arguments.text("svg")
+    if path == "-" and arguments.flag("json"):
+        from lamina.errors import Invalid
+
+        raise Invalid("only one thing can be written to stdout")
+    if path:
+        from lamina.cli.explaining.picture import picture
+        from lamina.cli.files import output_file
+
+        with output_file(context, path, what="write a picture") as out:
+            out.write(picture(anatomy).encode())
     if arguments.flag("json"):
         from lamina.cli.formats import show_json
 
         show_json(context, anatomy.document())
         return 0
-    draw(anatomy, _page(arguments, context, talk=False))
+    if not path:
+        draw(anatomy, _page(arguments, context, talk=False))
     return 0
 
 
