@@ -12,6 +12,9 @@ from lamina.cli.explorer.questions import deeds, directory_sizes, found_names, w
 from lamina.cli.explorer.session import Session, tree_at
 from lamina.engine.engine import Engine
 from lamina.engine.partial_study import partly_studied
+from lamina.layer.entry import Kind
+from lamina.layer.node import Node
+from lamina.layer.sealed import SealedLayer
 
 
 class _Wanted:
@@ -133,3 +136,27 @@ def test_a_layer_that_is_lost_is_told_and_the_others_are_there(world: Engine):
         assert opened.study.secrets()
         assert opened.study.packages() == ()
         assert [event.number for event in opened.study.life(b"etc/conf")] == [1]
+
+
+def test_a_layer_whose_index_is_damaged_is_told_and_the_others_are_there(world: Engine):
+    image = world.images.resolve("three")
+    damaged = Path(world.layers.path(image.config.diff_ids[:1]))
+    data = bytearray(damaged.read_bytes())
+    with SealedLayer.open(str(damaged)) as layer:
+        at = layer.meta_at
+    data[at : at + 512] = bytes(512)
+    damaged.write_bytes(data)
+    with partly_studied(world, "three") as opened:
+        assert set(opened.lost) == {1}
+        session = Session(opened, Signs(unicode=True))
+        assert [branch.item.name for branch in session.outline.branches if branch.item] == [
+            b"a", b"etc", b"later", b"new",
+        ]  # fmt: skip
+
+
+def test_a_name_whose_inode_is_damaged_has_a_line_all_the_same(session: Session):
+    session.look(1)
+    item = session.outline.branches[0].item
+    assert item is not None
+    item.node = Node(item.node.layer, item.node.nid, Kind.SYMLINK)  # it is listed as what it is not
+    assert "! cannot be read: " in text_of(session.tree_line(0, 80))

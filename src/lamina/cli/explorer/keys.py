@@ -45,6 +45,15 @@ KEYS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("?", "help", "help"),
         ("q", "quit", "quit"),
     ),
+    "found": (
+        ("enter", "go there", "choose"),
+        ("/", "find other", "find"),
+        ("w", "whence", "whence"),
+        ("n N", "next, previous", "next(1)"),
+        ("esc", "back", "leave"),
+        ("?", "help", "help"),
+        ("q", "quit", "quit"),
+    ),
     "text": (
         ("enter", "go to the layer", "choose"),
         ("x", "bytes", "bytes"),

@@ -158,10 +158,10 @@ class Outline:
     def _rows(self, folder: bytes, depth: int) -> list[Branch]:
         try:
             items = [item for item in self.comparison.items(folder) if self._is_shown(item)]
+            if self.order is not Order.NAME:
+                items.sort(key=self._weight(), reverse=True)
         except LaminaError as error:  # what can be read is shown all the same
             return [Branch(None, depth, error=error.message)]
-        if self.order is not Order.NAME:
-            items.sort(key=self._weight(), reverse=True)
         return [Branch(item, depth) for item in items]
 
     def _weight(self) -> Callable[[Item], int]:

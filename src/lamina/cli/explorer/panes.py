@@ -102,7 +102,7 @@ class Panes(App[None]):
         """Draw everything around the lists, and the lists."""
         line, self._ends["head"] = self.session.head(self.head.size.width, self.tab)
         self.head.show([line])
-        line, self._ends["keys"] = keys_line(self._focus_name(), self.keys.size.width)
+        line, self._ends["keys"] = keys_line(self._keys_name(), self.keys.size.width)
         self.keys.show([line])
         count = len(self.session.stack)
         self.stack_title.show([[(f"{count} layer{'' if count == 1 else 's'}", "bold")]])
@@ -131,6 +131,10 @@ class Panes(App[None]):
         if self.tab != TABS[0]:
             return "list"
         return "stack" if self._is_on_stack else "tree"
+
+    def _keys_name(self) -> str:
+        name = self._focus_name()
+        return "found" if name == "list" and self.tab == "Found" else name
 
     def _rows(self) -> Rows:
         if self.text is not None or self.tab != TABS[0]:

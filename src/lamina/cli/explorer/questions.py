@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from lamina.errors import Corrupt
 from lamina.layer.entry import Kind
 from lamina.layer.view import Tree
 from lamina.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from lamina.cli.explorer.jobs import Turn
     from lamina.engine.study import Study
+    from lamina.layer.node import Layer
     from lamina.study.causes import Wasted
 
 __all__ = [
@@ -111,8 +113,8 @@ def found_names(study: Study, wanted: str, turn: Turn) -> list[Found]:
     """Find paths by a part of the last name, or by a part of the path where `wanted` has a slash.
 
     Large and small letters are one unless `wanted` has large ones. Looks at every name of every
-    layer, also at what later layers hide; gives `FOUND_LIMIT` paths at most, those first whose name is
-    just that, then those that begin with it. Raises: Corrupt.
+    layer, also at what later layers hide, and at those of a damaged layer until the damage. Gives
+    `FOUND_LIMIT` paths at most, first those whose name is just that, then those that begin with it.
     """
     text = wanted.encode("utf-8", "surrogateescape")
     exact = text != text.lower()
@@ -120,16 +122,26 @@ def found_names(study: Study, wanted: str, turn: Turn) -> list[Found]:
     text = text if exact else text.lower()
     numbers: dict[bytes, list[int]] = {}
     for number, layer in enumerate(study.layers, 1):
-        for count, (path, _) in enumerate(Tree.of((layer,)).walk()):
+        for path in _paths(layer, turn):
             name = b"/" + path if whole else path.rpartition(b"/")[2]
             if text in (name if exact else name.lower()) and path:
                 numbers.setdefault(path, []).append(number)
-            if not count % _OFTEN and (turn.is_over or len(numbers) > _GATHERED):
-                break
+                if len(numbers) > _GATHERED:
+                    break
     plain = text.lower().rpartition(b"/")[2]
     paths = sorted(numbers, key=lambda path: (_far(path.rpartition(b"/")[2], plain), path))
     del paths[FOUND_LIMIT:]
     return [Found(path, tuple(numbers[path])) for path in paths]
+
+
+def _paths(layer: Layer, turn: Turn) -> Iterator[bytes]:
+    try:
+        for count, (path, _) in enumerate(Tree.of((layer,)).walk()):
+            yield path
+            if not count % _OFTEN and turn.is_over:
+                return
+    except Corrupt:
+        return
 
 
 def _far(name: bytes, wanted: bytes) -> int:

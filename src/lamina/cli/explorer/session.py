@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from lamina.cli.explorer.comparison import Comparison, Trees
 from lamina.cli.explorer.lines import fit, harmless
-from lamina.cli.explorer.outline import Order, Outline
+from lamina.cli.explorer.outline import Branch, Order, Outline
 from lamina.cli.explorer.questions import waste_by_path
 from lamina.cli.explorer.stack import Stack
 from lamina.cli.explorer.tree_lines import branch_line, tree_title
 from lamina.cli.units import human_size
+from lamina.errors import LaminaError
 from lamina.layer.view import Tree
 
 TYPE_CHECKING = False
@@ -121,10 +122,12 @@ class Session:
     def tree_line(self, at: int, columns: int) -> Line:
         """Draw a line of the tree."""
         attributes = columns >= _ATTRIBUTES if self.attributes is None else self.attributes
-        outline = self.outline
-        return branch_line(
-            outline, outline.branches[at], columns, self.signs, attributes=attributes
-        )
+        branch, outline = self.outline.branches[at], self.outline
+        try:
+            return branch_line(outline, branch, columns, self.signs, attributes=attributes)
+        except LaminaError as error:  # the name can be read, what it means cannot
+            broken = Branch(None, branch.depth, error=error.message)
+            return branch_line(outline, broken, columns, self.signs, attributes=attributes)
 
     def tree_title(self, at: int, columns: int) -> Line:
         """Draw what stands above the tree, the cursor being on line `at`."""
