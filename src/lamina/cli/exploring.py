@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 
 from lamina.cli.flags import BOOL, LIST, STRING, Flag
 from lamina.errors import Invalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from lamina.cli.context import Context
     from lamina.cli.flags import Arguments
+    from lamina.engine.partial_study import PartialStudy
     from lamina.engine.study import Study
     from lamina.study.exploration import Exploration
     from lamina.study.rules import Judged, Rule, Verdict
@@ -58,8 +60,6 @@ def tell(arguments: Arguments, context: Context) -> int:
     A layer that cannot be read counts as empty, is told of, and makes the code 1.
     Raises: RuleInvalid, Invalid (two things on one stdout), ImageUnknown, LayerUnknown, Corrupt, OSError.
     """
-    from lamina.engine.partial_study import partly_studied
-
     asks_for_verdict = any(arguments.changed(name) for name in ("ci", "ci-config", "rule"))
     html = arguments.text("html")
     if arguments.changed("html") and not html:
@@ -69,7 +69,7 @@ def tell(arguments: Arguments, context: Context) -> int:
             "--html - leaves no STDOUT for anything else", hint="name a file for the page"
         )
     source, rules = _rules(arguments) if asks_for_verdict else ("", [])
-    with partly_studied(context.engine, arguments.positional[0]) as opened:
+    with _opened(arguments, context) as opened:
         lost = {number: error.message for number, error in opened.lost.items()}
         for number, message in lost.items():
             context.say(f"layer {number} cannot be read, and is left out: {message}")
@@ -84,6 +84,22 @@ def tell(arguments: Arguments, context: Context) -> int:
             if not asks_for_verdict and arguments.flag("json"):
                 _write_document(study, found, context)
     return 1 if lost else code
+
+
+@contextmanager
+def _opened(arguments: Arguments, context: Context) -> Iterator[PartialStudy]:
+    """Open what is here as far as it can be read, or what is at a registry."""
+    from lamina.cli.studying import is_remote
+    from lamina.cli.studying import opened as opened_whole
+    from lamina.engine.partial_study import PartialStudy, partly_studied
+
+    name = arguments.positional[0]
+    if is_remote(arguments, name):
+        with opened_whole(context, arguments, name) as study:
+            yield PartialStudy(study, {})
+    else:
+        with partly_studied(context.engine, name) as found:
+            yield found
 
 
 def _write_page(found: Exploration, place: str, context: Context) -> None:

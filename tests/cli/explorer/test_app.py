@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 
 import pytest
 from textual.pilot import Pilot
@@ -11,7 +12,7 @@ from textual.widgets import Input
 from lamina.cli.explorer.app import Explorer
 from lamina.cli.explorer.lines import Signs
 from lamina.engine.engine import Engine
-from lamina.engine.partial_study import PartialStudy
+from lamina.engine.partial_study import PartialStudy, partly_studied
 
 _LONG_S = 60
 
@@ -52,7 +53,8 @@ def drive(world: Engine, opened: PartialStudy) -> Drive:
 
     def run(steps: Steps, *, size: tuple[int, int] = (80, 24), unicode: bool = True) -> None:
         async def main() -> None:
-            app = Explorer(world, opened, Signs(unicode=unicode))
+            opening = partial(partly_studied, world, "three")
+            app = Explorer(opening, opened, Signs(unicode=unicode))
             async with app.run_test(size=size) as pilot:
                 driven = Driven(app, pilot)
                 await driven.until("Layer 3")

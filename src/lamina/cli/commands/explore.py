@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lamina.cli.exploring import FLAGS, is_asked, tell
 from lamina.cli.flags import Command
+from lamina.cli.studying import PREFIX, REMOTE, is_remote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,16 +22,19 @@ COMMAND = Command(
         "Needs a terminal; the keys are shown there, ? shows all of them.\n"
         "With --json, --html or --ci it needs none: everything is written down, or judged by rules."
     ),
-    flags=FLAGS,
+    flags=(*FLAGS, *REMOTE),
     arity=(1, 1),
 )
 
 
 def main(arguments: Arguments, context: Context) -> int:
     """Write what is asked for, or open the explorer; it ends with q."""
+    name = arguments.positional[0]
+    remote = is_remote(arguments, name)
     if is_asked(arguments):
         return tell(arguments, context)
     from lamina.cli.explorer.start import explore
 
-    explore(arguments.positional[0], context)
+    platform = arguments.text("platform")
+    explore(name.removeprefix(PREFIX), context, remote=remote, platform=platform)
     return 0

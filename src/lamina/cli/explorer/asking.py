@@ -28,9 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Hashable
     from typing import Any
 
-    from lamina.cli.explorer.jobs import Turn
+    from lamina.cli.explorer.jobs import Open, Turn
     from lamina.cli.explorer.lines import Line, Signs
-    from lamina.engine.engine import Engine
     from lamina.engine.partial_study import PartialStudy
     from lamina.engine.study import Study
 
@@ -52,9 +51,9 @@ class Answered(Message):
 class Asking(Panes):
     """Panes that fill themselves: each answer is asked for when it is first of use."""
 
-    def __init__(self, engine: Engine, opened: PartialStudy, signs: Signs) -> None:
+    def __init__(self, opening: Open, opened: PartialStudy, signs: Signs) -> None:
         super().__init__(opened, signs)
-        self._jobs = Jobs(engine, opened.study.name, self._answer)
+        self._jobs = Jobs(opening, opened.study.name, self._answer)
         self._sizing: tuple[int, int] = (0, 0)
         self._deeds: dict[int, tuple[questions.Did, ...]] = {}
 

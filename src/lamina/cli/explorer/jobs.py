@@ -6,16 +6,17 @@ import threading
 from queue import SimpleQueue
 from time import monotonic
 
-from lamina.engine.partial_study import partly_studied
 from lamina.errors import LaminaError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+    from contextlib import AbstractContextManager
 
-    from lamina.engine.engine import Engine
+    from lamina.engine.partial_study import PartialStudy
     from lamina.engine.study import Study
 
+    Open = Callable[[], AbstractContextManager[PartialStudy]]
     Ask = Callable[[Study, "Turn"], object]
 
 __all__ = ["Jobs", "Turn"]
@@ -41,15 +42,16 @@ class Turn:
 class Jobs:
     """Ask questions; `answer(key, value)` is called in the asking thread, a LaminaError for failure.
 
+    `opening` opens the image `name`, once for each thread.
     A question with the key of an earlier one takes its place: that one's answer is dropped. What takes
     long (`slow`) has a thread of its own, so that the rest need not wait for it. Threads do not
     outlive the process: whoever quits does not wait for a long answer.
     """
 
     def __init__(
-        self, engine: Engine, name: str, answer: Callable[[Hashable, object], object]
+        self, opening: Open, name: str, answer: Callable[[Hashable, object], object]
     ) -> None:
-        self._engine = engine
+        self._opening = opening
         self._name = name
         self._answer = answer
         self._lanes: dict[bool, SimpleQueue[Turn | None]] = {}
@@ -83,7 +85,7 @@ class Jobs:
     def _run(self, lane: SimpleQueue[Turn | None]) -> None:
         failure: LaminaError | None = None
         try:
-            with partly_studied(self._engine, self._name) as opened:
+            with self._opening() as opened:
                 while (turn := lane.get()) is not None:
                     self._take(turn, opened.study)
         except LaminaError as error:  # it was removed meanwhile

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
+from functools import partial
 
 from lamina.errors import Unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lamina.cli.context import Context
+    from lamina.engine.engine import Engine
+    from lamina.engine.partial_study import PartialStudy
 
 __all__ = ["NoTerminal", "TextualMissing", "explore"]
 
@@ -26,10 +32,10 @@ class TextualMissing(Unsupported):
     """The library that draws is not installed."""
 
 
-def explore(name: str, context: Context) -> None:
-    """Show an image or container until the person quits.
+def explore(name: str, context: Context, *, remote: bool = False, platform: str = "") -> None:
+    """Show an image or container until the person quits; a `remote` one is read at its registry.
 
-    Raises: NoTerminal, TextualMissing, ImageUnknown.
+    Raises: NoTerminal, TextualMissing; ImageUnknown, or as `engine.remote_study.remote_study`.
     """
     is_dumb = context.environ.get("TERM", "") in ("", "dumb")
     if is_dumb or not all(one.isatty() for one in (context.stdin, context.out, context.err)):
@@ -44,9 +50,29 @@ def explore(name: str, context: Context) -> None:
             hint=f"pip install 'lamina[tui]'; {_INSTEAD}",
         ) from error
     from lamina.cli.explorer.lines import Signs
-    from lamina.engine.partial_study import partly_studied
 
+    if remote:
+        opening = partial(_opened_remotely, context.engine, name, platform)
+    else:
+        opening = partial(_opened_here, context.engine, name)
     for variable in _FIXED:
         os.environ.pop(variable, None)
-    with partly_studied(context.engine, name) as opened:
-        Explorer(context.engine, opened, Signs(unicode=context.unicode)).run()
+    with opening() as opened:
+        Explorer(opening, opened, Signs(unicode=context.unicode)).run()
+
+
+@contextmanager
+def _opened_here(engine: Engine, name: str) -> Iterator[PartialStudy]:
+    from lamina.engine.partial_study import partly_studied
+
+    with partly_studied(engine, name) as opened:
+        yield opened
+
+
+@contextmanager
+def _opened_remotely(engine: Engine, name: str, platform: str) -> Iterator[PartialStudy]:
+    from lamina.engine.partial_study import PartialStudy
+    from lamina.engine.remote_study import remote_study
+
+    with remote_study(engine, name, platform=platform) as study:
+        yield PartialStudy(study, {})
