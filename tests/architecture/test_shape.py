@@ -47,7 +47,6 @@ ELSEWHERE: dict[str, str] = {
     "cli.waste_words": "tests/cli/commands/test_waste.py prints groups and cures",
     "cli.explaining.checks": "tests/cli/explaining/test_pulling.py and its neighbours type every command",
     "cli.explaining.lesson": "tests/cli/commands/test_explain.py reads it",
-    "cli.explaining.telling": "tests/cli/explaining/test_pulling.py and its neighbours go through it",
     "cli.unreadable": "tests/journeys/test_broken_images.py has images of which not all can be read",
     "cli.patches": "tests/cli/test_comparing.py and tests/cli/commands/test_whence.py print some",
     "engine.base_images": "tests/cli/commands/test_base_images.py has a pile of three",

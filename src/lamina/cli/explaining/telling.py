@@ -97,16 +97,25 @@ class _Hearing:
         self._story = story
         self._page = page
         self._lock = RLock()
+        self._is_mute = False
 
     def __call__(self, deed: Event | Deed) -> None:
         with self._lock:
             self.guard(lambda: self._story.hear(deed))
 
     def guard(self, telling: Callable[[], None]) -> None:
-        """Tell something; what cannot be told is said so, for a story must not spoil the deed."""
+        """Tell something; what cannot be told is said so, for a story must not spoil the deed.
+
+        Where nobody reads any more, nothing more is told.
+        """
+        if self._is_mute:
+            return
         try:
             telling()
         except Exception as error:  # noqa: BLE001 - see above
             from lamina.cli.errors import words
 
-            self._page.fact(f"(This step cannot be told: {words(error)[0]})")
+            try:
+                self._page.fact(f"(This step cannot be told: {words(error)[0]})")
+            except OSError:
+                self._is_mute = True
