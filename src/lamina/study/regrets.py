@@ -295,11 +295,18 @@ def seen_in(layer: "Layer") -> Regrets:
     from lamina.layer.view import Tree
 
     regrets = Regrets()
+    folder, telling = b"", regrets.is_telling(b"")
     for path, node in Tree.of((layer,)).walk():
-        if node.kind is Kind.FILE:
-            size = node.size
+        if node.kind is not Kind.FILE:
+            continue
+        head, _, name = path.rpartition(b"/")
+        if head != folder:
+            folder, telling = head, regrets.is_telling(head)
+        looked = regrets.looks_into(path)
+        if telling or looked or name in TELLING_NAMES or name[:5] == DUMP:
+            size = node.size  # of all others not even the inode is read: they are most of an image
             regrets.file(path, size)
-            if 0 < size <= LOOKED and regrets.looks_into(path):
+            if looked and 0 < size <= LOOKED:
                 regrets.content(path, layer.read(node))
     return regrets
 
