@@ -64,13 +64,14 @@ class SealResult:
 
     `needs_parents` says that the index took something from the layers below (a hard link's
     target, or the attributes of a directory below the root that the tar does not list), so that the
-    same tar on other layers may need another index.
+    same tar on other layers may need another index. `copies` says that it is content, too.
     """
 
     entries: int
     size: int
     needs_parents: bool
     content_size: int
+    copies: bool = False
 
 
 class Sealer:
@@ -88,6 +89,7 @@ class Sealer:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._size = 0  # bytes of tar
         self._chunked = False
+        self._copies = False
         self._tree = LayerTree(memory_limit)
         self._intake = Intake(self._tree)
         self._tail = _Tail(self._fd)
@@ -151,7 +153,7 @@ class Sealer:
         self._finish_index(diff_id, size, needs_parents=needs_parents)
         self.close()
         tree = self._tree
-        return SealResult(tree.entries, size, needs_parents, tree.content_size)
+        return SealResult(tree.entries, size, needs_parents, tree.content_size, copies=self._copies)
 
     def close(self) -> None:
         """Close the file as it is; a second call does nothing."""
@@ -186,6 +188,7 @@ class Sealer:
         copied: dict[tuple[str, int], Shared] = {}
         for shared, node in bind(self._tree, below):
             known = copied.setdefault((node.layer.path, node.nid), shared)
+            self._copies = True
             if known is shared:
                 shared.inode = self._copy(shared, node)
             else:

@@ -32,6 +32,7 @@ __all__ = [
     "Frame",
     "SeekIndex",
     "fetch",
+    "head_in",
     "head_of",
     "packed",
     "read_exactly",
@@ -199,6 +200,17 @@ class SeekIndex:
             return None
         start = count * _NID.size + place * _DIGEST
         return data[start : start + _DIGEST]
+
+
+def head_in(index: bytes) -> tuple[int, bytes]:
+    """Give how large the end of an index is that readers begin with, and its SHA-256.
+
+    Raises: SeekIndexInvalid (it is none).
+    """
+    size = trailer_of(index)[0] + _TRAILER.size
+    if size > len(index):
+        raise SeekIndexInvalid("it is cut short")
+    return size, sha256(index[-size:]).digest()
 
 
 def _header(block: bytes) -> tuple[int, int]:

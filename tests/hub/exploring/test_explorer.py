@@ -48,7 +48,8 @@ def alice(hub) -> Client:
 
 
 def referrers(client: Client, image: str, repository: str = "alice/app") -> list[Document]:
-    rows: list[Document] = client.get(f"/v2/{repository}/referrers/{image}").json["manifests"]
+    path = f"/v2/{repository}/referrers/{image}?artifactType={ARTIFACT}"
+    rows: list[Document] = client.get(path).json["manifests"]
     return rows
 
 

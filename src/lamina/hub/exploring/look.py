@@ -5,6 +5,8 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from io import BytesIO
 
 from lamina.errors import LaminaError, Unavailable
 from lamina.hub.database import Connection, Database
@@ -13,12 +15,17 @@ from lamina.hub.errors import BlobUnknown, QuotaExceeded
 from lamina.hub.exploring import artifact
 from lamina.hub.exploring.processes import Refused, work
 from lamina.hub.exploring.shelf import Shelf
-from lamina.hub.exploring.worker import ANSWERS, CATALOGUE, INDEX
+from lamina.hub.exploring.worker import ANSWERS, CATALOGUE, INDEX, SEEK
 from lamina.hub.storage.protocol import Storage
 from lamina.hub.tables import blobs, explorations, manifests
 from lamina.hub.tables.explorations import Exploration, Job
+from lamina.image import seek_artifact
+from lamina.image.seek_build import StreamRanges
+from lamina.layer.seek_index import SeekIndex, head_in
+from lamina.layer.seek_index_writer import Written
+from lamina.spec.config import ImageConfig
 from lamina.spec.descriptor import Descriptor, MediaType
-from lamina.spec.digest import Digest
+from lamina.spec.digest import Digest, chain_id
 from lamina.spec.manifest import Manifest
 from lamina.spec.wire import Document
 
@@ -87,22 +94,23 @@ class Look:
             raise Refused(f"its configuration has {image.config.size} bytes")
         config = places.fetch(image.config.digest)
         _check_room(self._folder)
+        empty = self._keep(artifact.EMPTY)
         parts: list[_Part] = []
+        seeks: list[_Part] = []
         for number in range(len(image.layers)):
-            parts.append(self._index(image, number, parts))
+            part, seek = self._index(image, number, parts, empty)
+            parts.append(part)
+            seeks += [seek] if seek != empty else []
         told = self._work("image", {"layers": self._files(parts), "config": config.hex()})
         catalogue = self._keep(self._taken(CATALOGUE))
-        empty = self._keep(artifact.EMPTY)
         found = Exploration(
             self._job.manifest_id, "done", "", places.clock(), told["efficiency"], told["wasted"],
             told["packages"], told["secrets"], tuple(one.digest for one in (*parts, catalogue)),
         )  # fmt: skip
-        self._finish(
-            found,
-            self._taken(ANSWERS),
-            self._facts(image, parts, catalogue),
-            (*parts, catalogue, empty),
-        )
+        attached = {artifact.ARTIFACT: self._facts(image, parts, catalogue)}
+        if image.layers and len(seeks) == len(image.layers):
+            attached[seek_artifact.ARTIFACT] = self._seek_facts(image, config, seeks)
+        self._finish(found, self._taken(ANSWERS), attached, (*parts, *seeks, catalogue, empty))
 
     def _facts(self, image: Manifest, parts: list[_Part], catalogue: _Part) -> Facts:
         subject = Descriptor(self._job.media_type, self._job.digest, len(self._job.raw))
@@ -113,8 +121,28 @@ class Look:
         raw = artifact.artifact(subject, rows, (catalogue.digest, catalogue.size))
         return read_facts(raw, MediaType.OCI_MANIFEST)
 
+    def _seek_facts(self, image: Manifest, config: bytes, seeks: list[_Part]) -> Facts:
+        """Give the artifact by which clients read single files of the image."""
+        diff_ids = ImageConfig.from_json(config).diff_ids
+        rows = []
+        for number, (layer, seek) in enumerate(zip(image.layers, seeks, strict=True)):
+            data = self._places.fetch(seek.digest)
+            size, digest = head_in(data)
+            written = Written(seek.digest, seek.size, Digest(f"sha256:{digest.hex()}"), size)
+            is_alone = not SeekIndex.read(
+                StreamRanges(partial(BytesIO, data)), len(data)
+            ).needs_parents
+            pile = None if is_alone else chain_id(diff_ids[: number + 1])
+            rows.append(seek_artifact.describe(written, layer.digest, pile))
+        subject = Descriptor(self._job.media_type, self._job.digest, len(self._job.raw))
+        return read_facts(seek_artifact.artifact(subject, rows).raw, MediaType.OCI_MANIFEST)
+
     def _finish(
-        self, found: Exploration, answers: bytes, facts: Facts, parts: tuple[_Part, ...]
+        self,
+        found: Exploration,
+        answers: bytes,
+        attached: dict[str, Facts],
+        parts: tuple[_Part, ...],
     ) -> None:
         """Attach what was found to the image, in one transaction."""
         job, now = self._job, self._places.clock()
@@ -125,22 +153,30 @@ class Look:
                 if blobs.place(connection, digest) is None:
                     raise BlobUnknown(f"blob {digest} went meanwhile")
                 blobs.link(connection, job.repository_id, digest, now=now)
-            manifests.attach(connection, job.repository_id, facts, now=now)
-            explorations.drop_older(connection, job, artifact.ARTIFACT, facts.digest, now=now)
+            for kind, facts in attached.items():
+                manifests.attach(connection, job.repository_id, facts, now=now)
+                explorations.drop_older(connection, job, kind, facts.digest, now=now)
             explorations.finish(connection, found, answers)
 
         self._places.database.write(work)
 
-    def _index(self, image: Manifest, number: int, below: list[_Part]) -> _Part:
-        """Give the index of a layer: one that is here, or a new one."""
+    def _index(
+        self, image: Manifest, number: int, below: list[_Part], empty: _Part
+    ) -> tuple[_Part, _Part]:
+        """Give the index of a layer, and its seek index or `empty`: those that are here, or new ones."""
         places, layer = self._places, image.layers[number].digest
         pile = Digest.of("\n".join(one.digest for one in image.layers[: number + 1]).encode())
         keys = (str(layer), f"pile {pile}")
-        known = places.database.read(lambda connection: _known(connection, keys))
-        if known is not None:
+        known, seek = places.database.read(
+            lambda connection: (
+                _known(connection, keys),
+                _known(connection, tuple(f"seek {key}" for key in keys)),
+            )
+        )
+        if known is not None and seek is not None:
             with suppress(LaminaError, OSError):  # what cannot be read is made anew
                 places.shelf.index(known.digest, places.fetch)
-                return known
+                return known, seek
         place = places.database.read(lambda connection: blobs.place(connection, layer))
         if place is None:
             raise Unavailable(f"layer {number + 1} is not here any more")
@@ -156,11 +192,16 @@ class Look:
             except Refused as error:
                 raise Refused(f"layer {number + 1}: {error.message}") from error
         part = self._keep(self._taken(INDEX))
+        data = self._taken(SEEK)
+        made = self._keep(data) if told["seek"] else empty
         key = keys[1] if told["needs_parents"] else keys[0]
-        places.database.write(
-            lambda connection: explorations.note_index(connection, key, part.digest)
-        )
-        return part
+
+        def note(connection: Connection) -> None:
+            explorations.note_index(connection, key, part.digest)
+            explorations.note_index(connection, f"seek {key}", made.digest)
+
+        places.database.write(note)
+        return part, made
 
     def _keep(self, data: bytes) -> _Part:
         """Keep bytes as a blob of the image's repository. Raises: Gone, QuotaExceeded."""

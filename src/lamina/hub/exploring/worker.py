@@ -12,6 +12,8 @@ import resource
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from itertools import chain
+from typing import BinaryIO
 
 from lamina.errors import Invalid, LaminaError, Unsupported
 from lamina.hub.exploring.answers import answers_of
@@ -19,17 +21,22 @@ from lamina.hub.exploring.catalogue import catalogue_of
 from lamina.layer.hollow import HollowLayer, pack
 from lamina.layer.seal import Sealer
 from lamina.layer.sealed import SealedLayer
+from lamina.layer.seek_index_writer import SeekIndexWriter
+from lamina.layer.spans import EVERY, Span, SpanCutter
 from lamina.spec.config import ImageConfig
 from lamina.spec.digest import Digest
 from lamina.spec.wire import Document, encode
-from lamina.stream.codec import compressor, decompressed
+from lamina.stream.codec import compressor, sniff
+from lamina.stream.libz import libz
+from lamina.stream.seek_points import finder
+from lamina.stream.verify import Hasher, chunks
 from lamina.study.records import is_record
 from lamina.study.regrets import seen_in
 
-__all__ = ["ANSWERS", "ASKED", "CATALOGUE", "INDEX", "TOLD", "main"]
+__all__ = ["ANSWERS", "ASKED", "CATALOGUE", "INDEX", "SEEK", "TOLD", "main"]
 
-ASKED, TOLD, INDEX, ANSWERS, CATALOGUE = (
-    "asked.json", "told.json", "index", "answers", "catalogue",
+ASKED, TOLD, INDEX, SEEK, ANSWERS, CATALOGUE = (
+    "asked.json", "told.json", "index", "seek", "answers", "catalogue",
 )  # fmt: skip
 _MEMORY = 1024**3
 _SEALER_MEMORY = 512 * 1024**2
@@ -37,6 +44,7 @@ _CPU_S = 900
 _FILES = 4096
 _SECRETS = 1000
 _NICE = 15
+_PIECE = 256 * 1024
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -74,10 +82,12 @@ def _layer(folder: str, asked: Document) -> Document:
     with ExitStack() as stack:
         stack.callback(_remove, path)
         sealer = stack.enter_context(Sealer(path, memory_limit=_SEALER_MEMORY, early=False))
+        out = stack.enter_context(open(os.path.join(folder, SEEK), "xb"))
+        seek = _Seek(out)
         import hashlib
 
         total = hashlib.sha256()
-        for piece in _bounded(int(asked["limit"])):
+        for piece in _bounded(int(asked["limit"]), seek):
             total.update(piece)
             sealer.write(piece)
         diff_id = Digest(f"sha256:{total.hexdigest()}")
@@ -98,15 +108,45 @@ def _layer(folder: str, asked: Document) -> Document:
         }  # fmt: skip
         data = pack(layer, is_record, notes=encode(notes))
         _write(os.path.join(folder, INDEX), data)
-    return {"needs_parents": result.needs_parents}
+        if not result.copies:  # else it would tell of the zeros that stand for what was copied
+            seek.finish(layer)
+    return {"needs_parents": result.needs_parents, "seek": not result.copies}
 
 
-def _bounded(limit: int) -> Iterator[bytes]:
+class _Seek:
+    """The layer's seek index, of which windows come while it is decoded."""
+
+    def __init__(self, sink: BinaryIO) -> None:
+        self._writer = SeekIndexWriter(sink)
+        self._blob = Hasher()
+        self._codec = ""
+        self._spans: tuple[Span, ...] = ()
+
+    def decoded(self, source: BinaryIO) -> Iterator[bytes]:
+        """Give the plain bytes of `source`. Raises: CodecError."""
+        head = source.read(_PIECE)
+        self._codec = sniff(head)
+        library = libz() if self._codec == "gzip" else None
+        cutter = SpanCutter(finder(self._codec, EVERY, library), self._writer.keep)
+        for packed in chain((head,), chunks(source, _PIECE)):
+            self._blob.update(packed)
+            yield from cutter.feed(packed)
+        self._spans = cutter.finish()
+
+    def finish(self, layer: SealedLayer) -> None:
+        """Write the rest."""
+        blob = self._blob
+        self._writer.finish(
+            layer, self._spans, blob=blob.digest, blob_size=blob.size, codec=self._codec
+        )
+
+
+def _bounded(limit: int, seek: _Seek) -> Iterator[bytes]:
     """Give the plain bytes of stdin, up to a limit. Raises: Unsupported, CodecError."""
     parent = os.getppid()
     size = 0
     with os.fdopen(0, "rb", closefd=False) as source:
-        for piece in decompressed(source):
+        for piece in seek.decoded(source):
             size += len(piece)
             if size > limit:
                 raise Unsupported(f"a layer has more than {limit} bytes unpacked")

@@ -1,0 +1,97 @@
+"""What the hub makes after a push lets clients read single files, as `lamina index` would."""
+
+from pathlib import Path
+
+import pytest
+from tests.engine.worlds import make_engine
+from tests.hub.clients import PASSWORD, Client
+from tests.hub.exploring.images import BOTTOM, TOP, explore, file, push
+from tests.layer.trees import tar_of
+
+from lamina.engine.indexing import index_image
+from lamina.engine.remote_study import remote_study
+from lamina.errors import NotFound
+from lamina.hub import Hub
+from lamina.image.seek_artifact import ARTIFACT, PILE
+from lamina.layer.entry import Entry, Kind
+from lamina.remote.login import login
+
+
+@pytest.fixture
+def hub(tmp_path: Path):
+    with Hub(root=str(tmp_path / "hub")) as hub:
+        hub.register("alice", PASSWORD)
+        yield hub
+
+
+@pytest.fixture
+def alice(hub: Hub) -> Client:
+    return Client(hub.address, "alice")
+
+
+@pytest.fixture
+def engine(hub: Hub, tmp_path: Path):
+    with make_engine(tmp_path / "engine") as engine:
+        login(engine.client, hub.address, "alice", PASSWORD)
+        yield engine
+
+
+def artifacts(alice: Client, image: str) -> list[str]:
+    found = alice.get(f"/v2/alice/app/referrers/{image}?artifactType={ARTIFACT}").json["manifests"]
+    return [row["digest"] for row in found]
+
+
+def test_an_image_that_anybody_pushed_is_read_without_pulling_it(hub, alice, engine):
+    image = push(alice, "alice/app", "v1", [BOTTOM, TOP])
+    assert explore(hub) == 1
+    name = f"{hub.address}/alice/app:v1"
+    (artifact,) = artifacts(alice, image)
+    with remote_study(engine, name) as study:
+        assert [one.number for one in study.life(b"var/lib/dpkg/status")]
+        assert len(study.packages()) == 1
+    # It is what our own command makes, and finds instead of making it.
+    assert index_image(engine, name).made == 0
+    assert index_image(engine, name, again=True).artifact == artifact
+    assert artifacts(alice, image) == [artifact]
+
+
+def test_a_layer_is_indexed_once_for_all_images_that_have_it(hub, alice):
+    one = push(alice, "alice/app", "v1", [BOTTOM])
+    explore(hub)
+    two = push(alice, "alice/app", "v2", [BOTTOM, TOP])
+    explore(hub)
+    first, second = (
+        alice.get(f"/v2/alice/app/manifests/{artifacts(alice, image)[0]}").json["layers"]
+        for image in (one, two)
+    )
+    assert first == second[:1]
+
+
+def test_hard_links_into_lower_layers_are_left_to_the_command(hub, alice, engine):
+    linked = tar_of([Entry(b"again", Kind.HARDLINK, link=b"etc/low")])
+    image = push(alice, "alice/app", "v1", [tar_of([file(b"etc/low", b"low\n")]), linked])
+    assert explore(hub) == 1
+    assert artifacts(alice, image) == []
+    name = f"{hub.address}/alice/app:v1"
+    with pytest.raises(NotFound, match="no seek index"), remote_study(engine, name):
+        pass
+    index_image(engine, name)
+    with remote_study(engine, name) as study:
+        assert study.tree.read(b"again") == b"low\n"
+    explore(hub)
+    again = push(alice, "alice/app", "v2", [tar_of([file(b"etc/low", b"low\n")]), linked], env=("A=b",))  # fmt: skip
+    assert explore(hub) == 1
+    assert artifacts(alice, again) == []
+
+
+def test_folders_that_only_a_lower_layer_lists_bind_the_index_to_it(hub, alice, engine):
+    low = tar_of([Entry(b"etc", Kind.DIRECTORY, 0o700), file(b"etc/low", b"low\n")])
+    image = push(alice, "alice/app", "v1", [low, tar_of([file(b"etc/high", b"high\n")])])
+    explore(hub)
+    (artifact,) = artifacts(alice, image)
+    rows = alice.get(f"/v2/alice/app/manifests/{artifact}").json["layers"]
+    assert [PILE in row["annotations"] for row in rows] == [False, True]
+    with remote_study(engine, f"{hub.address}/alice/app:v1") as study:
+        found = study.tree.lookup(b"etc")
+        assert found is not None
+        assert found.mode == 0o700
