@@ -117,6 +117,7 @@ def test_every_tag_of_a_repository_is_told_one_after_the_other(
     assert outcome.code == 0, outcome
     assert steps(outcome.err).count("The manifest") == 2
     assert steps(outcome.err).count("The layers") == 2
+    assert "latest" not in outcome.err
 
 
 def test_a_rehearsal_asks_and_fetches_nothing(lamina: Lamina, registry: RegistryServer):

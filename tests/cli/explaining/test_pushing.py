@@ -131,3 +131,26 @@ def test_who_is_not_let_in_is_told_how_far_it_came_what_it_means_and_gets_pulls_
     assert "for the account ada" in asked
     assert "/v2/ada/elsewhere/manifests/1  (with the token)" in asked
     assert "eyJ" not in asked
+
+
+def test_a_push_of_every_tag_and_one_that_packs_anew_say_so(ada: Lamina, address: str):
+    name = f"{address}/ada/several"
+    ada("load", stdin=archive(f"{name}:1", f"{name}:2"))
+    told = ada.attempt("explain", "push", "--all-tags", name).err
+    assert re.search(r"tag +each that is here$", told, re.MULTILINE)
+    assert "latest" not in told
+    assert [
+        told.count(f"→ PUT http://{address}/v2/ada/several/manifests/{tag}") for tag in "12"
+    ] == [1, 1]
+    ada("tag", f"{name}:1", f"{address}/ada/packed:1")
+    words = (
+        "push",
+        "--compression-format",
+        "zstd",
+        "--force-compression",
+        f"{address}/ada/packed:1",
+    )
+    packed = ada.attempt("explain", *words)
+    assert packed.code == 0, packed
+    assert mentions(packed.err, "other blobs with the same diff IDs, under another manifest")
+    assert "| sha256sum" not in packed.err

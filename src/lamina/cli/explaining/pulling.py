@@ -27,8 +27,17 @@ _LAYERS = 20
 class PullStory:
     """Told from the requests as they were sent, the documents as they were read, and what is on the disk."""
 
-    def __init__(self, page: Page, context: Context, name: str, *, embedded: bool = False) -> None:
+    def __init__(
+        self,
+        page: Page,
+        context: Context,
+        name: str,
+        *,
+        embedded: bool = False,
+        all_tags: bool = False,
+    ) -> None:
         """`embedded`: another story goes on after it, and ends with commands of its own."""
+        self._all_tags = all_tags
         self._embedded = embedded
         self._page = page
         self._context = context
@@ -47,13 +56,13 @@ class PullStory:
     @classmethod
     def of(cls, page: Page, context: Context, arguments: Arguments) -> PullStory:
         """Make the story of `lamina pull` with these arguments."""
-        return cls(page, context, arguments.positional[0])
+        return cls(page, context, arguments.positional[0], all_tags=arguments.flag("all-tags"))
 
     def begin(self) -> None:
         """Tell what the name means, which nobody has to be asked for."""
         from lamina.spec.reference import Reference
 
-        reference = Reference.parse(self._name)
+        reference = Reference.parse(self._name, default_tag="" if self._all_tags else "latest")
         page = self._page
         page.step("The name")
         whole = str(reference)
@@ -61,8 +70,8 @@ class PullStory:
             lead = f"{whole} is a whole name"
         else:
             lead = f"{self._name} is short for {whole}"
-        what = "tag" if reference.tag else "digest"
-        page.say(f"{lead}: a registry, a repository there, and a {what} in it.")
+        what = "a tag" if reference.tag else "a digest" if reference.digest else "each tag"
+        page.say(f"{lead}: a registry, a repository there, and {what} in it.")
         rows = [
             ("registry", reference.registry, "who is asked"),
             ("repository", reference.repository, "what it keeps under one name"),

@@ -31,6 +31,8 @@ class PushStory:
         self._page = page
         self._context = context
         self._name = arguments.positional[0]
+        self._packs = bool(arguments.text("compression-format") or arguments.text("compression"))
+        self._all_tags = arguments.flag("all-tags")
         self._wire = Conversation(page)
         self._image: LocalImage | None = None
         self._told = False
@@ -42,12 +44,18 @@ class PushStory:
 
         reference, page = Reference.parse(self._name), self._page
         page.step("The name")
-        page.say(f"{reference} says where to: a registry, a repository there, and a tag in it.")
+        if self._all_tags:
+            page.say(f"{reference.name} says where to: a registry, and a repository there.")
+        else:
+            page.say(f"{reference} says where to: a registry, a repository there, and a tag in it.")
         page.rows([
             ("registry", reference.registry, "where it goes"),
             ("repository", reference.repository, "what is kept there under one name"),
-            ("tag", reference.tag, "the name in it that will stand for this image"),
+            ("tag", "each that is here", "") if self._all_tags
+            else ("tag", reference.tag, "the name in it that will stand for this image"),
         ])  # fmt: skip
+        if self._all_tags:
+            return
         if self._context.engine.store.names.get(str(reference)) is None:
             return  # the command itself will say so
         try:
@@ -67,6 +75,11 @@ class PushStory:
         page.rows(rows)
         if len(manifest.layers) > _ROWS:
             page.say(f"and {len(manifest.layers) - _ROWS} layers more.")
+        if self._packs:
+            page.say(
+                "Layers that were made here are packed anew on their way, as was asked: they are sent as "
+                "other blobs with the same diff IDs, under another manifest."
+            )
 
     def hear(self, deed: Event | Deed) -> None:
         """Take one deed."""
