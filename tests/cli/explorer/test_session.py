@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
 from tests.consoles import console
 
 from lamina.cli.explorer.comparison import Mark
@@ -105,6 +106,7 @@ def test_a_layers_deeds_are_counted(session: Session):
     }  # fmt: skip
 
 
+@pytest.mark.root
 def test_what_a_container_wrote_is_its_topmost_layer(world: Engine, tmp_path: Path):
     run = console(world.settings)
     (tmp_path / "conf").write_text("mine\n")

@@ -271,7 +271,8 @@ class Explorer(Asking):
             return
         name = quoted(b"/" + item.path, unicode=self.signs.unicode)
         about = brief(item.node, unicode=self.signs.unicode)
-        self._show_text(text_page(f"{name}  {about}", ((line, None) for line in lines)))
+        page = text_page(f"{name}  {about}", ((line, None) for line in lines))
+        self._show_text(page, "content")
 
     def action_help(self) -> None:
         """Show all keys."""
@@ -279,7 +280,7 @@ class Explorer(Asking):
         lines = [
             ([(line, "" if line.startswith(" ") else "bold")], None) for line in HELP.split("\n")
         ]
-        self._show_text(text_page("Keys", lines))
+        self._show_text(text_page("Keys", lines), "help")
 
     def action_whence(self) -> None:
         """Tell the whole story of the path under the cursor."""

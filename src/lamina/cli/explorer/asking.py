@@ -154,7 +154,7 @@ class Asking(Panes):
             self._deeds[value[0]] = value[1]
             self._ask_soon()
         elif key == "whence":
-            self._show_text(value)
+            self._show_text(value, "whence")
         else:
             self._take_page(str(key), value)
         self._draw()
@@ -209,7 +209,9 @@ class Asking(Panes):
         self._draw()
         self._ask_soon()
 
-    def _show_text(self, page: Page) -> None:
+    def _show_text(self, page: Page, kind: str) -> None:
+        """Show a text over everything; its `kind` is the name of its keys."""
+        self.text_kind = kind
         self._places[self.tab] = (
             self.list_rows.at if self.text is None else self._places.get(self.tab, 0)
         )

@@ -54,11 +54,23 @@ KEYS: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("?", "help", "help"),
         ("q", "quit", "quit"),
     ),
-    "text": (
+    "whence": (
         ("enter", "go to the layer", "choose"),
-        ("x", "bytes", "bytes"),
         ("/", "find", "find"),
         ("n", "next", "next(1)"),
+        ("esc", "back", "leave"),
+        ("q", "quit", "quit"),
+    ),
+    "content": (
+        ("x", "bytes/text", "bytes"),
+        ("left/right", "", ""),
+        ("/", "find", "find"),
+        ("n", "next", "next(1)"),
+        ("esc", "back", "leave"),
+        ("q", "quit", "quit"),
+    ),
+    "help": (
+        ("/", "find", "find"),
         ("esc", "back", "leave"),
         ("q", "quit", "quit"),
     ),
@@ -70,8 +82,8 @@ Everywhere
   1 2 3 4 5        Files, Waste, Packages, Secrets, Found
   tab              go to the other pane; click: to that line; wheel: scroll
   up down j k      a line; PageUp PageDown Home End: more
-  /                find names, in closed directories and other layers, too;
-                   in a list: show only the rows that have a text; in a text: go there
+  /                find names, also in closed directories and in other layers;
+                   in a list: keep the rows that have a text; in a text: go there
   n N              the next, the previous of what was found
   left right       in a text: its beginning, what is further right
   esc              back; q, Ctrl-C: quit
@@ -94,7 +106,7 @@ The tree
   s                sort by name, size, waste
   b (Ctrl-B)       modes and owners
   v                show what is in the file; x: as bytes, as text
-  w                its whole story: layers, instructions, packages, how texts changed
+  w                its whole story: layers, instructions, packages, changed lines
   o                look at the layer that brought it
 """
 

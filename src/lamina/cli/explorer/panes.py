@@ -56,6 +56,7 @@ class Panes(App[None]):
         self.signs = signs
         self.tab = TABS[0]
         self.text: Page | None = None
+        self.text_kind = "help"
         self.text_item: Item | None = None
         self.as_bytes: bool | None = None
         self._places: dict[str, int] = {}
@@ -134,6 +135,8 @@ class Panes(App[None]):
 
     def _keys_name(self) -> str:
         name = self._focus_name()
+        if name == "text":
+            return self.text_kind
         return "found" if name == "list" and self.tab == "Found" else name
 
     def _rows(self) -> Rows:
