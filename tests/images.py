@@ -127,7 +127,9 @@ def debian_layout() -> Path:
         "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"],
         "Labels": {"made.by": "mmdebstrap"},
     }
-    written = hashlib.sha256(_json(config)).hexdigest()[:16]
+    # Layers made anew, or lent by another user, do not go with the layout of the old ones.
+    made = [(path.stat().st_size, path.stat().st_mtime_ns) for path in layers]
+    written = hashlib.sha256(_json([config, made])).hexdigest()[:16]
     folder = layers[0].parent / f"layout-{written}"
     with _alone(CACHE / "debian.lock"):
         if not folder.is_dir():

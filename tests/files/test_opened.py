@@ -19,7 +19,7 @@ from tests.commands import Lamina
 from tests.containers import world
 from tests.engine.worlds import import_image
 from tests.files.images import opened, small, world_of_debian
-from tests.images import Piece, debian
+from tests.images import Piece, debian, write_index
 from tests.layer.trees import erofs, gnu_tar, overlay
 from tests.trees import Fact, Tree, tree_of_folder, tree_of_tar
 
@@ -32,6 +32,7 @@ from lamina.files.image import OpenImage, open_image
 from lamina.files.sources import ImageClosed
 from lamina.layer.entry import Kind
 from lamina.layer.sealed import SealedLayer
+from lamina.spec.platform import Platform
 
 KINDS = {Kind.SYMLINK: "link"}
 
@@ -295,12 +296,19 @@ def test_a_damaged_layer_is_said_to_be(engine: Engine):
         list(image.walk())
 
 
-def test_an_image_for_another_machine_is_opened_by_its_platform(engine: Engine):
-    small(engine)
-    with opened(engine, platform="linux/amd64") as image:
-        assert image.read("/old/other") == b"other"
+def test_an_image_for_another_machine_is_opened_by_its_platform(engine: Engine, tmp_path: Path):
+    here = str(Platform.from_machine(os.uname().machine))
+    write_index(tmp_path / "layout", (here, "linux/s390x"))
+    engine.images.copy(f"oci:{tmp_path}/layout", "both", everything=True)
+    for platform in ("", here, "linux/s390x"):
+        with opened(engine, "both", platform=platform) as image:
+            assert (image / "name").read_text() == (platform or here)
+            words = pickle.dumps(image / "name")
+        again = pickle.loads(words)
+        assert again.read_text() == (platform or here)
+        again.image.close()
     with pytest.raises(ImageUnknown, match="does not provide"):
-        opened(engine, platform="linux/s390x")
+        opened(engine, "both", platform="linux/mips64")
 
 
 @pytest.fixture(scope="module")

@@ -131,9 +131,10 @@ def test_as_text_a_path_does_what_pathlibs_does(image: OpenImage):
     assert path.full_match("/usr/**/*.gz")
     assert not path.full_match("/usr/*.gz")
     assert path.as_uri() == "lamina://small:1:/usr/bin/tool.tar.gz"
-    assert repr(path) == "<TreePath small:1:/usr/bin/tool.tar.gz>"
+    assert repr(path) == "<TreePath small:1 '/usr/bin/tool.tar.gz'>"
     assert str(image / "//etc//x/.") == "/etc/x"
     assert not isinstance(path, os.PathLike)
+    assert "\x1b" not in repr(image / "\x1b[2J")  # no name moves a terminal's cursor
 
 
 def test_paths_are_equal_and_in_order_within_one_image(image: OpenImage, engine: Engine):

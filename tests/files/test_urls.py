@@ -62,9 +62,10 @@ def test_options_follow_the_path_and_other_question_marks_are_the_paths():
 
 def test_a_url_that_was_made_is_read_as_it_was_meant():
     for name in ("debian:12", "localhost:5000/team/app", f"a/b@{DIGEST}"):
-        for path in ("/", "/etc/x", "/a:b/c:/d"):
+        for path in ("/", "/etc/x", "/a:b/c:/d", "/x?layer=2", "/x?layer=2?", "/x??", "/x?y=1"):
             place = split_url(url_of(name, path, layer="3"))
             assert place == (name, path, {"layer": "3"})
+            assert split_url(url_of(name, path)) == (name, path, {})
 
 
 def test_images_of_this_machine_are_known_by_name_and_id(tmp_path: Path, monkeypatch):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lamina.spec.descriptor import Descriptor
     from lamina.spec.digest import Digest
 
-__all__ = ["Variant", "check_removal", "lacking", "variant", "variants"]
+__all__ = ["Variant", "check_removal", "lacking", "seal_variant", "variant", "variants"]
 
 _DEEPEST = 4
 
@@ -75,6 +75,22 @@ def variant(engine: "Engine", name: str, platform: str) -> LocalImage:
         parent="",
         tagged="",
     )
+
+
+def seal_variant(engine: "Engine", name: str, platform: str) -> None:
+    """Seal the layers of what `name` has for another machine, of which only blobs are kept.
+
+    Costs one pass over them; those that are sealed are left as they are. The next collection takes
+    them away again. Raises: as `variant`, Corrupt, DiskFull.
+    """
+    from lamina.events import silent
+    from lamina.image.receive import Place, receive
+
+    target = engine.images.find(name)[0].target
+    place = Place(engine.store.blobs, engine.layers, engine.settings.layer_workers)
+    with engine.store.lease():
+        source = StoreSource(engine.store.blobs, target)
+        receive(source, place, Platform.parse(platform), name=name, listener=silent)
 
 
 def variants(engine: "Engine", name: str) -> tuple[Variant, ...]:

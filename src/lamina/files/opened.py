@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from lamina.engine.engine import Engine
 from lamina.engine.local import ImageUnknown
 from lamina.engine.reading import is_container, layer_number
+from lamina.engine.variants import seal_variant
 from lamina.errors import Denied, Invalid, NotFound, Unauthorized, Unavailable
 from lamina.files.facts import FileFacts
 from lamina.files.remote import RemoteSource
@@ -298,13 +299,18 @@ def _open_remote(
 
 def _pile(engine: Engine, name: str, platform: str) -> "tuple[LocalImage, list[SealedLayer]]":
     """Find an image and open its layers; one that gets another meaning meanwhile has that one."""
+    sealed = not platform
     while True:
         image = engine.images.resolve(name, platform=platform)
         try:
             return image, engine.layers.pile(image.config.diff_ids)
         except NotFound:
-            if engine.images.resolve(name, platform=platform).id == image.id:
+            if engine.images.resolve(name, platform=platform).id != image.id:
+                continue
+            if sealed:
                 raise
+        seal_variant(engine, name, platform)  # for another machine: only blobs are kept of it
+        sealed = True
 
 
 def _words(settings: Settings) -> "dict[str, str | int | bool]":

@@ -48,7 +48,7 @@ class TreePath:
         return str(self._pure)
 
     def __repr__(self) -> str:
-        return f"<TreePath {self.image.name}:{self}>"
+        return f"<TreePath {self.image.name} {str(self)!r}>"
 
     def __hash__(self) -> int:
         return hash((self.image.identity, self._pure))

@@ -46,7 +46,9 @@ def split_url(url: str, known: Callable[[list[str]], str] = lambda _: "") -> Pla
 
 def url_of(name: str, path: str, *, layer: str = "") -> str:
     """Give the URL of a path that no reader can misread."""
-    return f"{PREFIX}{name}:/{path.lstrip('/')}" + (f"?layer={layer}" if layer else "")
+    # A path that looks as if options followed has none: a question mark ends it.
+    end = f"?layer={layer}" if layer else "?" * (_options(path) != (path, {}))
+    return f"{PREFIX}{name}:/{path.lstrip('/')}{end}"
 
 
 def known_here(candidates: list[str]) -> str:
@@ -93,6 +95,8 @@ def _is_named(text: str, names: set[str]) -> bool:
 def _options(rest: str) -> tuple[str, dict[str, str]]:
     """Take options off the end; a question mark that none follow is one of the path."""
     path, mark, query = rest.rpartition("?")
+    if mark and not query and _options(path) != (path, {}):  # it ends what is a path after all
+        return path, {}
     pairs = [word.partition("=") for word in query.split("&")]
     if not mark or any(key not in _OPTIONS or not value for key, _, value in pairs):
         return rest, {}
