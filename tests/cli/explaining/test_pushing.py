@@ -115,7 +115,7 @@ def test_who_is_not_let_in_is_told_how_far_it_came_what_it_means_and_gets_pulls_
     for words, meaning in (
         (("ada/known:nosuch",), "no such tag or digest"),
         (("ada/nowhere:1",), "registry has no repository of that name (404)"),
-        (("-a", "ada/known:1"), "makes no sense"),
+        (("-a", "ada/known:1"), "makes no sense as it stands"),
     ):
         full = [*words[:-1], f"{address}/{words[-1]}"]
         plain = ada.attempt("pull", *full)

@@ -46,6 +46,8 @@ def test_the_union_the_process_and_what_holds_it_are_those_that_the_container_it
         "run",
         "--memory",
         "64m",
+        "-v",
+        "kept:/data",
         "-e",
         "SECRET=hidden",
         "--name",
@@ -68,6 +70,8 @@ def test_the_union_the_process_and_what_holds_it_are_those_that_the_container_it
     assert "SECRET" in told
     assert "hidden" not in told.replace("     hidden  ", "")
     assert "memory 64MiB" in told
+    assert mentions(told, f"/data ← {here.settings.root}/volumes/kept/_data")
+    assert "/sys/fs/cgroup/" not in told.partition("4  The first process")[0]
     assert re.search(r"address   172\.\d+\.\d+\.\d+", told)
     record = here("inspect", "--format", "{{.Id}} {{.Image}}", "seen").split()
     assert mentions(told, f"/lamina/{record[0]}")

@@ -93,7 +93,7 @@ MEANINGS = {
         "With --strict nothing is committed that people often regret, such as keys. The container is as it "
         "was: remove what is named and commit again."
     ),
-    "Invalid": "What was asked for makes no sense as it stands; nothing was done.",
+    "Invalid": "What was asked for makes no sense as it stands: it has to be asked for differently.",
     "NotFound": "What was named does not exist.",
     "AlreadyExists": "The name is taken.",
     "InUse": "Something else still needs it, so it was left as it is.",

@@ -226,6 +226,28 @@ class RunStory:
         if root and not page.brief:
             page.say("All of it together is the rootfs. From inside /proc/1/mountinfo shows it so:")
             page.rows([(root,)])
+        self._tell_mounts(seen)
+
+    def _tell_mounts(self, seen: Any) -> None:  # noqa: ANN401 - the shim's document
+        """Tell what lies over the union: the runtime's own, volumes, files and folders of the host."""
+        mounts = ((seen or {}).get("config") or {}).get("mounts") or []
+        binds = [
+            each
+            for each in mounts
+            if ("bind" in each["type"] or "rbind" in each["options"])
+            and not each["destination"].startswith(("/dev/", "/proc/", "/sys/"))
+        ]
+        others = [each["destination"] for each in mounts if each["type"] != "bind"]
+        if not binds:
+            return
+        arrow = "←" if self._page.unicode else "<-"
+        self._page.say(
+            f"Over it lie the mounts that every container has ({', '.join(others[:4])}, …), and these, which come from "
+            "outside: what is written there is in no layer."
+        )
+        self._page.rows(
+            [(each["destination"], f"{arrow} {each['source']}") for each in binds[:_LOWERS]]
+        )
 
     def _tell_process(self, deed: Running) -> None:
         page, seen = self._page, deed.seen

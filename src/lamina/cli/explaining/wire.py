@@ -152,6 +152,7 @@ class Conversation:
         )
         scopes = " ".join(deed.scopes) or "nothing in particular"
         self._page.say(
-            f"That was a token {who}, good for {deed.lifetime_s:.0f} seconds and for {scopes}. The token "
-            "is a secret and is not shown; from now on it goes along as `Authorization: Bearer …`."
+            f"That was a token {who}, good for {deed.lifetime_s:.0f} seconds. It was asked for with the "
+            f"scope {scopes}; a registry may grant less. The token is a secret and is not shown: "
+            "from now on it goes along as `Authorization: Bearer …`."
         )
