@@ -69,6 +69,8 @@ def test_the_tree_of_layers_is_the_kernels_union(
             mounts.append(stack.enter_context(erofs(layers[-1], where / f"m{number}")))
         union = stack.enter_context(overlay(mounts, where / "union"))
         assert facts_of_tree(Tree.of(layers)) == facts_of_directory(union)
+        walked = [path for path, node in Tree.of(layers).walk() if node.kind is Kind.DIRECTORY]
+        assert sorted(path for path, _ in Tree.of(layers).folders()) == sorted(walked)
 
 
 @pytest.fixture

@@ -24,6 +24,10 @@ def stories(layers):
     ]
 
 
+def folders_of(tree: Tree) -> list[bytes]:
+    return sorted(path for path, node in tree.walk() if node.kind is Kind.DIRECTORY)
+
+
 @pytest.mark.root
 @pytest.mark.parametrize("marks", [False, True])
 def test_it_is_what_the_kernel_shows_and_what_a_commit_would_seal(tmp_path: Path, marks: bool):
@@ -53,6 +57,8 @@ def test_it_is_what_the_kernel_shows_and_what_a_commit_would_seal(tmp_path: Path
             entries = (entry for entry, _ in changeset(upper, [low], marks="trusted"))
             written = WrittenLayer(upper, entries, LiveTree([low], live))
             assert facts_of_tree(Tree.of([low, written])) == facts_of_directory(union)
+            for tree in (Tree.of([low, written]), LiveTree([low], live)):
+                assert sorted(path for path, _ in tree.folders()) == folders_of(tree)
             parts: list[bytes] = []
             write_layer(upper, [low], parts.append, marks="trusted")
             with sealed(tmp_path / "high", b"".join(parts), [low]) as high:

@@ -20,6 +20,7 @@ __all__ = [
 ]
 
 _HOPS = 40
+_LINKS = 2  # of a directory without directories in it: its name and its `.`
 _CACHE_LIMIT = 4096
 
 
@@ -138,6 +139,28 @@ class Tree:
                         break
             else:
                 stack.pop()
+
+    def folders(self) -> Iterator[tuple[bytes, tuple[Node, ...]]]:
+        """Give every directory with its pile, the root first, each before those in it.
+
+        Directories without any in them are most, and are not listed: their counts of links say so.
+        """
+        pending = [(b"", self._root)] if self._root else []
+        while pending:
+            path, pile = pending.pop()
+            yield path, pile
+            if all(node.nlink == _LINKS for node in pile):
+                continue
+            prefix = path + b"/" if path else b""
+            pending += [
+                (prefix + name, below)
+                for name, below in self._children(pile)
+                if below[0].kind is Kind.DIRECTORY
+            ]
+
+    def children(self, pile: tuple[Node, ...]) -> list[tuple[bytes, Node]]:
+        """Give the names in a directory that `folders` gave, sorted, with their nodes."""
+        return [(name, below[0]) for name, below in self._children(pile)]
 
     def _rows(
         self, path: bytes, pile: tuple[Node, ...]

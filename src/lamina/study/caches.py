@@ -28,10 +28,13 @@ _CACHES: "tuple[tuple[bytes, str, str], ...]" = (
     (b"/.cache/composer/", "composer", "`composer clear-cache` before the commit"),
     (b"/conda/pkgs/", "conda", "`conda clean --all` before the commit"),
 )
-_PACKAGED = (
-    b"/site-packages/", b"/dist-packages/", b"/node_modules/", b"/usr/share/", b"/usr/lib/",
-    b"/usr/include/", b"/usr/src/", b"/lib/", b"/var/lib/dpkg/", b"/.cargo/registry/",
-    b"/go/pkg/mod/",
+_FIXED = tuple(place for place, _, _ in _CACHES if place[1:5] in (b"var/", b"etc/"))
+_ANYWHERE = tuple(place for place, _, _ in _CACHES if place not in _FIXED)
+_PACKAGED_FIXED = (
+    b"/usr/share/", b"/usr/lib/", b"/usr/include/", b"/usr/src/", b"/lib/", b"/var/lib/dpkg/",
+)  # fmt: skip
+_PACKAGED_ANYWHERE = (
+    b"/site-packages/", b"/dist-packages/", b"/node_modules/", b"/.cargo/registry/", b"/go/pkg/mod/",
 )  # fmt: skip
 
 
@@ -41,11 +44,13 @@ def cache_of(folder: bytes) -> tuple[str, str] | None:
     Byte code of installed packages is no waste: it makes them start quicker.
     """
     path = b"/" + folder + b"/" if folder else b"/"
+    if not (path.startswith(_FIXED) or any(map(path.__contains__, _ANYWHERE))):
+        return None  # most folders
     found = next(
         (
             (tool, hint)
             for place, tool, hint in _CACHES
-            if (path.startswith(place) if place[1:5] in (b"var/", b"etc/") else place in path)
+            if (path.startswith(place) if place in _FIXED else place in path)
         ),
         None,
     )
@@ -55,10 +60,7 @@ def cache_of(folder: bytes) -> tuple[str, str] | None:
 def is_packaged(folder: bytes) -> bool:
     """Tell whether packages fill `folder` (normal), rather than people."""
     path = b"/" + folder + b"/" if folder else b"/"
-    return any(
-        path.startswith(place) if place[1:4] in (b"usr", b"lib", b"var") else place in path
-        for place in _PACKAGED
-    )
+    return path.startswith(_PACKAGED_FIXED) or any(map(path.__contains__, _PACKAGED_ANYWHERE))
 
 
 def advice(tool: str) -> str:

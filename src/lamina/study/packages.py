@@ -100,15 +100,10 @@ def _read(database: "Database", record: bytes, data: bytes) -> tuple[Installed, 
 def _places(tree: Tree) -> dict[bytes, list[bytes]]:
     """Find the folders that packages of languages lie in; each by the path it has, not by links."""
     found: dict[bytes, list[bytes]] = {}
-    folders = [b""]
-    while folders:
-        folder = folders.pop()
-        prefix = folder + b"/" if folder else b""
-        for name, node in tree.listdir(folder):
-            if node.kind is Kind.DIRECTORY:
-                folders.append(prefix + name)
-                if name in PLACES:
-                    found.setdefault(name, []).append(prefix + name)
+    for folder, _ in tree.folders():
+        name = folder.rpartition(b"/")[2]
+        if name in PLACES:
+            found.setdefault(name, []).append(folder)
     for rows in found.values():
         rows.sort()
     return found

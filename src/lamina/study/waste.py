@@ -115,15 +115,13 @@ def summed(layers: "Sequence[CountedLayer]", hiding: Hiding, *, deep: bool = Fal
 def _caches(tree: Tree, numbers: dict[str, int]) -> "Iterator[Wasted]":
     """Give the files of package managers' caches that are seen; others are not looked at."""
     known: set[tuple[str, int]] = set()
-    folders = [b""]
-    while folders:
-        folder = folders.pop()
+    for folder, pile in tree.folders():
         found = cache_of(folder)
+        if found is None:
+            continue
         prefix = folder + b"/" if folder else b""
-        for name, node in tree.listdir(folder):
-            if node.kind is Kind.DIRECTORY:
-                folders.append(prefix + name)
-            elif found is not None and node.kind is Kind.FILE and node.size:
+        for name, node in tree.children(pile):
+            if node.kind is Kind.FILE and node.size:
                 key = (node.layer.path, node.nid)
                 if key not in known:
                     known.add(key)
