@@ -4,6 +4,7 @@ from aiohttp import web
 
 from lamina.hub.api.answers import answered, nowhere
 from lamina.hub.api.caches import add_caches
+from lamina.hub.api.exploring import add_exploring
 from lamina.hub.api.mirrors import add_mirrors
 from lamina.hub.api.openapi import openapi
 from lamina.hub.api.operating import metrics, metrics_by_token, ready
@@ -47,6 +48,7 @@ def create_app(services: Services) -> web.Application:
     app.router.add_post("/api/v1/tokens", answered(create_token))
     app.router.add_delete("/api/v1/tokens/{id}", answered(revoke_token))
     add_organisations(app)
+    add_exploring(app)
     add_roles(app)
     add_robots(app)
     add_retention(app)

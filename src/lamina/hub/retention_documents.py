@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from lamina.errors import Invalid
 from lamina.hub.retention_rules import Rule, Verdict
-from lamina.hub.site.words import moment
+from lamina.hub.words import moment
 from lamina.spec.wire import Document
 
 __all__ = ["rule_document", "rule_from", "verdict_document"]

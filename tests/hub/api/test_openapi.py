@@ -33,7 +33,7 @@ KNOWN: dict[str, list[Any]] = {
     "name": ["alice/app", "alice/none", "bob/hidden", "bot"],
     "org": ["team", "none"], "team": ["devs"], "account": ["bob", "alice", "nobody"],
     "holder": ["bob", "devs"], "namespace": ["alice", "team", "bob"],
-    "reference": ["v1", "none", digest(b"no")], "digest": [digest(b"one top" * 20), digest(b"no")],
+    "reference": ["v1", "none", digest(b"no")], "image": ["v1", "none", digest(b"no")], "digest": [digest(b"one top" * 20), digest(b"no")],
     "target": ["alice/app", "alice", "hub", "team"], "scope": ["alice/app", "alice"],
     "mount": [digest(b"one top" * 20)], "from": ["alice/app"], "last": ["a"], "n": [0, 1, 5],
     "grant_type": ["password", "refresh_token"], "username": ["alice"], "password": [PASSWORD],

@@ -14,9 +14,9 @@ from lamina.errors import Invalid
 from lamina.hub.api.answers import answered, flag_of, full_login, json_answer, read_json, text_of
 from lamina.hub.caches import FRESH_S, KEEP_DAYS
 from lamina.hub.notes import note
-from lamina.hub.site.words import moment
 from lamina.hub.tables.caches import Cache
 from lamina.hub.web import SERVICES
+from lamina.hub.words import moment
 from lamina.spec.wire import Document
 
 __all__ = ["add_caches"]

@@ -24,9 +24,9 @@ from lamina.hub.api.answers import (
 )
 from lamina.hub.mirrors import EVERY_HOURS
 from lamina.hub.notes import note
-from lamina.hub.site.words import moment
 from lamina.hub.tables.mirrors import Mirror, Run
 from lamina.hub.web import SERVICES
+from lamina.hub.words import moment
 from lamina.spec.wire import Document
 
 __all__ = ["add_mirrors"]

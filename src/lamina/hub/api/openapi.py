@@ -8,7 +8,14 @@ import functools
 
 from aiohttp import web
 
-from lamina.hub.api.described import accounts, keeping, organisations, registry, upstreams
+from lamina.hub.api.described import (
+    accounts,
+    exploring,
+    keeping,
+    organisations,
+    registry,
+    upstreams,
+)
 from lamina.hub.api.described.words import TEXT, Operation, array, operation_document, record
 from lamina.spec.wire import Document, encode
 
@@ -20,6 +27,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *organisations.OPERATIONS,
     *keeping.OPERATIONS,
     *upstreams.OPERATIONS,
+    *exploring.OPERATIONS,
 )
 _ERROR = record({"error": TEXT}, hint=TEXT, fields={"type": "object", "additionalProperties": TEXT})
 _ERRORS = record(

@@ -23,10 +23,10 @@ from aiohttp import web
 from lamina.hub.api.answers import answered, flag_of, full_login, json_answer, read_json, text_of
 from lamina.hub.notes import note
 from lamina.hub.roles import parse_role
-from lamina.hub.site.words import moment
 from lamina.hub.tables.organisations import Organisation
 from lamina.hub.tables.roles import Role
 from lamina.hub.web import SERVICES
+from lamina.hub.words import moment
 from lamina.spec.wire import Document
 
 __all__ = ["add_organisations"]

@@ -15,9 +15,9 @@ from aiohttp import web
 
 from lamina.hub.api.answers import days_of, full_login, json_answer, read_json, text_of, texts
 from lamina.hub.notes import note
-from lamina.hub.site.words import moment
 from lamina.hub.tables.access_tokens import AccessToken
 from lamina.hub.web import SERVICES
+from lamina.hub.words import moment
 from lamina.spec.wire import Document
 
 __all__ = ["create_token", "list_tokens", "revoke_token"]

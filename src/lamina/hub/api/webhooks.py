@@ -23,9 +23,9 @@ from lamina.hub.api.answers import (
     texts,
 )
 from lamina.hub.notes import note
-from lamina.hub.site.words import moment
 from lamina.hub.tables.webhooks import Delivery, Webhook
 from lamina.hub.web import SERVICES
+from lamina.hub.words import moment
 from lamina.spec.wire import Document
 
 __all__ = ["add_webhooks"]

@@ -10,6 +10,7 @@ _PURPOSES = (
     ("list of what is inside", ("spdx", "cyclonedx", "syft", "sbom")),
     ("attestation", ("in-toto", "dsse", "attestation", "slsa")),
     ("Helm chart", (_HELM,)),
+    ("index of all files", ("lamina.image.exploration",)),
     ("WebAssembly module", ("wasm",)),
 )  # fmt: skip
 _SUFFIXES = {".sig": "signature", ".att": "attestation", ".sbom": "list of what is inside"}

@@ -11,10 +11,10 @@ from lamina.hub.database import Connection
 from lamina.hub.errors import NameUnknown
 from lamina.hub.site.render import go_to, render
 from lamina.hub.site.sessions import Visit
-from lamina.hub.site.words import moment
 from lamina.hub.tables import audit
 from lamina.hub.tables.audit import Entry
 from lamina.hub.web import SERVICES
+from lamina.hub.words import moment
 from lamina.spec.wire import encode
 
 __all__ = ["audit_lines", "audit_page"]

@@ -10,6 +10,9 @@ from aiohttp import web
 from lamina.errors import NotFound
 from lamina.hub.names import is_repository
 from lamina.hub.site import (
+    difference,
+    files,
+    inside,
     organisations,
     quotas,
     repository,
@@ -61,6 +64,10 @@ ONE_OF_REPOSITORIES: Mapping[tuple[str, str], _BelowOne] = {
     **_ONE_OF_BOTH,
     ("GET", "tag"): tag.tag,
     ("GET", "manifest"): tag.tag,
+    ("GET", "inside"): inside.inside,
+    ("POST", "inside"): inside.look_again,
+    ("GET", "files"): files.files,
+    ("GET", "diff"): difference.difference,
 }
 """By method and word: `/NAME/-/WORD/ONE`."""
 OF_NAMESPACES: Mapping[tuple[str, str], _Below] = {

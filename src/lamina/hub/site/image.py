@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from lamina.errors import LaminaError
 from lamina.hub.site.plates import Plate, plates
-from lamina.hub.site.words import instruction, visible
+from lamina.hub.words import instruction, visible
 from lamina.spec.config import ImageConfig
 from lamina.spec.descriptor import Descriptor, MediaType
 from lamina.spec.manifest import Index, Manifest, parse_manifest

@@ -7,7 +7,8 @@ from http import HTTPStatus
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from lamina.hub.site import navigation, words
+from lamina.hub import words
+from lamina.hub.site import navigation
 from lamina.hub.site.sessions import Visit
 from lamina.hub.tables.repositories import MANY_TAGS
 from lamina.hub.web import SERVICES, host_of, is_secure

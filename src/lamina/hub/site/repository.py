@@ -20,11 +20,13 @@ from lamina.hub.site.chart import DAYS, chart
 from lamina.hub.site.readme import markdown
 from lamina.hub.site.render import go_to, render
 from lamina.hub.site.sessions import Visit, read_form
-from lamina.hub.tables import repositories, tag_lists
+from lamina.hub.tables import explorations, repositories, tag_lists
+from lamina.hub.tables.explorations import Exploration
 from lamina.hub.tables.manifests import Tag
 from lamina.hub.tables.repositories import Repository
 from lamina.hub.tables.tag_lists import Place
 from lamina.hub.web import SERVICES, asked_by, host_of
+from lamina.spec.digest import Digest
 
 __all__ = [
     "delete",
@@ -50,6 +52,7 @@ class _Overview:
     tags: tuple[Tag, ...]
     count: int
     may_change: bool
+    known: Mapping[Digest, Exploration] = field(default_factory=dict)
     pulls: Mapping[int, int] = field(default_factory=dict)
 
 
@@ -69,6 +72,7 @@ async def repository(request: web.Request, visit: Visit, name: str) -> web.Respo
             (*([latest] if latest else []), *rest)[:_NEWEST],
             tag_lists.count(connection, found.id),
             "delete" in allowed(connection, caller, name, found),
+            explorations.of_tags(connection, found.id, newest),
             repositories.pulls_by_day(connection, found.id, since=since),
         )
 
@@ -80,6 +84,7 @@ async def repository(request: web.Request, visit: Visit, name: str) -> web.Respo
             "tags": found.tags,
             "count": found.count,
             "may_change": found.may_change,
+            "known": found.known,
             "readme": markdown(found.repository.readme) if found.repository.readme else "",
             "chart": chart(found.pulls, now=now),
             "commands": commands(host_of(request), name, first.name, first.artifact_type)
@@ -103,7 +108,10 @@ async def tags(request: web.Request, visit: Visit, name: str) -> web.Response:
         page = tag_lists.page(connection, found.id, words=words, after=after, limit=_PAGE + 1)
         is_all = after is None and len(page) <= _PAGE
         count = len(page) if is_all else tag_lists.count(connection, found.id, words=words)
-        return _Overview(found, page, count, "delete" in allowed(connection, caller, name, found))
+        return _Overview(
+            found, page, count, "delete" in allowed(connection, caller, name, found),
+            explorations.of_tags(connection, found.id, page),
+        )  # fmt: skip
 
     found = await services.threads.call(services.database.read, work)
     shown = found.tags[:_PAGE]
@@ -116,6 +124,7 @@ async def tags(request: web.Request, visit: Visit, name: str) -> web.Response:
         "tags": shown,
         "count": found.count,
         "words": words,
+        "known": found.known,
         "is_first": after is None,
         "older": older,
         "may_change": found.may_change,

@@ -11,16 +11,19 @@ from lamina.hub.access import Caller
 from lamina.hub.admission import allowed
 from lamina.hub.database import Connection
 from lamina.hub.errors import BlobUnknown, ManifestUnknown, TagInvalid
+from lamina.hub.exploring.finding import Explored, shown
+from lamina.hub.members import Member, members
 from lamina.hub.names import check_tag
 from lamina.hub.registry import check_reference, visible
 from lamina.hub.services import Services
 from lamina.hub.site.attachments import attaches, commands, purpose
 from lamina.hub.site.changes import Changes, changes
 from lamina.hub.site.image import Picture, picture
-from lamina.hub.site.members import Member, choose, members
+from lamina.hub.site.inside import address, state_words
 from lamina.hub.site.render import render
 from lamina.hub.site.sessions import Visit
-from lamina.hub.tables import manifests, sharing, tag_lists
+from lamina.hub.tables import explorations, manifests, sharing, tag_lists
+from lamina.hub.tables.explorations import Exploration
 from lamina.hub.tables.manifests import StoredManifest, Tag
 from lamina.hub.tables.repositories import Repository
 from lamina.hub.tables.tag_lists import Place
@@ -64,6 +67,7 @@ class _Found:
     sharers: Mapping[Digest, tuple[str, ...]]
     older: StoredManifest | None
     older_name: str
+    explored: Explored
 
 
 async def tag(request: web.Request, visit: Visit, name: str, reference: str) -> web.Response:
@@ -106,6 +110,7 @@ async def tag(request: web.Request, visit: Visit, name: str, reference: str) -> 
             "changes": _changes(services, found),
             "older_name": found.older_name,
             "against": against,
+            "inside": _inside(services, found),
         }
         return render(request, visit, "image.html", values)
 
@@ -118,36 +123,47 @@ def _find(
     repository = visible(connection, caller, name)
     top = manifests.get(connection, repository.id, reference)
     inside = members(top.raw) if top.media_type in MediaType.INDEXES else ()
-    shown, platform = _shown(connection, top, inside, wanted)
+    chosen, platform = shown(connection, top, inside, wanted)
     older_name = _older(connection, top, reference, against)
     return _Found(
         repository=repository,
         top=top,
-        shown=shown,
+        shown=chosen,
         names=tuple(sorted(manifests.tags_of(connection, top.id, limit=_NAMES))),
         members=inside,
         platform=platform,
         may_change="delete" in allowed(connection, caller, name, repository),
-        attached=tuple(_attached(connection, top, shown, inside)),
-        sharers=_sharers(connection, caller, shown),
+        attached=tuple(_attached(connection, top, chosen, inside)),
+        sharers=_sharers(connection, caller, chosen),
         older=_same_platform(connection, top, older_name, platform),
         older_name=older_name,
-    )
+        explored=Explored(
+            repository, reference, top, chosen, inside, platform, may_push=False,
+            known=explorations.find(connection, chosen.id), packed=b"",
+        ),
+    )  # fmt: skip
 
 
-def _shown(
-    connection: Connection, top: StoredManifest, inside: tuple[Member, ...], wanted: str
-) -> tuple[StoredManifest, str]:
-    """Give which manifest to draw, and its platform: of an index the one wanted, or a usual one."""
-    if top.media_type not in MediaType.INDEXES:
-        return top, ",".join(top.platforms)
-    chosen = choose(inside, wanted)
-    if chosen is None:
-        return top, ""
-    try:
-        return manifests.get(connection, top.repository_id, chosen.digest), chosen.platform
-    except ManifestUnknown:  # swept a moment ago, with its index
-        return top, ""
+@dataclass(frozen=True, slots=True)
+class _Inside:
+    """What the page says of what is in the image, or why it says nothing, and where more is."""
+
+    known: Exploration | None
+    trouble: str
+    is_over: bool
+    overview: str
+    files: str
+    diff: str
+
+
+def _inside(services: Services, found: _Found) -> _Inside | None:
+    it = found.explored
+    if not it.is_image or not (services.explorer.is_on or it.is_done):
+        return None
+    return _Inside(
+        it.known, state_words(services, it), it.known is not None and it.known.state != "looking",
+        address(it, "inside"), address(it, "files"), address(it, "diff"),
+    )  # fmt: skip
 
 
 def _older(connection: Connection, top: StoredManifest, reference: str, against: str) -> str:

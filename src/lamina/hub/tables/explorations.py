@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from lamina.hub.database import Connection, Row
 from lamina.hub.tables import manifests
+from lamina.hub.tables.manifests import Tag
 from lamina.spec.digest import Digest
 
 __all__ = [
@@ -20,7 +21,7 @@ __all__ = [
     "index_of",
     "look_again",
     "note_index",
-    "of_manifests",
+    "of_tags",
     "postpone",
     "release",
     "renew",
@@ -181,10 +182,20 @@ def find(connection: Connection, manifest_id: int) -> Exploration | None:
     return _exploration(row) if row else None
 
 
-def of_manifests(connection: Connection, ids: Iterable[int]) -> dict[int, Exploration]:
-    """Give what is known of several, for a list."""
-    found = ((one, find(connection, one)) for one in ids)
-    return {one: row for one, row in found if row is not None}
+def of_tags(
+    connection: Connection, repository_id: int, tags: Iterable[Tag]
+) -> dict[Digest, Exploration]:
+    """Give what was found in the images of a list of tags: a read by key for each."""
+    found = {}
+    for digest in dict.fromkeys(tag.digest for tag in tags):
+        row = connection.execute(
+            f"SELECT {_COLUMNS} FROM manifests JOIN explorations ON manifest_id = manifests.id"  # noqa: S608 - a constant
+            " WHERE repository_id = ? AND digest = ? AND state = 'done'",
+            (repository_id, digest),
+        ).fetchone()
+        if row is not None:
+            found[digest] = _exploration(row)
+    return found
 
 
 def answers(connection: Connection, manifest_id: int) -> bytes | None:

@@ -2,7 +2,7 @@
 
 from tests.hub.clients import INDEX, MANIFEST, digest, document
 
-from lamina.hub.site.members import choose, members
+from lamina.hub.members import choose, members
 
 
 def row(name: str, platform: dict[str, str] | None = None, **more: object) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from lamina.hub.site.words import age, count, instruction, moment, size, visible
+from lamina.hub.words import age, count, instruction, moment, size, visible
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lamina.hub.site.words import visible
+from lamina.hub.words import visible
 from lamina.spec.digest import Digest
 from lamina.spec.manifest import Index, parse_manifest
 

@@ -1,0 +1,54 @@
+"""What is in an image by JSON: the same answers as on its pages, for whoever may pull."""
+
+import base64
+
+import pytest
+from tests.hub.exploring.images import HOSTILE
+from tests.hub.site.explored import fill
+
+OF = "/api/v1/repositories/alice/app"
+
+
+@pytest.fixture(scope="module")
+def filled(hub):
+    fill(hub)
+    return hub
+
+
+def test_the_answers_come_as_one_document_with_secrets_for_those_who_may_push(
+    filled, nobody, alice
+):
+    found = nobody.get(f"{OF}/inside/v2").json
+    assert (found["state"], found["answers"]["packages_in_all"]) == ("done", 1)
+    assert (found["answers"]["secrets"], found["answers"]["secrets_in_all"]) == ([], 1)
+    mine = alice.get(f"{OF}/inside/v2").json["answers"]["secrets"]
+    assert [(row["path"], row["layer"], row["hidden_by"]) for row in mine] == [("srv/id_rsa", 1, 2)]
+    assert nobody.get(f"{OF}/inside/broken").json["trouble"].startswith("layer 1:")
+    assert nobody.get(f"{OF}/inside/fresh").json["state"] == "waiting"
+
+
+def test_a_directory_and_a_life_come_with_paths_that_are_exact(filled, nobody):
+    found = nobody.get(f"{OF}/files/v2?path=etc").json
+    exact = [row["path_base64"] for row in found["entries"] if "path_base64" in row]
+    assert [base64.b64decode(each) for each in exact] == [HOSTILE]
+    life = nobody.get(f"{OF}/files/v2?path=usr/bin/hello").json["life"]
+    assert [(row["layer"], row["change"]) for row in life] == [(1, "added"), (2, "changed")]
+    assert life[0]["packages"] == ["hello 1.0"]
+    hits = nobody.get(f"{OF}/files/v2?q=notes").json
+    assert [row["path"] for row in hits["found"]] == ["opt/notes.txt"]
+
+
+def test_two_images_are_compared(filled, nobody):
+    found = nobody.get(f"{OF}/diff/v2?against=v1").json
+    assert {row["path"]: row["change"] for row in found["files"]}["srv/large"] == "removed"
+    assert found["packages"] == [
+        {"kind": "deb", "name": "hello", "before": ["1.0"], "after": ["2.0"]}
+    ]
+    assert nobody.get(f"{OF}/diff/v2").status == 400
+
+
+def test_what_nobody_looked_into_or_may_not_be_seen_is_not_there(filled, nobody, bob):
+    assert nobody.get(f"{OF}/files/fresh").status == 404
+    assert nobody.get("/api/v1/repositories/alice/hidden/inside/v1").status == 401
+    for what in ("inside/v1", "files/v1", "diff/v1?against=v1"):
+        assert bob.get(f"/api/v1/repositories/alice/hidden/{what}").status == 404
