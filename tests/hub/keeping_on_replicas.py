@@ -4,6 +4,8 @@ import os
 import threading
 
 from tests.hub.clients import PASSWORD, Client, digest
+from tests.hub.exploring.images import BOTTOM, TOP, explorer, known, push
+from tests.hub.site.pages import Browser
 from tests.hub.test_backup import back, bring, fill
 from tests.hub.test_collect import elsewhere
 
@@ -112,3 +114,23 @@ def test_a_damaged_object_is_set_aside_and_comes_anew_with_the_next_push(hub, ra
     alice.push_blob("alice/objects", data)
     assert alice.get(f"/v2/alice/objects/blobs/{named}").body == data
     assert hub.services.scrubber.findings() == ()
+
+
+def test_of_two_replicas_one_looks_into_an_image_and_both_show_it(hub, second, alice):
+    push(alice, "alice/looked", "v1", [BOTTOM])
+    image = push(alice, "alice/looked", "v2", [BOTTOM, TOP])
+    both = [explorer(hub), explorer(second)]
+    threads = [threading.Thread(target=one.look_at_due) for one in both]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert known(hub, "alice/looked", "v2").state == "done"
+    assert len(alice.get(f"/v2/alice/looked/referrers/{image}").json["manifests"]) == 2
+    for replica in (hub, second):
+        visitor = Browser(replica.address)
+        assert "Changed: content" in visitor.get("/alice/looked/-/files/v2?path=usr/bin/hello").text
+        assert "/srv/large" in visitor.get("/alice/looked/-/diff/v2?against=v1").text
+    alice.request("DELETE", f"/v2/alice/looked/manifests/{image}")
+    hub.collect()
+    assert alice.get(f"/v2/alice/looked/referrers/{image}").json["manifests"] == []

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 from tests.hub.clients import PASSWORD
+from tests.hub.exploring.images import explore, known
+from tests.hub.site.pages import Browser
 from tests.images import Piece, tar, write_layout
 
 from lamina.hub.access import Caller
@@ -222,3 +224,13 @@ def test_many_clients_push_and_pull_at_once(hub, run, layout, tmp_path):
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_what_skopeo_pushed_is_looked_into_like_anything_else(hub, run, layout):
+    name = f"docker://{hub.address}/alice/looked:v1"
+    login = ("--dest-tls-verify=false", "--dest-creds", f"alice:{PASSWORD}")
+    run("skopeo", "copy", *login, f"oci:{layout}:v1", name)
+    explore(hub)
+    found = known(hub, "alice/looked", "v1")
+    assert (found.state, found.trouble) == ("done", "")
+    assert "&quot;" not in Browser(hub.address).get("/alice/looked/-/files/v1").text
