@@ -35,3 +35,12 @@ def test_the_environment_is_judged_by_names_and_values():
     }
     found = in_config(ImageConfig.from_json(encode(document)))
     assert [one.path for one in found] == [b"ENV DB_PASSWORD", b"ENV URL"]
+
+
+def test_settings_in_a_form_of_somebodys_own_are_passed_over():
+    document = {
+        "config": {"Env": "TOKEN=abcdefgh12345678", "Labels": ["x"]},
+        "rootfs": {"type": "layers", "diff_ids": []},
+        "history": [{"created_by": ["x"]}],
+    }
+    assert list(in_config(ImageConfig.from_json(encode(document)))) == []

@@ -45,14 +45,16 @@ def in_layers(layers: "Sequence[Layer]") -> "Iterator[Secret]":
 def in_config(config: "ImageConfig", settings: "Document | None" = None) -> "Iterator[Secret]":
     """Give what is in the environment, the labels and the commands of the history.
 
-    `settings` are a container's own, which stand in for those of the image.
+    `settings` are a container's own, which stand in for those of the image. What somebody wrote there
+    in another form than the specification's is passed over.
     """
     settings = config.settings if settings is None else settings
     environment = settings.get("Env") or []
-    for name in telling([row for row in environment if isinstance(row, str)]):
+    rows = environment if isinstance(environment, list) else []
+    for name in telling([row for row in rows if isinstance(row, str)]):
         yield Secret("an environment variable", f"ENV {name}".encode(errors="replace"), 0)
     labels = settings.get("Labels") or {}
-    for name, value in sorted(labels.items()):
+    for name, value in sorted(labels.items()) if isinstance(labels, dict) else ():
         if what := in_text(str(value)):
             yield Secret(what, f"LABEL {name}".encode(errors="replace"), 0)
     for number, row in enumerate(config.history, 1):
