@@ -8,6 +8,7 @@ from tests.images import Piece, tar
 from lamina.engine.engine import Engine
 from lamina.engine.local import LocalImage
 from lamina.engine.study import studied
+from lamina.files.image import open_image
 from lamina.values import replace
 
 LOW = tar([Piece("a/", directory=True), Piece("a/one", b"1" * 3000), Piece("a/two", b"2" * 5000)])
@@ -50,3 +51,11 @@ def test_an_exploration_is_drawn_with_its_packages_and_secrets(engine: Engine):
         in drawn
     )
     assert "<a" not in drawn
+
+
+def test_an_open_image_is_drawn_alike_while_it_is_here(engine: Engine):
+    image = loaded(engine)
+    with open_image("it:1", engine=engine) as opened:
+        assert opened._repr_html_() == image._repr_html_()
+        engine.images.remove("it:1", now=True)
+        assert opened._repr_html_() is None

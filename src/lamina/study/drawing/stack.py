@@ -18,6 +18,7 @@ _HIGHEST = 240.0
 _THINNEST = 3.0
 _DIGITS = 9.0
 _BOLD = 1.1
+_THREE_DIGITS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ class _Pen:
             x=left,
             y=middle + 4,
             fill="#fff",
-            font_size="11",
+            font_size=11.0 if floor.number < _THREE_DIGITS else 8.5,
             font_weight="600",
             text_anchor="middle",
         )
