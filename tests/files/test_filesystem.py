@@ -219,6 +219,14 @@ def test_files_are_copied_out_with_their_holes(
     target = io.BytesIO()
     fs.get_file("/etc/motd", target)
     assert target.getvalue() == b"hello\nworld\n"
+    with (tmp_path / "handed").open("wb") as handed:
+        fs.get_file("/etc/motd", str(tmp_path / "unused"), outfile=handed)
+    assert (tmp_path / "handed").read_bytes() == b"hello\nworld\n"
+    with pytest.raises(FileNotFoundError):
+        fs.get_file("/nowhere", str(tmp_path / "unused"))
+    assert not (tmp_path / "unused").exists()
+    fs.get_file("/old", str(tmp_path / "folder"))
+    assert list((tmp_path / "folder").iterdir()) == []
     import_image(engine, "big:1", [Piece("big", b"x" * (1 << 22))])
     told = Callback()
     with opened(engine, "big:1") as image:

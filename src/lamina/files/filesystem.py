@@ -32,6 +32,7 @@ __all__ = ["LaminaFileSystem"]
 
 _TYPES = {Kind.FILE: "file", Kind.DIRECTORY: "directory", Kind.SYMLINK: "link"}
 _NANO = 10**9
+_PIECE = 1024 * 1024
 
 
 class LaminaFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has no types
@@ -303,16 +304,25 @@ class LaminaFileSystem(AbstractFileSystem):  # type: ignore[misc]  # fsspec has 
         lpath: "Any",
         callback: "Any" = DEFAULT_CALLBACK,
         outfile: "Any" = None,
-        **options: "Any",
+        **_: object,
     ) -> None:
         """Copy a file out; its holes stay holes. A directory is made, without what is in it."""
         path = self._strip_protocol(rpath)
         facts = self.image.stat(path)
-        if isfilelike(lpath) or outfile is not None or facts.kind is not Kind.FILE:
-            super().get_file(rpath, lpath, callback=callback, outfile=outfile, **options)
+        if facts.kind is Kind.DIRECTORY:
+            os.makedirs(lpath, exist_ok=True)
+            return
+        if facts.kind is not Kind.FILE:
+            self.image.open(path).close()  # says what it is, before anything is made here
+        callback.set_size(facts.size)
+        target = lpath if isfilelike(lpath) else outfile
+        if target is not None:
+            with self.image.open(path) as source:
+                while data := source.read(_PIECE):
+                    target.write(data)
+                    callback.relative_update(len(data))
             return
         os.makedirs(os.path.dirname(os.path.abspath(lpath)), exist_ok=True)
-        callback.set_size(facts.size)
         with open(lpath, "wb") as file:
             for offset, data in self.image.pieces(path):
                 file.seek(offset)
