@@ -22,7 +22,9 @@ from bench.rows import run  # noqa: E402
 
 _PROGRAM = ROOT / ".cache" / "bench" / "peers" / "bin" / "dive"
 _INSIDE = str(Path(__file__).with_name("inside.py"))
-_WALL_S, _MEMORY = 0.3, 300_000_000
+_FIRST_SCREEN = (sys.executable, str(Path(__file__).with_name("first_screen.py")))
+_SCREEN = "until its tree is on a terminal"
+_WALL_S, _SCREEN_S, _MEMORY = 0.3, 0.5, 300_000_000
 _LENIENT = ("--lowestEfficiency", "0", "--highestUserWastedPercent", "1")
 
 
@@ -71,14 +73,10 @@ def _about(bench: Bench, name: str) -> list[str]:
         failed |= {what: why["lamina"]} if why else {}
     theirs = _of_dive(bench, name)
     ours.stop()
-    best = {
-        "wall": min((figure.wall_s for figure in theirs.values()), default=0.0),
-        "cpu": min((figure.cpu_s for figure in theirs.values()), default=0.0),
-    }
     lines = [
         f"### `{name}`, {made.entries:,} entries in {made.layers} layers",
         "",
-        "| what | wall ms | CPU ms | peak MB | dive's best wall / this | CPU | mark: 300 ms, 300 MB |",
+        "| what | wall ms | CPU ms | peak MB | dive's best wall / this | CPU | mark: 300 ms (screen 500), 300 MB |",
         "|---|---|---|---|---|---|---|",
     ]
     for what in asked:
@@ -86,13 +84,20 @@ def _about(bench: Bench, name: str) -> list[str]:
             lines.append(f"| {what} | failed: {failed[what]} | | | | | **missed** |")
             continue
         one = figures[what]
-        good = one.wall_s < _WALL_S and one.resident < _MEMORY
+        on_screen = what.endswith(_SCREEN)
+        wall_s = _SCREEN_S if on_screen else _WALL_S
+        peers = [figure for other, figure in theirs.items() if other.endswith(_SCREEN) is on_screen]
+        good = one.wall_s < wall_s and one.resident < _MEMORY
         lines.append(
-            f"| {what} | {_numbers(one)} | {ratio(best['wall'], one.wall_s)} | "
-            f"{ratio(best['cpu'], one.cpu_s)} | {'reached' if good else '**missed**'} |"
+            f"| {what} | {_numbers(one)} | {ratio(_least(peers, 'wall_s'), one.wall_s)} | "
+            f"{ratio(_least(peers, 'cpu_s'), one.cpu_s)} | {'reached' if good else '**missed**'} |"
         )
     lines += [f"| {what} | {_numbers(one)} | | | |" for what, one in theirs.items()]
     return lines
+
+
+def _least(figures: Sequence[Figure], what: str) -> float:
+    return min((float(getattr(figure, what)) for figure in figures), default=0.0)
 
 
 def _asking(argv: Sequence[str]) -> Callable[[Engine, int], Figure]:
@@ -123,6 +128,11 @@ def _questions(ours: Engine, name: str) -> dict[str, Sequence[str]]:
         "`layers --shared`": ours.run("layers", "--shared"),
         "`ls`": ours.run("ls", f"{reference}:/{paths['folder']}"),
         "`explore --ci`": ours.run("explore", "--ci", "--rule", "efficiency>0", reference),
+        f"`explore`, {_SCREEN}": [
+            *_FIRST_SCREEN,
+            "quit",
+            *ours.run("explore", reference),
+        ],
         "`explore --json`, each file of each layer": ours.run("explore", "--json", reference),
     }
 
@@ -136,6 +146,7 @@ def _of_dive(bench: Bench, name: str) -> dict[str, Figure]:
     asked = {
         "dive `--json`": dive.run(source, "--json", str(dive.folder / "out.json")),
         "dive `--ci`": dive.run(source, "--ci", *_LENIENT),
+        f"dive, {_SCREEN}": [*_FIRST_SCREEN, "Filetree", *dive.run(source)],
     }
     found: dict[str, Figure] = {}
     for what, argv in asked.items():
