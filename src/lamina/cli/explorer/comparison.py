@@ -7,7 +7,7 @@ from lamina.values import StrEnum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from lamina.layer.node import Node
     from lamina.layer.view import Tree
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "Item", "Mark", "Trees"]
 
 _PEEK = 64 * 1024
+_KEPT = 200_000
+"""Items of directories that are kept, so that leaving out a kind or sorting does not read them again."""
 _BUDGET = 2000
 """Directories that are read to learn whether one has anything of a kind; then it is taken to have."""
 
@@ -89,22 +91,46 @@ class Comparison:
         self._after = trees.at(height)
         self._before = trees.at(since - 1)
         self._top = trees.at(trees.count) if height < trees.count else None
+        self._known: dict[bytes, list[Item]] = {}
+        self._kept = 0
 
-    def items(self, folder: bytes) -> list[Item]:
-        """Give what is and was in a directory, by names."""
+    def items(self, folder: bytes) -> Sequence[Item]:
+        """Give what is and was in a directory, by names; what was given lately is given again."""
+        known = self._known.get(folder)
+        if known is None:
+            known = self._items(folder)
+            self._kept += len(known)
+            if self._kept > _KEPT:
+                self._known.clear()
+                self._kept = len(known)
+            self._known[folder] = known
+        return known
+
+    def _items(self, folder: bytes) -> list[Item]:
         prefix = folder + b"/" if folder else b""
         before = _listing(self._before, folder)
-        after = _listing(self._after, folder)
-        found = [self._item(prefix + name, node, before.get(name)) for name, node in after.items()]
-        gone = [name for name in before if name not in after]
-        if gone:
+        after = self._after.listdir(folder) if self._after is not None else []
+        top = _listing(self._top, folder) if self._top is not None else None
+        found: list[Item] = []
+        for name, node in after:
+            was = before.pop(name, None)
+            if was is not None and node.nid == was.nid and node.layer is was.layer:
+                mark, touched = Mark.UNCHANGED, False
+                if node.kind is Kind.DIRECTORY:
+                    mark, touched = self._marked(prefix + name, node, was)
+            elif was is None:
+                mark, touched = Mark.ADDED, True
+            else:
+                mark, touched = self._marked(prefix + name, node, was)
+            found.append(Item(prefix + name, node, mark, hidden=False, touched=touched))
+            if top is not None:
+                found[-1].hidden = self._is_hidden(found[-1], top.get(name))
+        if before:  # what is left of it is gone
             found += [
-                Item(prefix + name, before[name], Mark.REMOVED, hidden=False, touched=True)
-                for name in gone
+                Item(prefix + name, node, Mark.REMOVED, hidden=False, touched=True)
+                for name, node in before.items()
             ]
-            found.sort(key=lambda item: item.path)
-        if self._top is not None:
-            self._hide(folder, found)
+            found.sort(key=_path_of)
         return found
 
     def item(self, path: bytes) -> Item | None:
@@ -137,36 +163,42 @@ class Comparison:
     def _item(self, path: bytes, node: Node, before: Node | None) -> Item:
         if before is None:
             return Item(path, node, Mark.ADDED, hidden=False, touched=True)
+        mark, touched = self._marked(path, node, before)
+        item = Item(path, node, mark, hidden=False, touched=touched)
+        if self._top is not None:
+            item.hidden = self._is_hidden(item, self._top.lookup(path))
+        return item
+
+    def _marked(self, path: bytes, node: Node, before: Node) -> tuple[Mark, bool]:
+        """Tell what was done to what was there before, and whether anything in it is not as it was."""
         if node.kind is Kind.DIRECTORY and before.kind is Kind.DIRECTORY:
             was, now = _pile(self._before, path), _pile(self._after, path)
             if _keys(was) == _keys(now):
-                return Item(path, node, Mark.UNCHANGED, hidden=False, touched=False)
+                return Mark.UNCHANGED, False
             mark = Mark.UNCHANGED if _is_alike(before, node) else Mark.CHANGED
-            return Item(path, node, mark, hidden=False, touched=_adds_anything(was, now))
+            return mark, _adds_anything(was, now)
         if _key(node) == _key(before):
-            return Item(path, node, Mark.UNCHANGED, hidden=False, touched=False)
-        mark = Mark.REPEATED if _is_repeated(before, node) else Mark.CHANGED
-        return Item(path, node, mark, hidden=False, touched=True)
+            return Mark.UNCHANGED, False
+        return Mark.REPEATED if _is_repeated(before, node) else Mark.CHANGED, True
 
-    def _hide(self, folder: bytes, items: Iterable[Item]) -> None:
-        """Mark what is not seen at the top any more."""
-        top = _listing(self._top, folder)
-        for item in items:
-            if item.mark is Mark.REMOVED:
-                continue
-            there = top.get(item.name)
-            if there is None:
-                item.hidden = True
-            elif item.is_directory:
-                mine = set(_keys(_pile(self._after, item.path)))
-                item.hidden = mine.isdisjoint(_keys(_pile(self._top, item.path)))
-            else:
-                item.hidden = _key(there) != _key(item.node)
+    def _is_hidden(self, item: Item, there: Node | None) -> bool:
+        """Tell whether what is `there` at the top is not what the item is."""
+        node = item.node
+        if there is None:
+            return True
+        if node.kind is not Kind.DIRECTORY:
+            return there.nid != node.nid or there.layer is not node.layer
+        mine = set(_keys(_pile(self._after, item.path)))
+        return mine.isdisjoint(_keys(_pile(self._top, item.path)))
 
     def _may_hide(self, item: Item) -> bool:
         if item.mark is Mark.REMOVED or self._top is None:
             return False
         return _keys(_pile(self._after, item.path)) != _keys(_pile(self._top, item.path))
+
+
+def _path_of(item: Item) -> bytes:
+    return item.path
 
 
 def _listing(tree: Tree | None, folder: bytes) -> dict[bytes, Node]:
