@@ -3,12 +3,14 @@
 from contextlib import ExitStack
 from pathlib import Path
 
+from tests.layer.seeking import indexed, packed_by
 from tests.layer.test_view import ROOT, file, folder
 from tests.study.piles import Items, pile
 
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.hollow import HollowLayer, pack, unpack
 from lamina.study.causes import Cause
+from lamina.study.lives import life
 from lamina.study.waste import waste
 
 LONG = b"beginning" + b"." * 200_000
@@ -71,3 +73,17 @@ def test_duplicates_are_found_by_digests_where_content_is_left_out(tmp_path: Pat
         (b"b", Cause.OVERWRITTEN),
         (b"c", Cause.DUPLICATE),
     ]
+
+
+def test_contents_here_and_elsewhere_are_compared_by_digest_and_not_fetched(tmp_path: Path):
+    low: Items = [ROOT, file(b"a", b"one" * 9), file(b"b", b"two" * 9), file(b"c", b"1" * 99)]
+    high: Items = [ROOT, file(b"b", b"six" * 9), file(b"c", b"1" * 99), file(b"d", b"one" * 9)]
+    with pile(tmp_path, low, high) as layers:
+        whole = waste(layers, deep=True)
+        made = indexed(layers[1], packed_by("zlib", b"".join(layers[1].tar())))
+        with made.layer() as elsewhere:
+            found = waste([layers[0], elsewhere], deep=True)
+            story = [(one.change, one.aspects) for one in life([layers[0], elsewhere], b"b")]
+        assert made.blob.asked == []
+        assert found.files == whole.files
+        assert story == [(one.change, one.aspects) for one in life(layers, b"b")]

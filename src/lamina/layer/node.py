@@ -50,7 +50,8 @@ class Contents(Protocol):
     def digest(self, node: "Node") -> bytes | None:
         """Give a digest of a file's content if it is known without reading that; None if not.
 
-        It compares with those of layers of the same kind alone.
+        It compares with those of layers of the same kind alone, but for one of 32 bytes, which is
+        the content's SHA-256.
         """
 
 

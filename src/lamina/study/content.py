@@ -1,6 +1,6 @@
 """What only the content of files tells: the same bytes at several paths, and zeros that could be holes."""
 
-from hashlib import blake2b
+from hashlib import sha256
 
 from lamina.study.causes import Cause, Wasted
 
@@ -29,8 +29,11 @@ def duplicates(seen: "Sequence[Seen]") -> "Iterator[Wasted]":
     for same_size in _groups(seen, lambda row: row[2].size):
         if not same_size[0][2].size:
             continue
-        for same_start in _groups(same_size, lambda row: _digest(row[2], _FIRST)):
-            for same in _groups(same_start, lambda row: _digest(row[2], -1)):
+        # A digest that a layer knows is of all content, so a beginning cannot be compared with it.
+        mixed = len({row[2].layer.digest(row[2]) is None for row in same_size}) > 1
+        starts = [same_size] if mixed else _groups(same_size, _start_digest)
+        for same_start in starts:
+            for same in _groups(same_start, _whole_digest):
                 (first, *others) = sorted(same, key=lambda row: (row[1], row[0]))
                 for path, number, node in others:
                     yield Wasted(path, node.size, Cause.DUPLICATE, number, note=first[0])
@@ -68,11 +71,19 @@ def _groups(rows: "Sequence[Seen]", key: "Callable[[Seen], object]") -> "Iterato
             yield group
 
 
+def _start_digest(row: "Seen") -> bytes:
+    return _digest(row[2], _FIRST)
+
+
+def _whole_digest(row: "Seen") -> bytes:
+    return _digest(row[2], -1)
+
+
 def _digest(node: "Node", size: int) -> bytes:
     known = node.layer.digest(node)
     if known is not None:
         return known
-    digest = blake2b(digest_size=16)
+    digest = sha256()
     for piece in node.layer.pieces(node, 0, size):
         digest.update(piece)
     return digest.digest()
