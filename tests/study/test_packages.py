@@ -164,3 +164,12 @@ def test_apk_python_and_npm_each_with_its_layer(tmp_path: Path):
         assert [[one.name for one in owners(tree, path)] for path in paths] == [
             ["musl"], ["other"], [], ["requests"], ["requests"], ["requests"], ["@scope/a"],
         ]  # fmt: skip
+
+
+def test_without_numbers_the_packages_are_the_same(real: list[SealedLayer]):
+    numbered = packages(real)
+    assert len(numbered) > 80
+    assert [one.number for one in packages(real, numbered=False)] == [0] * len(numbered)
+    assert [
+        (one.kind, one.name, one.version, one.record) for one in packages(real, numbered=False)
+    ] == [(one.kind, one.name, one.version, one.record) for one in numbered]

@@ -130,7 +130,9 @@ def _print_rest(before: Study, after: Study, context: Context) -> None:
         (
             f"{one.name} {', '.join(one.before) or '(none)'} {arrow} {', '.join(one.after) or '(none)'}"
             f" ({one.kind})"
-            for one in compare.packages(before.packages(), after.packages())
+            for one in compare.packages(
+                before.packages(numbered=False), after.packages(numbered=False)
+            )
         ),
     )
     section(
@@ -158,7 +160,9 @@ def _print_json(found: Sequence[Difference], studies: Sequence[Study], context: 
         document |= {
             "packages": [
                 {"type": one.kind, "name": one.name, "before": one.before, "after": one.after}
-                for one in compare.packages(before.packages(), after.packages())
+                for one in compare.packages(
+                    before.packages(numbered=False), after.packages(numbered=False)
+                )
             ],
             "config": [
                 {"name": one.name, "before": one.before, "after": one.after}

@@ -113,11 +113,11 @@ class Study:
 
         return waste(self.layers, deep=deep)
 
-    def packages(self) -> "tuple[Package, ...]":
+    def packages(self, *, numbered: bool = True) -> "tuple[Package, ...]":
         """Give the packages that are in the image, each with its layer. See `study.packages`."""
         from lamina.study.packages import packages
 
-        return packages(self.layers)
+        return packages(self.layers, numbered=numbered)
 
     def owners(self, path: bytes, height: int) -> "tuple[Package, ...]":
         """Give the packages that brought `path`, as the lowest `height` layers have it."""

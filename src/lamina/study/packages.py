@@ -41,9 +41,10 @@ class Package:
     record: bytes
 
 
-def packages(layers: "Sequence[Layer]") -> tuple[Package, ...]:
+def packages(layers: "Sequence[Layer]", *, numbered: bool = True) -> tuple[Package, ...]:
     """Give every package that the union of `layers` has, by kind, name, version and record.
 
+    Where they are not to be `numbered` each record is read once, as it is seen at the top.
     Costs a walk through the directories, and reading each layer's version of each database. A
     database that cannot be read is as one that is not there. Raises: Corrupt.
     """
@@ -52,7 +53,10 @@ def packages(layers: "Sequence[Layer]") -> tuple[Package, ...]:
     found: list[Package] = []
     for database in _DATABASES:
         for record in database.records(tree, places):
-            since = _since(layers, database, record)
+            if numbered:
+                since = _since(layers, database, record)
+            else:
+                since = dict.fromkeys(_now(tree, database, record), 0)
             found += [
                 Package(database.kind, *one, number=number, record=record)
                 for one, number in since.items()
@@ -88,6 +92,14 @@ def _since(layers: "Sequence[Layer]", database: "Database", record: bytes) -> di
             now = _read(database, record, event.node.layer.read(event.node))
         since = {one: since.get(one, event.number) for one in now}
     return since
+
+
+def _now(tree: Tree, database: "Database", record: bytes) -> tuple[Installed, ...]:
+    """Give the packages of a record as it is seen; nothing where it is no file."""
+    node = tree.lookup(record)
+    if node is None or node.kind is not Kind.FILE:
+        return ()
+    return _read(database, record, node.layer.read(node))
 
 
 def _read(database: "Database", record: bytes, data: bytes) -> tuple[Installed, ...]:

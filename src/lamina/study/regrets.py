@@ -141,7 +141,11 @@ class Regrets:
     def is_telling(self, folder: bytes) -> bool:
         """Tell whether `file` has to see every file of a folder: all of it is waste, or keys."""
         cache, _ = self._folders.get(folder) or self._judge(folder)
-        return cache is not None or any(place in b"/" + folder + b"/" for place in _INSIDE)
+        return cache is not None or any(map((b"/" + folder + b"/").__contains__, _INSIDE))
+
+    def is_packaged(self, folder: bytes) -> bool:
+        """Tell whether packages, or caches, fill a folder: `content` looks at nothing there."""
+        return (self._folders.get(folder) or self._judge(folder))[1]
 
     def looks_into(self, path: bytes) -> bool:
         """Tell whether `content` would look at a text there: of most files nobody has to read it."""
@@ -295,14 +299,14 @@ def seen_in(layer: "Layer") -> Regrets:
     from lamina.layer.view import Tree
 
     regrets = Regrets()
-    folder, telling = b"", regrets.is_telling(b"")
+    folder, telling, packaged = None, False, False
     for path, node in Tree.of((layer,)).walk():
         if node.kind is not Kind.FILE:
             continue
         head, _, name = path.rpartition(b"/")
         if head != folder:
-            folder, telling = head, regrets.is_telling(head)
-        looked = regrets.looks_into(path)
+            folder, telling, packaged = head, regrets.is_telling(head), regrets.is_packaged(head)
+        looked = not packaged and regrets.looks_into(path)
         if telling or looked or name in TELLING_NAMES or name[:5] == DUMP:
             size = node.size  # of all others not even the inode is read: they are most of an image
             regrets.file(path, size)

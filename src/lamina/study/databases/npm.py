@@ -27,8 +27,10 @@ class Npm:
                 if node.kind != "directory" or name.startswith(b"."):
                     continue
                 here = place + b"/" + name
-                scoped = [here + b"/" + one for one, _ in tree.listdir(here)]
-                for package in scoped if name.startswith(b"@") else (here,):
+                found = [here]
+                if name.startswith(b"@"):
+                    found = [here + b"/" + one for one, _ in tree.listdir(here)]
+                for package in found:
                     if tree.lookup(package + b"/package.json") is not None:
                         yield package + b"/package.json"
 
