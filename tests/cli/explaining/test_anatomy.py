@@ -97,3 +97,21 @@ def test_an_image_without_layers_and_one_without_names_are_told_so(
     told = here("explain", image_id)
     assert "docker.io/library/named:1" in told
     assert steps(told)[0] == "The names"
+
+
+def test_layers_whose_sealed_files_are_damaged_are_shown_as_far_as_they_are_known(
+    here: Console, settings: Settings
+):
+    with Engine(settings) as engine:
+        image = engine.images.resolve("nine:1")
+        path = Path(engine.layers.path(image.config.diff_ids[:9]))
+        blob = Path(engine.store.blobs.path(image.manifest.layers[8].digest))
+    path.write_bytes(b"no superblock")
+    blob.write_bytes(b"no layer")
+    said = here.run("explain", "nine:1")
+    assert said.code == 0
+    assert re.search(r"^     9 .*  \?(  |$)", said.out, re.MULTILINE)
+    assert mentions(said.out, "no sealed layer on this disk, or it is damaged")
+    document = json.loads(here("explain", "--json", "nine:1"))
+    assert document["layers"][8]["tarSize"] is None
+    assert document["layers"][7]["tarSize"] == len(LAYERS[7])

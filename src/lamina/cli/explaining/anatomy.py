@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lamina.engine.local import LocalImage
     from lamina.spec.digest import Digest
 
-__all__ = ["Anatomy", "Link", "draw"]
+__all__ = ["Anatomy", "Link", "draw", "tar_size"]
 
 _WHOLE = 6
 _ENDS = 3
@@ -25,7 +25,7 @@ class Link:
     """One layer's place: what is sent, what it is unpacked, and the name of the pile up to it.
 
     `below` is the chain ID of the pile under it, empty for the lowest; `tar_size` is -1 where the
-    layer is not unpacked here.
+    layer is not unpacked here, or damaged.
     """
 
     __slots__ = ("below", "chain", "diff_id", "layer", "number", "step", "tar_size")
@@ -65,10 +65,7 @@ class Anatomy:
                 steps[number] = instruction(row.created_by) or row.comment
         links: list[Link] = []
         for at in range(1, min(len(image.config.diff_ids), len(image.manifest.layers)) + 1):
-            pile, size = image.config.diff_ids[:at], -1
-            if engine.layers.has(pile):
-                with engine.layers.open(pile) as sealed:
-                    size = sealed.tar_size
+            size = tar_size(engine, image.config.diff_ids[:at])
             below = str(links[-1].chain) if links else ""
             links.append(Link(image, at, below=below, tar_size=size, step=steps.get(at, "")))
         return cls(engine, name, image, links)
@@ -96,6 +93,19 @@ class Anatomy:
                 for link in self.links
             ],
         }
+
+
+def tar_size(engine: Engine, pile: Sequence[Digest]) -> int:
+    """Give the bytes of a layer's tar; -1 where its sealed layer is lacking or damaged."""
+    from lamina.errors import LaminaError
+
+    if not engine.layers.has(pile):
+        return -1
+    try:
+        with engine.layers.open(pile) as sealed:
+            return sealed.tar_size
+    except (LaminaError, OSError):
+        return -1
 
 
 def draw(anatomy: Anatomy, page: Page) -> None:
@@ -176,6 +186,10 @@ def _pairs(anatomy: Anatomy, page: Page) -> None:
             f"{link.diff_id.short}  {size}", shorten(link.step, 60),
         ))  # fmt: skip
     page.rows(rows)
+    if any(link.tar_size < 0 for link in anatomy.links):
+        page.fact(
+            "Where a `?` stands there is no sealed layer on this disk, or it is damaged: `lamina fsck` tells."
+        )
 
 
 def _chains(anatomy: Anatomy, page: Page) -> None:

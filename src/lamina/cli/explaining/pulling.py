@@ -239,6 +239,8 @@ class PullStory:
         self._phases, self._asked = {}, {}
 
     def _tell_layers(self, manifest: Manifest, config: ImageConfig) -> None:
+        from lamina.cli.explaining.anatomy import tar_size
+
         page = self._page
         page.step("The layers")
         page.say(
@@ -247,15 +249,11 @@ class PullStory:
             "must have the diff ID that the config says. Only then is it kept."
         )
         self._fetched(self._wire.take())
-        layers = self._context.engine.layers
         rows = [("", "layer digest", "sent", "diff ID", "unpacked", "")]
         pairs = list(zip(manifest.layers, config.diff_ids, strict=True))
         for number, (layer, diff_id) in enumerate(pairs[:_LAYERS], 1):
-            pile = config.diff_ids[:number]
-            size = "?"
-            if layers.has(pile):
-                with layers.open(pile) as sealed:
-                    size = human_size(sealed.tar_size)
+            plain = tar_size(self._context.engine, config.diff_ids[:number])
+            size = human_size(plain) if plain >= 0 else "?"
             rows.append((
                 str(number), layer.digest.short, human_size(layer.size), diff_id.short, size,
                 self._how(layer.digest),
