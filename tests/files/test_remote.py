@@ -1,5 +1,6 @@
 """Files of an image at a registry: what `lamina.open` gives of it without pulling it, and at what price."""
 
+import gc
 import os
 import pickle
 import random
@@ -213,6 +214,7 @@ def test_closed_it_lets_go_of_what_it_opened(pushed: tuple[Engine, str], reader:
         return len(os.listdir("/proc/self/fd"))
 
     reader.close()
+    gc.collect()  # of earlier tests
     before = descriptors()
     image = open_image(pushed[1], remote=True, engine=reader)
     file = image.open("/etc/motd")
@@ -223,9 +225,9 @@ def test_closed_it_lets_go_of_what_it_opened(pushed: tuple[Engine, str], reader:
     assert file.read() == b"hello\nworld\n"
     file.close()
     reader.close()  # an engine that was given is its owner's
-    assert descriptors() == before
+    assert descriptors() <= before
     image = open_image(pushed[1], remote=True, engine=reader)
     assert (image / "etc").is_dir()
     del image  # forgotten
     reader.close()
-    assert descriptors() == before
+    assert descriptors() <= before
