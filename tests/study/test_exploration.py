@@ -1,5 +1,6 @@
 """Everything about images whose figures are known to the byte."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from tests.study.piles import Items, pile
 
 from lamina.errors import Invalid
 from lamina.layer.entry import Entry, Kind
+from lamina.layer.hollow import ContentLeftOut, HollowLayer, pack, unpack
 from lamina.study.exploration import Large, Tally, explore
+from lamina.study.records import is_record
 from lamina.study.waste import waste
 
 LOW: Items = [
@@ -64,6 +67,28 @@ def test_the_rest_is_what_the_other_studies_say(tmp_path: Path):
         assert found.waste == waste(layers)
     assert [(one.path, one.number) for one in found.secrets] == [(b"srv/.env", 2)]
     assert found.packages == ()
+
+
+def test_layers_without_their_content_give_the_same_but_for_secrets(tmp_path: Path):
+    status = file(
+        b"var/lib/dpkg/status",
+        b"Package: tool\nStatus: install ok installed\nVersion: 1\nArchitecture: all\n\n",
+    )
+    low: Items = [*LOW, folder(b"var"), folder(b"var/lib"), folder(b"var/lib/dpkg"), status]
+    config, manifest = documents(2, STEPS)
+    with ExitStack() as stack:
+        whole = stack.enter_context(pile(tmp_path, low, HIGH))
+        hollow = []
+        for number, layer in enumerate(whole):
+            place = str(tmp_path / f"hollow{number}")
+            unpack(pack(layer, is_record), place)
+            hollow.append(stack.enter_context(HollowLayer.open(place)))
+        expected = explore(whole, config, manifest, name="x")
+        found = explore(hollow, config, manifest, name="x", secrets=expected.secrets)
+        assert found == expected
+        assert [package.name for package in found.packages] == ["tool"]
+        with pytest.raises(ContentLeftOut):
+            explore(hollow, config, manifest, name="x")
 
 
 def test_only_the_hundred_largest_files_are_told(tmp_path: Path):

@@ -20,7 +20,8 @@ COMMAND = Command(
     description=(
         "Look around in an image: its layers, their files, waste, packages and secrets.\n"
         "Needs a terminal; the keys are shown there, ? shows all of them.\n"
-        "With --json, --html or --ci it needs none: everything is written down, or judged by rules."
+        "With --json, --html or --ci it needs none: everything is written down, or judged by rules;\n"
+        "of a container: of its image."
     ),
     flags=(*FLAGS, *REMOTE),
     arity=(1, 1),
