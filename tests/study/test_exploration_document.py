@@ -2,9 +2,8 @@
 
 import json
 from base64 import b64decode
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -14,9 +13,7 @@ from tests.study.piles import Items
 
 from lamina.layer.entry import Entry, Kind
 from lamina.study.exploration_document import SCHEMA, written
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from lamina.study.lives import touches
 
 FORM = Path(__file__).parents[2] / "docs" / "explore.schema.json"
 LOW: Items = [
@@ -104,15 +101,37 @@ def test_a_name_that_is_no_text_is_there_whole(document: dict[str, Any]):
     assert "path_base64" not in high["files"][0]
 
 
-def test_files_are_written_as_they_are_found(tmp_path: Path):
-    many: Items = [ROOT, *(file(b"%04d" % number) for number in range(1000))]
-    with explored_pile(tmp_path, many) as (found, layers):
-        pieces: Iterator[str] = written(found, layers)
-        lines = list(islice(pieces, 100))
-        assert len(lines) == 100
-        assert max(map(len, lines)) < 1000
-        whole = "".join([*lines, *pieces])
-    assert len(json.loads(whole)["layers"][0]["files"]) == 1000
+def test_many_files_are_written_in_pieces_and_in_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(
+        "lamina.study.exploration_document._IN_MEMORY", 1000
+    )  # the rest on the disk
+    names = [b"%04d" % number for number in range(1000)]
+    many: Items = [ROOT, *(file(name) for name in names)]
+    again: Items = [ROOT, *(file(name, b"x") for name in names[::2])]
+    with explored_pile(tmp_path, many, again) as (found, layers):
+        pieces = list(written(found, layers))
+    assert max(map(len, pieces)) < 20_000
+    low, high = json.loads("".join(pieces))["layers"]
+    assert [row["path"] for row in low["files"]] == [f"/{name.decode()}" for name in names]
+    assert [row["path"] for row in high["files"]] == [f"/{name.decode()}" for name in names[::2]]
+    assert {row["change"] for row in high["files"]} == {"changed"}
+    assert [row.get("hidden_by") for row in low["files"]] == [2, None] * 500
+
+
+def test_each_layers_files_are_those_that_it_touches(tmp_path: Path):
+    low: Items = [*LOW, folder(b"dir"), file(b"dir/x"), folder(b"dir2"), file(b"dir2/x")]
+    high: Items = [*HIGH, file(b"dir", b"now a file"), folder(b"dir2"), file(b"dir2/.wh..wh..opq")]
+    with explored_pile(tmp_path, low, high, [ROOT, file(b".wh.dir")]) as (found, layers):
+        document = json.loads("".join(written(found, layers)))
+        for layer in document["layers"]:
+            told = [(row["path"], row["change"], row.get("hidden_by", 0)) for row in layer["files"]]
+            assert told == [
+                ("/" + path.decode("utf-8", "replace"), str(event.change), hidden_by)
+                for path, event, hidden_by in touches(layers, layer["number"])
+                if path
+            ]
 
 
 def test_an_image_without_layers_is_a_document_too(tmp_path: Path):

@@ -4,29 +4,35 @@ The form is docs/explore.schema.json; `SCHEMA` counts up when a program that rea
 """
 
 from base64 import b64encode
+from tempfile import SpooledTemporaryFile
 
 from lamina.layer.entry import Kind
 from lamina.spec.wire import Document, encode
 from lamina.study.gains import gains, grouped
-from lamina.study.lives import touches
+from lamina.study.lives import lives
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from typing import IO
 
     from lamina.layer.node import CountedLayer, Node
     from lamina.study.exploration import Exploration, ExploredLayer, Tally
+    from lamina.study.lives import Event
 
 __all__ = ["SCHEMA", "written"]
 
 SCHEMA = 1
+_BLOCK = 16 * 1024
+_IN_MEMORY = 8 * 1024 * 1024
 
 
 def written(found: "Exploration", layers: "Sequence[CountedLayer]") -> "Iterator[str]":
     """Give the document in pieces, a line for each row. `layers` are those that were explored.
 
-    A path is text, with U+FFFD for what is no UTF-8, and then also whole, in base64. Memory does not
-    grow with the number of files. Raises: Corrupt.
+    A path is text, with U+FFFD for what is no UTF-8, and then also whole, in base64. Costs one walk of
+    all layers, whose rows wait in a temporary file until it is their layer's turn: memory does not grow
+    with the number of files. Raises: Corrupt, OSError (no room for that file).
     """
     yield "{\n"
     for key, value in _facts(found).items():
@@ -45,13 +51,69 @@ def written(found: "Exploration", layers: "Sequence[CountedLayer]") -> "Iterator
         yield from _list(name, rows)
         yield ",\n"
     yield '"layers":[\n'
-    for layer in found.layers:
-        yield "{\n"
-        for key, value in _layer(layer).items():
-            yield f"{_text(key)}:{_text(value)},\n"
-        yield from _list("files", _files(layers, layer.number))
-        yield "}" + (",\n" if layer.number < len(found.layers) else "\n")
+    with SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
+        waiting = _Waiting(len(found.layers), file)
+        for path, events in lives(layers):
+            if path:  # the root is no layer's deed
+                for at, event in enumerate(events):
+                    waiting.add(event.number, _text(_file(path, event, _hidden_by(events, at))))
+        for layer in found.layers:
+            yield "{\n"
+            for key, value in _layer(layer).items():
+                yield f"{_text(key)}:{_text(value)},\n"
+            yield '"files":['
+            yield from waiting.of(layer.number)
+            yield "]}" + (",\n" if layer.number < len(found.layers) else "\n")
     yield "]\n}\n"
+
+
+class _Waiting:
+    """Rows of each layer, in their order, until they are asked for; most of them in `file`."""
+
+    def __init__(self, count: int, file: "IO[bytes]") -> None:
+        self._rows: list[list[str]] = [[] for _ in range(count)]
+        self._sizes = [0] * count
+        self._kept: list[list[tuple[int, int]]] = [[] for _ in range(count)]
+        self._file = file
+        self._end = 0
+
+    def add(self, number: int, row: str) -> None:
+        """Take a row of layer `number`."""
+        self._rows[number - 1].append(row)
+        self._sizes[number - 1] += len(row)
+        if self._sizes[number - 1] > _BLOCK:
+            self._keep(number - 1)
+
+    def of(self, number: int) -> "Iterator[str]":
+        """Give the rows of a layer, in pieces, with commas between them."""
+        self._keep(number - 1)
+        gap = "\n"
+        for start, size in self._kept[number - 1]:
+            self._file.seek(start)
+            yield gap + self._file.read(size).decode()
+            gap = ",\n"
+
+    def _keep(self, at: int) -> None:
+        if self._rows[at]:
+            data = ",\n".join(self._rows[at]).encode()
+            self._file.seek(self._end)
+            self._file.write(data)
+            self._kept[at].append((self._end, len(data)))
+            self._end += len(data)
+            self._rows[at] = []
+            self._sizes[at] = 0
+
+
+def _hidden_by(events: "Sequence[Event]", at: int) -> int:
+    """Give the layer that ends what an event made; 0 while it is there. A directory goes on in a directory."""
+    node = events[at].node
+    if node is None:
+        return 0
+    for later in events[at + 1 :]:
+        after = later.node
+        if after is None or not node.kind is after.kind is Kind.DIRECTORY:
+            return later.number
+    return 0
 
 
 def _text(value: object) -> str:
@@ -194,20 +256,17 @@ def _tally(tally: "Tally") -> Document:
     return {"count": tally.count, "size": tally.size}
 
 
-def _files(layers: "Sequence[CountedLayer]", number: int) -> "Iterator[Document]":
-    for path, event, hidden_by in touches(layers, number):
-        if not path:  # the root is no layer's deed
-            continue
-        node = event.node or event.before
-        assert node is not None  # noqa: S101 - an event has one or the other
-        row = {**_path(path), "change": str(event.change), **_node(node)}
-        if event.aspects:
-            row["aspects"] = [str(aspect) for aspect in event.aspects]
-        if event.by:
-            row |= _path(event.by, name="removed_by")
-        if hidden_by:
-            row["hidden_by"] = hidden_by
-        yield row
+def _file(path: bytes, event: "Event", hidden_by: int) -> Document:
+    node = event.node or event.before
+    assert node is not None  # noqa: S101 - an event has one or the other
+    row = {**_path(path), "change": str(event.change), **_node(node)}
+    if event.aspects:
+        row["aspects"] = [str(aspect) for aspect in event.aspects]
+    if event.by:
+        row |= _path(event.by, name="removed_by")
+    if hidden_by:
+        row["hidden_by"] = hidden_by
+    return row
 
 
 def _node(node: "Node") -> Document:
