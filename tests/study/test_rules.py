@@ -119,6 +119,8 @@ def test_a_file_has_a_rule_on_each_line():
     assert [rule.text for rule in rules] == ["waste<20MB", "no-secrets"]
     with pytest.raises(RuleInvalid, match=r"^\.lamina-ci, line 2: no rule is called `x`"):
         parse_file("no-secrets\nx<1\n", name=".lamina-ci")
+    with pytest.raises(RuleInvalid, match=r"^\.lamina-ci has no rules"):
+        parse_file("# nothing yet\n", name=".lamina-ci")
 
 
 def test_dives_file_is_read(found: Judged):
@@ -134,7 +136,12 @@ def test_dives_file_is_read(found: Judged):
     ]
     assert [verdict.passed for verdict in found.by(rules)] == [False, True, False]
     off = "rules:\n  highest-wasted-bytes: disabled\n  lowest-efficiency: 0.5\n"
-    assert [rule.name for rule in parse_file(off, name="x")] == ["efficiency"]
+    assert [rule.text for rule in parse_file(off, name="x")] == [
+        "user-waste<=0.1",
+        "efficiency>=0.5",
+    ]
+    none = off.replace("0.5", "disabled") + "  highestUserWastedPercent: 'disabled'\n"
+    assert parse_file(none, name="x") == ()
     with pytest.raises(RuleInvalid, match="dive has no rule called `other`"):
         parse_file("rules:\n  other: 5\n", name=".dive-ci")
 

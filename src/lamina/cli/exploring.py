@@ -116,7 +116,10 @@ def _write_page(found: Exploration, place: str, context: Context) -> None:
     else:
         from lamina.stream.files import replace
 
-        replace(place, text, durable=False)
+        try:
+            replace(place, text, durable=False)
+        except OSError as error:  # it names the file that was to get the name
+            raise OSError(error.errno, error.strerror, place) from error
     context.say(f"wrote {place}")
 
 

@@ -33,6 +33,7 @@ _DIVE = {
     "highestwastedbytes": "waste<=",
     "highestuserwastedpercent": "user-waste<=",
 }
+_DIVES_OWN = {"lowestefficiency": "efficiency>=0.9", "highestuserwastedpercent": "user-waste<=0.1"}
 _HUNDRED = 100
 _OFF = ("disabled", "off", "false")
 
@@ -200,14 +201,17 @@ class Verdict:
 def parse_file(text: str, *, name: str) -> tuple[Rule, ...]:
     """Read a file of rules, one on each line, `#` for notes; or what dive reads, where it has `rules:`.
 
-    Raises: RuleInvalid (with the file's `name` and the line).
+    Of dive's, those that are not named hold as they do there. Raises: RuleInvalid (with the file's
+    `name` and the line; also: it has none, and everything would pass).
     """
     rows = [
         (number, row.partition("#")[0].strip()) for number, row in enumerate(text.splitlines(), 1)
     ]
     rows = [(number, row) for number, row in rows if row and row != "---"]
     is_dive = any(row.replace(" ", "") == "rules:" for _, row in rows)
-    found: list[Rule] = []
+    if not rows:
+        raise RuleInvalid(f"{name} has no rules", hint="a line for each, as `no-secrets`")
+    found = _of_dive_unless_named([row for _, row in rows]) if is_dive else []
     for number, row in rows:
         try:
             if is_dive:
@@ -219,6 +223,16 @@ def parse_file(text: str, *, name: str) -> tuple[Rule, ...]:
     return tuple(found)
 
 
+def _of_dive_unless_named(rows: "Sequence[str]") -> list[Rule]:
+    """Give the rules that dive has by itself, but for those that its file speaks of."""
+    named = {_key(row) for row in rows}
+    return [Rule.parse(text) for key, text in _DIVES_OWN.items() if key not in named]
+
+
+def _key(row: str) -> str:
+    return row.partition(":")[0].strip(" \"'").replace("-", "").replace("_", "").lower()
+
+
 def _of_dive(row: str) -> tuple[Rule, ...]:
     """Read a line of dive's file; a rule that is switched off is none."""
     key, _, value = row.partition(":")
@@ -226,7 +240,7 @@ def _of_dive(row: str) -> tuple[Rule, ...]:
     key = key.strip().strip("\"'")
     if key == "rules" or value.lower() in _OFF:
         return ()
-    start = _DIVE.get(key.replace("-", "").replace("_", "").lower())
+    start = _DIVE.get(_key(row))
     if start is None:
         raise RuleInvalid(
             f"dive has no rule called `{key}`",
