@@ -19,7 +19,6 @@ def fill(hub: Hub) -> None:
     push(alice, "alice/app", "many", [many])
     push(alice, "alice/hidden", "v1", [BOTTOM, TOP])
     hide(hub, "alice/hidden")
-    explore(hub)
     push(alice, "alice/app", "broken", [b"no tar"])
     explore(hub)
     push(alice, "alice/app", "fresh", [TOP])
