@@ -3,6 +3,7 @@
 import json
 from contextlib import ExitStack
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 from tests.hub.exploring.images import HOSTILE, KEY, file, folder, gone
 from tests.study.piles import pile
@@ -55,3 +56,12 @@ def test_waste_is_told_by_cause_with_its_cure_and_secrets_with_what_hides_them(t
     assert [row["is_as_stated"] for row in found["layers"]] == [True, False]
     assert (found["layers"][1]["removed"], found["layers"][1]["changed"]) == (1, 1)
     assert json.loads(encode(found)) == found
+
+
+def test_where_the_bytes_are_is_drawn_with_names_that_are_harmless(tmp_path: Path):
+    many = [folder(b"usr"), file(b"usr/large", b"x" * 5000), file(b"usr/" + HOSTILE, b"y" * 4000)]
+    drawn = answers(tmp_path, many, [file(b"top", b"z" * 900)])["map"]
+    assert drawn.startswith("<svg")
+    assert "<img" not in drawn
+    assert "style=" not in drawn
+    ET.fromstring(drawn)

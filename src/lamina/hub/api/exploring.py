@@ -91,6 +91,7 @@ def _inside_document(question: _Question) -> Document:
     }
     if found.is_done:
         answers = answers_from(found.packed)
+        answers.pop("map", None)
         if not found.may_push:  # what they are is for those who can take them out
             answers["secrets"] = []
         for row in (*answers["waste"], *answers["secrets"]):

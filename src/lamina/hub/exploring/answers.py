@@ -11,15 +11,19 @@ from typing import Any
 
 from lamina.errors import Invalid
 from lamina.hub.exploring.notes import notes_of
+from lamina.layer.entry import Kind
 from lamina.layer.hollow import HollowLayer
+from lamina.layer.view import Tree
 from lamina.spec.config import ImageConfig
 from lamina.spec.wire import Document
 from lamina.study.caches import advice
 from lamina.study.causes import Cause, Wasted
+from lamina.study.drawing.treemap import treemap
 from lamina.study.lives import Change, changes, life
 from lamina.study.packages import packages
+from lamina.study.parts import Part, Parting
 from lamina.study.secrets import in_config
-from lamina.study.waste import waste
+from lamina.study.waste import Waste, waste
 
 __all__ = ["CURES", "SCHEMA", "answers_of"]
 
@@ -61,7 +65,23 @@ def answers_of(layers: Sequence[HollowLayer], config: ImageConfig) -> Document:
             for one in installed[:_PACKAGES]
         ],
         "packages_in_all": len(installed),
+        "map": str(treemap(_parts(layers, found))) if found.visible else "",
     }
+
+
+def _parts(layers: Sequence[HollowLayer], found: Waste) -> Part:
+    """Add up what is seen by directories, with what of it is wasted."""
+    parting = Parting(found.visible)
+    wasted = {one.path: one.size for one in found.files if not one.hidden_by}
+    known: set[tuple[str, int]] = set()
+    for path, node in Tree.of(layers).walk():
+        key = (node.layer.path, node.nid)
+        if node.kind is Kind.FILE and node.size and key not in known:
+            known.add(key)  # a file of several names is there once
+            parting.file(path, node.size)
+            if path in wasted:
+                parting.wasted(path, wasted[path])
+    return parting.whole()
 
 
 def _layers(layers: Sequence[HollowLayer], config: ImageConfig) -> list[Document]:

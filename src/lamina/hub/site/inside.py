@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from aiohttp import web
+from markupsafe import Markup
 
 from lamina.errors import LaminaError
 from lamina.hub.database import Connection
@@ -56,6 +57,8 @@ async def inside(request: web.Request, visit: Visit, name: str, reference: str) 
         values = {
             **common(services, found),
             "answers": answers,
+            # drawn by our own worker, every text of it escaped there
+            "drawn": Markup(answers.get("map", "")),  # noqa: S704
             "packages": answers.get("packages", [])[: None if everything else _PACKAGES],
             "by_kind": _by_kind(answers),
             "steps": steps(services, found),
