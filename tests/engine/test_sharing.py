@@ -128,6 +128,7 @@ def test_containers_stand_on_their_image_even_when_its_name_is_gone(engine: Engi
     assert after.containers[0].image == after.images[0].id
 
 
+@pytest.mark.root
 def test_a_containers_size_is_what_it_wrote(engine: Engine, base: object):
     ident = ran(engine, "dd if=/dev/urandom of=/big bs=1000 count=400", name="writer")
     standing = engine.system.sharing(["base"]).containers

@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 from tests.archives import archive
 from tests.engine.worlds import ran
 from tests.images import Piece, tar
@@ -34,6 +35,7 @@ def test_each_layer_has_who_made_it_and_paths_are_found_where_they_are(engine: E
         assert study.waste().size == 1
 
 
+@pytest.mark.root
 def test_what_a_container_wrote_is_its_topmost_layer_as_a_commit_would_make_it(
     engine: Engine, base: object
 ):
@@ -58,6 +60,7 @@ def test_what_a_container_wrote_is_its_topmost_layer_as_a_commit_would_make_it(
         assert written.tree.read(changed[0]) == b"other\n"
 
 
+@pytest.mark.root
 def test_a_container_that_wrote_nothing_has_no_such_layer(engine: Engine, base: object):
     ident = ran(engine, "")
     with studied(engine, ident, written=True) as study:

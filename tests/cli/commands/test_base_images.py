@@ -36,7 +36,7 @@ def test_registries_are_looked_at_where_asked_and_what_was_not_is_said(
         engine.images.load(io.BytesIO(archive(name, layers=layers, steps=[STEPS[0]] * len(layers))))
         if name != "app":
             engine.images.push(name)
-            shelf("rmi", name)
+            engine.images.remove(name)
     lines = shelf("base", "--at", place, "app").splitlines()
     assert [line.split()[0] for line in lines[1:]] == [f"{place}:mid", f"{place}:low"]
     row = json.loads(shelf("base", "--json", "--at", f"{place}:low", "app"))[0]

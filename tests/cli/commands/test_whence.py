@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.archives import archive
+from tests.commands import Lamina
 from tests.consoles import Console, console
 from tests.images import Piece, tar
 
@@ -99,13 +100,15 @@ def test_a_terminal_without_unicode_gets_plain_arrows(two: Console):
     assert said.out.isascii()
 
 
-def test_what_a_container_wrote_is_told_before_the_image_s_layers(two: Console, tmp_path: Path):
+def test_what_a_container_wrote_is_told_before_the_image_s_layers(lamina: Lamina, tmp_path: Path):
+    lamina("load", stdin=archive("two:latest", layers=(LOW, HIGH)))
     (tmp_path / "motd").write_text("mine\n")
-    two("create", "--name", "it", "two")
-    two("cp", str(tmp_path / "motd"), "it:/etc/motd")
-    lines = two("whence", "it", "/etc/motd").splitlines()
+    lamina("create", "--name", "it", "two")
+    lamina("cp", str(tmp_path / "motd"), "it:/etc/motd")
+    lines = lamina("whence", "it", "/etc/motd").splitlines()
     assert lines[1].startswith("    3  changed: content (16B → 5B), mode 0600 → ")
     assert lines[2] == "       what container it wrote; not committed"
-    event = json.loads(two("whence", "--json", "it", "/etc/motd"))[0]["events"][-1]
+    event = json.loads(lamina("whence", "--json", "it", "/etc/motd"))[0]["events"][-1]
     assert (event["layer"], event["diff_id"], event["created_by"]) == (3, None, "")
-    assert "overwritten    2      3          /etc/motd" in two("waste", "it")
+    assert "overwritten    2      3          /etc/motd" in lamina("waste", "it")
+    assert "wrote; not committed" not in lamina("whence", "it", "/usr")
