@@ -67,6 +67,11 @@ def test_keys_resizing_and_the_way_out_in_a_real_terminal(world: Engine, tmux: T
     assert lines[-1].strip().endswith("q quit")
     tmux("send-keys", "Tab", "Down")
     tmux.look("Layer 2 · ACRU", "added 1 (14B)")
+    tmux("send-keys", "-l", "/conf")  # at once: each letter is a key, too
+    tmux("send-keys", "Enter")
+    tmux.look("/etc/conf", "1 with 'conf'")
+    tmux("send-keys", "1", "Tab")
+    tmux.look("Layer 2 · ACRU", "added 1 (14B)")
     tmux("resize-window", "-x", "50", "-y", "20")
     text = tmux.look("Layer 2 · ACRU", "█")  # room for bars: one pane above the other
     assert text.index("RUN step-1") < text.index("Layer 2 ·")

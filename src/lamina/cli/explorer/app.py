@@ -32,43 +32,48 @@ _SHIFT = 8
 class Explorer(Asking):
     """Explore an image that is open. `run` returns when the person quits."""
 
+    # All before the widgets: keys that come at once, as pasted or over a slow line, keep their order.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q", "quit", show=False),
+        Binding("q", "stop", show=False, priority=True),
         Binding("ctrl+c", "quit", show=False, priority=True),
-        *(Binding(str(at), f"tab('{name}')", show=False) for at, name in enumerate(TABS, 1)),
-        Binding("up,k", "move(-1)", show=False),
-        Binding("down,j", "move(1)", show=False),
-        Binding("pageup", "page(-1)", show=False),
-        Binding("pagedown", "page(1)", show=False),
-        Binding("home,g", "end(0)", show=False),
-        Binding("end,G", "end(1)", show=False),
-        Binding("enter", "choose", show=False),
-        Binding("space", "mark", show=False),
-        Binding("right", "open", show=False),
-        Binding("left", "close", show=False),
-        Binding("ctrl+at,z", "close_all", show=False),
-        Binding("a,ctrl+a", "kind('added')", show=False),
-        Binding("c,m", "kind('changed')", show=False),
-        Binding("r,ctrl+r", "kind('removed')", show=False),
-        Binding("u,ctrl+u", "kind('unchanged')", show=False),
-        Binding("h", "only_hidden", show=False),
-        Binding("s", "sort", show=False),
-        Binding("b,ctrl+b", "attributes", show=False),
-        Binding("l,ctrl+l", "together", show=False),
-        Binding("v", "view", show=False),
-        Binding("x", "bytes", show=False),
-        Binding("w", "whence", show=False),
-        Binding("o", "origin", show=False),
-        Binding("slash,ctrl+f", "find", show=False),
-        Binding("n", "next(1)", show=False),
-        Binding("N", "next(-1)", show=False),
-        Binding("escape", "leave", show=False),
-        Binding("question_mark", "help", show=False),
+        *(
+            Binding(str(at), f"tab('{name}')", show=False, priority=True)
+            for at, name in enumerate(TABS, 1)
+        ),
+        Binding("tab,shift+tab", "other_pane", show=False, priority=True),
+        Binding("up,k", "move(-1)", show=False, priority=True),
+        Binding("down,j", "move(1)", show=False, priority=True),
+        Binding("pageup", "page(-1)", show=False, priority=True),
+        Binding("pagedown", "page(1)", show=False, priority=True),
+        Binding("home,g", "end(0)", show=False, priority=True),
+        Binding("end,G", "end(1)", show=False, priority=True),
+        Binding("enter", "choose", show=False, priority=True),
+        Binding("space", "mark", show=False, priority=True),
+        Binding("right", "open", show=False, priority=True),
+        Binding("left", "close", show=False, priority=True),
+        Binding("ctrl+at,z", "close_all", show=False, priority=True),
+        Binding("a,ctrl+a", "kind('added')", show=False, priority=True),
+        Binding("c,m", "kind('changed')", show=False, priority=True),
+        Binding("r,ctrl+r", "kind('removed')", show=False, priority=True),
+        Binding("u,ctrl+u", "kind('unchanged')", show=False, priority=True),
+        Binding("h", "only_hidden", show=False, priority=True),
+        Binding("s", "sort", show=False, priority=True),
+        Binding("b,ctrl+b", "attributes", show=False, priority=True),
+        Binding("l,ctrl+l", "together", show=False, priority=True),
+        Binding("v", "view", show=False, priority=True),
+        Binding("x", "bytes", show=False, priority=True),
+        Binding("w", "whence", show=False, priority=True),
+        Binding("o", "origin", show=False, priority=True),
+        Binding("slash,ctrl+f", "find", show=False, priority=True),
+        Binding("n", "next(1)", show=False, priority=True),
+        Binding("N", "next(-1)", show=False, priority=True),
+        Binding("escape", "leave", show=False, priority=True),
+        Binding("question_mark", "help", show=False, priority=True),
     ]
 
     def on_mount(self) -> None:
         """Begin in the tree; what takes long is asked once the first screen is there."""
-        self.tree_rows.focus()
+        self._focus(self.tree_rows)
         self.call_after_refresh(self._ask_first)
 
     def _ask_first(self) -> None:
@@ -146,6 +151,22 @@ class Explorer(Asking):
         self.tree_rows.move(at, tell=False)
         self._arrange()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Leave the keys to whoever is asked for something to find, but for the ways out."""
+        del parameters
+        return action in ("quit", "leave", "other_pane") or not self._is_asking()
+
+    def action_stop(self) -> None:
+        """End."""
+        self.exit()
+
+    def action_other_pane(self) -> None:
+        """Go from the tree to the stack, or back."""
+        if not self._is_asking() and self.text is None and self.tab == TABS[0]:
+            self._focus(self.tree_rows if self._is_on_stack else self.stack_rows)
+            self._draw()
+            self._ask_soon()
+
     def action_choose(self) -> None:
         """Open what the cursor is on, or go where it leads."""
         page = self._page()
@@ -156,7 +177,7 @@ class Explorer(Asking):
             elif target is not None:
                 self._go(target)
         elif self._is_on_stack:
-            self.tree_rows.focus()
+            self._focus(self.tree_rows)
         elif (item := self._item()) is not None and not item.is_directory:
             self.action_view()
         elif not self.session.outline.close(self.tree_rows.at):
@@ -310,11 +331,13 @@ class Explorer(Asking):
             return
         field = Input(placeholder="find", id="field")
         self.mount(field, before=self.keys)
-        field.focus()
+        self._focus(field)
         self.call_after_refresh(self._draw)
 
     def on_input_submitted(self, event: object) -> None:
         """Find it: rows in a list, lines in a text, names everywhere."""
+        if not self._is_asking():  # Enter came twice
+            return
         wanted = str(getattr(event, "value", ""))
         self._end_asking()
         page = self._page()
@@ -331,15 +354,13 @@ class Explorer(Asking):
             self._tell("Looking" + self.signs.ellipsis, style="dim")
             self._jobs.ask("found", partial(self._find, wanted))
 
-    def _is_asking(self) -> bool:
-        return bool(self.query("#field"))
-
     def _end_asking(self) -> None:
         self.query("#field").remove()
         self._arrange_focus()
 
     def _arrange_focus(self) -> None:
-        (self.list_rows if self.text is not None or self.tab != TABS[0] else self.tree_rows).focus()
+        is_list = self.text is not None or self.tab != TABS[0]
+        self._focus(self.list_rows if is_list else self.tree_rows)
         self.call_after_refresh(self._draw)
 
     def action_next(self, step: int) -> None:

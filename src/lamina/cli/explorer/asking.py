@@ -197,9 +197,9 @@ class Asking(Panes):
             self.list_rows.move(
                 0 if self.text is not None else self._places.get(self.tab, 0), tell=False
             )
-            self.list_rows.focus()
+            self._focus(self.list_rows)
         else:
-            self.tree_rows.focus()
+            self._focus(self.tree_rows)
         self._draw()
         self._ask_soon()
 

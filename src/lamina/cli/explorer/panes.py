@@ -14,6 +14,7 @@ from lamina.cli.explorer.session import TABS, Session
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from textual.app import ComposeResult
+    from textual.widget import Widget
 
     from lamina.cli.explorer.comparison import Item
     from lamina.cli.explorer.lines import Line, Signs
@@ -46,6 +47,7 @@ class Panes(App[None]):
     Input { height: 1; border: none; padding: 0; background: ansi_default; color: ansi_default; }
     """
     ENABLE_COMMAND_PALETTE = False
+    ALLOW_SELECT = False  # a line is drawn when it is seen: there is no text to select from
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (64, "-wide")]  # noqa: RUF012 - as textual has it
     VERTICAL_BREAKPOINTS = [(0, "-low"), (18, "-high")]  # noqa: RUF012 - as textual has it
 
@@ -124,8 +126,15 @@ class Panes(App[None]):
         # Not what the widget itself knows: that comes too late for keys that are typed at once.
         return bool(self.screen_stack) and self.screen.focused is self.stack_rows
 
+    def _is_asking(self) -> bool:
+        return bool(self.screen_stack) and bool(self.query("#field"))
+
+    def _focus(self, widget: Widget) -> None:
+        """Give a widget the focus at once: its own `focus` does it after the keys that came with this."""
+        self.screen.set_focus(widget)
+
     def _focus_name(self) -> str:
-        if self.screen_stack and self.query("#field"):
+        if self._is_asking():
             return "ask"
         if self.text is not None:
             return "text"
