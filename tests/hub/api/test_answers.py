@@ -44,3 +44,29 @@ def test_half_letters_are_no_text(alice, body):
     answer = alice.request("POST", TOKENS, body, Content_Type="application/json")
     assert answer.status == 400
     assert "must be" in answer.json["error"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/api/v1/register"),
+        ("POST", "/api/v1/tokens"),
+        ("POST", "/api/v1/orgs"),
+        ("PATCH", "/api/v1/orgs/acme"),
+        ("PUT", "/api/v1/orgs/acme/members/bob"),
+        ("POST", "/api/v1/orgs/acme/teams"),
+        ("PUT", "/api/v1/repositories/acme/app/roles/accounts/bob"),
+        ("PUT", "/api/v1/quotas/of?target=hub"),
+        ("POST", "/api/v1/namespaces/chief/robots"),
+        ("POST", "/api/v1/namespaces/chief/robots/ci/renew"),
+        ("POST", "/api/v1/webhooks"),
+        ("PATCH", "/api/v1/webhooks/1"),
+        ("POST", "/api/v1/caches"),
+        ("POST", "/api/v1/mirrors"),
+        ("PUT", "/api/v1/retention/rule?target=hub"),
+    ],
+)
+def test_a_field_that_is_not_known_is_refused_by_its_name(chief, method, path):
+    answer = chief.request(method, path, document({"ownr": True}), Content_Type="application/json")
+    assert answer.status == 400
+    assert "'ownr'" in answer.json["error"]

@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 _LIMIT = 64 * 1024
+_NAME_SHOWN = 60
 _STATUS: tuple[tuple[type[LaminaError], HTTPStatus], ...] = (
     (TooManyAttempts, HTTPStatus.TOO_MANY_REQUESTS),
     (ReadOnly, HTTPStatus.METHOD_NOT_ALLOWED),
@@ -93,11 +94,21 @@ async def full_login(request: web.Request) -> Caller:
     raise Denied("an access token is for images alone", hint="log in with the account's password")
 
 
-async def read_json(request: web.Request) -> Document:
-    """Give the object a request sent. Raises: Invalid."""
+async def read_json(request: web.Request, *fields: str) -> Document:
+    """Give the object a request sent, which may have these fields; none named: any.
+
+    Whoever misspells a field thinks that it was set. Raises: Invalid.
+    """
     if request.content_type != "application/json":
         raise Invalid("send JSON", hint="Content-Type: application/json")
-    return decode(await read_body(request, limit=_LIMIT), what="request")
+    document = decode(await read_body(request, limit=_LIMIT), what="request")
+    strange = sorted(document.keys() - set(fields)) if fields else []
+    if strange:
+        known = ", ".join(f"`{each}`" for each in fields)
+        raise Invalid(
+            f"there is no field {strange[0][:_NAME_SHOWN]!r} here", hint=f"known: {known}"
+        )
+    return document
 
 
 def days_of(document: Document) -> int | None:

@@ -42,7 +42,17 @@ async def _list(request: web.Request) -> web.StreamResponse:
 async def _create(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     caller = await full_login(request)
-    document = await read_json(request)
+    document = await read_json(
+        request,
+        "namespace",
+        "upstream",
+        "username",
+        "password",
+        "is_private",
+        "is_default",
+        "fresh_s",
+        "keep_days",
+    )
     namespace, upstream = text_of(document, "namespace"), text_of(document, "upstream")
     username, password = text_of(document, "username", ""), text_of(document, "password", "")
     is_private = flag_of(document, "is_private", default=False)

@@ -56,7 +56,9 @@ async def _list(request: web.Request) -> web.StreamResponse:
 async def _create(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     caller = await full_login(request)
-    document = await read_json(request)
+    document = await read_json(
+        request, "target", "source", "tags", "every_hours", "deletes", "username", "password"
+    )
     target, source = text_of(document, "target"), text_of(document, "source")
     username, password = text_of(document, "username", ""), text_of(document, "password", "")
     tags, deletes = texts(document, "tags"), flag_of(document, "deletes", default=False)

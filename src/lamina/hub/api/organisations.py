@@ -65,7 +65,7 @@ async def _list(request: web.Request) -> web.StreamResponse:
 async def _create(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     caller = await full_login(request)
-    name = text_of(await read_json(request), "name")
+    name = text_of(await read_json(request, "name"), "name")
     made = await services.threads.call(services.organisations.create, caller, name)
     note(request, "create organisation", name, account=caller.name)
     return json_answer({**_row(made), "owner": True}, HTTPStatus.CREATED)
@@ -90,7 +90,8 @@ async def _show(request: web.Request) -> web.StreamResponse:
 async def _change(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     caller = await full_login(request)
-    name, document = request.match_info["org"], await read_json(request)
+    name = request.match_info["org"]
+    document = await read_json(request, "summary", "members_role", "new_private")
 
     def work() -> None:
         now = services.organisations.view(caller, name).organisation
@@ -121,7 +122,7 @@ async def _set_member(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     caller = await full_login(request)
     org, account = request.match_info["org"], request.match_info["account"]
-    document = await read_json(request) if request.body_exists else {}
+    document = await read_json(request, "owner") if request.body_exists else {}
     is_owner = flag_of(document, "owner", default=False)
     await services.threads.call(
         lambda: services.organisations.set_member(caller, org, account, is_owner=is_owner)
@@ -143,7 +144,7 @@ async def _remove_member(request: web.Request) -> web.StreamResponse:
 async def _create_team(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     caller = await full_login(request)
-    org, team = request.match_info["org"], text_of(await read_json(request), "name")
+    org, team = request.match_info["org"], text_of(await read_json(request, "name"), "name")
     await services.threads.call(services.organisations.create_team, caller, org, team)
     note(request, "create team", f"{team} of {org}", account=caller.name)
     return json_answer({"name": team, "members": 0}, HTTPStatus.CREATED)

@@ -75,7 +75,7 @@ async def _set(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     target = check_target(request.query.get("target", ""))
     caller = await _owner(request, HUB)
-    size = (await read_json(request)).get("size")
+    size = (await read_json(request, "size")).get("size")
     if not isinstance(size, int) or isinstance(size, bool):
         raise Invalid("`size` must be a whole number of bytes")
     await services.threads.call(services.quotas.set, target, size)

@@ -50,7 +50,8 @@ async def _list(request: web.Request) -> web.StreamResponse:
 async def _create(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     caller = await full_login(request)
-    namespace, document = request.match_info["namespace"], await read_json(request)
+    namespace = request.match_info["namespace"]
+    document = await read_json(request, "name", "actions", "targets", "expires_in_days")
     name, days = text_of(document, "name"), days_of(document)
     actions, targets = texts(document, "actions"), texts(document, "targets")
 
@@ -68,7 +69,7 @@ async def _renew(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     caller = await full_login(request)
     namespace, name = request.match_info["namespace"], request.match_info["name"]
-    days = days_of(await read_json(request))
+    days = days_of(await read_json(request, "expires_in_days"))
     token, made = await services.threads.call(
         lambda: services.robots.renew(caller, namespace, name, expires_in_days=days)
     )

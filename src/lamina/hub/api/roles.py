@@ -44,7 +44,7 @@ async def _list(request: web.Request) -> web.StreamResponse:
 async def _give(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     caller = await full_login(request)
-    role = parse_role(text_of(await read_json(request), "role"))
+    role = parse_role(text_of(await read_json(request, "role"), "role"))
     name, holder, is_team = _wanted(request)
     await services.threads.call(
         lambda: services.roles.give(caller, name, holder, role, is_team=is_team)

@@ -62,6 +62,6 @@ async def register(request: web.Request) -> web.StreamResponse:
 
 
 async def _wanted(request: web.Request) -> tuple[str, str, str]:
-    document = await read_json(request)
+    document = await read_json(request, "name", "password", "invitation")
     name, password = text_of(document, "name"), text_of(document, "password")
     return name, password, text_of(document, "invitation", "")

@@ -35,7 +35,7 @@ async def create_token(request: web.Request) -> web.StreamResponse:
     """Make a token; this answer alone tells it."""
     services = request.app[SERVICES]
     caller = await full_login(request)
-    document = await read_json(request)
+    document = await read_json(request, "name", "actions", "targets", "expires_in_days")
     name, days = text_of(document, "name"), days_of(document)
     actions, targets = texts(document, "actions"), texts(document, "targets")
 

@@ -54,7 +54,7 @@ async def _list(request: web.Request) -> web.StreamResponse:
 async def _create(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     caller = await full_login(request)
-    document = await read_json(request)
+    document = await read_json(request, "scope", "url", "events", "secret")
     scope, url = text_of(document, "scope"), text_of(document, "url")
     secret = text_of(document, "secret", "")
     events = texts(document, "events")
@@ -77,7 +77,7 @@ async def _show(request: web.Request) -> web.StreamResponse:
 async def _change(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
     caller = await full_login(request)
-    is_active = flag_of(await read_json(request), "is_active", default=True)
+    is_active = flag_of(await read_json(request, "is_active"), "is_active", default=True)
     webhook_id = request.match_info["id"]
     found = await services.threads.call(
         lambda: services.webhooks.set_active(caller, webhook_id, is_active=is_active)

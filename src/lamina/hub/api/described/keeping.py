@@ -25,7 +25,7 @@ _NUMBERS = {
 }
 _WORDS = {"keep": array(TEXT), "only": array(TEXT)}
 _ONE_RULE = record({"target": TEXT, **_NUMBERS, **_WORDS, "changed_at": MOMENT, "changed_by": TEXT})
-_DRAFT = {**wanted({}, **_NUMBERS, **_WORDS), "additionalProperties": False}
+_DRAFT = wanted({}, **_NUMBERS, **_WORDS)
 _PLANNED = Answer(
     "What would go, and how many stay",
     record({

@@ -68,8 +68,12 @@ def record(always: Mapping[str, Document], /, **sometimes: Document) -> Document
 
 
 def wanted(always: Mapping[str, Document], /, **sometimes: Document) -> Document:
-    """Give the schema of an object that we are sent; what we do not know is left alone."""
-    document: Document = {"type": "object", "properties": {**always, **sometimes}}
+    """Give the schema of an object that we are sent: these fields and no others."""
+    document: Document = {
+        "type": "object",
+        "properties": {**always, **sometimes},
+        "additionalProperties": False,
+    }
     if always:
         document["required"] = list(always)
     return document
