@@ -22,7 +22,8 @@ from lamina.errors import LaminaError
 from lamina.hub.heads import HEAD_LIMIT, Head, Heads, Sending, read_head, read_sending
 from lamina.hub.intake import LARGEST, Intake, LongWay, Wish
 from lamina.hub.logs import ACCOUNT, REQUEST_ID, log_request, logs_requests
-from lamina.hub.remembered import TELLS, UNTIL, Answer, Answers, Key
+from lamina.hub.remembered import FILE, TELLS, UNTIL, Answer, Answers, KeptFile, Key
+from lamina.hub.sending import send_file
 from lamina.hub.watch import REQUEST_ID_HEADER, SERVER, line_of, request_id, route_of
 from lamina.hub.web import address_behind, is_within
 
@@ -35,6 +36,7 @@ __all__ = ["Desk", "Front"]
 
 _OWN = ("Date", REQUEST_ID_HEADER)
 _END_OF_HEAD = b"\r\n\r\n"
+_GONE = 499  # as nginx counts clients that hung up
 _SENDS = (b"POST /v2/", b"PUT /v2/")
 _PATIENCE_S = 0.05  # for the rest of a small body; one that is slow is received as it comes
 _ROUTE = "upload"
@@ -87,6 +89,7 @@ class Front(web.RequestHandler):
         "_is_heard",
         "_is_strange",
         "_partial",
+        "_sender",
         "_taking",
     )
 
@@ -106,6 +109,7 @@ class Front(web.RequestHandler):
         self._is_full = False
         self._is_heard = False
         self._has_ended = False  # the client sends nothing more, and waits for its answers
+        self._sender: asyncio.Task[None] | None = None  # of a file that is being sent
         self._taking: _Taking | None = None
         self._asked: tuple[Key, Hashable] | None = None
 
@@ -138,8 +142,12 @@ class Front(web.RequestHandler):
                     version = self._desk.answers.version()
                     answer = self._desk.answers.find(head.key)
                     if answer is not None and self._may_answer():
-                        self._send(head, answer, began)
-                        return b""
+                        if answer.file is None:
+                            self._send(head, answer, began)
+                            return b""
+                        if self.ssl_context is None:
+                            self._send_file(head, answer, answer.file, began)
+                            return b""
                     self._asked = (head.key, version)
                 self._given = 1
         super().data_received(data)
@@ -170,6 +178,8 @@ class Front(web.RequestHandler):
         self._is_strange = True
         if self._taking is not None and not self._taking.is_whole:
             self._forget(self._taking)
+        if self._sender is not None:
+            self._sender.cancel()
         super().connection_lost(exc)
 
     async def finish_response(
@@ -185,7 +195,7 @@ class Front(web.RequestHandler):
             self._is_strange = True
         if self._has_ended and not self._given:
             self.close()
-        if asked is not None and resp.status == HTTPStatus.OK and isinstance(resp, web.Response):
+        if asked is not None and resp.status == HTTPStatus.OK:
             answer = _to_keep(request, resp)
             if answer is not None:
                 self._desk.answers.keep(*asked, answer)
@@ -214,6 +224,46 @@ class Front(web.RequestHandler):
         answer.tells()
         sent = len(answer.body) if head.method != "HEAD" else 0
         self._tell(head, known, began, route=answer.route, account=answer.account, sent=sent)
+
+    def _send_file(self, head: Head, answer: Answer, file: KeptFile, began: float) -> None:
+        """Answer with a file; what comes meanwhile waits in its socket."""
+        transport = self.transport
+        assert transport is not None  # noqa: S101 - asked by `_may_answer`
+        transport.pause_reading()
+        known = self._write(head, answer.start)
+        self._desk.underway.begin()
+        self._desk.services.metrics.in_flight += 1
+
+        async def send() -> None:
+            status = _GONE
+            try:
+                await send_file(transport, file.reader, 0, file.size)
+                status = int(HTTPStatus.OK)
+            except (
+                OSError
+            ):  # the client went away, or the disk fails: only a cut says that this is not all
+                transport.abort()
+            finally:
+                self._end_file(head, answer, known, began, status=status, sent=file.size)
+
+        self._sender = self._loop.create_task(send())
+
+    def _end_file(
+        self, head: Head, answer: Answer, known: str, began: float, *, status: int, sent: int
+    ) -> None:
+        """Count a file that was sent, and listen again."""
+        self._sender = None
+        self._desk.underway.end()
+        self._desk.services.metrics.in_flight -= 1
+        sent = sent if status == HTTPStatus.OK else 0
+        name = answer.account
+        self._tell(head, known, began, route=answer.route, account=name, status=status, sent=sent)
+        transport = self._open()
+        if transport is not None:
+            self._rest()
+            transport.resume_reading()
+            if self._desk.underway.is_stopping:
+                transport.close()
 
     def _write(self, head: Head, start: bytes, body: bytes = b"") -> str:
         """Write an answer; give the request's id."""
@@ -411,12 +461,15 @@ def _created(wish: Wish) -> bytes:
     ).encode()
 
 
-def _to_keep(request: web.BaseRequest, response: web.Response) -> Answer | None:
+def _to_keep(request: web.BaseRequest, response: web.StreamResponse) -> Answer | None:
     """Give an answer as it can be given again, if its route and its caller's login allow that."""
     tells: Callable[[], None] | None = request.get(TELLS)
     until: float | None = request.get(UNTIL)
-    body = response.body
+    file: KeptFile | None = request.get(FILE)
+    body = response.body if isinstance(response, web.Response) else None
     if tells is None or until is None or not (body is None or isinstance(body, bytes)):
+        return None
+    if file is None and not isinstance(response, web.Response):
         return None
     lines = [f"HTTP/1.1 200 {response.reason}"]
     lines += [f"{name}: {value}" for name, value in response.headers.items() if name not in _OWN]
@@ -427,4 +480,5 @@ def _to_keep(request: web.BaseRequest, response: web.Response) -> Answer | None:
         account=ACCOUNT.get(),
         until=until,
         tells=tells,
+        file=file,
     )

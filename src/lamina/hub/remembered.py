@@ -6,13 +6,15 @@ done finds it done, in every process; a commit forgets everything. A database th
 cheaply (PostgreSQL: a round trip) has nothing kept.
 """
 
+import io
+import os
 from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar, cast
 
 from aiohttp import web
 
-__all__ = ["TELLS", "UNTIL", "Answer", "Answers", "Key", "Known", "may_be_kept"]
+__all__ = ["FILE", "TELLS", "UNTIL", "Answer", "Answers", "KeptFile", "Key", "Known", "may_be_kept"]
 
 _T = TypeVar("_T")
 Key = tuple[str, str, str]
@@ -21,17 +23,38 @@ UNTIL: "web.RequestKey[float]" = web.RequestKey("until", float)
 TELLS: "web.RequestKey[Callable[[], None]]" = web.RequestKey("tells", object)  # type: ignore[arg-type]
 """What is to be noted each time this answer is given again."""
 _LARGEST = 64 * 1024
+_LARGEST_FILE, _FILES = 64 * 1024 * 1024, 32
+"""What is kept open takes room on the disk though it was deleted, until the next request."""
 _ROOM = 32 * 1024 * 1024
 _FACTS = 4096
 _EACH = 1024
 """Bytes that an answer takes besides its body, roughly."""
 
 
+class KeptFile:
+    """A file of a known size that stays open as long as anyone sends it."""
+
+    __slots__ = ("_fd", "reader", "size")
+
+    def __init__(self, file: io.FileIO, size: int) -> None:
+        """Take a descriptor of its own."""
+        self._fd = os.dup(file.fileno())
+        self.reader = io.FileIO(self._fd, closefd=False)
+        self.size = size
+
+    def __del__(self) -> None:
+        os.close(self._fd)
+
+
+FILE: "web.RequestKey[KeptFile]" = web.RequestKey("file", KeptFile)
+"""The file that was sent as the answer's body."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer with status 200: its head without what each has of its own, and its body.
+    """An answer with status 200: its head without what each has of its own, and its body or its file.
 
-    `length` is what the body has, sent or (to HEAD) not; `until` is when its caller's login ends.
+    `until` is when its caller's login ends.
     """
 
     start: bytes
@@ -40,6 +63,7 @@ class Answer:
     account: str
     until: float
     tells: Callable[[], None]
+    file: KeptFile | None = None
 
 
 def may_be_kept(request: web.Request, tells: Callable[[], None] = lambda: None) -> None:
@@ -89,6 +113,7 @@ class Answers:
         self._left = room
         self._version: Hashable = None
         self._known: dict[Key, Answer] = {}
+        self._files = 0
         self._bodies: dict[bytes, bytes] = {}
 
     def version(self) -> Hashable:
@@ -112,6 +137,10 @@ class Answers:
         fixed = sum(map(len, key)) + len(answer.start) + _EACH
         if version is None or version != self.version() or len(answer.body) > _LARGEST:
             return
+        if answer.file is not None:
+            if self._files == _FILES or answer.file.size > _LARGEST_FILE:
+                return
+            self._files += 1
         body = self._bodies.get(answer.body)
         cost = fixed if body is not None else fixed + len(answer.body)
         if self._left < cost:
@@ -120,11 +149,10 @@ class Answers:
         if body is None:
             body = self._bodies[answer.body] = answer.body
         self._left -= cost
-        self._known[key] = Answer(
-            answer.start, body, answer.route, answer.account, answer.until, answer.tells
-        )
+        self._known[key] = replace(answer, body=body)
 
     def _forget(self) -> None:
         self._known.clear()
         self._bodies.clear()
+        self._files = 0
         self._left = self._room

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from lamina.hub.access import Caller
 from lamina.hub.notes import note
-from lamina.hub.remembered import UNTIL, may_be_kept
+from lamina.hub.remembered import FILE, UNTIL, KeptFile, may_be_kept
 from lamina.hub.sending import send_file
 from lamina.hub.uploads import Blob
 from lamina.hub.web import SERVICES
@@ -158,6 +158,9 @@ async def _send(request: web.Request, blob: Blob, file: BinaryIO) -> web.StreamR
     response = web.StreamResponse(status=status, headers=headers)
     response.content_length = length
     if isinstance(file, io.FileIO):
+        if status == HTTPStatus.OK:
+            may_be_kept(request)
+            request[FILE] = KeptFile(file, blob.size)
         await _send_file(request, response, file, first, length)
     else:
         await _relay(request, response, file, first, length)
