@@ -38,8 +38,10 @@ def asked(hub, monkeypatch) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def image(alice) -> str:
-    return str(alice.image("alice/front", "v1"))
+def image(hub, alice) -> str:
+    named = str(alice.image("alice/front", "v1"))
+    hub.services.intake.settle()  # which commits, and forgets what is known
+    return named
 
 
 def test_the_second_answer_is_the_first_and_nobody_was_asked_for_it(hub, image, asked):
@@ -65,6 +67,7 @@ def test_a_small_blob_is_answered_so_too_and_goes_with_its_manifest(hub, alice, 
     data = b"a few bytes"
     blob = alice.push_blob("alice/small", data)
     path = f"/v2/alice/small/blobs/{blob}"
+    hub.services.intake.settle()
     looked: list[str] = []
 
     def counted(what: str) -> None:
@@ -83,6 +86,7 @@ def test_a_small_blob_is_answered_so_too_and_goes_with_its_manifest(hub, alice, 
             assert line.ask(path, method="HEAD")[0] == 200
         assert len(looked) == 2
         image = alice.image("alice/small", "v1")
+        hub.services.intake.settle()
         config = decode(alice.get("/v2/alice/small/manifests/v1").body)["config"]
         held = f"/v2/alice/small/blobs/{config['digest']}"
         for method, size in (("HEAD", 0), ("GET", config["size"])):
