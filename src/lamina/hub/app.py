@@ -4,6 +4,7 @@ from aiohttp import web
 
 from lamina.hub.api.answers import answered, nowhere
 from lamina.hub.api.caches import add_caches
+from lamina.hub.api.damage import add_damage
 from lamina.hub.api.exploring import add_exploring
 from lamina.hub.api.mirrors import add_mirrors
 from lamina.hub.api.openapi import openapi
@@ -53,6 +54,7 @@ def create_app(services: Services) -> web.Application:
     add_robots(app)
     add_retention(app)
     add_quotas(app)
+    add_damage(app)
     app.router.add_get("/v1/search", answered(search))
     add_webhooks(app)
     add_caches(app)

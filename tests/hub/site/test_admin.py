@@ -1,6 +1,7 @@
 """The admin's pages: figures, accounts, invitations."""
 
 import re
+from pathlib import Path
 
 import pytest
 from tests.hub.clients import PASSWORD, Client
@@ -49,6 +50,19 @@ def test_nobody_else_does_what_an_admin_may(hub, owner, path):
     assert not account.is_disabled
     assert not account.is_admin
     assert hub.services.accounts.login("bob", PASSWORD, "here").name == "bob"
+
+
+def test_what_is_not_well_is_listed(own):
+    hub, chief = own
+    named = Client(hub.address, "alice").push_blob("alice/app", b"will be missing")
+    assert "Not well" not in chief.get("/admin").text
+    hub.services.storage.settle()
+    next(Path(hub.root, "blobs").rglob(f"{named[7:]}*")).unlink()
+    hub.services.scrubber.run(rate=0)
+    page = chief.get("/admin").text
+    assert "1 blob is damaged or missing" in page
+    assert named[:19] in page
+    assert '<a href="/alice/app">alice/app</a>' in page
 
 
 def test_the_figures_are_of_what_is_there(own):

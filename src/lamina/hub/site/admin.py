@@ -24,6 +24,8 @@ __all__ = ["accounts_page", "change_account", "hub_page", "invite", "withdraw_li
 
 _PATH = "/admin/accounts"
 _PAGE = 50
+_DAMAGED = 50
+"""Blobs that are not well shown at once; all of them are in `/api/v1/damaged`."""
 _WORD_LIMIT = 100
 
 
@@ -32,11 +34,12 @@ async def hub_page(request: web.Request, visit: Visit, account: Account) -> web.
     """Show the hub's figures and how it is set."""
     services = request.app[SERVICES]
     found = await services.threads.call(services.database.read, figures.count)
+    damaged = await services.threads.call(services.scrubber.findings)
     settings = services.settings
     values = {
         "figures": found, "receiving": len(services.transfers.active()), "places": settings.places,
         "registration": settings.registration, "mails": services.recovery is not None,
-        "read_only": settings.read_only,
+        "read_only": settings.read_only, "damaged": damaged[:_DAMAGED], "all_damaged": len(damaged),
     }  # fmt: skip
     return render(request, visit, "admin.html", values)
 

@@ -1,4 +1,4 @@
-"""Retention rules, quotas and webhooks. Pure."""
+"""Retention rules, quotas, damage and webhooks. Pure."""
 
 from lamina.hub.api.described.words import (
     FLAG,
@@ -10,6 +10,7 @@ from lamina.hub.api.described.words import (
     Operation,
     array,
     maybe,
+    one_of,
     record,
     wanted,
 )
@@ -45,6 +46,10 @@ _DELIVERY = {
     "id": TEXT, "event_id": TEXT, "event": TEXT, "subject": TEXT, "made_at": MOMENT,
     "next_at": maybe(MOMENT), "attempts": NUMBER, "state": TEXT, "status": maybe(NUMBER),
     "request": TEXT, "body": TEXT, "answer": TEXT, "took_s": {"type": "number"},
+}  # fmt: skip
+_DAMAGE = {
+    "digest": TEXT, "size": NUMBER, "damage": one_of("damaged", "missing"), "found_at": MOMENT,
+    "repositories": array(TEXT),
 }  # fmt: skip
 _QUOTAS = "/api/v1/quotas"
 _QUOTA = f"{_QUOTAS}/of"
@@ -98,6 +103,11 @@ OPERATIONS = (
     Operation(
         "delete", _QUOTA, "Remove a quota, for admins", {204: NOTHING}, _USUAL, "full",
         query=_TARGET, needed=("target",),
+    ),
+    Operation(
+        "get", "/api/v1/damaged", "List the blobs that were found damaged or missing, for admins",
+        {200: Answer("The blobs, by digest", record({"damaged": array(record(_DAMAGE))}))}, _USUAL,
+        "full",
     ),
     Operation(
         "get", _HOOKS, "List the webhooks of a repository or a namespace, one's own without a scope",
