@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from functools import partial
+from typing import BinaryIO
 
 import pytest
 
@@ -36,12 +37,53 @@ class Slowly:
     def keep(self, piece: bytes) -> None:
         self.kept += piece
 
+    def follow(self) -> BinaryIO | None:
+        return None
+
     def finish(self) -> None:
         self.gate.acquire(timeout=30)
         self.is_finished = True
 
     def close(self) -> None:
         self.is_closed = True
+
+
+class Followed(Slowly):
+    """A source that keeps its pieces in a file which can be read meanwhile."""
+
+    def __init__(self, path, *pieces: bytes) -> None:
+        super().__init__(*pieces)
+        self.path = path
+        path.touch()
+
+    def keep(self, piece: bytes) -> None:
+        with open(self.path, "ab") as file:
+            file.write(piece)
+
+    def follow(self) -> BinaryIO | None:
+        return open(self.path, "rb", buffering=0)
+
+    def finish(self) -> None:
+        super().finish()
+        self.path.unlink()
+
+
+def test_what_can_be_read_where_it_is_kept_is_written_once(tmp_path):
+    async def run():
+        fetches = Fetches(lambda: pytest.fail("written twice"))
+        source = Followed(tmp_path / "kept", b"abc", b"def")
+        fetch = fetches.join(("r", "d"), 6, lambda: source)
+        with fetch.held():
+            for end in (3, 5):
+                source.gate.release()
+                assert await fetch.reach(end - 1) == end
+                assert fetch.read(0, end) == b"abcdef"[:end]
+            source.gate.release(2)
+            assert await fetch.reach(5) == 6
+            assert fetch.read(0, 6) == b"abcdef"
+        fetches.close()
+
+    asyncio.run(run())
 
 
 def test_readers_get_what_came_and_the_last_byte_when_all_is_kept(tmp_path):

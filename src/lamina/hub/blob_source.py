@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from lamina.errors import LaminaError, NotFound
 from lamina.hub.access import Caller
 from lamina.hub.database import Database
 from lamina.hub.errors import BlobUnknown, DigestDisagrees, UpstreamFailed
+from lamina.hub.storage.disk import DiskStorage
 from lamina.hub.storage.protocol import Storage
 from lamina.hub.tables import blobs, caches
 from lamina.hub.tables.repositories import Repository
@@ -90,6 +91,11 @@ class BlobSource:
         """Keep the next bytes."""
         assert self._incoming is not None  # noqa: S101 - opened
         self._incoming.write([piece])
+
+    def follow(self) -> BinaryIO | None:
+        """Open what is kept, where the storage is this machine's."""
+        storage = self._storage
+        return storage.follow(self._upload) if isinstance(storage, DiskStorage) else None
 
     def finish(self) -> None:
         """Verify and link. Raises: UpstreamFailed (the bytes are others than were named)."""

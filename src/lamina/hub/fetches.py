@@ -1,6 +1,7 @@
 """Blobs on their way from another registry: fetched once, kept, and read by many meanwhile.
 
-A thread fetches; what comes goes to the storage and to a file without a name that readers follow.
+A thread fetches; what comes goes to the storage. Readers follow it there, or where that is another machine's
+in a file without a name.
 The last byte is given out only after the whole was verified and kept: nobody is told that a damaged
 blob was whole, whatever their client checks.
 """
@@ -36,6 +37,9 @@ class Source(Protocol):
 
     def keep(self, piece: bytes) -> None:
         """Keep the next bytes. Raises: OSError, LaminaError."""
+
+    def follow(self) -> BinaryIO | None:
+        """Open what is kept, for reading while more comes; None: it cannot be read yet."""
 
     def finish(self) -> None:
         """Verify all of it and make it the repository's. Raises: DigestDisagrees."""
@@ -111,10 +115,12 @@ class Fetch:
         try:
             try:
                 source.open()
-                file = self._file = self._open()
+                kept = source.follow()
+                file = self._file = self._open() if kept is None else kept
                 while piece := source.read(_PIECE):
                     source.keep(piece)
-                    _write(file, piece)
+                    if kept is None:
+                        _write(file, piece)
                     self._tell(came=len(piece))
                 source.finish()
             finally:

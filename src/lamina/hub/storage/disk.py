@@ -129,6 +129,13 @@ class DiskStorage:
             raise UploadTaken("another process of the hub still receives this upload") from None
         return _DiskIncoming(self, upload, fd, os.fstat(fd).st_size)
 
+    def follow(self, upload: str) -> BinaryIO:
+        """Open an upload for reading while it grows, and whatever becomes of it. Raises: UploadUnknown."""
+        try:
+            return open(self._upload(upload), "rb", buffering=0)
+        except FileNotFoundError:
+            raise UploadUnknown("the upload is not known here") from None
+
     def received(self, upload: str) -> int:
         """Give the bytes an upload has. Raises: UploadUnknown."""
         try:
