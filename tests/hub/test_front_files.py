@@ -6,8 +6,10 @@ import os
 import pytest
 from tests.hub.clients import PASSWORD, Client
 from tests.hub.lines import Line, head, set_private, without_own
+from tests.hub.raw import connect
 
-from lamina.hub import Hub, remembered
+from lamina.hub import Hub, remembered, running
+from lamina.hub.v2 import blobs
 
 DATA = os.urandom(3 * 1024 * 1024)
 
@@ -91,17 +93,18 @@ def test_files_are_few_and_none_is_vast(hub, alice, monkeypatch, asked):
         pass
 
 
-def test_who_goes_away_in_the_middle_is_counted_as_gone(hub, path):
+def test_who_goes_away_in_the_middle_is_counted_as_gone(hub, alice):
+    path = f"/v2/alice/large/blobs/{alice.push_blob('alice/large', DATA * 8)}"  # sockets hold less
+
     def gone() -> str:
         found = hub.services.metrics.render(uploads=0, free=0).splitlines()
         return next((each for each in found if 'route="blob",code="499"' in each), "")
 
     before = gone()
-    with Line(hub) as line:
-        for _ in range(2):
-            line.ask(path)
-        line.socket.sendall(head(path))
-        assert line.socket.recv(1000)
+    assert Client(hub.address).get(path).status == 200
+    with connect(hub) as line:
+        line.sendall(head(path))
+        assert line.recv(1000)
     while gone() == before:
         pass
     assert "lamina_hub_requests_in_flight 0" in hub.services.metrics.render(uploads=0, free=0)
@@ -112,9 +115,8 @@ def test_a_stop_lets_a_file_come_to_its_end_and_the_connection_with_it(tmp_path)
         hub.register("alice", PASSWORD)
         alice = Client(hub.address, "alice")
         path = f"/v2/alice/large/blobs/{alice.push_blob('alice/large', DATA * 5)}"
+        assert Client(hub.address).get(path).status == 200
         line = Line(hub)
-        for _ in range(2):
-            line.ask(path)
         line.socket.sendall(head(path))
         start = line.read(1000)
         hub._loop.call_soon_threadsafe(hub._stop.set)
@@ -123,3 +125,40 @@ def test_a_stop_lets_a_file_come_to_its_end_and_the_connection_with_it(tmp_path)
         with contextlib.suppress(ConnectionResetError):
             assert line.socket.recv(10) == b""
         line.socket.close()
+
+
+def test_who_takes_longer_than_a_connection_may_rest_gets_all_of_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(running, "_KEEP_ALIVE_S", 0.5)
+    with Hub(str(tmp_path)) as hub:
+        hub.register("alice", PASSWORD)
+        data = DATA * 12  # more than sockets hold
+        path = (
+            f"/v2/alice/large/blobs/{Client(hub.address, 'alice').push_blob('alice/large', data)}"
+        )
+        assert Client(hub.address).get(path).status == 200
+        with connect(hub) as line:
+            line.sendall(head(path))
+            received = len(line.recv(1000))
+            for _ in range(3):
+                with connect(hub) as resting:
+                    resting.sendall(head("/v2/"))
+                    while resting.recv(1000):  # until it is hung up on: so long it has been
+                        pass
+            while received <= len(data):  # and a head
+                piece = line.recv(1 << 20)
+                assert piece
+                received += len(piece)
+
+
+def test_a_blob_is_sent_though_there_is_no_descriptor_to_keep_it_by(hub, alice, monkeypatch):
+    data = DATA + b"no descriptor"
+    path = f"/v2/alice/large/blobs/{alice.push_blob('alice/large', data)}"
+
+    class NoRoom(remembered.KeptFile):
+        def __init__(self, *_: object) -> None:
+            self._fd = -1
+            raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(blobs, "KeptFile", NoRoom)
+    with Line(hub) as line:
+        assert [line.ask(path)[2] == data for _ in range(2)] == [True, True]

@@ -438,6 +438,12 @@ class Front(web.RequestHandler):
         peer = self.peername
         return str(peer[0]) if isinstance(peer, (list, tuple)) else str(peer or "")
 
+    def _process_keepalive(self) -> None:
+        """Close a connection that rests: aiohttp asks when it is time, and knows not what goes on here."""
+        if self._sender is not None or self._taking is not None:
+            self._rest()
+        super()._process_keepalive()
+
     def _rest(self) -> None:
         """Keep the connection for the next request: aiohttp's timer knows only of what it answered."""
         if not self._is_heard:

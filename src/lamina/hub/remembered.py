@@ -38,12 +38,14 @@ class KeptFile:
 
     def __init__(self, file: io.FileIO, size: int) -> None:
         """Take a descriptor of its own."""
+        self._fd = -1
         self._fd = os.dup(file.fileno())
         self.reader = io.FileIO(self._fd, closefd=False)
         self.size = size
 
     def __del__(self) -> None:
-        os.close(self._fd)
+        if self._fd >= 0:
+            os.close(self._fd)
 
 
 FILE: "web.RequestKey[KeptFile]" = web.RequestKey("file", KeptFile)

@@ -1,5 +1,6 @@
 """Blobs over HTTP: whole or in part, straight from the file to the socket."""
 
+import contextlib
 import io
 import re
 from collections.abc import Awaitable
@@ -160,7 +161,8 @@ async def _send(request: web.Request, blob: Blob, file: BinaryIO) -> web.StreamR
     if isinstance(file, io.FileIO):
         if status == HTTPStatus.OK:
             may_be_kept(request)
-            request[FILE] = KeptFile(file, blob.size)
+            with contextlib.suppress(OSError):  # no descriptor to spare
+                request[FILE] = KeptFile(file, blob.size)
         await _send_file(request, response, file, first, length)
     else:
         await _relay(request, response, file, first, length)
