@@ -165,8 +165,10 @@ def argv(name: str, world: World) -> list[str]:
 
 
 def succeed(name: str, world: World) -> None:
+    """Do it again; a restore may have been killed when it had brought everything."""
+    is_there = name == "restore" and (world.folder / "new" / "hub.db").exists()
     done = subprocess.run(argv(name, world), env=environ(), capture_output=True, check=False)
-    assert done.returncode == 0, done
+    assert done.returncode == 0 or (is_there and b"accounts or images already" in done.stderr), done
 
 
 @pytest.mark.timeout(3600)  # for the soak

@@ -11,7 +11,7 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 
@@ -64,6 +64,7 @@ def places(
     """
     path = database_path(settings)
     if settings.database or os.path.exists(path):
+        _tidy(path + RESTORING, path)
         with open_places(settings, clock=clock) as found:
             yield found
         return
@@ -72,6 +73,7 @@ def places(
         beside = path + RESTORING
         with closing(SqliteDatabase(beside)) as database:
             storage = open_storage(settings, database, clock)
+            database.write(_begin_again)
             yield database, storage
             collector = Collector(database, storage, clock=clock, active=lambda: ())
             collector.sweep(grace_s=_EVER_S, upload_grace_s=0)  # what an earlier try left half done
@@ -89,6 +91,21 @@ def _locked(folder: str) -> Iterator[None]:
         yield
     finally:
         os.close(fd)
+
+
+def _begin_again(connection: Connection) -> None:
+    """Forget what an earlier try filled in before it was killed; what it brought stays."""
+    connection.execute("DELETE FROM uploads")
+    for table in reversed(kept_tables()):
+        if table.name != "blobs":
+            connection.execute(f"DELETE FROM {table.name}")  # noqa: S608 - names of our own schema
+
+
+def _tidy(beside: str, path: str) -> None:
+    """Take away the name that a restore left which was killed when all was done but this."""
+    with suppress(FileNotFoundError):
+        if os.path.samefile(beside, path):
+            os.unlink(beside)
 
 
 def _publish(beside: str, path: str) -> None:
