@@ -9,9 +9,9 @@ from aiohttp import web
 
 from lamina.hub.api.answers import answered, full_login, json_answer
 from lamina.hub.names import HUB
-from lamina.hub.words import moment
 from lamina.hub.targets import require_owner
 from lamina.hub.web import SERVICES
+from lamina.hub.words import moment
 
 __all__ = ["add_damage"]
 
