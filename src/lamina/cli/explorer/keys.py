@@ -95,7 +95,7 @@ Layers
 
 The tree
   A C R =          added, changed, removed, repeated as it was
-  .                something in the directory is none of these as it was
+  · .              something in the directory is none of these as it was
   H                a later layer overwrites or removes this version
   enter space      open or close a directory, show what is in a file
   right left       open; close, or go to the directory around
