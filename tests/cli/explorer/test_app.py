@@ -212,6 +212,8 @@ def test_without_unicode_all_is_ascii(drive: Drive):
     async def steps(it: Driven) -> None:
         text = await it.until("efficiency", "removed: /a")
         assert text.isascii()
+        await it.press("question_mark")
+        assert (await it.until("Everywhere")).isascii()
 
     drive(steps, unicode=False)
 

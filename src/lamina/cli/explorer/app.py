@@ -299,7 +299,8 @@ class Explorer(Asking):
         """Show all keys."""
         self.text_item = None
         lines = [
-            ([(line, "" if line.startswith(" ") else "bold")], None) for line in HELP.split("\n")
+            ([(line, "" if line.startswith(" ") else "bold")], None)
+            for line in HELP.replace("· .", f"{self.signs.below}  ").split("\n")
         ]
         self._show_text(text_page("Keys", lines), "help")
 
