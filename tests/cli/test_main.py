@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from tests.commands import Lamina
@@ -147,3 +148,14 @@ def test_output_that_has_no_room_ends_with_1_and_no_traceback(settings: Settings
         assert run("images", out=full, err=full).returncode == 1
     finally:
         os.close(full)
+
+
+def test_output_that_half_fits_is_a_failure_though_python_is_to_buffer_nothing(
+    settings: Settings, tmp_path: Path
+):
+    """Python's unbuffered text stream takes a short write for a whole one."""
+    words = f"ulimit -f 1; exec {sys.executable} -m lamina --help > {tmp_path}/out"
+    environ = {**Lamina(settings).environ, "PYTHONUNBUFFERED": "1"}
+    done = subprocess.run(["sh", "-c", words], env=environ, capture_output=True, check=False)
+    assert done.returncode == 1
+    assert b"larger than allowed" in done.stderr

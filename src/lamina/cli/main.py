@@ -39,6 +39,7 @@ def run() -> None:
     cache = CodeCache.install(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     postpone("ssl")  # http.client imports it for addresses we may not have
     _open_missing_streams()
+    _buffer_output()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             # Names of files may be any bytes; other alphabets than UTF-8 lack most of our signs.
@@ -72,6 +73,18 @@ def _open_missing_streams() -> None:
                 os.dup2(null, number)
                 os.close(null)
             setattr(sys, name, open(number, "w" if number else "r"))  # noqa: SIM115 - lives as long as the process
+
+
+def _buffer_output() -> None:
+    """Put buffers between us and the standard streams where PYTHONUNBUFFERED left them out.
+
+    Without one a write that only half fits (a disk that fills up, a reader that goes) counts as done: the
+    rest would be lost without a word.
+    """
+    if not hasattr(sys.stdout.buffer, "raw"):
+        sys.stdout = open(1, "w", encoding=sys.stdout.encoding, closefd=False)  # noqa: SIM115
+    if not hasattr(sys.stderr.buffer, "raw"):
+        sys.stderr = open(2, "w", buffering=1, encoding=sys.stderr.encoding, closefd=False)  # noqa: SIM115
 
 
 def main(argv: Sequence[str], context: Context | None = None) -> int:
