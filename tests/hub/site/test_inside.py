@@ -1,8 +1,8 @@
 """The page about what is in an image: its figures, for whom, and why there are none."""
 
 import pytest
-from tests.hub.clients import PASSWORD
-from tests.hub.exploring.images import known
+from tests.hub.clients import INDEX, MANIFEST, PASSWORD, document
+from tests.hub.exploring.images import BOTTOM, TOP, explore, known, push
 from tests.hub.site.explored import fill
 from tests.hub.site.pages import Browser
 
@@ -89,3 +89,25 @@ def test_who_may_push_has_an_image_looked_into_again(filled, owner):
         ).fetchone()
     )
     assert row[0] == 0
+
+
+def test_each_platform_of_an_index_is_looked_into(filled, visitor, alice):
+    rows = []
+    for arch, layers in (("amd64", [BOTTOM]), ("arm64", [BOTTOM, TOP])):
+        named = push(alice, "alice/multi", "", layers, architecture=arch)
+        size = len(alice.get(f"/v2/alice/multi/manifests/{named}").body)
+        platform = {"os": "linux", "architecture": arch}
+        rows.append({"mediaType": MANIFEST, "digest": named, "size": size, "platform": platform})
+    raw = document({"schemaVersion": 2, "mediaType": INDEX, "manifests": rows})
+    assert alice.put_manifest("alice/multi", "v1", raw, INDEX).status == 201
+    explore(filled)
+    assert "<code>1.0</code>" in visitor.get("/alice/multi/-/inside/v1").text
+    other = visitor.get("/alice/multi/-/inside/v1?platform=linux/arm64").text
+    assert "<code>2.0</code>" in other
+    assert f"/alice/multi/-/files/{rows[1]['digest']}" in other
+    assert (
+        alice.get("/api/v1/repositories/alice/multi/inside/v1?platform=linux/arm64").json[
+            "platform"
+        ]
+        == "linux/arm64"
+    )
