@@ -12,6 +12,7 @@ from tests.images import Piece, tar
 
 from lamina.engine.engine import Engine
 from lamina.settings import Settings
+from lamina.spec.wire import encode_pretty
 
 LOW = tar([
     Piece("etc/", directory=True), Piece("etc/motd", b"hello\nold line\n"), Piece("etc/gone", b"x"),
@@ -112,3 +113,11 @@ def test_what_a_container_wrote_is_told_before_the_image_s_layers(lamina: Lamina
     assert (event["layer"], event["diff_id"], event["created_by"]) == (3, None, "")
     assert "overwritten    2      3          /etc/motd" in lamina("waste", "it")
     assert "wrote; not committed" not in lamina("whence", "it", "/usr")
+
+
+def test_json_comes_row_by_row_and_is_laid_out_as_one_array(two: Console):
+    said = two("whence", "--all", "--json", "two", "/etc", "/usr")
+    assert said == encode_pretty(json.loads(said), indent=2) + "\n"
+    assert [row["path"] for row in json.loads(said)][:2] == ["/etc", "/etc/evil\x1b[31m"]
+    none = two.run("whence", "--json", "two", "/nosuch")
+    assert (none.code, none.out) == (1, "[]\n")

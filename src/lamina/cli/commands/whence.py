@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import chain
 
 from lamina.cli.file_names import path_fields, quoted
 from lamina.cli.flags import BOOL, Command, Flag
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     _Life = tuple[bytes, tuple[Event, ...]]
 
 __all__ = ["COMMAND", "main"]
+
+_MEASURED = 20_000
 
 COMMAND = Command(
     name="whence",
@@ -44,31 +47,46 @@ COMMAND = Command(
 def main(arguments: Arguments, context: Context) -> int:
     """Tell the life of each path; 1 where one was never there."""
     name, paths = _words(arguments.positional)
-    documents: list[dict[str, object]] = []
+    whole = arguments.flag("all")
+    missing: list[bytes] = []
     with looked_into(context, arguments, name) as (study, lost):
-        code = lost
-        for typed in paths:
-            path = study.place(typed)
-            found = list(study.lives(path)) if arguments.flag("all") else [(path, study.life(path))]
-            if not any(events for _, events in found):
-                error = _Missing(
-                    f"{name}: no layer {'that can be read ' if lost else ''}ever had "
-                    f"{_shown(typed, context)}",
-                    hint=f"`lamina ls {name}` shows what is there",
-                )
-                context.say(f"lamina: {error.message}\nhint: {error.hint}")
-                code = 1
-            elif arguments.flag("json"):
-                documents += _documents(study, found, owned=not arguments.flag("all"))
-            elif arguments.flag("all"):
-                _list(study, found, context)
+        found = _found(study, paths, context, missing, whole=whole, lost=bool(lost))
+        if arguments.flag("json"):
+            rows = (row for _, lives in found for row in _documents(study, lives, owned=not whole))
+            _print_array(rows, context)
+            return 1 if missing else lost
+        for typed, lives in found:
+            if whole:
+                _list(study, lives, context)
             else:
-                _tell(study, typed, found[0], context, patch=arguments.flag("patch"))
-    if arguments.flag("json"):
-        from lamina.cli.formats import show_json
+                _tell(study, typed, next(lives), context, patch=arguments.flag("patch"))
+    return 1 if missing else lost
 
-        show_json(context, documents)
-    return code
+
+def _found(
+    study: Study,
+    paths: Iterable[bytes],
+    context: Context,
+    missing: list[bytes],
+    *,
+    whole: bool,
+    lost: bool,
+) -> Iterator[tuple[bytes, Iterator[_Life]]]:
+    """Give each path with its life, or those of all at and below it; say which were never there."""
+    for typed in paths:
+        path = study.place(typed)
+        lives = study.lives(path) if whole else iter([(path, study.life(path))])
+        first = next(lives, None)
+        if first is None or not first[1]:
+            error = _Missing(
+                f"{study.name}: no layer {'that can be read ' if lost else ''}ever had "
+                f"{_shown(typed, context)}",
+                hint=f"`lamina ls {study.name}` shows what is there",
+            )
+            context.say(f"lamina: {error.message}\nhint: {error.hint}")
+            missing.append(typed)
+        else:
+            yield typed, chain([first], lives)
 
 
 class _Missing(NotFound):
@@ -114,25 +132,41 @@ def _tell(study: Study, typed: bytes, life: _Life, context: Context, *, patch: b
 
 
 def _list(study: Study, lives: Iterable[_Life], context: Context) -> None:
-    """Print a line for each path: its last change and the layer that made it."""
+    """Print a line for each path: its last change and the layer that made it.
+
+    Columns are as wide as the first thousands need: an image may have a million paths.
+    """
+    from itertools import islice
+
     from lamina.cli.stack_drawing import instruction
-    from lamina.cli.table import render
     from lamina.cli.units import shorten
 
-    rows = [["LAYER", "CHANGE", "CREATED BY", "PATH"]]
-    for path, events in lives:
+    makers = [shorten(instruction(one.created_by) or one.comment, 40) for one in study.made]
+
+    def row(life: _Life) -> tuple[str, str, str, str]:
+        path, events = life
         last = events[-1]
-        made = study.made[last.number - 1]
         aspects = "" if not last.aspects else f" ({', '.join(last.aspects)})"
-        rows.append(
-            [
-                str(last.number),
-                f"{last.change}{aspects}",
-                shorten(instruction(made.created_by) or made.comment, 40),
-                _shown(path, context),
-            ]
-        )
-    context.out.write(render(rows))
+        change = f"{last.change}{aspects}"
+        return str(last.number), change, makers[last.number - 1], _shown(path, context)
+
+    rest = iter(lives)
+    rows = [("LAYER", "CHANGE", "CREATED BY", "PATH"), *map(row, islice(rest, _MEASURED))]
+    widths = [max(10, *(len(one[column]) + 3 for one in rows)) for column in range(3)]
+    for number, change, maker, path in chain(rows, map(row, rest)):
+        context.print(f"{number:<{widths[0]}}{change:<{widths[1]}}{maker:<{widths[2]}}{path}")
+
+
+def _print_array(rows: Iterable[dict[str, object]], context: Context) -> None:
+    """Print a JSON array, each row as it comes, laid out as `show_json` does."""
+    from lamina.spec.wire import encode_pretty
+
+    lead = "[\n"
+    for row in rows:
+        text = encode_pretty(row, indent=2).replace("\n", "\n  ")
+        context.print(f"{lead}  {text}", end="")
+        lead = ",\n"
+    context.print("[]" if lead == "[\n" else "\n]")
 
 
 def _documents(study: Study, lives: Iterable[_Life], *, owned: bool) -> Iterator[dict[str, object]]:
