@@ -82,6 +82,8 @@ def test_a_stranger_sees_nothing_of_a_private_image_also_not_by_what_is_attached
 
 def test_who_may_push_has_an_image_looked_into_again(filled, owner):
     assert "Look into it again" in owner.get("/alice/app/-/inside/broken").text
+    assert "Look into it again" in owner.get("/alice/app/-/inside/v2").text
+    assert "Look into it again" not in Browser(filled.address).get("/alice/app/-/inside/v2").text
     assert owner.post("/alice/app/-/inside/broken").status == 303
     row = filled.services.database.read(
         lambda connection: connection.execute(
