@@ -108,3 +108,14 @@ def test_a_directory_that_cannot_be_read_says_so_and_the_rest_is_there(session: 
     assert outline.branches[2].error == "directory 7 is damaged"
     assert outline.path(2) == b""
     assert names(outline) == ["a", "etc", "odd"]
+
+
+def test_where_everything_is_left_out_there_is_nothing_to_open(session: Session):
+    outline = session.outline
+    for kind in list(outline.shown):
+        outline.toggle(kind)
+    assert outline.branches == []
+    assert not outline.open(0)
+    assert not outline.close(0)
+    assert outline.parent(0) == 0
+    assert outline.path(0) == b""

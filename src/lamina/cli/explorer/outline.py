@@ -76,15 +76,17 @@ class Outline:
 
     def path(self, at: int) -> bytes:
         """Give the path of a line; the root's for one that has none."""
-        if not 0 <= at < len(self.branches):
-            return b""
-        item = self.branches[at].item
-        return item.path if item else b""
+        branch = self._branch(at)
+        return branch.item.path if branch is not None and branch.item is not None else b""
+
+    def _branch(self, at: int) -> Branch | None:
+        """Give a line; None where there is none: everything may be left out."""
+        return self.branches[at] if 0 <= at < len(self.branches) else None
 
     def open(self, at: int) -> bool:
         """Open the directory of a line; tell whether that showed anything new."""
-        branch = self.branches[at]
-        if branch.item is None or not branch.item.is_directory or branch.is_open:
+        branch = self._branch(at)
+        if branch is None or branch.item is None or branch.is_open or not branch.item.is_directory:
             return False
         branch.is_open = True
         self.open_paths.add(branch.item.path)
@@ -93,8 +95,8 @@ class Outline:
 
     def close(self, at: int) -> bool:
         """Close the directory of a line; what was open in it is open again when it is."""
-        branch = self.branches[at]
-        if branch.item is None or not branch.is_open:
+        branch = self._branch(at)
+        if branch is None or branch.item is None or not branch.is_open:
             return False
         branch.is_open = False
         self.open_paths.discard(branch.item.path)
@@ -106,7 +108,8 @@ class Outline:
 
     def parent(self, at: int) -> int:
         """Give the line of the directory that a line is in; its own where that is the root."""
-        depth = self.branches[at].depth
+        branch = self._branch(at)
+        depth = branch.depth if branch is not None else 0
         while at and self.branches[at].depth >= depth > 0:
             at -= 1
         return at
