@@ -44,6 +44,27 @@ def test_stars_and_question_marks_stand_for_anything(catalogue: bytes) -> None:
     assert found(catalogue, b"*") == []
 
 
+def test_many_stars_take_no_longer_than_one_of_them() -> None:
+    long = b"usr/share/" + b"a" * 4000 + b"/end"
+    here = b"".join(b"f 1 1\t%s%d\0" % (long, number) for number in range(200))
+    assert not search(here, b"?*" * 90 + b"nowhere", limit=9).rows  # took longer than anyone lives
+    assert not search(here, b"a*" * 90 + b"b", limit=9).rows
+    assert [row.path for row in search(here, b"a*" * 90 + b"end77", limit=9).rows] == [long + b"77"]
+
+
+def test_pieces_come_one_after_the_other_and_do_not_overlap(catalogue: bytes) -> None:
+    assert found(catalogue, b"new*ssl") == []
+    assert found(catalogue, b"ss*sl") == []
+    assert found(catalogue, b"s*sl") == [b"etc/ssl", b"etc/ssl/new"]
+
+
+def test_a_match_is_found_wherever_a_long_list_is_cut() -> None:
+    names = [b"%06d-%s" % (number, b"x" * (number % 97)) for number in range(9000)]
+    here = b"".join(b"f 1 1\t%s\0" % name for name in names)
+    assert [row.path for row in search(here, b"0*-", limit=9999).rows] == names
+    assert [row.path for row in search(here, b"*8999-", limit=9).rows] == [names[-1]]
+
+
 def test_what_stands_before_a_path_is_not_searched(catalogue: bytes) -> None:
     assert found(catalogue, b"f 1 1") == [b"f 1 1"]
     assert found(catalogue, b"d 10") == []

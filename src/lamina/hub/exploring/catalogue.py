@@ -21,6 +21,7 @@ _LETTERS = {
     Kind.FIFO: "p",
 }  # fmt: skip
 Catalogue = bytes | mmap
+_STRIDE = 256 * 1024
 
 
 class Row(NamedTuple):
@@ -81,27 +82,41 @@ def search(catalogue: Catalogue, wanted: bytes, *, limit: int) -> Found:
 
 
 def _matches(catalogue: Catalogue, wanted: bytes) -> Iterator[bytes]:
-    pattern = _pattern(wanted)
-    if pattern is None:
+    """Give the records of which the path has every piece of `wanted`, one after the other.
+
+    Each piece is looked for where the one before first ended, and nowhere else: one pattern for all of
+    them tries every place of each with every place of the others, and a stranger's eight stars take hours.
+    """
+    first, *others = _pieces(wanted) or (None,)
+    if first is None:
         return
-    at = 0
-    while found := pattern.search(catalogue, at):
+    at, size = 0, len(catalogue)
+    while at < size:
+        # `search` lets no other thread run: a little at a time, up to the end of a record
+        until = catalogue.find(b"\0", min(at + _STRIDE, size - 1)) + 1 or size
+        found = first.search(catalogue, at, until)
+        if found is None:
+            at = until
+            continue
         start = catalogue.rfind(b"\0", 0, found.start()) + 1
         end = catalogue.find(b"\0", found.start())
-        begins = catalogue.find(b"\t", start, end) + 1
-        if pattern.search(catalogue, begins, end):  # in the path, not in what stands before it
+        # in the path, not in what stands before it
+        place = first.search(catalogue, catalogue.find(b"\t", start, end) + 1, end)
+        for piece in others:
+            place = place and piece.search(catalogue, place.end(), end)
+        if place:
             yield catalogue[start:end]
         at = end + 1
 
 
 @lru_cache(64)
-def _pattern(wanted: bytes) -> "re.Pattern[bytes] | None":
-    pieces = [re.escape(piece) for piece in re.split(rb"[*]+", wanted.strip(b"/")) if piece]
-    if not pieces:
-        return None
-    # each piece as short as it can be, within one path: no text makes that slow
-    text = rb"[^\0]*?".join(piece.replace(rb"\?", rb"[^\0/]") for piece in pieces[:8])
-    return re.compile(text, re.IGNORECASE)
+def _pieces(wanted: bytes) -> "tuple[re.Pattern[bytes], ...]":
+    """Give a pattern for what stands between stars, each for one length of text."""
+    return tuple(
+        re.compile(re.escape(piece).replace(rb"\?", rb"[^\0/]"), re.IGNORECASE)
+        for piece in wanted.strip(b"/").split(b"*")
+        if piece
+    )
 
 
 def weights(catalogue: Catalogue, folder: bytes) -> dict[bytes, int]:
