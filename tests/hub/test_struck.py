@@ -206,8 +206,9 @@ def test_a_disk_that_is_full_just_then_is_told_and_the_repeat_succeeds(world, tm
             is_made = failing.was_made()
             told = ended.returncode != 0
             assert b"Traceback" not in ended.stderr, (calls, number, ended.stderr.decode())
-            # SQLite puts off what fails as it tidies up its log
-            assert told or not is_made or failing.was_output() or name == "gc", (calls, number)
+            # SQLite puts off what fails as it tidies up its log; a folder may be there already
+            may_pass = failing.was_output() or name == "gc" or "mkdir" in calls
+            assert told or not is_made or may_pass, (calls, number)
             DEEDS[name][1](here, is_done=False)
             if told:
                 succeed(name, here)
