@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.consoles import console
+from tests.images import write_layout
 
 from lamina.cli.explorer.comparison import Mark
 from lamina.cli.explorer.lines import Signs, text_of
@@ -162,3 +163,12 @@ def test_a_name_whose_inode_is_damaged_has_a_line_all_the_same(session: Session)
     assert item is not None
     item.node = Node(item.node.layer, item.node.nid, Kind.SYMLINK)  # it is listed as what it is not
     assert "! cannot be read: " in text_of(session.tree_line(0, 80))
+
+
+def test_an_image_without_layers_is_called_that(engine: Engine, tmp_path: Path):
+    write_layout(tmp_path / "layout", [], tag="v1")
+    assert console(engine.settings).run("copy", f"oci:{tmp_path}/layout:v1", "none").code == 0
+    with partly_studied(engine, "none") as opened:
+        (title, _style), *_ = Session(opened, Signs(unicode=True)).tree_title(0, 80)
+    assert title.startswith("No layers · ")
+    assert "nothing to show" in title

@@ -37,5 +37,4 @@ def main(arguments: Arguments, context: Context) -> int:
     from lamina.cli.explorer.start import explore
 
     platform = arguments.text("platform")
-    explore(name.removeprefix(PREFIX), context, remote=remote, platform=platform)
-    return 0
+    return explore(name.removeprefix(PREFIX), context, remote=remote, platform=platform)

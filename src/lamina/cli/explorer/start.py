@@ -32,8 +32,10 @@ class TextualMissing(Unsupported):
     """The library that draws is not installed."""
 
 
-def explore(name: str, context: Context, *, remote: bool = False, platform: str = "") -> None:
+def explore(name: str, context: Context, *, remote: bool = False, platform: str = "") -> int:
     """Show an image or container until the person quits; a `remote` one is read at its registry.
+
+    Gives the exit code: 1 where the explorer itself failed, and textual has told so.
 
     Raises: NoTerminal, TextualMissing; ImageUnknown, or as `engine.remote_study.remote_study`.
     """
@@ -58,7 +60,9 @@ def explore(name: str, context: Context, *, remote: bool = False, platform: str 
     for variable in _FIXED:
         os.environ.pop(variable, None)
     with opening() as opened:
-        Explorer(opening, opened, Signs(unicode=context.unicode)).run()
+        app = Explorer(opening, opened, Signs(unicode=context.unicode))
+        app.run()
+        return app.return_code or 0
 
 
 @contextmanager

@@ -37,6 +37,8 @@ def tree_title(outline: Outline, position: str, columns: int, signs: Signs) -> L
     comparison = outline.comparison
     since, height = comparison.since, comparison.height
     layers = f"Layer {height}" if since == height else f"Layers {since}-{height}"
+    if not height:
+        layers = "No layers"
     kinds = "".join(
         letter if kind in outline.shown else "-" for kind, letter in zip(KINDS, "ACRU", strict=True)
     )
