@@ -117,5 +117,5 @@ class Bodies:
 def _short() -> Corrupt:
     return Corrupt(
         "a sealed layer became shorter while it was read",
-        hint="remove the image and pull or build it again",
+        hint="`lamina fsck --repair` makes it again; else remove the image and pull or build it again",
     )

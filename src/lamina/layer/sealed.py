@@ -48,7 +48,8 @@ class SealedLayerCorrupt(Corrupt):
 
     def __init__(self, path: str, what: str) -> None:
         super().__init__(
-            f"sealed layer {path}: {what}", hint="remove the image and pull or build it again"
+            f"sealed layer {path}: {what}",
+            hint="`lamina fsck --repair` makes it again; else remove the image and pull or build it again",
         )
 
 
