@@ -101,6 +101,17 @@ def test_a_name_that_is_no_text_is_there_whole(document: dict[str, Any]):
     assert "path_base64" not in high["files"][0]
 
 
+def test_a_terminal_that_shows_the_document_is_moved_by_no_name(tmp_path: Path):
+    names = ["a\x9b2Jb", "a\u202eb", "a\x7fb", "a\xe9b"]
+    pile: Items = [ROOT, *(file(name.encode()) for name in sorted(names))]
+    with explored_pile(tmp_path, pile, steps=("RUN \x9b31m",)) as (found, layers):
+        text = "".join(written(found, layers))
+    assert text.replace("\n", "").isprintable()
+    assert "a\xe9b" in text
+    rows = json.loads(text)["layers"][0]["files"]
+    assert {row["path"] for row in rows} == {f"/{name}" for name in names}
+
+
 def test_many_files_are_written_in_pieces_and_in_their_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

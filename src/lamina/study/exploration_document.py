@@ -7,7 +7,7 @@ from base64 import b64encode
 from tempfile import SpooledTemporaryFile
 
 from lamina.layer.entry import Kind
-from lamina.spec.wire import Document, encode
+from lamina.spec.wire import Document, encode, escaped
 from lamina.study.gains import gains, grouped
 from lamina.study.lives import lives
 
@@ -117,7 +117,7 @@ def _hidden_by(events: "Sequence[Event]", at: int) -> int:
 
 
 def _text(value: object) -> str:
-    return encode(value).decode()
+    return escaped(encode(value).decode())
 
 
 def _list(name: str, rows: "Iterable[Document]") -> "Iterator[str]":
