@@ -272,3 +272,9 @@ def test_an_interrupt_waits_for_the_steps_that_run():
     with pytest.raises(KeyboardInterrupt):
         together(threading.Timer(0.05, send).start, slow)
     assert done == ["slow"]
+
+
+def test_a_file_that_cannot_be_made_is_called_what_it_was_to_be_called(tmp_path):
+    with pytest.raises(FileNotFoundError) as raised:
+        replace(f"{tmp_path}/absent/page.html", b"x")
+    assert raised.value.filename == f"{tmp_path}/absent/page.html"

@@ -214,7 +214,11 @@ def replace(
     temporary = beside or f"{path}.{fresh_name()}~"
     flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if beside else os.O_EXCL)
     with disk_errors(f"writing {path}"):
-        fd = os.open(temporary, flags, mode)
+        try:
+            fd = os.open(temporary, flags, mode)
+        except OSError as error:
+            error.filename = path  # the name that was asked for tells people more than ours
+            raise
         try:
             try:
                 write_all(fd, data)

@@ -45,15 +45,13 @@ def test_without_textual_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_an_explorer_that_fails_ends_with_1(world: Engine, monkeypatch: pytest.MonkeyPatch):
-    from textual import app as textual_app
-
     from lamina.cli.explorer.app import Explorer
 
     def fail(_self: object) -> None:
         raise ValueError("made to fail")
 
     monkeypatch.setattr(
-        textual_app.constants, "DRIVER", "textual.drivers.headless_driver:HeadlessDriver"
+        "textual.constants.DRIVER", "textual.drivers.headless_driver:HeadlessDriver"
     )
     monkeypatch.setattr(Explorer, "on_mount", fail)
     context = terminal()

@@ -6,7 +6,7 @@ import os
 
 from lamina.cli.flags import BOOL, Command, Flag
 from lamina.cli.studying import REMOTE
-from lamina.errors import Invalid
+from lamina.errors import Invalid, LaminaError, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +49,20 @@ def main(arguments: Arguments, context: Context) -> int:
             hint=f"name another beside {arguments.positional[0]}",
         )
     context.enter_namespace()
-    for change in context.engine.containers.changes(arguments.positional[0]):
+    try:
+        changes = context.engine.containers.changes(arguments.positional[0])
+    except NotFound as error:
+        raise _of_an_image(arguments.positional[0], error, context) from None
+    for change in changes:
         context.print(f"{change.kind} /{os.fsdecode(change.path)}")
     return 0
+
+
+def _of_an_image(name: str, error: NotFound, context: Context) -> NotFound:
+    """Give the error whose hint is of use where `name` is an image's: it takes two of them."""
+    try:
+        context.engine.images.documents(name)
+    except LaminaError:
+        return error
+    hint = f"it is an image: `lamina diff {name} OTHER` compares two"
+    return NotFound(error.message, hint=hint)
