@@ -249,6 +249,22 @@ def test_who_stops_lets_go_of_what_it_looks_at(hub, alice, monkeypatch):
     assert found.state == "done"
 
 
+def test_a_layer_that_would_fill_the_disk_is_left_before_it_does(hub, alice, monkeypatch):
+    """A few megabytes may be packed so that no disk has room for them unpacked."""
+    push(alice, "alice/app", "v1", [BOTTOM])
+
+    def fill(*given, goes_on, **more):
+        monkeypatch.setattr(look, "_ROOM", 1 << 62)  # while the worker works, the disk fills
+        goes_on()
+        return work(*given, goes_on=goes_on, **more)
+
+    monkeypatch.setattr(look, "work", fill)
+    explore(hub)
+    found = known(hub, "alice/app", "v1")
+    assert (found.state, "are free on the hub's disk" in found.trouble) == ("later", True)
+    assert not os.listdir(os.path.join(hub.services.settings.root, "exploring", "jobs"))
+
+
 def test_a_process_that_is_killed_is_followed_by_another(tmp_path):
     root = str(tmp_path / "hub")
     script = (

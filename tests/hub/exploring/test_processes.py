@@ -3,9 +3,12 @@
 import io
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from tests.containers import eventually
 from tests.hub.exploring.images import BOTTOM
 
 from lamina.errors import Unavailable
@@ -61,6 +64,39 @@ def test_a_worker_that_took_too_much_is_named_for_it(tmp_path: Path, killer, kin
     with open(tmp_path / "errors", "w+b") as errors, pytest.raises(kind) as caught:
         processes.read_told(str(tmp_path / "none"), -killer, errors)
     assert "too" in str(caught.value) or "memory" in str(caught.value)
+
+
+def test_a_worker_ends_with_the_hub_that_started_it(tmp_path: Path):
+    # it waits for more on its stdin, which outlives the hub: nothing but the hub's end can end it
+    script = (
+        "import sys; from lamina.hub.exploring.processes import work\n"
+        "def go_on():\n"
+        "    path = '/proc/%d' % __import__('os').getpid()\n"
+        "    print(open(path + '/task/' + path[6:] + '/children').read(), flush=True)\n"
+        "work('layer', sys.argv[1], {'limit': 10**9, 'below': []}, sys.stdin.buffer, goes_on=go_on)\n"
+    )
+    reading, writing = os.pipe()
+    with (
+        os.fdopen(reading, "rb") as source,
+        os.fdopen(writing, "wb"),
+        subprocess.Popen(
+            [sys.executable, "-c", script, str(tmp_path)],
+            stdin=source, stdout=subprocess.PIPE, text=True,
+        ) as hub,
+    ):  # fmt: skip
+        assert hub.stdout is not None
+        (worker,) = hub.stdout.readline().split()
+        hub.send_signal(signal.SIGKILL)
+        hub.wait()
+        eventually(lambda: not _runs(worker))
+
+
+def _runs(process: str) -> bool:
+    """Tell whether a process is there and more than what is left of one that nobody waited for."""
+    try:
+        return Path("/proc", process, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_who_does_not_go_on_leaves_no_process_behind(tmp_path: Path):

@@ -84,7 +84,7 @@ class Look:
         self._job = job
         self._folder = folder
         self._limit = limit
-        self._goes_on = goes_on
+        self._asked = goes_on
 
     def run(self, image: Manifest) -> None:
         """Look. Raises: Refused, QuotaExceeded, Gone, Unavailable, LaminaError."""
@@ -242,6 +242,11 @@ class Look:
                 places.storage.drop_upload(upload)
             raise
         places.storage.shelve(digest, kept.place)
+
+    def _goes_on(self) -> None:
+        """Be asked about every second by a worker at work. Raises: Gone, Unavailable."""
+        self._asked()
+        _check_room(self._folder)  # a small blob may be packed so that it fills any disk
 
     def _renew(self, connection: Connection) -> None:
         until = self._places.clock() + LEASE_S

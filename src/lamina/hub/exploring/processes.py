@@ -44,7 +44,7 @@ def work(
     Raises: Refused, Unavailable (it died).
     """
     with open(os.path.join(folder, ASKED), "w", encoding="utf-8") as file:
-        json.dump(asked, file)
+        json.dump({**asked, "hub": os.getpid()}, file)
     told = os.path.join(folder, TOLD)
     with contextlib.suppress(FileNotFoundError):
         os.unlink(told)
