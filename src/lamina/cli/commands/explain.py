@@ -75,10 +75,11 @@ def _entry(verb: str) -> Entry:
 
 def _image(word: str, rest: list[str], arguments: Arguments, context: Context) -> int:
     from lamina.cli.explaining.anatomy import Anatomy, draw
+    from lamina.cli.unreadable import image_of
     from lamina.errors import NotFound
 
     try:
-        anatomy = Anatomy.of(context.engine, word)
+        image, code = image_of(context, word)
     except NotFound as error:
         raise _nearest(word, rest, error) from None
     if rest:
@@ -88,6 +89,7 @@ def _image(word: str, rest: list[str], arguments: Arguments, context: Context) -
             f"one image at a time: {' '.join(rest)} is too much",
             hint="a command that is explained comes first: lamina explain pull IMAGE",
         )
+    anatomy = Anatomy.of(context.engine, word, image)
     path = arguments.text("svg")
     if path == "-" and arguments.flag("json"):
         from lamina.errors import Invalid
@@ -103,10 +105,10 @@ def _image(word: str, rest: list[str], arguments: Arguments, context: Context) -
         from lamina.cli.formats import show_json
 
         show_json(context, anatomy.document())
-        return 0
+        return code
     if not path:
         draw(anatomy, _page(arguments, context, talk=False))
-    return 0
+    return code
 
 
 def _nearest(word: str, rest: list[str], error: LaminaError) -> LaminaError:

@@ -54,9 +54,8 @@ class Anatomy:
         self.links = tuple(links)
 
     @classmethod
-    def of(cls, engine: Engine, name: str) -> Self:
-        """Take an image apart. Raises: ImageUnknown, Invalid, Corrupt."""
-        image = engine.images.resolve(name)
+    def of(cls, engine: Engine, name: str, image: LocalImage) -> Self:
+        """Take an image apart that was asked for as `name`. Its documents suffice."""
         steps = {}
         number = 0
         for row, diff_id in image.config.steps():
