@@ -1,12 +1,14 @@
 """What the explorer shows, without a terminal: the image's line, layers together, jumps, containers."""
 
+import io
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.archives import archive
 from tests.consoles import console
-from tests.images import write_layout
+from tests.images import Piece, tar, write_layout
 
 from lamina.cli.explorer.comparison import Mark
 from lamina.cli.explorer.lines import Signs, text_of
@@ -105,6 +107,17 @@ def test_a_layers_deeds_are_counted(session: Session):
     assert found == {
         "added": (1, 14), "changed": (1, 20), "repeated": (1, 4), "removed": (2, 341), "hidden later": (1, 14),
     }  # fmt: skip
+
+
+def test_a_file_of_two_names_has_its_bytes_once_and_is_hidden_with_the_last(engine: Engine):
+    low = tar(
+        [Piece("a", b"x" * 30), Piece("b", hard="a"), Piece("c", b"y" * 4), Piece("d", hard="c")]
+    )
+    high = tar([Piece(".wh.a"), Piece(".wh.c"), Piece(".wh.d")])
+    engine.images.load(io.BytesIO(archive("two:1", layers=(low, high))))
+    with partly_studied(engine, "two:1") as opened:
+        found = {one.what: (one.count, one.size) for one in deeds(opened.study, 1, WANTED)}
+    assert found == {"added": (4, 34), "hidden later": (3, 4)}
 
 
 @pytest.mark.root

@@ -78,7 +78,8 @@ def _tell(study: Study, found: Waste, context: Context, *, whole: bool) -> None:
     rest = groups[len(shown) :]
     if rest:
         size = human_size(sum(group.size for group in rest), precision=3)
-        context.print(f"and {len(rest)} more groups with {size}; --files shows each file")
+        plural = "" if len(rest) == 1 else "s"
+        context.print(f"and {len(rest)} more group{plural} with {size}; --files shows each file")
     context.print()
     for line in advice(study.made, groups)[:_ADVICE]:
         context.print(line)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from lamina.cli.explorer.jobs import Turn
     from lamina.engine.study import Study
-    from lamina.layer.node import Layer
+    from lamina.layer.node import Layer, Node
     from lamina.study.causes import Wasted
 
 __all__ = [
@@ -55,21 +55,31 @@ class Did:
 def deeds(study: Study, number: int, turn: Turn) -> tuple[Did, ...]:
     """Count what layer `number` added, changed, repeated, removed, and what later ones hide of it.
 
-    Looks into the directories that the layer has. Raises: Corrupt.
+    A file of several names has its bytes once, and is hidden when the last of them is. Looks into the directories that the layer has. Raises: Corrupt.
     """
     from lamina.study.lives import Change, touches
 
     sums: dict[str, list[int]] = {str(change): [0, 0] for change in Change} | {_HIDDEN: [0, 0]}
+    names: dict[tuple[str, int, int], int] = {}  # of files that have several
     for count, (path, event, hidden_by) in enumerate(touches(study.layers, number)):
         node = event.node if event.node is not None else event.before
-        size = node.size if node is not None and node.kind is Kind.FILE else 0
         for what in (str(event.change), *([_HIDDEN] if hidden_by else [])):
             if path:
                 sums[what][0] += 1
-                sums[what][1] += size
+                if node is not None and node.kind is Kind.FILE and _is_whole(what, node, names):
+                    sums[what][1] += node.size
         if not count % _OFTEN and turn.is_over:
             return ()
     return tuple(Did(what, *pair) for what, pair in sums.items() if pair[0])
+
+
+def _is_whole(what: str, node: Node, names: dict[tuple[str, int, int], int]) -> bool:
+    """Tell whether the bytes of a file count with this name of it."""
+    if node.nlink == 1:
+        return True
+    key = (what, id(node.layer), node.nid)
+    names[key] = names.get(key, 0) + 1
+    return names[key] == (node.nlink if what == _HIDDEN else 1)
 
 
 def directory_sizes(tree: Tree, turn: Turn) -> dict[bytes, int]:
