@@ -77,17 +77,22 @@ def push(
     layers: Sequence[bytes],
     *,
     env: Sequence[str] = ("PATH=/bin",),
+    command: Sequence[str] = (),
+    comment: str = "",
     pack: Callable[[bytes], bytes] = lambda data: gzip.compress(data, 1, mtime=0),
     architecture: str = "amd64",
 ) -> str:
-    """Push an image of these tars; give its manifest's digest."""
+    """Push an image of these tars; give its manifest's digest. A `comment` is all that is told of the lowest."""
+    history = [{"created_by": f"RUN step {number}"} for number in range(len(layers))]
+    if comment:
+        history[0] = {"comment": comment}
     config = document(
         {
             "os": "linux",
             "architecture": architecture,
-            "config": {"Env": list(env)},
+            "config": {"Env": list(env), **({"Cmd": list(command)} if command else {})},
             "rootfs": {"type": "layers", "diff_ids": [digest(layer) for layer in layers]},
-            "history": [{"created_by": f"RUN step {number}"} for number in range(len(layers))],
+            "history": history,
         }
     )
     client.push_blob(repository, config)

@@ -17,6 +17,7 @@ HELM = "application/vnd.cncf.helm.config.v1+json"
         ("application/vnd.cyclonedx+json", "", "list of what is inside"),
         ("application/vnd.in-toto+json", "", "attestation"),
         (HELM, "", "Helm chart"),
+        ("application/vnd.lamina.seek-index.v1", "", "index for reading single files"),
         ("", f"sha256-{HEX}.sig", "signature"),
         ("", f"sha256-{HEX}.sbom", "list of what is inside"),
         ("", f"sha256-{HEX}.other", ""),

@@ -24,6 +24,7 @@ def test_it_tells_files_packages_settings_and_steps(visitor):
     assert any(row.startswith(f"/srv/large {MINUS} removed") for row in found)
     assert any(row.startswith("/usr/bin/hello ~ changed content") for row in found)
     assert "Env MODE" in text
+    assert "[&#34;sh&#34;,&#34;-l&#34;]" in text
     assert "RUN step 1" in text
     packages = text.partition("<h2>Packages")[2]
     assert [" ".join(row.split()) for row in rows(packages)] == ["hello deb 1.0 2.0"]

@@ -34,6 +34,10 @@ def test_it_tells_waste_by_cause_with_its_cure_and_the_packages(visitor):
     assert "style=" not in text
 
 
+def test_a_layer_without_an_instruction_has_its_comment(visitor):
+    assert "<code>all of them</code>" in visitor.get("/alice/app/-/inside/many").text
+
+
 def test_where_secrets_are_is_told_to_those_who_may_push_alone(visitor, owner):
     place = "/-/inside/v2"
     assert "Those who may push here are shown where" in visitor.get(f"/alice/app{place}").text
@@ -52,7 +56,7 @@ def test_the_tags_page_has_the_figures_in_a_line(visitor):
 
 def test_lists_of_tags_name_what_is_wasted_where_it_is_much(visitor):
     text = visitor.get("/alice/app").text
-    assert '/-/inside/v2">103kB wasted</a>' in text
+    assert '/-/inside/v2">103kB to gain</a>' in text
     assert "/-/inside/v1" not in text
 
 

@@ -11,6 +11,7 @@ _PURPOSES = (
     ("attestation", ("in-toto", "dsse", "attestation", "slsa")),
     ("Helm chart", (_HELM,)),
     ("index of all files", ("lamina.image.exploration",)),
+    ("index for reading single files", ("lamina.seek-index",)),
     ("WebAssembly module", ("wasm",)),
 )  # fmt: skip
 _SUFFIXES = {".sig": "signature", ".att": "attestation", ".sbom": "list of what is inside"}

@@ -16,6 +16,7 @@ from lamina.hub.site.render import render
 from lamina.hub.site.sessions import Visit
 from lamina.hub.web import SERVICES
 from lamina.hub.words import visible
+from lamina.spec.wire import encode
 from lamina.study.compare import settings
 from lamina.study.compare import steps as history_of
 
@@ -108,4 +109,8 @@ def _compared(services: Services, found: Explored, older: Explored) -> dict[str,
 
 
 def _said(value: object) -> str:
-    return "" if value is None else visible(str(value))[:500]
+    """Write a setting as the configuration's document has it, a text without its quotes."""
+    if value is None:
+        return ""
+    text = value if isinstance(value, str) else encode(value).decode("utf-8", "replace")
+    return visible(text)[:500]

@@ -151,7 +151,10 @@ def steps(services: Services, found: Explored) -> dict[int, Step]:
         return {}
     rows = [row for row, diff_id in config.steps() if diff_id is not None]
     return {
-        number: Step(number, visible(" ".join(filter(None, instruction(row.created_by)))))
+        number: Step(
+            number,
+            visible(" ".join(filter(None, instruction(row.created_by)))) or visible(row.comment),
+        )
         for number, row in enumerate(rows, 1)
     }
 
