@@ -63,6 +63,7 @@ def test_the_subject_is_the_manifest_alone_whatever_a_list_says_of_it():
         (("layers", 0, "annotations"), {}),
         (("layers", 0, "annotations", LAYER), str(IMAGE.layers[1].digest)),
         (("layers", 0, "annotations", HEAD), "321"),
+        (("layers", 0, "annotations", HEAD), f"{'9' * 5000} {Digest.of(b'head')}"),
         (("layers", 0, "annotations", HEAD), f"-1 {Digest.of(b'head')}"),
         (("layers", 0, "annotations", HEAD), f"\u0663 {Digest.of(b'head')}"),
         (("layers", 0, "annotations", HEAD), f"3 {Digest.of(b'head', 'sha512')}"),

@@ -1,5 +1,6 @@
 """Heads of indexes: read as written; a hostile one is refused, and never more than that."""
 
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -101,6 +102,17 @@ def test_tables_that_point_behind_the_end_are_refused(made: Indexed):
     with pytest.raises(SeekIndexInvalid, match="digests"):
         SeekIndex.parse(changed.pack(), room=size)
     assert SeekIndex.read(rewritten(index, made), size) == index
+
+
+def test_frames_and_windows_larger_than_any_are_not_fetched(made: Indexed):
+    index, room = made.index, 1 << 40
+    frames = tuple(one._replace(size=1 << 30) for one in index.metadata)
+    digests = tuple(one._replace(frame=one.frame._replace(size=1 << 30)) for one in index.digests)
+    spans = (index.spans[0]._replace(windowed=True, window_size=1 << 30), *index.spans[1:])
+    for bad in ({"metadata": frames}, {"digests": digests}, {"spans": spans}):
+        with pytest.raises(SeekIndexInvalid):
+            SeekIndex.parse(replace(index, **bad).pack(), room=room)
+    assert SeekIndex.parse(index.pack(), room=room) == index
 
 
 def test_a_frame_that_grows_beyond_what_it_should_is_not_unpacked():

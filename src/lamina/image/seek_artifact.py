@@ -43,6 +43,9 @@ PILE = "io.lamina.seek.pile"
 """The chain ID, where the index holds only with these layers below."""
 
 EMPTY = b"{}"
+
+_DIGITS = 12
+"""Of a head's size: no index is larger, and Python refuses numbers of thousands of them."""
 """The configuration of an artifact that has none. Spec: image-spec manifest.md."""
 
 
@@ -105,6 +108,7 @@ def _head(row: Descriptor) -> tuple[int, bytes]:
         parsed = Digest.parse(digest)
     except Invalid as error:
         raise SeekIndexInvalid(f"the head of {row.digest} has no digest") from error
-    if not size.isdecimal() or not size.isascii() or parsed.algorithm != "sha256":
+    fits = size.isdecimal() and size.isascii() and len(size) <= _DIGITS
+    if not fits or parsed.algorithm != "sha256":
         raise SeekIndexInvalid(f"the head of {row.digest} has no size or no SHA-256")
     return int(size), bytes.fromhex(parsed.hex)

@@ -50,6 +50,9 @@ _FRAME_ROW = Struct("<QI32s")
 _DIGESTS_ROW = Struct("<QIQI32s")
 _LENGTH = Struct("<I")
 _HEAD_LIMIT = 64 * 1024 * 1024
+_FRAME_LIMIT = 2 * FRAME
+"""Packed bytes of a frame at most: it is fetched whole, and what does not pack hardly grows."""
+
 _COUNT_LIMIT = 1 << 62
 _LEVEL = 9
 _SCHEMA = 1
@@ -122,6 +125,8 @@ class SeekIndex:
         for frame in (*metadata, *(row.frame for row in digests)):
             if frame.at + frame.size > room:
                 raise SeekIndexInvalid("a frame lies behind its end")
+            if frame.size > _FRAME_LIMIT:
+                raise SeekIndexInvalid(f"a frame of {frame.size} bytes")
         if any(not 0 < row.files <= DIGEST_ROWS for row in digests):
             raise SeekIndexInvalid("a frame of digests without any, or too many")
         tar_size, flags = _header(block)

@@ -114,6 +114,7 @@ def _is_possible(span: Span, before: Span | None, room: int) -> bool:
         span.bits <= _MOST_BITS
         and bool(span.bits) <= span.packed_at <= span.needed
         and span.window_at + span.window_size <= room
+        and span.window_size <= 2 * WINDOW_LIMIT  # packed: it is fetched whole
         and (span.windowed or not (span.bits or span.window_size))
     )
 
