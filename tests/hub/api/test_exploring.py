@@ -3,7 +3,7 @@
 import base64
 
 import pytest
-from tests.hub.exploring.images import HOSTILE
+from tests.hub.exploring.images import HOSTILE, explore, push
 from tests.hub.site.explored import fill
 
 OF = "/api/v1/repositories/alice/app"
@@ -52,3 +52,16 @@ def test_what_nobody_looked_into_or_may_not_be_seen_is_not_there(filled, nobody,
     assert nobody.get("/api/v1/repositories/alice/hidden/inside/v1").status == 401
     for what in ("inside/v1", "files/v1", "diff/v1?against=v1"):
         assert bob.get(f"/api/v1/repositories/alice/hidden/{what}").status == 404
+
+
+def test_an_image_without_files_has_an_empty_root_and_finds_nothing(filled, nobody, alice):
+    push(alice, "alice/empty", "v1", [])
+    explore(filled)
+    of = "/api/v1/repositories/alice/empty/files/v1"
+    assert nobody.get(of).json["entries"] == []
+    assert nobody.get(f"{of}?q=a").json == {"found": [], "has_more": False}
+    assert nobody.get(f"{of}?path=etc").status == 404
+    page = nobody.get("/alice/empty/-/files/v1")
+    assert (page.status, b"No layer ever" in page.body) == (200, False)
+    assert nobody.get("/alice/empty/-/files/v1?q=a").status == 200
+    assert nobody.get("/alice/empty/-/inside/v1").status == 200

@@ -119,7 +119,7 @@ def _files_document(question: _Question) -> Document:
 
 def _place(image: Inside, path: bytes, number: int, page: int) -> Document:
     node, events = image.lookup(path, number=number), image.life(path)
-    if node is None and not events:
+    if node is None and not events and path:
         raise NotFound("no layer ever had that path")
     document: Document = {
         **_path(path),

@@ -56,7 +56,7 @@ class Shelf:
             yield layer
 
     @contextmanager
-    def paths(self, digest: Digest, fetch: Fetch) -> Iterator[mmap]:
+    def paths(self, digest: Digest, fetch: Fetch) -> Iterator[bytes | mmap]:
         """Open an image's list of paths for the body. Raises: Corrupt."""
         path = self._path(digest) + _PATHS
         try:
@@ -66,8 +66,12 @@ class Shelf:
             self._make_room()
             replace(path, _inflated(fetch(digest)), durable=False)
             file = open(path, "rb")  # noqa: SIM115 - closed below
-        with file, mmap(file.fileno(), 0, access=ACCESS_READ) as found:
-            yield found
+        with file:
+            if not os.fstat(file.fileno()).st_size:  # no map can be of an empty list
+                yield b""
+                return
+            with mmap(file.fileno(), 0, access=ACCESS_READ) as found:
+                yield found
 
     def _path(self, digest: Digest) -> str:
         os.makedirs(self._folder, mode=0o700, exist_ok=True)

@@ -128,6 +128,8 @@ def _place(
     node = image.lookup(path, number=number)
     events = image.life(path)
     if node is None and not events:
+        if not path:  # the root of an image without layers
+            return {}
         raise NotFound(f"no layer ever had /{shown(path)}")
     is_folder = node is not None and node.kind is Kind.DIRECTORY
     leads = image.leads(path) if node is not None and node.kind is Kind.SYMLINK else None
