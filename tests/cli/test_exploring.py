@@ -91,7 +91,11 @@ def test_a_page_and_a_document_at_once(here: Console):
     assert (said.code, said.out) == (1, "")
     assert "name a file for the page" in said.err
     said = here.run("explore", "--html", "no/such/page.html", "two")
-    assert (said.code, said.err) == (1, "lamina: no/such/page.html: No such file or directory\n")
+    assert (said.code, said.err) == (
+        1, "lamina: cannot write no/such/page.html: No such file or directory\n",
+    )  # fmt: skip
+    said = here.run("explore", "--html", ".", "two")
+    assert (said.code, said.err) == (1, "lamina: . is a directory\nhint: name a file\n")
     assert here.run("explore", "--html=", "two").code == 1
 
 

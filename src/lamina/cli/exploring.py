@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 
 from lamina.cli.flags import BOOL, LIST, STRING, Flag
@@ -110,16 +109,10 @@ def _write_page(found: Exploration, place: str, context: Context) -> None:
     if place == _STDOUT:
         context.binary_out.write(text)
         return
-    if os.path.exists(place) and not os.path.isfile(place):  # a pipe or device stays what it is
-        with open(place, "wb") as file:
-            file.write(text)
-    else:
-        from lamina.stream.files import replace
+    from lamina.cli.files import output_file
 
-        try:
-            replace(place, text, durable=False)
-        except OSError as error:  # it names the file that was to get the name
-            raise OSError(error.errno, error.strerror, place) from error
+    with output_file(context, place, what="write a page") as file:
+        file.write(text)
     context.say(f"wrote {place}")
 
 
