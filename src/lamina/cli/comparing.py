@@ -128,8 +128,8 @@ def _print_rest(before: Study, after: Study, context: Context) -> None:
     section(
         "Packages",
         (
-            f"{one.name} {', '.join(one.before) or '(none)'} {arrow} {', '.join(one.after) or '(none)'}"
-            f" ({one.kind})"
+            f"{_line(one.name)} {_line(', '.join(one.before)) or '(none)'} {arrow} "
+            f"{_line(', '.join(one.after)) or '(none)'} ({one.kind})"
             for one in compare.packages(
                 before.packages(numbered=False), after.packages(numbered=False)
             )

@@ -95,6 +95,26 @@ def test_what_was_never_there_is_said_and_the_rest_told(two: Console):
     assert two.run("whence", "nosuch", "/etc").code == 1
 
 
+def test_packages_are_named_harmlessly_and_not_by_the_hundred(settings: Settings, engine: Engine):
+    names = ["evil\x1b]0;owned\x07\u202e", *(f"p{number}" for number in range(7))]
+    status = "".join(
+        f"Package: {name}\nStatus: install ok installed\nVersion: 1\x1b[2J\n\n" for name in names
+    )
+    pieces = [Piece("etc/", directory=True), Piece("var/lib/dpkg/status", status.encode())]
+    pieces += [Piece(f"var/lib/dpkg/info/{name}.list", b"/etc\n") for name in names]
+    engine.images.load(io.BytesIO(archive("many:1", layers=(tar(pieces),))))
+    engine.images.load(io.BytesIO(archive("none:1", layers=(tar([Piece("x")]),))))
+    run = console(settings)
+    told = run("whence", "many:1", "/etc")
+    assert told.count(" package ") == 5
+    assert told.endswith("       and 3 packages more; --json has all\n")
+    for text in (told, run("diff", "none:1", "many:1"), run("diff", "many:1", "none:1")):
+        assert "evil" in text
+        assert text.replace("\n", "").isprintable()
+    (life,) = json.loads(run("whence", "--json", "many:1", "/etc"))
+    assert {one["name"] for one in life["events"][0]["packages"]} == set(names)
+
+
 def test_a_terminal_without_unicode_gets_plain_arrows(two: Console):
     said = two.run("whence", "two", "/etc/motd", encoding="ascii")
     assert "15B -> 16B" in said.out

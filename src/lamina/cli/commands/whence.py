@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["COMMAND", "main"]
 
 _MEASURED = 20_000
+_NAMED = 5  # packages of a path: a file has one, /usr/share/doc all of them
 
 COMMAND = Command(
     name="whence",
@@ -110,6 +111,7 @@ def _tell(study: Study, typed: bytes, life: _Life, context: Context, *, patch: b
     from lamina.cli.life_words import told
     from lamina.cli.patches import patch as patch_of
     from lamina.cli.stack_drawing import instruction
+    from lamina.cli.table import flat
     from lamina.cli.units import shorten
 
     path, events = life
@@ -124,8 +126,12 @@ def _tell(study: Study, typed: bytes, life: _Life, context: Context, *, patch: b
         by = instruction(made.created_by) or made.comment or "(made without an instruction)"
         context.print(f"       {shorten(by, room)}")
         if event.node is not None:
-            for one in study.owners(path, event.number):
-                context.print(f"       package {one.name} {one.version} ({one.kind})")
+            owners = study.owners(path, event.number)
+            for one in owners[:_NAMED]:
+                named = flat(f"{one.name} {one.version}")  # whoever made the image wrote it
+                context.print(f"       package {named} ({one.kind})")
+            if len(owners) > _NAMED:
+                context.print(f"       and {len(owners) - _NAMED} packages more; --json has all")
         if patch and event.node is not None and event.before is not None:
             for line in patch_of(event.before, event.node):
                 context.print(f"       {line}")
