@@ -214,7 +214,7 @@ def test_a_quota_without_room_for_it_is_named_and_the_image_stays(hub, alice):
     explore(hub)
     found = known(hub, "alice/app", "v1")
     assert found.state == "failed"
-    assert found.trouble.startswith("the quota has no room for what was found: alice has 1B")
+    assert found.trouble == "the quota has no room for what was found"
     assert alice.head(f"/v2/alice/app/manifests/{image}").status == 200
 
 
@@ -249,6 +249,20 @@ def test_who_stops_lets_go_of_what_it_looks_at(hub, alice, monkeypatch):
     assert found.state == "done"
 
 
+def test_what_is_the_hubs_own_trouble_is_for_its_log_alone(hub, alice, monkeypatch, caplog):
+    """Whoever may see an image reads why it was not looked into."""
+    push(alice, "alice/app", "v1", [BOTTOM])
+
+    def fail(*_, **__):
+        raise OSError(28, "No space left", "/srv/secret-place")
+
+    monkeypatch.setattr(look, "work", fail)
+    explore(hub)
+    found = known(hub, "alice/app", "v1")
+    assert (found.state, "secret" in found.trouble) == ("later", False)
+    assert "/srv/secret-place" in caplog.text
+
+
 def test_a_layer_that_would_fill_the_disk_is_left_before_it_does(hub, alice, monkeypatch):
     """A few megabytes may be packed so that no disk has room for them unpacked."""
     push(alice, "alice/app", "v1", [BOTTOM])
@@ -261,7 +275,7 @@ def test_a_layer_that_would_fill_the_disk_is_left_before_it_does(hub, alice, mon
     monkeypatch.setattr(look, "work", fill)
     explore(hub)
     found = known(hub, "alice/app", "v1")
-    assert (found.state, "are free on the hub's disk" in found.trouble) == ("later", True)
+    assert (found.state, found.trouble) == ("later", "too little is free on the hub's disk")
     assert not os.listdir(os.path.join(hub.services.settings.root, "exploring", "jobs"))
 
 

@@ -13,7 +13,7 @@ from tests.hub.exploring.images import BOTTOM
 
 from lamina.errors import Unavailable
 from lamina.hub.exploring import processes
-from lamina.hub.exploring.processes import Refused, work
+from lamina.hub.exploring.processes import Later, Refused, work
 from lamina.hub.exploring.worker import INDEX
 
 
@@ -58,12 +58,20 @@ def test_a_worker_gets_none_of_the_hubs_keys(monkeypatch):
 
 @pytest.mark.parametrize(
     ("killer", "kind"),
-    [(signal.SIGXCPU, Refused), (signal.SIGXFSZ, Refused), (signal.SIGKILL, Unavailable)],
+    [(signal.SIGXCPU, Refused), (signal.SIGXFSZ, Refused), (signal.SIGKILL, Later)],
 )
 def test_a_worker_that_took_too_much_is_named_for_it(tmp_path: Path, killer, kind):
     with open(tmp_path / "errors", "w+b") as errors, pytest.raises(kind) as caught:
         processes.read_told(str(tmp_path / "none"), -killer, errors)
     assert "too" in str(caught.value) or "memory" in str(caught.value)
+
+
+def test_the_last_words_of_a_worker_are_for_the_log_alone(tmp_path: Path, caplog):
+    with open(tmp_path / "errors", "w+b") as errors, pytest.raises(Later) as caught:
+        errors.write(b"Traceback\nOSError: /srv/secret-place\n")
+        processes.read_told(str(tmp_path / "none"), 1, errors)
+    assert "secret" not in str(caught.value)
+    assert "/srv/secret-place" in caplog.text
 
 
 def test_a_worker_ends_with_the_hub_that_started_it(tmp_path: Path):

@@ -19,7 +19,7 @@ from lamina.errors import Invalid, LaminaError, NotFound, Unsupported
 from lamina.hub.database import Database
 from lamina.hub.errors import QuotaExceeded
 from lamina.hub.exploring.look import LEASE_S, Gone, Look, Places
-from lamina.hub.exploring.processes import Refused
+from lamina.hub.exploring.processes import Later, Refused
 from lamina.hub.exploring.shelf import Shelf
 from lamina.hub.storage.protocol import Storage
 from lamina.hub.tables import explorations
@@ -111,7 +111,10 @@ class Explorer:
         )
 
     def _do(self, job: Job) -> None:
-        """Look into one manifest, and note what was found or why nothing was."""
+        """Look into one manifest, and note what was found or why nothing was.
+
+        What is noted stands on the image's page: quotas, paths and servers stay in the log.
+        """
         write = self.places.database.write
         try:
             self._look(job)
@@ -119,14 +122,21 @@ class Explorer:
             if self._stopped.is_set():
                 write(lambda connection: explorations.release(connection, job))
         except QuotaExceeded as error:
-            words = f"the quota has no room for what was found: {error.message}"
-            self._note(job, words, until=None)
+            _LOGGER.info("%s: %s", job.name, error.message)
+            self._note(job, "the quota has no room for what was found", until=None)
         except (Refused, Invalid, NotFound, Unsupported) as error:
             self._note(job, error.message, until=None)  # another try would end as this one did
+        except Later as error:
+            self._note_later(job, error.message)
         except (LaminaError, OSError) as error:
-            is_last = job.tries >= _TRIES
-            until = None if is_last else self.places.clock() + _AGAIN_S * 4**job.tries
-            self._note(job, getattr(error, "message", "") or str(error), until=until)
+            told = getattr(error, "message", "") or str(error)
+            _LOGGER.warning("looking into %s@%s failed: %s", job.name, job.digest, told)
+            self._note_later(job, "the hub could not do it; its log has more")
+
+    def _note_later(self, job: Job, trouble: str) -> None:
+        is_last = job.tries >= _TRIES
+        until = None if is_last else self.places.clock() + _AGAIN_S * 4**job.tries
+        self._note(job, trouble, until=until)
 
     def _look(self, job: Job) -> None:
         image = self._image(job)

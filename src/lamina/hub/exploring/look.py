@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 
-from lamina.errors import LaminaError, Unavailable
+from lamina.errors import LaminaError
 from lamina.hub.database import Connection, Database
 from lamina.hub.documents import CONFIG_LIMIT, Facts, read_facts
 from lamina.hub.errors import BlobUnknown, QuotaExceeded
 from lamina.hub.exploring import artifact
-from lamina.hub.exploring.processes import Refused, work
+from lamina.hub.exploring.processes import Later, Refused, work
 from lamina.hub.exploring.shelf import Shelf
 from lamina.hub.exploring.worker import ANSWERS, CATALOGUE, INDEX, SEEK
 from lamina.hub.storage.protocol import Storage
@@ -87,7 +87,7 @@ class Look:
         self._asked = goes_on
 
     def run(self, image: Manifest) -> None:
-        """Look. Raises: Refused, QuotaExceeded, Gone, Unavailable, LaminaError."""
+        """Look. Raises: Refused, QuotaExceeded, Gone, Later, LaminaError."""
         places = self._places
         places.database.read(lambda connection: _check_links(connection, self._job, image))
         if image.config.size > CONFIG_LIMIT:
@@ -179,7 +179,7 @@ class Look:
                 return known, seek
         place = places.database.read(lambda connection: blobs.place(connection, layer))
         if place is None:
-            raise Unavailable(f"layer {number + 1} is not here any more")
+            raise Later(f"layer {number + 1} is not here any more")
         with places.storage.open(layer, place) as source:
             try:
                 told = work(
@@ -244,7 +244,7 @@ class Look:
         places.storage.shelve(digest, kept.place)
 
     def _goes_on(self) -> None:
-        """Be asked about every second by a worker at work. Raises: Gone, Unavailable."""
+        """Be asked about every second by a worker at work. Raises: Gone, Later."""
         self._asked()
         _check_room(self._folder)  # a small blob may be packed so that it fills any disk
 
@@ -272,18 +272,18 @@ class Look:
 def _check_links(connection: Connection, job: Job, image: Manifest) -> None:
     """See that all parts are the repository's own: manifests of caches name what may be another's.
 
-    Raises: Unavailable.
+    Raises: Later.
     """
     for part in (image.config, *image.layers):
         if blobs.find(connection, job.repository_id, part.digest) is None:
-            raise Unavailable("not all of it is here yet")
+            raise Later("not all of it is here yet")
 
 
 def _check_room(folder: str) -> None:
     room = os.statvfs(folder)
     free = room.f_bavail * room.f_frsize
     if free < _ROOM:
-        raise Unavailable(f"only {free} bytes are free on the hub's disk")
+        raise Later("too little is free on the hub's disk")
 
 
 def _known(connection: Connection, keys: tuple[str, ...]) -> _Part | None:

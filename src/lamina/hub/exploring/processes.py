@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -14,8 +15,9 @@ from lamina.errors import LaminaError, Unavailable
 from lamina.hub.exploring.worker import ASKED, TOLD
 from lamina.spec.wire import Document
 
-__all__ = ["Refused", "environment", "read_told", "work"]
+__all__ = ["Later", "Refused", "environment", "read_told", "work"]
 
+_LOGGER = logging.getLogger("lamina.hub")
 _LOOK_EVERY_S = 1.0
 _PIECE = 256 * 1024
 _KEPT = ("PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
@@ -30,6 +32,10 @@ class Refused(LaminaError):
     """The worker says that it cannot be done, and why; another try will not help."""
 
 
+class Later(Unavailable):
+    """It could not be done now. The words are for whoever may see the image: nothing of the hub's own is in them."""
+
+
 def work(
     what: str,
     folder: str,
@@ -41,7 +47,7 @@ def work(
     """Have a process do `what` in `folder`, with `source` (closed by the caller) on its stdin.
 
     `goes_on` is called about every second meanwhile; what it raises ends the process.
-    Raises: Refused, Unavailable (it died).
+    Raises: Refused, Later (it died), what `source` does.
     """
     with open(os.path.join(folder, ASKED), "w", encoding="utf-8") as file:
         json.dump({**asked, "hub": os.getpid()}, file)
@@ -89,7 +95,7 @@ def environment() -> dict[str, str]:
 
 
 def read_told(path: str, code: int, errors: BinaryIO) -> Document:
-    """Read what a worker left that ended with `code`. Raises: Refused, Unavailable."""
+    """Read what a worker left that ended with `code`. Raises: Refused, Later."""
     try:
         with open(path, encoding="utf-8") as file:
             found: Document = json.load(file)
@@ -97,12 +103,12 @@ def read_told(path: str, code: int, errors: BinaryIO) -> Document:
         if -code in _KILLED:
             words = _KILLED[signal.Signals(-code)]
             if -code == signal.SIGKILL:
-                raise Unavailable(words) from None
+                raise Later(words) from None
             raise Refused(words) from None
         errors.seek(0)
         lines = errors.read(64 * 1024).decode("utf-8", "replace").strip().splitlines()
-        last = f": {lines[-1]}" if lines else ""
-        raise Unavailable(f"looking into it ended with {code}{last}"[:500]) from None
+        _LOGGER.warning("a worker ended with %d: %s", code, lines[-1][:500] if lines else "")
+        raise Later(f"looking into it ended with {code}; the hub's log has more") from None
     if "trouble" in found:
         raise Refused(str(found["trouble"]))
     return found
