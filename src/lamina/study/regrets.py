@@ -22,6 +22,7 @@ __all__ = [
     "Regrets",
     "in_environment",
     "in_text",
+    "masked",
     "of_layer",
     "seen_in",
     "telling",
@@ -57,7 +58,7 @@ _DUMPED = 64 * 1024
 _CONTENT: "tuple[tuple[bytes, bytes, str], ...]" = (
     (
         b"PRIVATE KEY",
-        rb"-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----\s+[\w+/=:]{8}",
+        rb"-----BEGIN [A-Z ]*PRIVATE KEY( BLOCK)?-----(\s|\\[nr])+[\w+/=:]{8}",
         "a private key",
     ),
     (
@@ -92,6 +93,8 @@ TELLING_NAMES = frozenset((*_NAMED, *_PLACE_NAMES, _DUMPS))
 
 _HEX = b"0123456789abcdefABCDEF"
 _PER_FOLDER = 100
+_SWITCHES = frozenset(("true", "false", "yes", "no", "on", "off", "0", "1", "none", "null"))
+_PLACES = ("_FILE", "_PATH", "_DIR")
 _TELLING = ("PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "APIKEY", "PRIVATE_KEY")
 
 
@@ -181,7 +184,7 @@ class Regrets:
         """Look for passwords in a file of settings for a program."""
         for line in data.decode("utf-8", "replace").splitlines():
             name, _, value = line.partition("=")
-            if value.strip("\"' ") and any(word in name.upper() for word in _TELLING):
+            if _gives_away(name.strip(), value.strip("\"' ")):
                 self._secret("a password in settings", path)
                 return
 
@@ -276,8 +279,29 @@ def telling(variables: "Sequence[str]") -> "Iterator[str]":
     """Give the names of those among `NAME=value` settings that look like secrets."""
     for variable in variables:
         name, _, value = variable.partition("=")
-        if value and (any(word in name.upper() for word in _TELLING) or in_text(value)):
+        if _gives_away(name, value) or in_text(value):
             yield name
+
+
+def _gives_away(name: str, value: str) -> bool:
+    """Tell whether a setting of that name holds a secret: not a switch, a place or another's name."""
+    name = name.upper()
+    if not value or value[0] == "$" or value.lower() in _SWITCHES:
+        return False  # ALLOW_EMPTY_PASSWORD=yes, TOKENIZERS_PARALLELISM=false
+    if value[0] == "/" and name.endswith(_PLACES):
+        return False  # POSTGRES_PASSWORD_FILE=/run/secrets/db
+    return any(word in name for word in _TELLING)
+
+
+def masked(text: str) -> str:
+    """Put `***` for all in a text that looks like a key or token: for who wants to know where one is."""
+    import re
+
+    data = text.encode("utf-8", "surrogatepass")
+    for needle, form, _ in _CONTENT:
+        if needle in data:
+            data = re.sub(form, b"***", data)
+    return data.decode("utf-8", "surrogatepass")
 
 
 def in_text(text: str) -> str:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Secret", "in_config", "in_layers"]
 
+_DIGITS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Secret:
@@ -60,3 +62,16 @@ def in_config(config: "ImageConfig", settings: "Document | None" = None) -> "Ite
     for number, row in enumerate(config.history, 1):
         if what := in_text(row.created_by):
             yield Secret(what, f"step {number} of the history".encode(), 0)
+            continue
+        for name in telling(_build_arguments(row.created_by)):
+            where = f"ARG {name}, step {number} of the history"
+            yield Secret("a build argument", where.encode(errors="replace"), 0)
+
+
+def _build_arguments(command: str) -> "list[str]":
+    """Give those that a builder wrote before a step's command: `|2 A=1 B=2 /bin/sh -c …`."""
+    words = command.removeprefix("RUN ").split(" ")
+    count = words[0].removeprefix("|")
+    if words[0] == count or not (count.isascii() and count.isdecimal() and len(count) < _DIGITS):
+        return []
+    return words[1 : 1 + int(count)]

@@ -50,6 +50,16 @@ def test_what_is_hidden_is_found_and_said_to_be_there(leaky: Console):
     assert leaky("secrets", "-q", "leaky").splitlines()[0] == "/srv/.ssh/id_ed25519"
 
 
+def test_a_key_in_the_command_that_made_a_layer_is_not_printed(settings: Settings, engine: Engine):
+    step = {**STEPS[0], "created_by": f"RUN |1 TOKEN={TOKEN} /bin/sh -c \udc80"}
+    data = archive("told:1", layers=(LOW,), steps=[step])
+    engine.images.load(io.BytesIO(data))
+    run = console(settings)
+    for text in (run("secrets", "told:1"), run("secrets", "--json", "told:1")):
+        assert TOKEN[:12] not in text
+        assert "RUN |1 TOKEN=*** /bin/sh" in text
+
+
 def test_strict_ends_with_1_where_anything_is_found(leaky: Console, shelf: Console):
     assert leaky.run("secrets", "--strict", "leaky").code == 1
     assert shelf.run("secrets", "--strict", "mysql").code == 0

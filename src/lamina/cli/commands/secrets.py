@@ -60,9 +60,11 @@ def _row(study: Study, one: Secret, context: Context) -> Row:
     from lamina.cli.file_names import path_fields, quoted
     from lamina.cli.stack_drawing import instruction
     from lamina.cli.units import shorten
+    from lamina.study.regrets import masked
 
     made = study.made[one.number - 1] if one.number else None
-    by = (instruction(made.created_by) or made.comment) if made else ""
+    command = masked(made.created_by) if made else ""  # a key may be in it
+    by = (instruction(command) or masked(made.comment)) if made else ""
     path = b"/" + one.path if one.number else one.path
     return Row(
         {
@@ -78,6 +80,6 @@ def _row(study: Study, one: Secret, context: Context) -> Row:
             "layer": one.number or None,
             "hidden_by": one.hidden_by or None,
             "diff_id": (made.diff_id or None) if made else None,
-            "created_by": made.created_by if made else None,
+            "created_by": command if made else None,
         },
     )
