@@ -65,3 +65,19 @@ def test_root_stays_where_it_is(monkeypatch: pytest.MonkeyPatch):
     before = os.stat("/proc/self/ns/user").st_ino
     Context().enter_namespace()
     assert os.stat("/proc/self/ns/user").st_ino == before
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("environ", "coloured"),
+    [({}, True), ({"TERM": "xterm"}, True), ({"TERM": "dumb"}, False), ({"NO_COLOR": "1"}, False)],
+)
+def test_colours_are_for_terminals_that_have_them_and_people_who_want_them(
+    environ: dict[str, str], coloured: bool
+):
+    assert Context(out=_Terminal(), environ=environ).colour is coloured
+    assert not Context(out=io.StringIO(), environ=environ).colour

@@ -87,6 +87,12 @@ class Context:
         return self.out.isatty()
 
     @property
+    def colour(self) -> bool:
+        """Whether `out` is to be written in colours."""
+        wanted = not self.environ.get("NO_COLOR") and self.environ.get("TERM", "") != "dumb"
+        return wanted and self.is_terminal
+
+    @property
     def binary_out(self) -> BinaryIO:
         """The bytes under `out`, for tars; what was printed before comes first."""
         self.out.flush()

@@ -49,7 +49,7 @@ def show_sharing(arguments: Arguments, context: Context) -> int:
                 sharing,
                 width=min(context.size()[0], _WIDEST),
                 unicode=context.unicode,
-                colour=context.is_terminal and not context.environ.get("NO_COLOR"),
+                colour=context.colour,
             )
         )
     return 0

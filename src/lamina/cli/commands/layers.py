@@ -85,7 +85,7 @@ def main(arguments: Arguments, context: Context) -> int:
             boxes,
             width=min(context.size()[0], _WIDEST),
             unicode=context.unicode,
-            colour=context.is_terminal and not context.environ.get("NO_COLOR"),
+            colour=context.colour,
             whole=whole,
         )
     )
