@@ -96,3 +96,8 @@ def test_another_replica_or_one_that_lost_its_files_fetches_them_again(filled, v
     with open(path, "wb"):
         pass
     assert visitor.get("/alice/app/-/files/v2?path=etc").status == 200
+
+
+def test_a_page_after_the_last_is_the_last(visitor):
+    text = visitor.get("/alice/app/-/files/many?path=many&page=99").text
+    assert (len(rows(text)), "3 of 3" in text, "It is empty" in text) == (201, True, False)

@@ -145,7 +145,11 @@ def _place(
     }
     if is_folder:
         listed = image.listing(path, number=number, offset=(page - 1) * _PAGE, limit=_PAGE)
-        values |= _lines(found, path, listed, number)
+        last = -(-listed.total // _PAGE) or 1
+        if page > last:  # an old address, or a number that somebody tried
+            page = last
+            listed = image.listing(path, number=number, offset=(page - 1) * _PAGE, limit=_PAGE)
+        values |= {"page": page, "pages": last, **_lines(found, path, listed, number)}
     return values
 
 
@@ -154,7 +158,6 @@ def _lines(found: Explored, path: bytes, listed: Listed, number: int) -> dict[st
     return {
         "lines": [_line(base, prefix, row, number) for row in listed.rows],
         "count": listed.total,
-        "pages": -(-listed.total // _PAGE) or 1,
     }
 
 
