@@ -1,11 +1,14 @@
 """The explorer in a real terminal: tmux shows what a person would see."""
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -89,6 +92,16 @@ def test_ctrl_c_leaves_the_terminal_clean_and_no_color_is_heeded(world: Engine, 
     tmux("send-keys", "C-c")
     tmux.look("ended with 0", gone="Layer")
     assert tmux("display-message", "-p", "#{alternate_on}#{mouse_any_flag}").strip() == "00"
+
+
+def test_sigterm_leaves_the_terminal_clean(world: Engine, tmux: Tmux):
+    tmux.start(world, "three")
+    tmux.look("efficiency", "removed: /a")
+    shell = tmux("display", "-p", "#{pane_pid}").strip()
+    (explorer,) = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
+    os.kill(int(explorer), signal.SIGTERM)
+    tmux.look("ended with 143", gone="efficiency")
+    assert tmux("display", "-p", "#{alternate_on} #{mouse_any_flag}").split() == ["0", "0"]
 
 
 def test_only_the_terminals_own_colours_are_used(world: Engine, tmux: Tmux):

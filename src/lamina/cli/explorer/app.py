@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 from textual.binding import Binding
@@ -73,6 +74,13 @@ class Explorer(Asking):
 
     def on_mount(self) -> None:
         """Begin in the tree; what takes long is asked once the first screen is there."""
+        import signal
+        from asyncio import get_running_loop
+
+        ended = partial(self.exit, return_code=128 + signal.SIGTERM)
+        with suppress(ValueError, RuntimeError):  # not in the main thread: somebody else's program
+            # Killed without this, it would leave the terminal raw, without echo and on its other screen.
+            get_running_loop().add_signal_handler(signal.SIGTERM, ended)
         self._focus(self.tree_rows)
         self.call_after_refresh(self._ask_first)
 
