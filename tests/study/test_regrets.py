@@ -80,6 +80,9 @@ def test_many_paths_are_shortened():
     [
         ("app/.env", b"DB_PASSWORD=hunter22\n", "a password in settings: /app/.env"),
         ("etc/pip.conf", b"url = https://bot:s3cr3tly@host/", "a password in an address: /etc/pip.conf"),
+        ("app/prod.env", b"DB_PASSWORD=hunter22\n", "a password in settings: /app/prod.env"),
+        ("app/example.env", b"DB_PASSWORD=hunter22\n", ""),
+        ("app/.env", b"DB_PASSWORD=$PASSWORD\nALLOW_EMPTY_PASSWORD=yes\n", ""),
         ("app/.env.example", b"DB_PASSWORD=hunter22\n", ""),
         ("app/.env", b"DB_PASSWORD=\nTOKEN=''\n", ""),
         ("etc/x.conf", b"url = https://user:password@host/ https://x:${PW}@host/ https://h:80/a@b", ""),

@@ -177,7 +177,8 @@ class Regrets:
                 if re.search(expression, data):
                     self._secret(what, path)
                     return
-        if name[:4] == b".env" and not name.endswith(_EXAMPLES):
+        is_example = name.endswith(_EXAMPLES) or name.startswith(_EXAMPLES)
+        if (name[:4] == b".env" or name.endswith(b".env")) and not is_example:
             self._settings(path, data)
 
     def _settings(self, path: bytes, data: bytes) -> None:
