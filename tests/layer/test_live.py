@@ -26,6 +26,22 @@ LOW: list[Entry | tuple[Entry, bytes]] = [
 ]
 
 
+def write_into(union: Path) -> None:
+    """Do one of each: what a container can do to a union that stands on LOW."""
+    (union / "dir" / "gone").unlink()
+    (union / "changed").write_text("new and longer")
+    shutil.rmtree(union / "full")
+    (union / "full").mkdir()  # opaque now
+    (union / "full" / "y").write_text("y")
+    (union / "made").mkdir(mode=0o1777)
+    (union / "made" / "link").symlink_to("../changed")
+    os.link(union / "changed", union / "made" / "hard")
+    os.mkfifo(union / "made" / "pipe")
+    os.mknod(union / "made" / "null", 0o20666, os.makedev(1, 3))
+    os.setxattr(union / "changed", "user.k", b"v")
+    os.chown(union / "dir" / "kept", 56, 78)  # its content stays below, with metacopy
+
+
 @pytest.mark.root
 @pytest.mark.parametrize("marks", [False, True])
 def test_layers_and_what_a_container_wrote_are_the_kernels_union(tmp_path: Path, marks: bool):
@@ -34,19 +50,8 @@ def test_layers_and_what_a_container_wrote_are_the_kernels_union(tmp_path: Path,
         erofs(low, tmp_path / "m") as mounted,
         overlay([mounted], tmp_path / "union", upper=tmp_path / "upper", marks=marks) as union,
     ):
-        (union / "dir" / "gone").unlink()
-        (union / "changed").write_text("new and longer")
-        shutil.rmtree(union / "full")
-        (union / "full").mkdir()  # opaque now
-        (union / "full" / "y").write_text("y")
-        (union / "made").mkdir(mode=0o1777)
-        (union / "made" / "link").symlink_to("../changed")
-        os.link(union / "changed", union / "made" / "hard")
-        os.mkfifo(union / "made" / "pipe")
-        os.mknod(union / "made" / "null", 0o20666, os.makedev(1, 3))
-        os.setxattr(union / "changed", "user.k", b"v")
+        write_into(union)
         os.chown(union / "dir", 12, 34)
-        os.chown(union / "dir" / "kept", 56, 78)  # its content stays below, with metacopy
         if marks:  # without, the kernel refuses to move a directory of the layers
             os.rename(union / "moved", union / "made" / "here")
             (union / "made" / "here" / "deep" / "new").write_text("n")

@@ -1,11 +1,10 @@
 """What a container wrote as a layer: the kernel's union and a real commit are the judges."""
 
 import os
-import shutil
 from pathlib import Path
 
 import pytest
-from tests.layer.test_live import LOW
+from tests.layer.test_live import LOW, write_into
 from tests.layer.trees import erofs, facts_of_directory, facts_of_tree, overlay, sealed, tar_of
 
 from lamina.layer.changeset import changeset, write_layer
@@ -36,18 +35,7 @@ def test_it_is_what_the_kernel_shows_and_what_a_commit_would_seal(tmp_path: Path
         erofs(low, tmp_path / "m") as mounted,
         overlay([mounted], tmp_path / "union", upper=tmp_path / "upper", marks=marks) as union,
     ):
-        (union / "dir" / "gone").unlink()
-        (union / "changed").write_text("new and longer")
-        shutil.rmtree(union / "full")
-        (union / "full").mkdir()  # opaque now
-        (union / "full" / "y").write_text("y")
-        (union / "made").mkdir(mode=0o1777)
-        (union / "made" / "link").symlink_to("../changed")
-        os.link(union / "changed", union / "made" / "hard")
-        os.mkfifo(union / "made" / "pipe")
-        os.mknod(union / "made" / "null", 0o20666, os.makedev(1, 3))
-        os.setxattr(union / "changed", "user.k", b"v")
-        os.chown(union / "dir" / "kept", 56, 78)  # its content stays below, with metacopy
+        write_into(union)
         if marks:
             os.rename(union / "moved", union / "made" / "here")
             (union / "made" / "here" / "deep" / "new").write_text("n")

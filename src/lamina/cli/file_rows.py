@@ -6,7 +6,7 @@ import stat
 import time
 
 from lamina.cli.file_names import quoted
-from lamina.layer.entry import Kind
+from lamina.layer.entry import TYPE_BITS, Kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,14 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FileRow", "LongForm", "Owners", "document", "human", "mode_text", "rfc3339"]
 
-_TYPES = {
-    Kind.FILE: stat.S_IFREG,
-    Kind.DIRECTORY: stat.S_IFDIR,
-    Kind.SYMLINK: stat.S_IFLNK,
-    Kind.CHARACTER: stat.S_IFCHR,
-    Kind.BLOCK: stat.S_IFBLK,
-    Kind.FIFO: stat.S_IFIFO,
-}
 _ACL = "system.posix_acl_"
 _HALF_A_YEAR_S = 31556952 // 2
 _NANO = 10**9
@@ -84,7 +76,7 @@ def mode_text(row: FileRow) -> str:
     if row.whiteout:
         return "w---------"
     node = row.node
-    text = stat.filemode(_TYPES[node.kind] | node.mode)
+    text = stat.filemode(TYPE_BITS[node.kind] | node.mode)
     return text + "+" if any(name.startswith(_ACL) for name, _ in node.xattrs) else text
 
 

@@ -1,9 +1,8 @@
 """What is known of one file of an image, as a value."""
 
 import os
-import stat
 
-from lamina.layer.entry import Kind
+from lamina.layer.entry import TYPE_BITS, Kind
 from lamina.values import dataclass
 
 TYPE_CHECKING = False
@@ -12,14 +11,6 @@ if TYPE_CHECKING:
 
 __all__ = ["FileFacts"]
 
-_TYPES = {
-    Kind.FILE: stat.S_IFREG,
-    Kind.DIRECTORY: stat.S_IFDIR,
-    Kind.SYMLINK: stat.S_IFLNK,
-    Kind.CHARACTER: stat.S_IFCHR,
-    Kind.BLOCK: stat.S_IFBLK,
-    Kind.FIFO: stat.S_IFIFO,
-}
 _BLOCK = 512
 
 
@@ -50,7 +41,7 @@ class FileFacts:
         kind = node.kind
         return cls(
             kind,
-            _TYPES[kind] | node.mode,
+            TYPE_BITS[kind] | node.mode,
             node.uid,
             node.gid,
             node.size if kind is Kind.FILE else 0,

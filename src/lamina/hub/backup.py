@@ -9,23 +9,22 @@ into the same folder copies what is new and drops what is gone, after its own li
 """
 
 import base64
-import fcntl
 import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Self
 
-from lamina.errors import InUse, LaminaError
+from lamina.errors import LaminaError
 from lamina.hub.backup_reading import FORMAT, HEAD, blob_path, kept_tables
 from lamina.hub.database import Connection, Database, Row
 from lamina.hub.databases import tables
 from lamina.hub.databases.schema import steps
 from lamina.hub.databases.tables import Table
+from lamina.hub.folder_lock import alone_in
 from lamina.hub.storage.disk import DiskStorage
 from lamina.hub.storage.protocol import Storage
 from lamina.hub.tables import turns
@@ -67,7 +66,8 @@ def back_up(
     Raises: InUse (another backup writes there), Unavailable, OSError.
     """
     os.makedirs(os.path.join(folder, "tables"), mode=0o700, exist_ok=True)
-    with _locked(folder), Hold(database, folder, clock) as hold:
+    told = f"another backup is being written into {folder}"
+    with alone_in(folder, told), Hold(database, folder, clock) as hold:
         made_at = clock()
         place = _next(os.path.join(folder, "tables"))
         target = os.path.join(folder, "tables", place)
@@ -111,19 +111,6 @@ class Hold:
         """Go on holding."""
         until = self._clock() + _HOLD_S
         self._database.write(lambda connection: turns.hold(connection, self._name, until=until))
-
-
-@contextmanager
-def _locked(folder: str) -> Iterator[None]:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InUse(f"another backup is being written into {folder}") from None
-        yield
-    finally:
-        os.close(fd)
 
 
 def _next(folder: str) -> str:

@@ -5,7 +5,6 @@ goes on with the bytes that came. (PostgreSQL's has no other name: there a hub w
 left.) A backup of an older version goes through a database of its own, which is brought up to date.
 """
 
-import fcntl
 import os
 import sqlite3
 import tempfile
@@ -15,7 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 
-from lamina.errors import AlreadyExists, InUse, Unavailable
+from lamina.errors import AlreadyExists, Unavailable
 from lamina.hub.backup_reading import Backup, kept_tables
 from lamina.hub.bringing import Bringer
 from lamina.hub.collect import Collector
@@ -25,6 +24,7 @@ from lamina.hub.databases.schema import steps
 from lamina.hub.databases.sqlite import SqliteDatabase
 from lamina.hub.databases.tables import Table
 from lamina.hub.errors import DigestDisagrees
+from lamina.hub.folder_lock import alone_in
 from lamina.hub.services import RESTORING, database_path, open_places, open_storage
 from lamina.hub.settings import HubSettings
 from lamina.hub.storage.protocol import Storage
@@ -69,7 +69,7 @@ def places(
             yield found
         return
     os.makedirs(settings.root, mode=0o700, exist_ok=True)
-    with _locked(settings.root):
+    with alone_in(settings.root, f"another restore into {settings.root} goes on"):
         beside = path + RESTORING
         with closing(SqliteDatabase(beside)) as database:
             storage = open_storage(settings, database, clock)
@@ -78,19 +78,6 @@ def places(
             collector = Collector(database, storage, clock=clock, active=lambda: ())
             collector.sweep(grace_s=_EVER_S, upload_grace_s=0)  # what an earlier try left half done
         _publish(beside, path)
-
-
-@contextmanager
-def _locked(folder: str) -> Iterator[None]:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InUse(f"another restore into {folder} goes on") from None
-        yield
-    finally:
-        os.close(fd)
 
 
 def _begin_again(connection: Connection) -> None:

@@ -1,9 +1,11 @@
 """One path's record in a changeset. Spec: image-spec layer.md, "Change Types"."""
 
+import stat
+
 from lamina.errors import Corrupt
 from lamina.values import NamedTuple, StrEnum
 
-__all__ = ["NAME_MAX", "PATH_MAX", "Entry", "EntryInvalid", "Kind", "normal_path"]
+__all__ = ["NAME_MAX", "PATH_MAX", "TYPE_BITS", "Entry", "EntryInvalid", "Kind", "normal_path"]
 
 NAME_MAX = 255
 """Bytes in one component of a path: what Linux and EROFS take."""
@@ -26,6 +28,17 @@ class Kind(StrEnum):
     CHARACTER = "character"
     BLOCK = "block"
     FIFO = "fifo"
+
+
+TYPE_BITS = {
+    Kind.FILE: stat.S_IFREG,
+    Kind.DIRECTORY: stat.S_IFDIR,
+    Kind.SYMLINK: stat.S_IFLNK,
+    Kind.CHARACTER: stat.S_IFCHR,
+    Kind.BLOCK: stat.S_IFBLK,
+    Kind.FIFO: stat.S_IFIFO,
+}
+"""What stat(2) says of each kind in a mode; a hard link has that of its target."""
 
 
 class Entry(NamedTuple):

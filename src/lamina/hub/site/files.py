@@ -16,7 +16,7 @@ from lamina.hub.site.inside import Step, address, common, explored, steps
 from lamina.hub.site.render import render
 from lamina.hub.site.sessions import Visit
 from lamina.hub.web import SERVICES
-from lamina.layer.entry import Kind
+from lamina.layer.entry import TYPE_BITS, Kind
 from lamina.layer.node import Node
 from lamina.study.lives import Change, Event
 
@@ -24,10 +24,6 @@ __all__ = ["files"]
 
 _PAGE = 500
 _FOUND = 200
-_TYPES = {
-    Kind.FILE: stat.S_IFREG, Kind.DIRECTORY: stat.S_IFDIR, Kind.SYMLINK: stat.S_IFLNK,
-    Kind.CHARACTER: stat.S_IFCHR, Kind.BLOCK: stat.S_IFBLK, Kind.FIFO: stat.S_IFIFO,
-}  # fmt: skip
 _LETTERS = {"f": "", "d": "/", "l": "", "c": "", "b": "", "p": ""}
 
 
@@ -174,7 +170,7 @@ def _line(base: str, prefix: bytes, row: Row, number: int) -> _Line:
 
 
 def _mode(node: Node) -> str:
-    return stat.filemode(_TYPES[node.kind] | node.mode)
+    return stat.filemode(TYPE_BITS[node.kind] | node.mode)
 
 
 def _moment(image: Inside, path: bytes, event: Event, made: Mapping[int, Step]) -> _Moment:
