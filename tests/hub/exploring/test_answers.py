@@ -18,9 +18,7 @@ def answers(tmp_path: Path, *stack, env=()) -> Document:
     with ExitStack() as opened:
         hollow = []
         for number, layer in enumerate(opened.enter_context(pile(tmp_path, *stack))):
-            notes = {"diff_id": str(layer.diff_id), "size": layer.tar_size, "secrets": []}
-            if number == 0:
-                notes["secrets"] = [["a private key", "srv/id_rsa"]]
+            notes = {"diff_id": str(layer.diff_id), "size": layer.tar_size}
             path = str(tmp_path / f"hollow{number}")
             unpack(pack(layer, lambda _: False, notes=encode(notes)), path)
             hollow.append(opened.enter_context(HollowLayer.open(path)))
@@ -28,7 +26,9 @@ def answers(tmp_path: Path, *stack, env=()) -> Document:
         config = ImageConfig.build(
             {"rootfs": {"type": "layers", "diff_ids": diff_ids}, "config": {"Env": list(env)}}
         )
-        return answers_of(hollow, config)
+        return answers_of(
+            hollow, config, [[("a private key", "srv/id_rsa")], *[[] for _ in hollow[1:]]]
+        )
 
 
 def test_waste_is_told_by_cause_with_its_cure_and_secrets_with_what_hides_them(tmp_path: Path):

@@ -30,6 +30,7 @@ from lamina.hub import Hub, HubSettings
 from lamina.hub.exploring import look
 from lamina.hub.exploring.artifact import ARTIFACT, CATALOGUE, INDEX, LAYER
 from lamina.hub.exploring.processes import work
+from lamina.spec.digest import Digest
 from lamina.spec.wire import Document
 
 HOUR = 3600.0
@@ -71,6 +72,36 @@ def test_what_is_found_is_attached_to_the_image_for_every_client_to_see(hub, ali
         body = alice.get(f"/v2/alice/app/blobs/{each['digest']}").body
         assert digest(body) == each["digest"]
     assert explore(hub) == 0
+
+
+def test_what_everyone_may_pull_does_not_list_the_secrets(hub, alice):
+    image = push(alice, "alice/app", "v1", [BOTTOM])
+    explore(hub)
+    assert known(hub, "alice/app", "v1").secrets == 1
+    (row,) = referrers(alice, image)
+    index = alice.get(f"/v2/alice/app/manifests/{row['digest']}").json["layers"][0]["digest"]
+    places = explorer(hub).places
+    with places.shelf.layer(Digest(index), places.fetch) as one:
+        assert b"srv" not in one.notes
+        assert b"secret" not in one.notes
+
+
+def test_secrets_of_a_layer_are_known_from_the_first_image_that_has_it(hub, alice, monkeypatch):
+    push(alice, "alice/app", "v1", [BOTTOM])
+    explore(hub)
+    did: list[str] = []
+
+    def note(what, *given, **more):
+        did.append(what)
+        return work(what, *given, **more)
+
+    monkeypatch.setattr(look, "work", note)
+    push(alice, "alice/other", "v1", [BOTTOM, TOP])
+    push(alice, "alice/none", "v1", [TOP])
+    explore(hub)
+    assert did.count("layer") == 1
+    assert known(hub, "alice/other", "v1").secrets == 1
+    assert known(hub, "alice/none", "v1").secrets == 0
 
 
 def test_it_is_no_push_of_anyones(hub, alice):

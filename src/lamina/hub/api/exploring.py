@@ -18,7 +18,8 @@ from aiohttp import web
 from lamina.errors import Invalid, NotFound
 from lamina.hub.access import Caller
 from lamina.hub.api.answers import answered, json_answer
-from lamina.hub.exploring.finding import Explored, answers_from, find, package_changes
+from lamina.hub.exploring.finding import Explored, find, package_changes
+from lamina.hub.exploring.kept import answers_from
 from lamina.hub.exploring.paths import asked, path_of, whole_number
 from lamina.hub.exploring.reading import Inside, Row, opened
 from lamina.hub.tables.explorations import Exploration

@@ -42,11 +42,16 @@ CURES = {
 """What would gain the bytes of each cause; of caches their manager says it."""
 
 
-def answers_of(layers: Sequence[HollowLayer], config: ImageConfig) -> Document:
-    """Answer everything about a stack of layers, lowest first. Costs a few walks of their indexes."""
+def answers_of(
+    layers: Sequence[HollowLayer], config: ImageConfig, seen: Sequence[Sequence[tuple[str, str]]]
+) -> Document:
+    """Answer everything about a stack of layers, lowest first. Costs a few walks of their indexes.
+
+    `seen` are the secrets of each layer: what it looks like, and its path.
+    """
     found = waste(layers, deep=True)
     installed = packages(layers)
-    secrets = _secrets(layers, config)
+    secrets = _secrets(layers, config, seen)
     groups = _groups(found.files)
     return {
         "schema": SCHEMA,
@@ -154,11 +159,13 @@ def _groups(files: Sequence[Wasted]) -> list[Document]:
     return sorted(rows, key=lambda row: (-row["size"], row["path"]))
 
 
-def _secrets(layers: Sequence[HollowLayer], config: ImageConfig) -> list[Document]:
+def _secrets(
+    layers: Sequence[HollowLayer], config: ImageConfig, seen: Sequence[Sequence[tuple[str, str]]]
+) -> list[Document]:
     """Say what was seen in each layer's files, whether a later layer hides it, and in the configuration."""
     rows = []
-    for number, layer in enumerate(layers, 1):
-        for what, path in notes_of(layer).secrets:
+    for number, found in enumerate(seen, 1):
+        for what, path in found:
             later = (one.number for one in life(layers, os.fsencode(path)) if one.number > number)
             rows.append({"what": what, "path": path, "layer": number, "hidden_by": next(later, 0)})
     try:

@@ -13,12 +13,11 @@ from lamina.hub.tables.explorations import Exploration
 from lamina.hub.tables.manifests import StoredManifest
 from lamina.hub.tables.repositories import Repository
 from lamina.spec.descriptor import MediaType
-from lamina.spec.wire import Document, decode
-from lamina.stream.codec import decompressor
+from lamina.spec.wire import Document
 from lamina.study.compare import packages
 from lamina.study.packages import Package
 
-__all__ = ["Explored", "answers_from", "find", "package_changes", "shown"]
+__all__ = ["Explored", "find", "package_changes", "shown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +89,6 @@ def shown(
         return manifests.get(connection, top.repository_id, chosen.digest), chosen.platform
     except ManifestUnknown:  # swept a moment ago, with its index
         return top, ""
-
-
-def answers_from(packed: bytes) -> Document:
-    """Read the answers as they are kept. Raises: Invalid, CodecError."""
-    machine = decompressor("zstd")
-    data = b"".join(machine.feed(packed))
-    machine.finish()
-    return decode(data, what="answers")
 
 
 def package_changes(older: Document, newer: Document) -> list[dict[str, object]]:

@@ -13,6 +13,7 @@ from lamina.hub.database import Connection, Database
 from lamina.hub.documents import CONFIG_LIMIT, Facts, read_facts
 from lamina.hub.errors import BlobUnknown, QuotaExceeded
 from lamina.hub.exploring import artifact
+from lamina.hub.exploring.kept import secrets_from
 from lamina.hub.exploring.processes import Later, Refused, work
 from lamina.hub.exploring.shelf import Shelf
 from lamina.hub.exploring.worker import ANSWERS, CATALOGUE, INDEX, SEEK
@@ -74,6 +75,10 @@ class _Part:
     size: int
 
 
+Secrets = list[tuple[str, str]]
+"""What each looks like, and its path."""
+
+
 class Look:
     """A job on its way, in a folder of its own. `goes_on` is called while workers work."""
 
@@ -85,6 +90,7 @@ class Look:
         self._folder = folder
         self._limit = limit
         self._asked = goes_on
+        self._secrets: dict[Digest, Secrets] = {}
 
     def run(self, image: Manifest) -> None:
         """Look. Raises: Refused, QuotaExceeded, Gone, Later, LaminaError."""
@@ -101,7 +107,14 @@ class Look:
             part, seek = self._index(image, number, parts, empty)
             parts.append(part)
             seeks += [seek] if seek != empty else []
-        told = self._work("image", {"layers": self._files(parts), "config": config.hex()})
+        told = self._work(
+            "image",
+            {
+                "layers": self._files(parts),
+                "config": config.hex(),
+                "secrets": [self._secrets[one.digest] for one in parts],
+            },
+        )
         catalogue = self._keep(self._taken(CATALOGUE))
         found = Exploration(
             self._job.manifest_id, "done", "", places.clock(), told["efficiency"], told["wasted"],
@@ -173,7 +186,7 @@ class Look:
                 _known(connection, tuple(f"seek {key}" for key in keys)),
             )
         )
-        if known is not None and seek is not None:
+        if known is not None and seek is not None and self._is_seen(known.digest):
             with suppress(LaminaError, OSError):  # what cannot be read is made anew
                 places.shelf.index(known.digest, places.fetch)
                 return known, seek
@@ -192,6 +205,7 @@ class Look:
             except Refused as error:
                 raise Refused(f"layer {number + 1}: {error.message}") from error
         part = self._keep(self._taken(INDEX))
+        self._secrets[part.digest] = told["secrets"]
         data = self._taken(SEEK)
         made = self._keep(data) if told["seek"] else empty
         key = keys[1] if told["needs_parents"] else keys[0]
@@ -202,6 +216,19 @@ class Look:
 
         places.database.write(note)
         return part, made
+
+    def _is_seen(self, index: Digest) -> bool:
+        """Tell whether the secrets of a layer are known, by this look or that at another image."""
+        if index not in self._secrets:
+            found = self._places.database.read(
+                lambda connection: explorations.answers_by_part(connection, index)
+            )
+            for known, packed in found:
+                secrets = secrets_from(packed, known.parts.index(index) + 1)
+                if secrets is not None:
+                    self._secrets[index] = secrets
+                    break
+        return index in self._secrets
 
     def _keep(self, data: bytes) -> _Part:
         """Keep bytes as a blob of the image's repository. Raises: Gone, QuotaExceeded."""

@@ -117,15 +117,15 @@ def _layer(folder: str, asked: Document) -> Document:
             [what, os.fsdecode(where)]
             for what, where in sorted(seen_in(layer).secrets, key=lambda row: row[1])
         ][:_SECRETS]
-        notes = {
-            "diff_id": str(diff_id), "size": result.size, "entries": result.entries,
-            "secrets": secrets,
-        }  # fmt: skip
+        # no secrets: the index is attached to the image, for everyone who may pull
+        notes = {"diff_id": str(diff_id), "size": result.size, "entries": result.entries}
         data = pack(layer, is_record, notes=encode(notes))
         _write(os.path.join(folder, INDEX), data)
         if not result.copies:  # else it would tell of the zeros that stand for what was copied
             seek.finish(layer)
-    return {"needs_parents": result.needs_parents, "seek": not result.copies}
+    return {
+        "needs_parents": result.needs_parents, "seek": not result.copies, "secrets": secrets,
+    }  # fmt: skip
 
 
 class _Seek:
@@ -172,7 +172,7 @@ def _image(folder: str, asked: Document) -> Document:
     config = ImageConfig.from_json(bytes.fromhex(asked["config"]))
     with ExitStack() as stack:
         layers = [stack.enter_context(HollowLayer.open(each)) for each in asked["layers"]]
-        found = answers_of(layers, config)
+        found = answers_of(layers, config, asked["secrets"])
         _write(os.path.join(folder, CATALOGUE), _packed(catalogue_of(layers)))
     _write(os.path.join(folder, ANSWERS), _packed(encode(found)))
     return {

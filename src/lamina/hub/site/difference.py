@@ -7,7 +7,8 @@ from aiohttp import web
 from lamina.errors import Invalid
 from lamina.hub.database import Connection
 from lamina.hub.errors import ManifestUnknown, TagInvalid
-from lamina.hub.exploring.finding import Explored, answers_from, find, package_changes
+from lamina.hub.exploring.finding import Explored, find, package_changes
+from lamina.hub.exploring.kept import answers_from
 from lamina.hub.exploring.paths import link, shown
 from lamina.hub.exploring.reading import opened
 from lamina.hub.services import Services

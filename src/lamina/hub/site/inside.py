@@ -8,7 +8,8 @@ from markupsafe import Markup
 from lamina.errors import LaminaError
 from lamina.hub.database import Connection
 from lamina.hub.errors import BlobUnknown, PushDenied
-from lamina.hub.exploring.finding import Explored, answers_from, find
+from lamina.hub.exploring.finding import Explored, find
+from lamina.hub.exploring.kept import answers_from
 from lamina.hub.exploring.paths import link, shown
 from lamina.hub.notes import note
 from lamina.hub.services import Services

@@ -12,6 +12,7 @@ __all__ = [
     "Exploration",
     "Job",
     "answers",
+    "answers_by_part",
     "any_due",
     "claim",
     "drop",
@@ -204,6 +205,24 @@ def answers(connection: Connection, manifest_id: int) -> bytes | None:
         "SELECT answers FROM exploration_answers WHERE manifest_id = ?", (manifest_id,)
     ).fetchone()
     return bytes(row[0]) if row else None
+
+
+def answers_by_part(connection: Connection, part: Digest) -> list[tuple[Exploration, bytes]]:
+    """Give a few images of which `part` is a layer's index, and their answers as they are kept."""
+    columns = ", ".join(f"explorations.{name}" for name in _COLUMNS.split(", "))
+    rows = connection.execute(
+        f"SELECT {columns}, answers FROM parts"  # noqa: S608 - constants
+        " JOIN manifests AS artifact ON artifact.id = parts.manifest_id"
+        " JOIN manifests AS image ON image.repository_id = artifact.repository_id"
+        " AND image.digest = artifact.subject"
+        " JOIN explorations ON explorations.manifest_id = image.id AND state = 'done'"
+        " JOIN exploration_answers ON exploration_answers.manifest_id = image.id"
+        " WHERE parts.digest = ? LIMIT 9",
+        (part,),
+    ).fetchall()
+    found = [(_exploration(row), bytes(row[9])) for row in rows]
+    # anyone may push an artifact that names what it likes
+    return [row for row in found if part in row[0].parts[:-1]]
 
 
 def index_of(connection: Connection, layer: str) -> Digest | None:
