@@ -131,6 +131,10 @@ def test_of_two_replicas_one_looks_into_an_image_and_both_show_it(hub, second, a
         visitor = Browser(replica.address)
         assert "Changed: content" in visitor.get("/alice/looked/-/files/v2?path=usr/bin/hello").text
         assert "/srv/large" in visitor.get("/alice/looked/-/diff/v2?against=v1").text
+    push(alice, "alice/again", "v1", [BOTTOM], env=["A=b"])
+    explorer(second).look_at_due()
+    found = known(hub, "alice/again", "v1")
+    assert (found.state, found.secrets) == ("done", 1)  # seen when the other image was looked into
     alice.request("DELETE", f"/v2/alice/looked/manifests/{image}")
     hub.collect()
     assert alice.get(f"/v2/alice/looked/referrers/{image}").json["manifests"] == []

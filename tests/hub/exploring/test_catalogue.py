@@ -85,3 +85,8 @@ def test_a_directory_weighs_what_all_files_below_it_do(catalogue: bytes) -> None
     assert weights(catalogue, b"etc") == {b"etc/ssl": 2}
     assert weights(catalogue, b"etc/ssl") == {}
     assert weights(catalogue, b"nowhere") == {}
+
+
+def test_a_name_that_ends_as_another_row_does_is_not_taken_for_it() -> None:
+    rows = [b"f 9 1\ta\tetc", b"d 3 1\tetc", b"d 3 1\tetc/ssl", b"f 3 1\tetc/ssl/x"]
+    assert weights(b"d 12 1\t\0" + b"".join(row + b"\0" for row in rows), b"etc") == {b"etc/ssl": 3}

@@ -122,7 +122,7 @@ def _pieces(wanted: bytes) -> "tuple[re.Pattern[bytes], ...]":
 def weights(catalogue: Catalogue, folder: bytes) -> dict[bytes, int]:
     """Give the bytes below each directory in `folder`, by its whole path. Reads that subtree alone."""
     if folder:
-        at = catalogue.find(b"\t" + folder + b"\0")
+        at = _place(catalogue, folder)
         if at < 0:
             return {}
         at, prefix = at + len(folder) + 1, folder + b"/"
@@ -132,3 +132,11 @@ def weights(catalogue: Catalogue, folder: bytes) -> dict[bytes, int]:
     end = beyond.start() + 1 if beyond and prefix else len(catalogue)
     child = re.compile(rb"\0d (\d+) \d+\t(" + re.escape(prefix) + rb"[^\0/]+)(?=\0)")
     return {row[2]: int(row[1]) for row in child.finditer(catalogue, at, end)}
+
+
+def _place(catalogue: Catalogue, path: bytes) -> int:
+    """Give where the path of a row begins, less one; -1: there is none. Names may have tabs in them."""
+    at = catalogue.find(b"\t" + path + b"\0")
+    while at >= 0 and b"\t" in catalogue[catalogue.rfind(b"\0", 0, at) + 1 : at]:
+        at = catalogue.find(b"\t" + path + b"\0", at + 1)
+    return at
