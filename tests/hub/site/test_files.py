@@ -3,7 +3,8 @@
 import re
 
 import pytest
-from tests.hub.exploring.images import HOSTILE, known
+from tests.hub.clients import CONFIG, LAYER, MANIFEST, digest, document
+from tests.hub.exploring.images import BOTTOM, HOSTILE, explore, known
 from tests.hub.site.explored import fill
 from tests.hub.site.pages import Browser
 
@@ -101,3 +102,27 @@ def test_another_replica_or_one_that_lost_its_files_fetches_them_again(filled, v
 def test_a_page_after_the_last_is_the_last(visitor):
     text = visitor.get("/alice/app/-/files/many?path=many&page=99").text
     assert (len(rows(text)), "3 of 3" in text, "It is empty" in text) == (201, True, False)
+
+
+def test_layers_that_only_the_configuration_speaks_of_are_not_offered(filled, alice, visitor):
+    count = 3000
+    config = document(
+        {
+            "os": "linux", "architecture": "amd64",
+            "rootfs": {"type": "layers", "diff_ids": [digest(b"%d" % n) for n in range(count)]},
+            "history": [{"created_by": f"RUN {n}"} for n in range(count)],
+        }
+    )  # fmt: skip
+    for blob in (config, BOTTOM):
+        alice.push_blob("alice/boasting", blob)
+    raw = document(
+        {
+            "schemaVersion": 2, "mediaType": MANIFEST,
+            "config": {"mediaType": CONFIG, "digest": digest(config), "size": len(config)},
+            "layers": [{"mediaType": LAYER, "digest": digest(BOTTOM), "size": len(BOTTOM)}],
+        }
+    )  # fmt: skip
+    assert alice.put_manifest("alice/boasting", "v1", raw).status == 201
+    explore(filled)
+    text = visitor.get("/alice/boasting/-/files/v1").text
+    assert re.findall(r"layer=([0-9]+)", text.split("<table")[0]) == ["1"]

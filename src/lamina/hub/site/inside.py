@@ -148,9 +148,10 @@ def state_words(services: Services, found: Explored) -> str:
 def steps(services: Services, found: Explored) -> dict[int, Step]:
     """Give what made each layer, by its number."""
     config = config_of(services, found)
-    if config is None:
+    if config is None or found.known is None:
         return {}
-    rows = [row for row, diff_id in config.steps() if diff_id is not None]
+    layers = len(found.known.parts) - 1  # a configuration may speak of thousands that are not there
+    rows = [row for row, diff_id in config.steps() if diff_id is not None][: max(0, layers)]
     return {
         number: Step(
             number,
