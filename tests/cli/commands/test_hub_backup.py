@@ -7,6 +7,7 @@ from tests.consoles import Console
 from tests.hub.clients import PASSWORD, Client
 
 from lamina.hub import Hub
+from lamina.hub.storage.disk import DiskStorage
 
 
 def test_a_hub_goes_into_a_folder_and_out_of_it_again(tmp_path):
@@ -35,6 +36,7 @@ def test_blobs_that_are_lacking_are_named_and_the_command_fails(tmp_path):
     with Hub(root=str(tmp_path / "old")) as hub:
         hub.register("alice", PASSWORD)
         named = Client(hub.address, "alice").push_blob("alice/app", b"short")
+        assert isinstance(hub.services.storage, DiskStorage)
         hub.services.storage.settle()  # small blobs have their files a moment later
         found = next((tmp_path / "old" / "blobs").rglob(f"{named[7:]}*"))
         found.write_bytes(b"hurt!!!")
