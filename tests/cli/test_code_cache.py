@@ -137,6 +137,18 @@ def test_a_source_that_changed_is_taken_as_it_is(copy: Copy):
     assert "No module named 'lamina.cli.flags'" in done.stderr
 
 
+def test_modules_whose_package_changed_meanwhile_come_after_it(copy: Copy):
+    for _ in range(2):
+        copy.run("info")
+    assert "lamina.layer.stack" in copy.run("info")[1]
+    changed = copy.package / "layer" / "__init__.py"
+    os.utime(changed, (1, 1))
+    _, served = copy.run("volume", "ls")  # which needs no layers, and puts modules into the file
+    assert not any(name.startswith("lamina.layer") for name in served)
+    for _ in range(2):
+        assert copy.run("info")[0]
+
+
 def test_a_file_that_cannot_be_right_is_not_used_and_written_anew(copy: Copy):
     data = copy.file.read_bytes()
     for spoilt in (

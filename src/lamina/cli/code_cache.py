@@ -78,7 +78,9 @@ class CodeCache:
             return None
         if _thread._count() == 0:  # noqa: SLF001 - others could see modules half made
             for needed, code in codes.items():
-                if needed not in sys.modules:
+                above = needed.rpartition(".")[0]
+                # A package that changed is not in the file: who imports it next has what is in it, too.
+                if needed not in sys.modules and (not above or above in sys.modules):
                     self._make(needed, code)
         spec: Any = _spec(name, row)
         spec.loader = _Given(own, spec.loader)

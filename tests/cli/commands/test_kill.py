@@ -17,7 +17,7 @@ def test_a_signal_is_sent_by_name_or_number(lamina: Lamina):
     assert eventually(lambda: lamina("logs", "target") == "up\n")
     for name in ("USR1", "10"):
         assert lamina("kill", "-s", name, "target") == "target\n"
-    assert eventually(lambda: "got" in lamina("exec", "target", "cat", "/got"))
+    assert eventually(lambda: "got" in lamina.attempt("exec", "target", "cat", "/got").out)
     assert "Invalid signal: odd" in lamina.attempt("kill", "-s", "odd", "target").err
     lamina("kill", "target")
     assert lamina("wait", "target") == "137\n"
