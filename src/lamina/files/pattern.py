@@ -35,7 +35,7 @@ def glob(image: "OpenFiles", start: str, pattern: str) -> "Iterator[str]":
     """
     if not pattern:
         raise ValueError("Unacceptable pattern: ''")
-    if pattern.startswith("/"):
+    if pattern.startswith("/"):  # pathlib's own error and words, which programs made for it expect
         raise NotImplementedError("Non-relative patterns are unsupported")
     parts = [part for part in pattern.split("/") if part not in ("", ".")]
     seen: set[str] = set()
