@@ -128,6 +128,7 @@ def test_what_ends_it_early_is_told_to_those_who_wait_and_not_to_those_who_have_
             fetch.release()
         assert (source.is_closed, source.is_finished) == (True, False)
         fetches.close()
+        await asyncio.sleep(0)  # the loop is told of the end by the thread that fetched
         assert not len(fetches)
 
     asyncio.run(run())
