@@ -31,7 +31,8 @@ class OpenId:
     """A context manager. Whoever comes to its sign-in page is `person`, and is sent back at once.
 
     `claims` changes the ID token's claims, `sign` signs it otherwise, `document` changes what is
-    discovered, `refuses` has the sign-in end with that error.
+    discovered, `refuses` has the sign-in end with that error. `userinfo` is what is told with an access
+    token of the person: a document, or bytes as they are; without it there is no such place.
     """
 
     def __init__(self) -> None:
@@ -41,8 +42,11 @@ class OpenId:
         self.document: dict[str, Any] = {}
         self.sign: Callable[[dict[str, Any]], str] | None = None
         self.refuses = ""
+        self.userinfo: dict[str, Any] | bytes | None = None
+        self.kind = "Bearer"
         self.asked: list[str] = []
         self._codes: dict[str, dict[str, str]] = {}
+        self._access: set[str] = set()
         openid = self
 
         class Answers(BaseHTTPRequestHandler):
@@ -93,16 +97,24 @@ class OpenId:
         parts = urlsplit(request.path)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         if parts.path == "/.well-known/openid-configuration":
+            asked = self.userinfo is not None
+            place = {"userinfo_endpoint": f"{self.issuer}/userinfo"} if asked else {}
             document = {
                 "issuer": self.issuer,
                 "authorization_endpoint": f"{self.issuer}/authorize?tenant=a",
                 "token_endpoint": f"{self.issuer}/token",
                 "jwks_uri": f"{self.issuer}/keys",
+                **place,
                 **self.document,
             }
             _send(request, 200, document)
         elif parts.path == "/keys":
             _send(request, 200, {"keys": self.keys()})
+        elif parts.path == "/userinfo" and self.userinfo is not None:
+            if request.headers.get("Authorization", "").removeprefix("Bearer ") in self._access:
+                _send(request, 200, self.userinfo)
+            else:
+                _send(request, 401, {"error": "invalid_token"})
         elif parts.path == "/authorize":
             assert query["response_type"] == "code"
             assert query["client_id"] == CLIENT
@@ -136,16 +148,18 @@ class OpenId:
         ):
             _send(request, 400, {"error": "invalid_grant"})
         else:
+            access = secrets.token_urlsafe(16)
+            self._access.add(access)
             answer = {
-                "access_token": "x",
-                "token_type": "Bearer",
+                "access_token": access,
+                "token_type": self.kind,
                 "id_token": self.token(begun["nonce"]),
             }
             _send(request, 200, answer)
 
 
 def _send(request: BaseHTTPRequestHandler, status: int, document: object) -> None:
-    body = json.dumps(document).encode()  # noqa: TID251 - not ours
+    body = document if isinstance(document, bytes) else json.dumps(document).encode()  # noqa: TID251 - not ours
     request.send_response(status)
     request.send_header("Content-Type", "application/json")
     request.send_header("Content-Length", str(len(body)))

@@ -158,6 +158,73 @@ def test_only_people_of_the_domains_and_with_the_claims_are_taken(openid):
             sign_in(claims)
 
 
+def test_userinfo_tells_what_the_id_token_lacks(openid):
+    openid.person = {"sub": "7"}
+    openid.userinfo = {
+        "sub": "7", "name": "Dana", "email": "d@example.com", "email_verified": True, "groups": ["dev"],
+    }  # fmt: skip
+    claims = sign_in(provider(openid, domains=("example.com",), claims=(("groups", "dev"),)))
+    assert (claims.subject, claims.name, claims.email) == ("7", "Dana", "d@example.com")
+    openid.userinfo["groups"] = ["ops"]
+    with pytest.raises(SignInRefused, match="only people whose groups"):
+        sign_in(provider(openid, claims=(("groups", "dev"),)))
+
+
+def test_userinfo_is_not_asked_where_the_id_token_says_all_that_is_wanted(openid):
+    openid.userinfo = {"sub": "7", "name": "Other", "email": "o@evil.com", "email_verified": True}
+    openid.person = {"sub": "7", "preferred_username": "dana", "email": "d@example.com", "email_verified": False}  # fmt: skip
+    openid.asked.clear()
+    claims = sign_in(provider(openid))
+    assert (claims.name, claims.email) == ("", "")
+    openid.person = {"sub": "7", "hd": "example.com"}
+    sign_in(provider(openid, scopes="openid", claims=(("hd", "example.com"),)))
+    assert "/userinfo" not in openid.asked
+
+
+def test_what_the_id_token_says_is_not_changed_by_userinfo_and_addresses_stay_with_their_check(
+    openid,
+):
+    openid.person = {"sub": "7", "name": "Dana", "email": "boss@example.com", "groups": ["ops"]}
+    openid.userinfo = {"sub": "7", "name": "Other", "email_verified": True, "groups": ["dev"]}
+    claims = sign_in(provider(openid))
+    assert (claims.name, claims.email) == ("Dana", "")
+    openid.userinfo = {**openid.userinfo, "email": "d@evil.com"}
+    assert sign_in(provider(openid)).email == "d@evil.com"
+    with pytest.raises(SignInRefused, match=r"at example\.com"):
+        sign_in(provider(openid, domains=("example.com",)))
+    with pytest.raises(SignInRefused, match="only people whose groups"):
+        sign_in(provider(openid, claims=(("groups", "dev"),)))
+
+
+@pytest.mark.parametrize("subject", ["8", None, 7, ["7"], ""])
+def test_userinfo_of_somebody_else_ends_the_sign_in(openid, subject):
+    openid.person = {"sub": "7"}
+    openid.userinfo = {"sub": subject, "email": "d@example.com", "email_verified": True}
+    with pytest.raises(SignInRefused, match="somebody else"):
+        sign_in(provider(openid))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"document": {"userinfo_endpoint": "http://evil.example/userinfo"}},
+        {"document": {"userinfo_endpoint": None}},
+        {"kind": "DPoP"},
+        {"userinfo": b"a.b.c"},
+        {"userinfo": b'{"sub": "7", "hd": "example.com", "x": "' + b"x" * 2**20 + b'"}'},
+    ],
+    ids=["no TLS", "no address", "another kind of token", "a signed one", "without end"],
+)
+def test_userinfo_that_cannot_be_asked_keeps_out_only_where_something_hangs_on_it(openid, changed):
+    openid.person = {"sub": "7"}
+    openid.userinfo = {"sub": "7", "hd": "example.com"}
+    assert sign_in(provider(openid, claims=(("hd", "example.com"),))).subject == "7"
+    openid.__dict__.update(changed)
+    assert sign_in(provider(openid)).subject == "7"
+    with pytest.raises(SiteUnavailable):
+        sign_in(provider(openid, claims=(("hd", "example.com"),)))
+
+
 def test_documents_of_the_site_are_asked_for_once_and_keys_again_for_a_new_one(openid, monkeypatch):
     now = [time.time()]
     site = Provider(OidcSettings(openid.issuer, CLIENT, SECRET), clock=lambda: now[0])

@@ -1,6 +1,7 @@
 """Sign-in by way of another site, as the other site's client: OpenID Connect, the code flow with PKCE.
 
-Spec: OpenID Connect Core 1.0 (3.1, with 3.1.3.7 for the checks), Discovery 1.0, RFC 7636 (S256), RFC 9207.
+Spec: OpenID Connect Core 1.0 (3.1, with 3.1.3.7 for the checks; 5.3, UserInfo), Discovery 1.0, RFC 7636 (S256),
+RFC 9207.
 Only RS256 and ES256 by the issuer's published keys are believed, whatever a token says of itself. Every
 call may block; documents of the site are remembered for an hour.
 """
@@ -30,6 +31,7 @@ _LEEWAY_S = 60
 _TIMEOUT_S = 10
 _LIMIT = 1024 * 1024
 _WORD_LIMIT = 255
+_EMAIL = ("email", "email_verified")
 
 
 class SignInRefused(Denied):
@@ -44,8 +46,9 @@ class SiteUnavailable(Unavailable):
 class OidcSettings:
     """The other site, and whom of its people we take.
 
-    `domains`: only with a verified e-mail of one of them. `claims`: each must be so in the ID token,
-    or be among what it lists. With `registers` those who come first get an account.
+    `domains`: only with a verified e-mail of one of them. `claims`: each must be so in the ID token or,
+    where it has none of that name, in UserInfo, or be among what is listed there. With `registers` those
+    who come first get an account.
     """
 
     issuer: str
@@ -174,6 +177,8 @@ class Provider:
         """
         for name in ("authorization_endpoint", "token_endpoint"):
             self._endpoint(name)
+        if "userinfo_endpoint" in self._discover():
+            self._endpoint("userinfo_endpoint")
         if not any(key.get("kty") in _ALGORITHMS.values() for key in self._published(again=False)):
             raise SiteUnavailable(f"{self.settings.issuer} publishes no key for RS256 or ES256")
 
@@ -205,7 +210,15 @@ class Provider:
         token = answer.get("id_token")
         if not isinstance(token, str):
             raise SignInRefused("the other site sent no ID token")
-        return self._admit(self.verify(token, nonce=flow.nonce))
+        claims = self.verify(token, nonce=flow.nonce)
+        lacking = self._lacking(claims)
+        if lacking and "userinfo_endpoint" in self._discover():
+            try:
+                claims = _joined(claims, self._ask(answer, str(claims["sub"])))
+            except SiteUnavailable:  # names and addresses for show are no reason to keep people out
+                if lacking & self._demanded:
+                    raise
+        return self._admit(claims)
 
     def verify(self, token: str, *, nonce: str) -> Mapping[str, Any]:
         """Give the claims of an ID token that is the issuer's, for us, of this attempt, and not over.
@@ -237,6 +250,37 @@ class Provider:
         if not isinstance(subject, str) or not 1 <= len(subject) <= _WORD_LIMIT:
             raise SignInRefused("the other site's ID token names nobody")
         return claims
+
+    @property
+    def _demanded(self) -> frozenset[str]:
+        """What nobody is taken without."""
+        names = {name for name, _ in self.settings.claims}
+        return frozenset(names | set(_EMAIL) if self.settings.domains else names)
+
+    def _lacking(self, claims: Mapping[str, Any]) -> frozenset[str]:
+        """Name what an ID token does not say and we asked for.
+
+        Keycloak's mappers may leave out any claim there, GitLab's tokens have no `groups`, and Core 5.4
+        lets every site tell all that `profile` and `email` are for at UserInfo alone.
+        """
+        scopes = self.settings.scopes.split()
+        wanted = set(self._demanded)
+        if "email" in scopes:
+            wanted.update(_EMAIL)
+        if "profile" in scopes and "preferred_username" not in claims:
+            wanted.add("name")
+        return frozenset(wanted - claims.keys())
+
+    def _ask(self, answer: Mapping[str, Any], subject: str) -> Mapping[str, Any]:
+        """Give what the site's UserInfo says of `subject`. Raises: SignInRefused, SiteUnavailable."""
+        access = answer.get("access_token")
+        if not isinstance(access, str) or str(answer.get("token_type")).lower() != "bearer":
+            raise SiteUnavailable(f"{self.settings.issuer} sent no token for its UserInfo")
+        headers = {"Authorization": f"Bearer {access}", "Accept": "application/json"}
+        found = self._fetch(self._endpoint("userinfo_endpoint"), headers=headers)
+        if found.get("sub") != subject:  # Core 5.3.2: it must not be used then
+            raise SignInRefused("the other site's UserInfo is of somebody else")
+        return found
 
     def _admit(self, claims: Mapping[str, Any]) -> Claims:
         """Take those the settings take. Raises: SignInRefused."""
@@ -338,6 +382,15 @@ class Provider:
             raise SiteUnavailable(
                 f"{self.settings.issuer} cannot be asked: {reason}", hint="try again later"
             ) from error
+
+
+def _joined(claims: Mapping[str, Any], more: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Add to an ID token's claims those it lacks; an address goes with what is said of it in one place."""
+    if not claims.keys() >= set(_EMAIL) and "email" in more:
+        claims = {name: value for name, value in claims.items() if name not in _EMAIL}
+    else:
+        more = {name: value for name, value in more.items() if name not in _EMAIL}
+    return {**more, **claims}
 
 
 def _no_redirects() -> Any:  # noqa: ANN401 - a class that is made when it is needed
