@@ -120,6 +120,7 @@ ELSEWHERE: dict[str, str] = {
     "hub.api.described.keeping": "values, as hub.api.described.accounts",
     "hub.api.described.organisations": "values, as hub.api.described.accounts",
     "hub.api.described.registry": "values, as hub.api.described.accounts",
+    "hub.api.described.repositories": "values, as hub.api.described.accounts",
     "hub.api.described.upstreams": "values, as hub.api.described.accounts",
     "hub.api.described.words": "values, as hub.api.described.accounts",
     "hub.tables.figures": "queries only; tests/hub/site/test_admin.py runs them",

@@ -11,6 +11,7 @@ from lamina.hub.api.openapi import openapi
 from lamina.hub.api.operating import metrics, metrics_by_token, ready
 from lamina.hub.api.organisations import add_organisations
 from lamina.hub.api.quotas import add_quotas
+from lamina.hub.api.repositories import add_repositories
 from lamina.hub.api.retention import add_retention
 from lamina.hub.api.robots import add_robots
 from lamina.hub.api.roles import add_roles
@@ -49,6 +50,7 @@ def create_app(services: Services) -> web.Application:
     app.router.add_post("/api/v1/tokens", answered(create_token))
     app.router.add_delete("/api/v1/tokens/{id}", answered(revoke_token))
     add_organisations(app)
+    add_repositories(app)
     add_exploring(app)
     add_roles(app)
     add_robots(app)

@@ -48,6 +48,7 @@ __all__ = [
     "RegistrationClosed",
     "RepositoriesRemain",
     "RepositoryNameInvalid",
+    "RepositoryTaken",
     "RobotUnknown",
     "RoleUnknown",
     "RuleUnknown",
@@ -119,6 +120,10 @@ class DeliveryUnknown(NotFound):
 
 class NameTaken(AlreadyExists):
     """Another account has this name."""
+
+
+class RepositoryTaken(AlreadyExists):
+    """There is a repository of this name."""
 
 
 class OrganisationUnknown(NotFound):

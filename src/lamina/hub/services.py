@@ -34,6 +34,7 @@ from lamina.hub.quotas import Quotas
 from lamina.hub.readiness import Readiness
 from lamina.hub.registry import Registry
 from lamina.hub.remembered import Known
+from lamina.hub.repositories import Repositories
 from lamina.hub.retention import Retention
 from lamina.hub.robots import Robots
 from lamina.hub.roles import Roles
@@ -98,6 +99,7 @@ class Services:
     signing_keys: SigningKeys
     tokens: Tokens
     registry: Registry
+    repositories: Repositories
     retention: Retention
     quotas: Quotas
     uploads: Uploads
@@ -181,6 +183,7 @@ class Services:
             signing_keys=keys,
             tokens=tokens,
             registry=registry,
+            repositories=Repositories(database, clock=clock),
             retention=Retention(database, clock=clock, immutable=rules),
             quotas=Quotas(database, clock=clock),
             uploads=uploads,

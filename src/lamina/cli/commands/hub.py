@@ -10,6 +10,7 @@ from lamina.cli.commands import (
     hub_mirror,
     hub_org,
     hub_quota,
+    hub_repo,
     hub_retention,
     hub_robot,
     hub_role,
@@ -190,6 +191,7 @@ COMMANDS = {
     "org": (hub_org.ORG, hub_org.org),
     "member": (hub_org.MEMBER, hub_org.member),
     "team": (hub_org.TEAM, hub_org.team),
+    "repo": (hub_repo.COMMAND, hub_repo.main),
     "role": (hub_role.COMMAND, hub_role.main),
     "robot": (hub_robot.COMMAND, hub_robot.main),
 }

@@ -94,14 +94,14 @@ async def full_login(request: web.Request) -> Caller:
     raise Denied("an access token is for images alone", hint="log in with the account's password")
 
 
-async def read_json(request: web.Request, *fields: str) -> Document:
-    """Give the object a request sent, which may have these fields; none named: any.
+async def read_json(request: web.Request, *fields: str, limit: int = _LIMIT) -> Document:
+    """Give the object a request sent, at most `limit` bytes, which may have these fields; none named: any.
 
     Whoever misspells a field thinks that it was set. Raises: Invalid.
     """
     if request.content_type != "application/json":
         raise Invalid("send JSON", hint="Content-Type: application/json")
-    document = decode(await read_body(request, limit=_LIMIT), what="request")
+    document = decode(await read_body(request, limit=limit), what="request")
     strange = sorted(document.keys() - set(fields)) if fields else []
     if strange:
         known = ", ".join(f"`{each}`" for each in fields)

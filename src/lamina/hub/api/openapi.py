@@ -14,6 +14,7 @@ from lamina.hub.api.described import (
     keeping,
     organisations,
     registry,
+    repositories,
     upstreams,
 )
 from lamina.hub.api.described.words import TEXT, Operation, array, operation_document, record
@@ -25,6 +26,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *registry.OPERATIONS,
     *accounts.OPERATIONS,
     *organisations.OPERATIONS,
+    *repositories.OPERATIONS,
     *keeping.OPERATIONS,
     *upstreams.OPERATIONS,
     *exploring.OPERATIONS,

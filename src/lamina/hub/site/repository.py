@@ -10,7 +10,7 @@ from aiohttp import web
 
 from lamina.hub.admission import allowed
 from lamina.hub.database import Connection
-from lamina.hub.errors import ManifestUnknown
+from lamina.hub.errors import FormInvalid, ManifestUnknown
 from lamina.hub.names import namespace_of
 from lamina.hub.notes import note
 from lamina.hub.registry import visible
@@ -43,7 +43,6 @@ _PAGE = 50
 _NEWEST = 10
 _DAY_S = 86400
 _WORD_LIMIT = 128
-_SUMMARY_LIMIT, _README_LIMIT = 160, 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +146,6 @@ async def _read(request: web.Request, work: Callable[[Connection], Repository]) 
     return await services.threads.call(services.database.read, work)
 
 
-async def _write(request: web.Request, work: Callable[[Connection], None]) -> None:
-    services = request.app[SERVICES]
-    await services.threads.call(services.database.write, work)
-
-
 async def edit_page(request: web.Request, visit: Visit, name: str) -> web.Response:
     """Show the form for a repository's summary and README."""
     found = await _read(request, lambda connection: administered(connection, visit.caller, name))
@@ -161,24 +155,20 @@ async def edit_page(request: web.Request, visit: Visit, name: str) -> web.Respon
 
 async def edit(request: web.Request, visit: Visit, name: str) -> web.Response:
     """Set a repository's summary and README."""
+    services = request.app[SERVICES]
     form = await read_form(request, visit)
-    summary = " ".join(form.get("summary", "").split())
-    readme = form.get("readme", "").replace("\r\n", "\n")
-    found = await _read(request, lambda connection: administered(connection, visit.caller, name))
-    fields = {}
-    if len(summary) > _SUMMARY_LIMIT:
-        fields["summary"] = f"At most {_SUMMARY_LIMIT} characters; this has {len(summary)}"
-    if len(readme) > _README_LIMIT:
-        fields["readme"] = f"At most {_README_LIMIT:,} characters; this has {len(readme):,}"
-    if fields:
+    summary, readme = form.get("summary", ""), form.get("readme", "")
+    try:
+        await services.threads.call(
+            lambda: services.repositories.change(visit.caller, name, summary=summary, readme=readme)
+        )
+    except FormInvalid as error:
+        found = await _read(
+            request, lambda connection: administered(connection, visit.caller, name)
+        )
+        fields = {"summary": "", "readme": "", **error.fields}
         values = {"repository": found, "summary": summary, "readme": readme, "fields": fields}
         return render(request, visit, "edit.html", values, status=HTTPStatus.BAD_REQUEST)
-    await _write(
-        request,
-        lambda connection: repositories.describe(
-            connection, administered(connection, visit.caller, name), summary=summary, readme=readme
-        ),
-    )
     note(request, "describe", name, account=visit.caller.name)
     return go_to(f"/{name}")
 
@@ -204,13 +194,11 @@ async def settings_page(request: web.Request, visit: Visit, name: str) -> web.Re
 
 async def settings(request: web.Request, visit: Visit, name: str) -> web.Response:
     """Make a repository private or public."""
+    services = request.app[SERVICES]
     form = await read_form(request, visit)
     is_private = form.get("visibility") == "private"
-    await _write(
-        request,
-        lambda connection: repositories.set_private(
-            connection, administered(connection, visit.caller, name), is_private=is_private
-        ),
+    await services.threads.call(
+        lambda: services.repositories.change(visit.caller, name, is_private=is_private)
     )
     action = "make private" if is_private else "make public"
     note(request, action, name, account=visit.caller.name)

@@ -16,6 +16,7 @@ from lamina.hub.site import (
     below,
     lists,
     mirrors,
+    new_repository,
     oidc,
     organisations,
     password,
@@ -63,6 +64,8 @@ def add_site(app: web.Application) -> None:
     router.add_get("/settings/organisations", _page(organisations.own_page))
     router.add_get("/orgs/new", _page(organisations.new_page))
     router.add_post("/orgs/new", _page(organisations.create))
+    router.add_get(new_repository.PATH, _page(new_repository.new_page))
+    router.add_post(new_repository.PATH, _page(new_repository.create))
     router.add_get("/admin", _page(admin.hub_page))
     router.add_get("/admin/accounts", _page(admin.accounts_page))
     router.add_get("/admin/organisations", _page(organisations.admin_page))

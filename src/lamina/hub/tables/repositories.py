@@ -61,6 +61,11 @@ _COLUMNS = (
     " created_at, updated_at"
 )
 _HAS_CONTENT = "EXISTS (SELECT 1 FROM manifests WHERE manifests.repository_id = repositories.id)"
+_OF_MEMBER = (
+    "namespace IN (SELECT organisations.name FROM accounts"
+    " JOIN members ON members.account_id = accounts.id"
+    " JOIN organisations ON organisations.id = members.organisation_id WHERE accounts.name = ?)"
+)
 # Counted no further than people read, for whom a page of many such rows has to be quick.
 _LISTED = (
     f"SELECT {_COLUMNS},"  # noqa: S608 - constants
@@ -143,10 +148,13 @@ def popular(connection: Connection, *, reader: Reader, limit: int) -> tuple[List
 def of_namespace(
     connection: Connection, namespace: str, *, reader: Reader, limit: int = _ALL, offset: int = 0
 ) -> tuple[Listed, ...]:
-    """Give what `reader` may see of one namespace's repositories, newest push first."""
+    """Give what `reader` may see of one namespace's repositories, newest push first.
+
+    Those without content are shown to whose namespace it is, and to members of the organisation.
+    """
     own = namespace == reader.namespace or reader.is_admin
-    wheres = ["namespace = ?", f"(? OR ({MAY_READ} AND {_HAS_CONTENT}))"]
-    values = (namespace, own, *reader_values(reader))
+    wheres = ["namespace = ?", f"(? OR ({MAY_READ} AND ({_HAS_CONTENT} OR {_OF_MEMBER})))"]
+    values = (namespace, own, *reader_values(reader), reader.name)
     order = "updated_at DESC, repositories.name"
     return _page(connection, wheres, values, order=order, limit=limit, offset=offset)
 
