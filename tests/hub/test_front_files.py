@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import socket
+import stat
 
 import pytest
 from tests.hub.clients import PASSWORD, Client
@@ -77,6 +79,28 @@ def test_a_right_that_went_and_a_blob_that_went_are_seen_and_its_file_is_let_go(
         assert line.ask(path)[0] == 404
         while kept_open(hub):
             pass
+
+
+def test_a_proxy_on_the_same_machine_is_sent_to_without_pacing(hub, path):
+    with Line(hub) as line:
+        line.ask(path)
+        ours = line.socket.getsockname()
+        assert [how for peer, how in connections() if peer == ours] == [b"reno"]
+
+
+def connections() -> list[tuple[object, bytes]]:
+    """Give what this process's sockets are connected to, and how they avoid congestion."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # closed meanwhile, or it only listens
+            spare = os.dup(int(name))
+            if not stat.S_ISSOCK(os.fstat(spare).st_mode):
+                os.close(spare)
+                continue
+            with socket.socket(fileno=spare) as one:
+                how = one.getsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, 16)
+                found.append((one.getpeername(), how.rstrip(b"\0")))
+    return found
 
 
 def test_files_are_few_and_none_is_vast(hub, alice, monkeypatch, asked):

@@ -23,7 +23,7 @@ from lamina.hub.heads import HEAD_LIMIT, Head, Heads, Sending, read_head, read_s
 from lamina.hub.intake import LARGEST, Intake, LongWay, Wish
 from lamina.hub.logs import ACCOUNT, REQUEST_ID, log_request, logs_requests
 from lamina.hub.remembered import FILE, TELLS, UNTIL, Answer, Answers, KeptFile, Key
-from lamina.hub.sending import send_file
+from lamina.hub.sending import send_file, spare_pacing
 from lamina.hub.watch import REQUEST_ID_HEADER, SERVER, line_of, request_id, route_of
 from lamina.hub.web import address_behind, is_within
 
@@ -112,6 +112,11 @@ class Front(web.RequestHandler):
         self._sender: asyncio.Task[None] | None = None  # of a file that is being sent
         self._taking: _Taking | None = None
         self._asked: tuple[Key, Hashable] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin a connection."""
+        spare_pacing(transport)
+        super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
         """Answer at once if that can be done, else hand over to aiohttp.
