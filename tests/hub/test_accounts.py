@@ -1,5 +1,7 @@
 """Accounts: registering, passwords, sessions."""
 
+from dataclasses import replace
+
 import pytest
 from tests.hub.clients import PASSWORD
 from tests.hub.clock import Time
@@ -96,26 +98,21 @@ def test_a_new_password_is_checked_and_ends_logins_of_docker(accounts):
         accounts.set_password("alice", "short")
 
 
-def test_how_an_account_stands_is_asked_again_after_some_seconds(tmp_path, accounts, time):
-    accounts.register("chief", PASSWORD)
-    accounts.register("alice", PASSWORD)
-    assert accounts.known_standing("alice")[1] is None
-    assert accounts.standing("alice").name == "alice"
-    assert accounts.known_standing("alice")[1] is not None
-    other = SqliteDatabase(str(tmp_path / "hub.db"))
-    Accounts(other, HubSettings(root=str(tmp_path)), clock=time).set_disabled(
-        "alice", is_disabled=True
-    )
-    other.close()
-    assert accounts.known_standing("alice")[1] is not None
-    time.now += 5
-    assert accounts.known_standing("alice")[1] is None
+def test_a_short_token_is_worth_what_its_account_is_now(accounts):
+    chief, alice = (accounts.register(name, PASSWORD) for name in ("chief", "alice"))
+    grants = {"alice/app": frozenset({"pull"})}
+    held = replace(accounts.caller(chief), grants=grants)
+    assert accounts.standing(held, accounts.find("chief")) == held
+    accounts.set_admin("alice", is_admin=True)
+    accounts.set_admin("chief", is_admin=False)
+    assert accounts.standing(held, accounts.find("chief")) == replace(held, is_admin=False)
+    older = accounts.caller(alice)
+    assert accounts.standing(older, accounts.find("alice")) == older  # it was given for less
+    accounts.set_disabled("chief", is_disabled=True)
     with pytest.raises(AccountDisabled):
-        accounts.standing("alice")
-    accounts.set_disabled("alice", is_disabled=False)
-    assert accounts.standing("alice").name == "alice"
-    accounts.set_disabled("alice", is_disabled=True)
-    assert accounts.known_standing("alice")[1] is None
+        accounts.standing(held, accounts.find("chief"))
+    with pytest.raises(CredentialsRefused, match="gone"):
+        accounts.standing(held, None)
 
 
 def test_a_hub_keeps_an_admin_who_may_log_in(accounts):
@@ -144,18 +141,3 @@ def test_a_disabled_account_is_told_so_only_to_who_knows_its_password(accounts):
     assert not isinstance(caught.value, AccountDisabled)
     with pytest.raises(CredentialsRefused):
         accounts.refresh(token)
-
-
-def test_a_standing_looked_up_while_the_account_is_disabled_is_not_believed(accounts, monkeypatch):
-    for name in ("chief", "alice"):
-        accounts.register(name, PASSWORD)
-    find = accounts.find
-
-    def slow(name):
-        found = find(name)
-        accounts.set_disabled("alice", is_disabled=True)
-        return found
-
-    monkeypatch.setattr(accounts, "find", slow)
-    accounts.standing("alice")  # asked for before: that answer may still go out
-    assert accounts.known_standing("alice")[1] is None

@@ -50,23 +50,19 @@ def test_what_another_process_commits_is_seen_by_the_next_request(hub, alice):
         assert line.ask("/v2/alice/beside/manifests/v1")[0] == 401
 
 
-def test_an_account_disabled_by_another_process_gets_nothing_any_more_after_seconds(hub, alice):
+def test_an_account_disabled_by_another_process_gets_nothing_from_the_next_request_on(hub, alice):
     alice.image("alice/front", "v1")
-    other_now = [0.0]
-    clock = hub.services.clock
-    with a_hub_beside(hub, lambda: clock() + other_now[0]) as other, Line(other) as line:
+    with a_hub_beside(hub, hub.services.clock) as other, Line(other) as line:
         token = Client(other.address, "bob").get_token("repository:alice/front:pull").json["token"]
         bearer = f"Authorization: Bearer {token}"
         for _ in range(3):
             assert line.ask(MANIFEST, bearer)[0] == 200
         hub.services.accounts.set_disabled("bob", is_disabled=True)
         try:
-            line.ask(MANIFEST, bearer)
-            line.ask(MANIFEST, bearer)
-            other_now[0] = 6.0
             assert line.ask(MANIFEST, bearer)[0] == 401
         finally:
             hub.services.accounts.set_disabled("bob", is_disabled=False)
+        assert line.ask(MANIFEST, bearer)[0] == 200
 
 
 def test_a_password_that_changed_is_refused_by_the_token_service_at_once(hub):

@@ -33,8 +33,8 @@ def test_a_folder_that_went_is_a_problem_of_the_storage(tmp_path):
 
 def test_a_database_that_does_not_answer_is_said_without_its_address(tmp_path):
     class Gone(SqliteDatabase):
-        def read(self, work):
-            del work
+        def read(self, work, *, once=False):
+            del work, once
             raise Unavailable("cannot reach postgresql://hub:hunter2@h/c")
 
     database = Gone(str(tmp_path / "hub.db"))

@@ -345,6 +345,13 @@ def test_a_token_and_a_session_of_one_replica_are_good_at_the_other(hub, second,
     assert there.get(f"/v2/alice/both/blobs/{named}").body == b"private to both"
     session = hub.services.sessions.begin(hub.services.accounts.find("alice"))
     assert second.services.sessions.find(session)[0].name == "alice"
+    hub.services.accounts.set_disabled("alice", is_disabled=True)
+    try:
+        assert there.get(f"/v2/alice/both/blobs/{named}").status == 401
+        assert second.services.sessions.find(session) is None
+    finally:
+        hub.services.accounts.set_disabled("alice", is_disabled=False)
+    assert there.get(f"/v2/alice/both/blobs/{named}").status == 200
 
 
 def test_pushes_go_on_after_the_database_restarted(postgres, second, alice):

@@ -1,8 +1,7 @@
 """Use cases of accounts: register, log in, refresh, change, end. Every call may block."""
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import replace
 
 from lamina.hub.access import Caller
 from lamina.hub.database import Connection, Database
@@ -23,9 +22,6 @@ from lamina.hub.tokens import fingerprint, opaque
 __all__ = ["Accounts"]
 
 _CLIENT_LIMIT = 200
-_STANDING_S = 5.0
-"""How long another process may go on believing a short token of an account that was disabled."""
-_STANDINGS = 10_000
 
 
 class Accounts:
@@ -38,9 +34,6 @@ class Accounts:
         self._settings = settings
         self._clock = clock
         self._passwords = Passwords(clock)
-        self._standings: OrderedDict[str, tuple[float, Account | None]] = OrderedDict()
-        self._changes = 0  # of accounts, by this process
-        self._guard = threading.Lock()
         self._throttle = Throttle(
             database,
             clock,
@@ -62,7 +55,7 @@ class Accounts:
 
     def find(self, name: str) -> Account | None:
         """Give the account of that name, if any."""
-        return self._database.read(lambda connection: accounts.find(connection, name))
+        return self._database.read(lambda connection: accounts.find(connection, name), once=True)
 
     def all(self) -> tuple[Account, ...]:
         """Give every account by name."""
@@ -117,7 +110,6 @@ class Accounts:
     def set_disabled(self, name: str, *, is_disabled: bool) -> None:
         """Keep an account from logging in, or let it again; what it has stays.
 
-        Its short tokens end at once in this process, in others within seconds.
         Raises: AccountUnknown, LastAdmin.
         """
         since = self._clock() if is_disabled else None
@@ -128,7 +120,6 @@ class Accounts:
             _keep_an_admin(connection, account)
 
         self._database.write(work)
-        self.forget_standing(name)
 
     def set_admin(self, name: str, *, is_admin: bool) -> None:
         """Make an account an admin of the hub, or no longer. Raises: AccountUnknown, LastAdmin."""
@@ -139,37 +130,17 @@ class Accounts:
             _keep_an_admin(connection, account)
 
         self._database.write(work)
-        self.forget_standing(name)
 
-    def known_standing(self, name: str) -> tuple[float, Account | None]:
-        """Give the account as it stood some seconds ago, and until when that may be said.
+    @staticmethod
+    def standing(caller: Caller, account: Account | None) -> Caller:
+        """Give a short token's holder as their account is now: a right that went since, they have no more.
 
-        None where it is not known; costs no look-up.
+        Raises: CredentialsRefused, AccountDisabled.
         """
-        with self._guard:
-            until, account = self._standings.get(name, (0.0, None))
-        return until, account if until > self._clock() else None
-
-    def standing(self, name: str) -> Account:
-        """Give the account of a short token's holder. Raises: CredentialsRefused, AccountDisabled."""
-        with self._guard:
-            changes = self._changes
-        account = self.find(name)
         if account is None:
             raise CredentialsRefused("the account is gone")
         _check_enabled(account)
-        with self._guard:
-            if changes == self._changes:  # else it may be what was just changed
-                self._standings[name] = (self._clock() + _STANDING_S, account)
-            while len(self._standings) > _STANDINGS:
-                self._standings.popitem(last=False)
-        return account
-
-    def forget_standing(self, name: str) -> None:
-        """Look again the next time: the account was just changed."""
-        with self._guard:
-            self._changes += 1
-            self._standings.pop(name, None)
+        return replace(caller, is_admin=caller.is_admin and account.is_admin)
 
     def recall(self, account: Account | None, password: str) -> Account | None:
         """Give `account` if this is its password, checked a moment ago; costs microseconds."""

@@ -44,9 +44,10 @@ class Connection(Protocol):
 class Database(Protocol):
     """Usable from any thread. Every call may block."""
 
-    def read(self, work: Callable[[Connection], T]) -> T:
+    def read(self, work: Callable[[Connection], T], *, once: bool = False) -> T:
         """Give `work(connection)`, all of it seeing one state of the database.
 
+        With `once` the caller says that it runs one statement, which sees one state by itself; that costs less.
         Raises: Unavailable.
         """
 

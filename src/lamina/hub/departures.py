@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from lamina.hub.accounts import Accounts
 from lamina.hub.database import Connection, Database
 from lamina.hub.errors import LastAdmin, LastOwner, RepositoriesRemain, TagImmutable
 from lamina.hub.rules import TagRules
@@ -29,13 +28,11 @@ class Departures:
     def __init__(
         self,
         database: Database,
-        accounts_: Accounts,
         *,
         rules: TagRules,
         clock: Callable[[], float],
     ) -> None:
         self._database = database
-        self._accounts = accounts_
         self._rules = rules
         self._clock = clock
 
@@ -74,9 +71,7 @@ class Departures:
                 raise LastAdmin(name)
             return names
 
-        removed = self._database.write(work)
-        self._accounts.forget_standing(name)
-        return removed
+        return self._database.write(work)
 
     def _check_immutable(self, connection: Connection, repository: Repository) -> None:
         if not self._rules.for_repository(repository.name):

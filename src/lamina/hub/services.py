@@ -172,7 +172,7 @@ class Services:
             sessions=Sessions(database, clock=clock, life_s=settings.session_s),
             profiles=Profiles(database),
             links=links,
-            departures=Departures(database, people, rules=rules, clock=clock),
+            departures=Departures(database, rules=rules, clock=clock),
             recovery=_open_recovery(settings, database, people, links),
             identities=Identities(database, clock=clock),
             provider=_open_provider(settings, clock),
@@ -285,7 +285,7 @@ class People:
             database,
             people,
             Links(database, people, clock=clock),
-            Departures(database, people, rules=rules, clock=clock),
+            Departures(database, rules=rules, clock=clock),
             SigningKeys(database, clock=clock, lifetime_s=settings.token_s),
             clock,
         )

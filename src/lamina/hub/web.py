@@ -167,29 +167,19 @@ async def _bearer(request: web.Request, token: str) -> Caller:
         await services.threads.call(services.look_for_keys)
         caller, until = services.tokens.verify_until(token)
     if not caller.token_id:
-        standing, known_until = await _still_standing(services, caller)
-        request[UNTIL] = min(until, known_until)
-        return standing
+        request[UNTIL] = until
+        return await _still_standing(services, caller)
     tokens = services.robots if is_robot_id(caller.token_id) else services.access_tokens
     holder = await services.threads.call(tokens.caller, caller.token_id)
     request[UNTIL] = min(until, holder.until)
     return replace(holder, grants=caller.grants)
 
 
-async def _still_standing(services: "Services", caller: Caller) -> tuple[Caller, float]:
-    """Give a token's holder as their account is now, and until when that may be said.
-
-    An account just looked at is as the database has it, and an answer for it as true as that.
-    Raises: CredentialsRefused, AccountDisabled.
-    """
+async def _still_standing(services: "Services", caller: Caller) -> Caller:
+    """Give a token's holder as their account is now. Raises: CredentialsRefused, AccountDisabled."""
     if not caller.name or caller.robot_of:
-        return caller, math.inf
-    accounts = services.accounts
-    until, account = accounts.known_standing(caller.name)
-    if account is None:
-        until, account = math.inf, await services.threads.call(accounts.standing, caller.name)
-    narrowed = replace(caller, is_admin=False) if caller.is_admin > account.is_admin else caller
-    return narrowed, until
+        return caller
+    return services.accounts.standing(caller, await _account_of(services, caller.name))
 
 
 async def basic_login(request: web.Request) -> Caller:

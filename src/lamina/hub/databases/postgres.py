@@ -28,6 +28,7 @@ from lamina.hub.databases.schema import pending
 __all__ = ["PostgresDatabase", "check_sessions", "connect", "translate"]
 
 T = TypeVar("T")
+_ONCE = ""  # a statement without a transaction is one: a third of the time
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # Predicate locks of a scan are on the whole table: every two writers of small tables would conflict.
 _WRITE = "BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL enable_seqscan = off"
@@ -131,9 +132,9 @@ class PostgresDatabase:
             open=True,
         )
 
-    def read(self, work: Callable[[_Connection], T]) -> T:
+    def read(self, work: Callable[[_Connection], T], *, once: bool = False) -> T:
         """Give `work(connection)`, all of it seeing one state. Raises: Unavailable, Invalid."""
-        return self._run(_READ, work)
+        return self._run(_ONCE if once else _READ, work)
 
     def write(
         self, work: Callable[[_Connection], T], *, alone: bool = True, durable: bool = True
@@ -198,6 +199,8 @@ def _transact(
     """Run one transaction; whatever work raises undoes it. Raises: _Lost, Invalid, Unavailable."""
     is_committing = False
     try:
+        if not begin:
+            return work(_Connection(connection))
         connection.execute(begin)
         try:
             result = work(_Connection(connection))

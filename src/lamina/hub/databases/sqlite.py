@@ -75,7 +75,12 @@ class SqliteDatabase:
         self._thread = threading.Thread(target=self._run, name="hub-writer", daemon=True)
         self._thread.start()
 
-    def read(self, work: Callable[[Connection], T]) -> T:
+    def read(
+        self,
+        work: Callable[[Connection], T],
+        *,
+        once: bool = False,  # noqa: ARG002 - a row that is not the last would hold this state
+    ) -> T:
         """Give `work(connection)`, all of it seeing one state of the database."""
         connection = getattr(self._local, "connection", None)
         if connection is None:
