@@ -138,3 +138,16 @@ def test_of_two_replicas_one_looks_into_an_image_and_both_show_it(hub, second, a
     alice.request("DELETE", f"/v2/alice/looked/manifests/{image}")
     hub.collect()
     assert alice.get(f"/v2/alice/looked/referrers/{image}").json["manifests"] == []
+
+
+def test_replicas_share_the_turns_of_those_whose_images_wait(hub, second, alice, bob):
+    hub.services.database.write(
+        lambda connection: connection.execute("UPDATE manifests SET look_at = NULL")
+    )
+    push(bob, "bob/waits", "v1", [BOTTOM])
+    for number in range(3):
+        push(alice, "alice/many", f"v{number}", [BOTTOM], env=[f"A={number}"])
+    jobs = [explorer(one)._claim() for one in (hub, second, hub, second, hub)]
+    names = [job.name if job else "" for job in jobs]
+    assert sorted(names[:2]) == ["alice/many", "bob/waits"]
+    assert names[2:] == ["alice/many", "alice/many", ""]

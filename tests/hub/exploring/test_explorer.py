@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -262,6 +264,36 @@ def test_of_two_processes_one_takes_an_image(hub, alice):
         thread.join()
     assert sorted(done) == [0, 1]
     assert known(hub, "alice/app", "v1").state == "done"
+
+
+def test_who_pushes_a_lot_does_not_keep_others_waiting(hub, alice, monkeypatch):
+    """Namespaces take turns, and the newest of each comes first; a second process goes on with it."""
+    hub.register("bob", PASSWORD)
+    bob = Client(hub.address, "bob")
+    push(bob, "bob/one", "v1", [BOTTOM])
+    push(bob, "bob/two", "v1", [TOP])
+    for number in range(4):
+        push(alice, f"alice/app{number % 2}", f"v{number}", [BOTTOM], env=(f"A={number}",))
+    ticks = count(1.0)
+    order = []
+    for one in (explorer(hub, clock=lambda: next(ticks)) for _ in range(6)):
+        monkeypatch.setattr(one, "_do", lambda job, one=one: (order.append(job.name), one.close()))
+        assert one.look_at_due() == 1
+    assert order == ["alice/app1", "bob/two", "alice/app0", "bob/one", "alice/app1", "alice/app0"]
+
+
+def test_turns_of_long_ago_are_forgotten(hub, alice):
+    push(alice, "alice/app", "v1", [BOTTOM])
+
+    def turns() -> int:
+        counted = "SELECT count(*) FROM explorer_turns"
+        found: int = hub.services.database.read(lambda one: one.execute(counted).fetchone()[0])
+        return found
+
+    explore(hub)
+    assert turns() == 1
+    explorer(hub, clock=lambda: time.time() + 2 * 86400)._run()
+    assert turns() == 0
 
 
 def test_who_stops_lets_go_of_what_it_looks_at(hub, alice, monkeypatch):

@@ -34,6 +34,7 @@ _RENEW_EVERY = 20  # calls, about a second each
 _TRIES = 3
 _AGAIN_S = 60.0
 _MOST_LAYERS = 600
+_TURNS_S = 86400.0
 
 
 class Explorer:
@@ -100,14 +101,32 @@ class Explorer:
     def _run(self) -> None:
         try:
             self._clear()
+            before = self.places.clock() - _TURNS_S
+            self.places.database.write(
+                lambda connection: explorations.forget_turns(connection, before=before), alone=False
+            )
             self.look_at_due()
         except Exception:
             _LOGGER.exception("looking into images failed; tried again")
 
     def _claim(self) -> Job | None:
-        now, worker = self.places.clock(), str(uuid.uuid4())
+        """Take what is due next, whoever else does so meanwhile; None: nothing is."""
+        worker = str(uuid.uuid4())
+        while True:
+            found = self.places.database.read(
+                lambda connection: explorations.next_due(connection, now=self.places.clock())
+            )
+            if found is None or self._stopped.is_set():
+                return None
+            if (job := self._take(found, worker)) is not None:
+                return job
+
+    def _take(self, manifest_id: int, worker: str) -> Job | None:
+        now = self.places.clock()
         return self.places.database.write(
-            lambda connection: explorations.claim(connection, worker, now=now, until=now + LEASE_S)
+            lambda connection: explorations.claim(
+                connection, manifest_id, worker, now=now, until=now + LEASE_S
+            )
         )
 
     def _do(self, job: Job) -> None:
