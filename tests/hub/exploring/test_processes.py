@@ -1,5 +1,6 @@
 """Workers end with who started them, take no keys along, and say in words what went wrong."""
 
+import errno
 import io
 import os
 import signal
@@ -9,12 +10,13 @@ from pathlib import Path
 
 import pytest
 from tests.containers import eventually
-from tests.hub.exploring.images import BOTTOM
+from tests.hub.exploring.images import BOTTOM, file
+from tests.layer.trees import tar_of
 
 from lamina.errors import Unavailable
 from lamina.hub.exploring import processes
-from lamina.hub.exploring.processes import Later, Refused, work
-from lamina.hub.exploring.worker import INDEX
+from lamina.hub.exploring.processes import Later, Refused, Shortage, shortage, work
+from lamina.hub.exploring.worker import INDEX, LACKS
 
 
 class Pieces(io.RawIOBase):
@@ -60,12 +62,38 @@ def test_a_worker_gets_none_of_the_hubs_keys(monkeypatch):
 
 @pytest.mark.parametrize(
     ("killer", "kind"),
-    [(signal.SIGXCPU, Refused), (signal.SIGXFSZ, Refused), (signal.SIGKILL, Later)],
+    [(signal.SIGXCPU, Refused), (signal.SIGXFSZ, Refused), (signal.SIGKILL, Shortage)],
 )
 def test_a_worker_that_took_too_much_is_named_for_it(tmp_path: Path, killer, kind):
     with open(tmp_path / "errors", "w+b") as errors, pytest.raises(kind) as caught:
         processes.read_told(str(tmp_path / "none"), -killer, errors)
     assert "too" in str(caught.value) or "memory" in str(caught.value)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EAGAIN])
+def test_what_the_machine_lacks_is_no_fault_of_the_image(tmp_path: Path, code):
+    (tmp_path / "told.json").write_text('{"half": ')  # as on a disk that is full
+    with open(tmp_path / "errors", "w+b") as errors, pytest.raises(Shortage) as caught:
+        processes.read_told(str(tmp_path / "told.json"), LACKS[code], errors)
+    found = shortage(OSError(code, "no more", "/srv/secret-place"))
+    assert found is not None
+    assert found.message == caught.value.message
+    assert shortage(OSError(errno.EIO, "broken")) is None
+
+
+@pytest.mark.root
+def test_a_worker_on_a_disk_that_is_full_says_so(tmp_path: Path):
+    full = tmp_path / "full"
+    full.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", full], check=True)
+    try:
+        large = tar_of([file(b"large", os.urandom(200_000))])
+        with pytest.raises(Shortage, match="disk is full"):
+            work(
+                "layer", str(full), {"limit": 10**9, "below": []}, Pieces(large), goes_on=go_on  # type: ignore[arg-type]
+            )  # fmt: skip
+    finally:
+        subprocess.run(["umount", full], check=True)
 
 
 def test_the_last_words_of_a_worker_are_for_the_log_alone(tmp_path: Path, caplog):

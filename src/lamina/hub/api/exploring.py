@@ -88,7 +88,11 @@ def _inside_document(question: _Question) -> Document:
         "digest": found.shown.digest,
         "platform": found.platform,
         "state": state,
-        "trouble": known.trouble if known is not None else "",
+        "trouble": known.trouble
+        if known is not None
+        else _lacks(question)
+        if found.is_image
+        else "",
     }
     if found.is_done:
         answers = answers_from(found.packed)
@@ -99,6 +103,11 @@ def _inside_document(question: _Question) -> Document:
             row.update(_path(os.fsencode(row["path"])))
         document["answers"] = answers
     return document
+
+
+def _lacks(question: _Question) -> str:
+    explorer = question.services.explorer
+    return explorer.lacks if explorer.is_on else ""
 
 
 def _files_document(question: _Question) -> Document:

@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 
-from lamina.errors import Invalid, LaminaError, NotFound, Unsupported
-from lamina.hub.database import Database
+from lamina.errors import Invalid, LaminaError, NotFound, Unavailable, Unsupported
+from lamina.hub.database import Connection, Database
 from lamina.hub.errors import QuotaExceeded
-from lamina.hub.exploring.look import LEASE_S, Gone, Look, Places
-from lamina.hub.exploring.processes import Later, Refused
+from lamina.hub.exploring.look import LEASE_S, Gone, Look, Places, check_room
+from lamina.hub.exploring.processes import Later, Refused, Shortage, shortage
 from lamina.hub.exploring.shelf import Shelf
 from lamina.hub.storage.protocol import Storage
 from lamina.hub.tables import explorations
@@ -32,7 +32,9 @@ __all__ = ["Explorer"]
 _LOGGER = logging.getLogger("lamina.hub")
 _RENEW_EVERY = 20  # calls, about a second each
 _TRIES = 3
+_LOG_HAS_MORE = "the hub could not do it; its log has more"
 _AGAIN_S = 60.0
+_LONGEST_S = 3600.0
 _MOST_LAYERS = 600
 _TURNS_S = 86400.0
 
@@ -49,6 +51,7 @@ class Explorer:
         root: str,
         limit: int,
     ) -> None:
+        self._root = root
         folder = os.path.join(root, "exploring")
         self.places = Places(database, storage, Shelf(os.path.join(folder, "shelf")), clock)
         self._jobs = os.path.join(folder, "jobs")
@@ -56,17 +59,31 @@ class Explorer:
         self._guard = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stopped = threading.Event()
+        self._owed: list[Callable[[Connection], None]] = []
 
     @property
     def is_on(self) -> bool:
         """Tell whether this hub looks into images at all."""
         return bool(self._limit)
 
+    @property
+    def lacks(self) -> str:
+        """Say what this machine has too little of to look into anything; empty while it has enough."""
+        try:
+            check_room(self._root)
+        except Shortage as error:
+            return error.message
+        return ""
+
     def begin_due(self) -> bool:
         """Have a thread look into what waits, unless one does; tell whether it began."""
         places, now = self.places, self.places.clock()
-        if not self.is_on or not places.database.read(
-            lambda connection: explorations.any_due(connection, now=now)
+        if (
+            not self.is_on
+            or self.lacks
+            or not places.database.read(
+                lambda connection: explorations.any_due(connection, now=now)
+            )
         ):
             return False
         with self._guard:
@@ -77,10 +94,17 @@ class Explorer:
         return True
 
     def look_at_due(self) -> int:
-        """Look into everything that waits now, in this thread; give how many manifests that were."""
+        """Look into everything that waits now, in this thread; give how many manifests that were.
+
+        Where the machine lacks something it ends: what waits is for whoever has enough.
+        """
         count = 0
-        while not self._stopped.is_set() and (job := self._claim()) is not None:
-            self._do(job)
+        is_well = not self.lacks
+        while self._owed:  # by a look of which nothing could be noted
+            self.places.database.write(self._owed[-1])
+            self._owed.pop()
+        while is_well and not self._stopped.is_set() and (job := self._claim()) is not None:
+            is_well = self._do(job)
             count += 1
         return count
 
@@ -129,11 +153,30 @@ class Explorer:
             )
         )
 
-    def _do(self, job: Job) -> None:
-        """Look into one manifest, and note what was found or why nothing was.
+    def _do(self, job: Job) -> bool:
+        """Look into one manifest, and note what was found or why nothing was; False: the machine's fault.
 
         What is noted stands on the image's page: quotas, paths and servers stay in the log.
         """
+        try:
+            self._try(job)
+        except Shortage as error:
+            return self._wait(job, error.message)
+        except Unavailable as error:
+            _LOGGER.warning("looking into %s@%s waits: %s", job.name, job.digest, error.message)
+            return self._wait(job, "the hub's database or storage does not answer")
+        except MemoryError:
+            return self._wait(job, "the hub's machine has no memory left")
+        except OSError as error:
+            _LOGGER.warning("looking into %s@%s failed: %s", job.name, job.digest, error)
+            short = shortage(error)
+            if short is not None:
+                return self._wait(job, short.message)
+            self._note_later(job, _LOG_HAS_MORE)
+        return True
+
+    def _try(self, job: Job) -> None:
+        """Look into one manifest. Raises: Shortage, Unavailable, OSError, MemoryError."""
         write = self.places.database.write
         try:
             self._look(job)
@@ -147,10 +190,25 @@ class Explorer:
             self._note(job, error.message, until=None)  # another try would end as this one did
         except Later as error:
             self._note_later(job, error.message)
-        except (LaminaError, OSError) as error:
-            told = getattr(error, "message", "") or str(error)
-            _LOGGER.warning("looking into %s@%s failed: %s", job.name, job.digest, told)
-            self._note_later(job, "the hub could not do it; its log has more")
+        except Unavailable:
+            raise
+        except LaminaError as error:
+            _LOGGER.warning("looking into %s@%s failed: %s", job.name, job.digest, error.message)
+            self._note_later(job, _LOG_HAS_MORE)
+
+    def _wait(self, job: Job, trouble: str) -> bool:
+        """Put an image off for longer each time, without counting it as a try; give False."""
+        now = self.places.clock()
+        until = now + min(_AGAIN_S * 2.0 ** min(job.waits, 9), _LONGEST_S)
+
+        def note(connection: Connection) -> None:
+            explorations.wait(connection, job, trouble, now=now, until=until)
+
+        try:
+            self.places.database.write(note)
+        except Unavailable:  # it may lie on the very disk that is full
+            self._owed.append(note)
+        return False
 
     def _note_later(self, job: Job, trouble: str) -> None:
         is_last = job.tries >= _TRIES

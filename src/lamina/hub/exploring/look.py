@@ -14,7 +14,7 @@ from lamina.hub.documents import CONFIG_LIMIT, Facts, read_facts
 from lamina.hub.errors import BlobUnknown, QuotaExceeded
 from lamina.hub.exploring import artifact
 from lamina.hub.exploring.kept import secrets_from
-from lamina.hub.exploring.processes import Later, Refused, work
+from lamina.hub.exploring.processes import Later, Refused, Shortage, work
 from lamina.hub.exploring.shelf import Shelf
 from lamina.hub.exploring.worker import ANSWERS, CATALOGUE, INDEX, SEEK
 from lamina.hub.storage.protocol import Storage
@@ -30,7 +30,7 @@ from lamina.spec.digest import Digest, chain_id
 from lamina.spec.manifest import Manifest
 from lamina.spec.wire import Document
 
-__all__ = ["LEASE_S", "Gone", "Look", "Places"]
+__all__ = ["LEASE_S", "Gone", "Look", "Places", "check_room"]
 
 LEASE_S = 120.0
 """How long an image is a process's own after it last said so."""
@@ -93,13 +93,13 @@ class Look:
         self._secrets: dict[Digest, Secrets] = {}
 
     def run(self, image: Manifest) -> None:
-        """Look. Raises: Refused, QuotaExceeded, Gone, Later, LaminaError."""
+        """Look. Raises: Refused, QuotaExceeded, Gone, Later, Shortage, LaminaError, OSError."""
         places = self._places
         places.database.read(lambda connection: _check_links(connection, self._job, image))
         if image.config.size > CONFIG_LIMIT:
             raise Refused(f"its configuration has {image.config.size} bytes")
         config = places.fetch(image.config.digest)
-        _check_room(self._folder)
+        check_room(self._folder)
         empty = self._keep(artifact.EMPTY)
         parts: list[_Part] = []
         seeks: list[_Part] = []
@@ -271,9 +271,9 @@ class Look:
         places.storage.shelve(digest, kept.place)
 
     def _goes_on(self) -> None:
-        """Be asked about every second by a worker at work. Raises: Gone, Later."""
+        """Be asked about every second by a worker at work. Raises: Gone, Shortage."""
         self._asked()
-        _check_room(self._folder)  # a small blob may be packed so that it fills any disk
+        check_room(self._folder)  # a small blob may be packed so that it fills any disk
 
     def _renew(self, connection: Connection) -> None:
         until = self._places.clock() + LEASE_S
@@ -306,11 +306,12 @@ def _check_links(connection: Connection, job: Job, image: Manifest) -> None:
             raise Later("not all of it is here yet")
 
 
-def _check_room(folder: str) -> None:
+def check_room(folder: str) -> None:
+    """See that others are left enough of the disk. Raises: Shortage."""
     room = os.statvfs(folder)
     free = room.f_bavail * room.f_frsize
     if free < _ROOM:
-        raise Later("too little is free on the hub's disk")
+        raise Shortage("too little is free on the hub's disk")
 
 
 def _known(connection: Connection, keys: tuple[str, ...]) -> _Part | None:

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from lamina.errors import LaminaError, Unavailable
-from lamina.hub.exploring.worker import ASKED, TOLD
+from lamina.hub.exploring.worker import ASKED, LACKS, TOLD
 from lamina.spec.wire import Document
 
-__all__ = ["Later", "Refused", "environment", "read_told", "work"]
+__all__ = ["Later", "Refused", "Shortage", "environment", "read_told", "shortage", "work"]
 
 _LOGGER = logging.getLogger("lamina.hub")
 _LOOK_EVERY_S = 1.0
@@ -26,6 +26,14 @@ _KILLED = {
     signal.SIGXFSZ: "it takes too much of the disk",
     signal.SIGKILL: "it was killed: the machine may have had no memory left",
 }
+_SHORT = {
+    100: "the hub's disk is full",
+    101: "the hub's quota of its disk is used up",
+    102: "the hub's machine has no memory left",
+    103: "too many files are open on the hub's machine",
+    104: "too much runs on the hub's machine",
+}
+"""By how a worker ends, what its machine lacks."""
 
 
 class Refused(LaminaError):
@@ -34,6 +42,16 @@ class Refused(LaminaError):
 
 class Later(Unavailable):
     """It could not be done now. The words are for whoever may see the image: nothing of the hub's own is in them."""
+
+
+class Shortage(Unavailable):
+    """The machine lacks something for now, which is no fault of the image: no try is counted."""
+
+
+def shortage(error: OSError) -> Shortage | None:
+    """Give what the machine lacks; None where it is something else that went wrong."""
+    code = LACKS.get(error.errno or 0)
+    return None if code is None else Shortage(_SHORT[code])
 
 
 def work(
@@ -47,7 +65,7 @@ def work(
     """Have a process do `what` in `folder`, with `source` (closed by the caller) on its stdin.
 
     `goes_on` is called about every second meanwhile; what it raises ends the process.
-    Raises: Refused, Later (it died), what `source` does.
+    Raises: Refused, Later (it died), Shortage, what `source` does, OSError.
     """
     with open(os.path.join(folder, ASKED), "w", encoding="utf-8") as file:
         json.dump({**asked, "hub": os.getpid()}, file)
@@ -95,7 +113,9 @@ def environment() -> dict[str, str]:
 
 
 def read_told(path: str, code: int, errors: BinaryIO) -> Document:
-    """Read what a worker left that ended with `code`. Raises: Refused, Later."""
+    """Read what a worker left that ended with `code`. Raises: Refused, Later, Shortage."""
+    if code in _SHORT:
+        raise Shortage(_SHORT[code])
     try:
         with open(path, encoding="utf-8") as file:
             found: Document = json.load(file)
@@ -103,7 +123,7 @@ def read_told(path: str, code: int, errors: BinaryIO) -> Document:
         if -code in _KILLED:
             words = _KILLED[signal.Signals(-code)]
             if -code == signal.SIGKILL:
-                raise Later(words) from None
+                raise Shortage(words) from None
             raise Refused(words) from None
         errors.seek(0)
         lines = errors.read(64 * 1024).decode("utf-8", "replace").strip().splitlines()

@@ -6,6 +6,7 @@ this ends by itself. Run as `python -m lamina.hub.exploring.worker layer|image F
 `asked.json`, and gets `told.json`.
 """
 
+import errno
 import json
 import os
 import resource
@@ -35,11 +36,17 @@ from lamina.stream.verify import Hasher, chunks
 from lamina.study.records import is_record
 from lamina.study.regrets import seen_in
 
-__all__ = ["ANSWERS", "ASKED", "CATALOGUE", "INDEX", "SEEK", "TOLD", "main"]
+__all__ = ["ANSWERS", "ASKED", "CATALOGUE", "INDEX", "LACKS", "SEEK", "TOLD", "main"]
 
 ASKED, TOLD, INDEX, SEEK, ANSWERS, CATALOGUE = (
     "asked.json", "told.json", "index", "seek", "answers", "catalogue",
 )  # fmt: skip
+LACKS = {
+    errno.ENOSPC: 100, errno.EDQUOT: 101, errno.ENOMEM: 102, errno.EMFILE: 103, errno.ENFILE: 103,
+    errno.EAGAIN: 104,
+}  # fmt: skip
+"""What the machine may be short of for a while, and how a worker ends then."""
+
 _MEMORY = 1024**3
 _SEALER_MEMORY = 512 * 1024**2
 _CPU_S = 900
@@ -66,6 +73,16 @@ def main(arguments: Sequence[str]) -> int:
     with open(os.path.join(folder, TOLD), "w", encoding="utf-8") as file:
         json.dump(told, file)
     return 0
+
+
+def _end(arguments: Sequence[str]) -> int:
+    """Be `main`, and say by a number that the machine has no room: there may be none to write it down."""
+    try:
+        return main(arguments)
+    except OSError as error:
+        if error.errno not in LACKS:
+            raise
+        return LACKS[error.errno]
 
 
 def _end_with(hub: int) -> None:
@@ -199,4 +216,4 @@ def _remove(path: str) -> None:
 if __name__ == "__main__":
     if len(sys.argv) != 3:  # noqa: PLR2004 - what the head of this file says
         raise Invalid("run as: worker layer|image FOLDER")
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(_end(sys.argv[1:]))

@@ -16,6 +16,7 @@ from lamina.hub.services import Services
 from lamina.hub.site.image import read_config
 from lamina.hub.site.render import go_to, render
 from lamina.hub.site.sessions import Visit, read_form
+from lamina.hub.tables.explorations import Exploration
 from lamina.hub.web import SERVICES
 from lamina.hub.words import instruction, visible
 from lamina.spec.config import ImageConfig
@@ -140,7 +141,19 @@ def state_words(services: Services, found: Explored) -> str:
         return f"It could not be looked into: {visible(known.trouble)}."
     if not services.explorer.is_on:
         return "This hub does not look into images."
+    return _waiting_words(services, known)
+
+
+def _waiting_words(services: Services, known: Exploration | None) -> str:
+    """Say what an image waits for."""
+    if known is None and (lacks := services.explorer.lacks):
+        return f"It waits: {lacks}."
     if known is not None and known.state == "later":
+        if known.waits:
+            return (
+                f"It waits: {visible(known.trouble)}. It is tried again by itself, after longer and"
+                " longer pauses, of an hour at most."
+            )
         return f"It will be looked into again: {visible(known.trouble)}."
     return "It is being looked into. That takes a few seconds, or minutes where it is large."
 

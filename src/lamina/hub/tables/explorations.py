@@ -28,12 +28,16 @@ __all__ = [
     "postpone",
     "release",
     "renew",
+    "wait",
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A manifest to look into, and by whom; `tries` counts this one."""
+    """A manifest to look into, and by whom; `tries` counts this one.
+
+    `waits` is how often it was put off because the machine lacked something.
+    """
 
     manifest_id: int
     repository_id: int
@@ -43,13 +47,14 @@ class Job:
     raw: bytes
     worker: str
     tries: int
+    waits: int
 
 
 @dataclass(frozen=True, slots=True)
 class Exploration:
     """How far looking into an image is: `looking`, `done`, `later` (it is tried again) or `failed`.
 
-    `trouble` says why not. `parts` are the digests of the blobs that hold what was found: an index for
+    `trouble` says why not; with `waits` it is the machine that lacks something. `parts` are the digests of the blobs that hold what was found: an index for
     each layer, lowest first, then the list of paths.
     """
 
@@ -62,6 +67,7 @@ class Exploration:
     packages: int
     secrets: int
     parts: tuple[Digest, ...]
+    waits: int = 0
 
 
 _DUE = "look_at IS NOT NULL AND look_at <= ?"
@@ -86,7 +92,7 @@ _NEXT = f"""
     WHERE newest.id IS NOT NULL GROUP BY newest.namespace
     ORDER BY coalesce(max(turn), 0), max(newest.id) DESC LIMIT 1
 """  # noqa: S608 - a constant
-_COLUMNS = "manifest_id, state, trouble, since, efficiency, wasted, packages, secrets, parts"
+_COLUMNS = "manifest_id, state, trouble, since, efficiency, wasted, packages, secrets, parts, waits"
 
 
 def any_due(connection: Connection, *, now: float) -> bool:
@@ -124,15 +130,15 @@ def claim(
         " ON CONFLICT (namespace) DO UPDATE SET turn = excluded.turn",
         (row[5], now),
     )
-    tries = connection.execute(
+    tries, waits = connection.execute(
         "INSERT INTO explorations (manifest_id, state, worker, tries, since)"
         " VALUES (?, 'looking', ?, 1, ?) ON CONFLICT (manifest_id) DO UPDATE SET state = 'looking',"
         " worker = excluded.worker, tries = explorations.tries + 1, since = excluded.since"
-        " RETURNING tries",
+        " RETURNING tries, waits",
         (manifest_id, worker, now),
-    ).fetchone()[0]
+    ).fetchone()
     return Job(
-        manifest_id, row[0], row[1], Digest(row[2]), row[3], bytes(row[4]), worker, int(tries)
+        manifest_id, row[0], row[1], Digest(row[2]), row[3], bytes(row[4]), worker, tries, waits
     )
 
 
@@ -193,6 +199,16 @@ def postpone(
         )
 
 
+def wait(connection: Connection, job: Job, trouble: str, *, now: float, until: float) -> None:
+    """Note what the machine lacks, and when to look whether it has it again: that was no try."""
+    postpone(connection, job, trouble, now=now, until=until)
+    connection.execute(
+        "UPDATE explorations SET tries = tries - 1, waits = waits + 1"
+        " WHERE manifest_id = ? AND worker = ?",
+        (job.manifest_id, job.worker),
+    )
+
+
 def finish(connection: Connection, found: Exploration, packed: bytes) -> None:
     """Keep what was found."""
     connection.execute(
@@ -219,7 +235,9 @@ def look_again(connection: Connection, manifest_id: int) -> None:
 
 def _exploration(row: Row) -> Exploration:
     parts = tuple(Digest(one) for one in str(row[8]).split())
-    return Exploration(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], parts)
+    return Exploration(
+        row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], parts, row[9]
+    )
 
 
 def find(connection: Connection, manifest_id: int) -> Exploration | None:
@@ -268,7 +286,7 @@ def answers_by_part(connection: Connection, part: Digest) -> list[tuple[Explorat
         " WHERE parts.digest = ? LIMIT 9",
         (part,),
     ).fetchall()
-    found = [(_exploration(row), bytes(row[9])) for row in rows]
+    found = [(_exploration(row), bytes(row[10])) for row in rows]
     # anyone may push an artifact that names what it likes
     return [row for row in found if part in row[0].parts[:-1]]
 
