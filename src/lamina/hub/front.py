@@ -10,18 +10,18 @@ Why and what it gives: docs/decisions/0018-hot-path.md.
 import asyncio
 import time
 from collections.abc import Callable, Hashable, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from lamina.errors import LaminaError
 from lamina.hub.heads import HEAD_LIMIT, Head, Heads, Sending, read_head, read_sending
-from lamina.hub.intake import LARGEST, Intake, LongWay, Wish
+from lamina.hub.intake import LARGEST, Intake, LongWay
 from lamina.hub.logs import ACCOUNT, REQUEST_ID, log_request, logs_requests
+from lamina.hub.offers import Wish
 from lamina.hub.remembered import FILE, TELLS, UNTIL, Answer, Answers, KeptFile, Key
 from lamina.hub.sending import send_file, spare_pacing
 from lamina.hub.watch import REQUEST_ID_HEADER, SERVER, line_of, request_id, route_of
@@ -383,24 +383,16 @@ class Front(web.RequestHandler):
             taking.patience.cancel()
 
     def _have_taken(self, taking: _Taking, body: bytes) -> None:
-        desk, loop = self._desk, self._loop
+        desk = self._desk
         intake = desk.intake
         assert intake is not None  # noqa: S101 - else nothing is taken
         self._rest()  # nor does aiohttp's timer know that something is under way
         desk.underway.begin()
         desk.services.metrics.in_flight += 1
 
-        def done(taken: "Future[str]") -> None:  # on another thread
-            loop.call_soon_threadsafe(self._taken, taking, taken)
+        intake.take(taking.wish, body, partial(self._taken, taking))
 
-        try:
-            intake.take(taking.wish, body).add_done_callback(done)
-        except LaminaError as error:
-            failed: Future[str] = Future()
-            failed.set_exception(error)
-            loop.call_soon(self._taken, taking, failed)
-
-    def _taken(self, taking: _Taking, taken: "Future[str]") -> None:
+    def _taken(self, taking: _Taking, account: str | None) -> None:
         """Say that a blob is kept, or leave its request to aiohttp."""
         desk, sending = self._desk, taking.sending
         self._taking = None
@@ -408,7 +400,7 @@ class Front(web.RequestHandler):
         desk.underway.end()
         desk.services.metrics.in_flight -= 1
         request, rest = bytes(taking.data[: sending.end]), bytes(taking.data[sending.end :])
-        if taken.exception() is None:
+        if account is not None:
             start = _created(taking.wish) + (b"Connection: close\r\n" if is_last else b"")
             known = self._write(sending.head, start)
             self._tell(
@@ -416,7 +408,7 @@ class Front(web.RequestHandler):
                 known,
                 taking.began,
                 route=_ROUTE,
-                account=taken.result(),
+                account=account,
                 status=HTTPStatus.CREATED,
                 received=sending.end - sending.start,
             )

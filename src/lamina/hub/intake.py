@@ -6,37 +6,41 @@ and the caller goes the long way with the same request: that knows all the words
 Why, and what it gives: docs/decisions/0018-hot-path.md.
 """
 
-import hashlib
+import asyncio
+import contextlib
 import re
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lamina.errors import LaminaError
-from lamina.hub.access import Caller
+from lamina.hub.access import needs_role, require
 from lamina.hub.access_tokens import is_access_token
 from lamina.hub.admission import admit
-from lamina.hub.database import Connection
 from lamina.hub.names import is_account, is_repository
-from lamina.hub.storage.hashes import compare
-from lamina.hub.tables import accounts, arrivals, blobs, quotas, repositories
-from lamina.hub.tables.blobs import Kept
-from lamina.hub.tables.repositories import Repository
+from lamina.hub.offers import Footing, Login, Offer, Wish, keep
+from lamina.hub.tables.blobs import BUSY_S
+from lamina.hub.tables.pushes import GROUND, Ground, ground_of, ground_values
+from lamina.hub.tables.roles import Role
 from lamina.hub.web import decode_basic
 from lamina.spec.digest import Digest
 
 if TYPE_CHECKING:
+    import sqlite3
     from concurrent.futures import Future
 
     from lamina.hub.accounts import Accounts
     from lamina.hub.caches import Caches
+    from lamina.hub.database import Connection
     from lamina.hub.databases.sqlite import SqliteDatabase
     from lamina.hub.openings import Openings
     from lamina.hub.storage.disk import DiskStorage
     from lamina.hub.tokens import Tokens
 
-__all__ = ["LARGEST", "Intake", "LongWay", "Wish"]
+__all__ = ["LARGEST", "Intake", "LongWay"]
 
 LARGEST = 16 * 1024
 """Bytes of a body that is taken here: it is written twice, which costs less than waiting twice."""
@@ -48,25 +52,6 @@ _ENDING = re.compile(
 
 class LongWay(Exception):
     """The request is to be answered as all others are; nothing was done."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Login:
-    """Who says they ask: an account with a password, or with a token that was verified."""
-
-    name: str
-    password: str = ""
-    token: Caller | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a request wants: to begin an upload (no `digest`), to end it, or both at once (no `upload`)."""
-
-    login: _Login
-    repository: str
-    upload: str = ""
-    digest: Digest | None = None
 
 
 class Intake:
@@ -91,6 +76,8 @@ class Intake:
         self._caches = caches
         self._clock = clock
         self._may_be_any = True  # what a process before this one left
+        self._waiting: deque[Offer] = deque()
+        self._is_awaited = False  # a turn of the writer that is to come takes all of them
 
     def read(self, method: str, target: str, authorization: str) -> Wish:
         """Give what a request wants. Costs microseconds. Raises: LongWay."""
@@ -114,42 +101,75 @@ class Intake:
         return Wish(self._login(authorization), name, upload, digest)
 
     def begin(self, wish: Wish) -> str:
-        """Begin an upload; give its id. On the loop; costs some 50 µs. Raises: LongWay."""
+        """Begin an upload; give its id. On the loop; costs some 30 µs. Raises: LongWay."""
+        login, name = wish.login, wish.repository
         try:
-            caller, _ = self._database.glance(lambda connection: self._let_in(connection, wish))
+            ground = self._database.peek(GROUND, ground_values(login.name, name))
+            footing = self._footing(login, ground_of(ground))
+            if footing is None:
+                raise LongWay
+            if needs_role(footing.caller, name, footing.repository, "push"):
+                self._database.glance(partial(_admit, footing, name))
+            else:
+                require(footing.caller, name, footing.repository, "push", Role.NONE)
         except LaminaError:
             raise LongWay from None
-        return self._openings.begin(wish.repository, caller.name)
+        return self._openings.begin(name, footing.caller.name)
 
-    def take(self, wish: Wish, data: bytes) -> "Future[str]":
-        """Keep a blob; the future gives whose it is once it is durable, or LongWay, or what went wrong.
+    def take(self, wish: Wish, data: bytes, told: Callable[[str | None], None]) -> None:
+        """Keep a blob; `told` is called on the loop: whose it is once it is durable, or None, and nothing was done.
 
-        In any case but the first nothing was done. Raises: Unavailable.
+        Only the loop may call it.
         """
-        digest = wish.digest
-        assert digest is not None  # noqa: S101 - whoever calls has looked
-        place = wish.upload or str(uuid.uuid4())
+        assert wish.digest is not None  # noqa: S101 - whoever calls has looked
+        self._waiting.append(Offer(wish, wish.digest, wish.upload or str(uuid.uuid4()), data, told))
+        if self._is_awaited:
+            return
+        self._is_awaited = True
+        loop = asyncio.get_running_loop()
+        offers: list[Offer] = []
 
-        def work(connection: Connection) -> str:
-            caller, repository = self._let_in(connection, wish)
-            compare(digest, hashlib.new(digest.algorithm, data).hexdigest())
-            if wish.upload and blobs.is_place_known(connection, wish.upload):
-                raise LongWay
-            now = self._clock()
-            if repository is None:
-                repository = repositories.ensure(connection, wish.repository, now=now)
-            arrivals.add(connection, place, digest, data)
-            blobs.add(connection, repository.id, digest, Kept(place, len(data)), now=now)
-            return caller.name
-
-        def note(done: "Future[str]") -> None:  # on the writer's thread, before anyone who waits
-            if done.exception() is None:
+        def done(future: "Future[list[str | None]]") -> None:  # on the writer's thread
+            kept = future.result() if future.exception() is None else [None] * len(offers)
+            if any(each is not None for each in kept):
                 self._may_be_any = True
-                self._openings.finish(place)
+            loop.call_soon_threadsafe(self._tell, offers, kept)
 
-        future = self._database.submit(work)
-        future.add_done_callback(note)
-        return future
+        try:
+            future = self._database.submit(partial(self._keep, offers))
+        except LaminaError:  # the hub stops: the long way knows what to say
+            self._take_over(offers)
+            loop.call_soon(self._tell, offers, [None] * len(offers))
+        else:
+            future.add_done_callback(done)
+
+    def _keep(self, offers: list[Offer], connection: "sqlite3.Connection") -> list[str | None]:
+        """Keep all that waits now, on the writer's thread; it is put into `offers`."""
+        self._take_over(offers)
+
+        def footing(login: Login, name: str) -> Footing | None:
+            ground = connection.execute(GROUND, ground_values(login.name, name)).fetchone()
+            try:
+                found = self._footing(login, ground_of(ground))
+                if found is not None:
+                    _admit(found, name, connection)
+            except LaminaError:
+                return None
+            return found
+
+        return keep(connection, offers, footing, now=self._clock())
+
+    def _take_over(self, offers: list[Offer]) -> None:
+        self._is_awaited = False  # first: whoever comes from here on is among these, or asks again
+        with contextlib.suppress(IndexError):
+            while True:
+                offers.append(self._waiting.popleft())
+
+    def _tell(self, offers: list[Offer], kept: Sequence[str | None]) -> None:
+        for offer, account in zip(offers, kept, strict=True):
+            if account is not None:
+                self._openings.finish(offer.place)
+            offer.told(account)
 
     def settle(self) -> None:
         """Give what was taken its files. Blocks. Raises: OSError (disk full), Unavailable."""
@@ -166,37 +186,38 @@ class Intake:
         caches = self._caches
         return caches.is_any and (caches.locate(name, "")[0] is not None or caches.may_adopt(""))
 
-    def _login(self, authorization: str) -> _Login:
+    def _login(self, authorization: str) -> Login:
         kind, _, value = authorization.partition(" ")
         if kind.lower() == "bearer":
             token = self._tokens.recall(value.strip())
             # an access token is looked at with each request, and notes that it was used
             if token is not None and token.name and not token.token_id:
-                return _Login(token.name, token=token)
+                return Login(token.name, token=token)
         elif kind.lower() == "basic":
             try:
                 name, password = decode_basic(authorization)
             except LaminaError:
                 raise LongWay from None
             if is_account(name.lower()) and not is_access_token(password):
-                return _Login(name.lower(), password)
+                return Login(name.lower(), password)
         raise LongWay
 
-    def _let_in(self, connection: Connection, wish: Wish) -> tuple[Caller, Repository | None]:
-        """Give who asks, and where to, as the database has it now. Raises: LongWay, LaminaError."""
-        login, name = wish.login, wish.repository
-        account = accounts.find(connection, login.name)
-        if account is None or account.is_disabled:
-            raise LongWay
+    def _footing(self, login: Login, ground: Ground | None) -> Footing | None:
+        """Give who asks, by what the database has now; None where that is for the long way to say."""
+        if ground is None or ground.account.is_disabled or ground.is_limited:
+            return None
         if login.token is None:
-            if self._accounts.recall(account, login.password) is None:
-                raise LongWay
-            caller = self._accounts.caller(account)
+            if self._accounts.recall(ground.account, login.password) is None:
+                return None
+            caller = self._accounts.caller(ground.account)
+        elif login.token.is_admin and not ground.account.is_admin:
+            caller = replace(login.token, is_admin=False)
         else:
-            is_admin = login.token.is_admin and account.is_admin
-            caller = replace(login.token, is_admin=is_admin)
-        repository = repositories.find(connection, name)
-        admit(connection, caller, name, repository, "push")
-        if quotas.of_repository(connection, name):
-            raise LongWay
-        return caller, repository
+            caller = login.token
+        is_quiet = ground.busy_at < self._clock() - BUSY_S
+        return Footing(caller, ground.repository, is_quiet)
+
+
+def _admit(footing: Footing, name: str, connection: "Connection") -> None:
+    """Let pass who may push. Raises: LaminaError."""
+    admit(connection, footing.caller, name, footing.repository, "push")

@@ -46,6 +46,16 @@ class _Job(Generic[T]):
             connection.execute("ROLLBACK TO job")
         connection.execute("RELEASE job")
 
+    def run_alone(self, connection: Connection) -> None:
+        """Run and commit, or roll back: nobody shares the transaction, so it needs no mark in it."""
+        try:
+            self.result = self.work(connection)
+        except BaseException as error:  # noqa: BLE001 - it belongs to the caller's thread
+            self.error = error
+            connection.execute("ROLLBACK")
+        else:
+            connection.execute("COMMIT")
+
     def settle(self) -> None:
         if self.error is not None:
             self.future.set_exception(self.error)
@@ -146,6 +156,20 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             raise Unavailable(f"the hub's database cannot be read: {error}") from error
 
+    def peek(self, sql: str, values: tuple[object, ...]) -> "sqlite3.Row | None":
+        """Give the first row of one statement, which is a state by itself, on the loop like `glance`; costs some 10 µs.
+
+        Raises: Unavailable.
+        """
+        if self._looker is None and self.version() is None:
+            raise Unavailable("the hub's database is busy")
+        assert self._looker is not None  # noqa: S101 - made by `version`
+        try:
+            row: sqlite3.Row | None = self._looker.execute(sql, values).fetchone()
+        except sqlite3.Error as error:
+            raise Unavailable(f"the hub's database cannot be read: {error}") from error
+        return row
+
     def close(self) -> None:
         """Finish the writes that wait and close every connection."""
         with self._guard:
@@ -198,9 +222,12 @@ class SqliteDatabase:
                 connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
                 self._syncs = durable
             connection.execute("BEGIN IMMEDIATE")
-            for job in batch:
-                job.run(connection)
-            connection.execute("COMMIT")
+            if len(batch) == 1:
+                batch[0].run_alone(connection)
+            else:
+                for job in batch:
+                    job.run(connection)
+                connection.execute("COMMIT")
         except sqlite3.Error as error:  # disk full, or another process kept the lock too long
             with contextlib.suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")

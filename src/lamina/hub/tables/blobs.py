@@ -10,6 +10,7 @@ from lamina.hub.tables.roles import MAY_READ, Reader, reader_values
 from lamina.spec.digest import Digest
 
 __all__ = [
+    "BUSY_S",
     "Kept",
     "Linked",
     "Upload",
@@ -23,6 +24,7 @@ __all__ = [
     "is_place_known",
     "keep_leftover",
     "link",
+    "note_push",
     "place",
     "release",
     "remove_upload",
@@ -34,7 +36,7 @@ __all__ = [
     "upload",
 ]
 
-_BUSY_S = 30.0
+BUSY_S = 30.0
 """How exact a repository's last push is known: its row is not written with each blob."""
 
 
@@ -90,7 +92,7 @@ def link(connection: Connection, repository_id: int, digest: Digest, *, now: flo
     )
     if is_new:
         quotas.add_link(connection, repository_id, digest)
-    _note_push(connection, repository_id, now)
+    note_push(connection, repository_id, now)
     connection.execute("UPDATE blobs SET released_at = NULL WHERE digest = ?", (digest,))
 
 
@@ -108,14 +110,14 @@ def touch_link(connection: Connection, repository_id: int, digest: Digest, *, no
         " AND loose_at IS NOT NULL",
         (now, now, repository_id, digest),
     )
-    _note_push(connection, repository_id, now)
+    note_push(connection, repository_id, now)
 
 
-def _note_push(connection: Connection, repository_id: int, now: float) -> None:
+def note_push(connection: Connection, repository_id: int, now: float) -> None:
     """Note that someone pushes there: what they brought before stays, however long it takes."""
     connection.execute(
         "UPDATE repositories SET busy_at = ? WHERE id = ? AND busy_at < ?",
-        (now, repository_id, now - _BUSY_S),
+        (now, repository_id, now - BUSY_S),
     )
 
 
@@ -182,7 +184,7 @@ def add_upload(
         "INSERT INTO uploads (id, repository_id, account, touched_at) VALUES (?, ?, ?, ?)",
         (upload_id, repository_id, account, now),
     )
-    _note_push(connection, repository_id, now)
+    note_push(connection, repository_id, now)
 
 
 def upload(connection: Connection, upload_id: str, repository_id: int) -> Upload:
@@ -222,7 +224,7 @@ def renew_uploads(connection: Connection, upload_ids: Iterable[str], *, now: flo
         connection.execute(
             "UPDATE repositories SET busy_at = ? WHERE busy_at < ? AND id ="
             " (SELECT repository_id FROM uploads WHERE id = ?)",
-            (now, now - _BUSY_S, upload_id),
+            (now, now - BUSY_S, upload_id),
         )
 
 
