@@ -84,5 +84,21 @@ def test_any_json_is_a_config_or_is_refused(value: object):
     assert isinstance(config.settings, dict)
 
 
+def test_an_odd_config_is_read_anyway_by_those_who_only_look_and_says_what_is_odd():
+    digest = Digest.of(b"layer")
+    raw = encode({"rootfs": {"diff_ids": [digest]}, "history": "none", "created": "now"})
+    odd = ImageConfig.read_anyway(raw)
+    assert (odd.diff_ids, odd.history, odd.created) == ((digest,), (), "now")
+    assert odd.odd == ("image configuration's `history` is not a list",)
+    assert odd.digest == Digest.of(raw)
+    more = odd.fitted([digest, Digest.of(b"blob")])
+    assert more.diff_ids == (digest, Digest.of(b"blob"))
+    assert more.odd[1:] == ("its configuration names 1 layers, its manifest 2",)
+    assert odd.fitted([digest]) is odd
+    with pytest.raises(Invalid):
+        ImageConfig.read_anyway(b"{}")
+    assert ImageConfig.read_anyway(b"{").odd
+
+
 def test_the_same_document_gives_the_same_image_id():
     assert ImageConfig.build(DOCUMENT).digest == ImageConfig.build(dict(DOCUMENT)).digest

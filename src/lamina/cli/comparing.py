@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, contextmanager
+
 from lamina.cli.file_names import path_fields, quoted
-from lamina.errors import Invalid
+from lamina.errors import Corrupt, Invalid, NotFound, Unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from lamina.cli.flags import Arguments
     from lamina.engine.study import Study
     from lamina.layer.node import Node
+    from lamina.layer.view import Tree
     from lamina.study.compare import Difference
 
 __all__ = ["compare_images"]
@@ -21,11 +24,9 @@ _DEPTH = 2
 
 
 def compare_images(arguments: Arguments, context: Context) -> int:
-    """Print what differs; 0 also where something does, as diff of a container."""
-    from contextlib import ExitStack
-
-    from lamina.cli.studying import is_remote, opened
-    from lamina.engine.reading import is_container, tree_of
+    """Print what differs; 0 also where something does, as diff of a container; 1 for damage."""
+    from lamina.cli.studying import is_remote, looked_into
+    from lamina.engine.reading import is_container
     from lamina.study.compare import compare
 
     first, second = arguments.positional
@@ -35,26 +36,20 @@ def compare_images(arguments: Arguments, context: Context) -> int:
     form = forms[0] if forms else ""
     engine = context.engine
     with ExitStack() as stack:
-        names = (first, second)
-        remote = {
-            name: stack.enter_context(opened(context, arguments, name))
-            for name in names
-            if is_remote(arguments, name)
-        }
-        trees = [
-            remote[name].tree if name in remote else stack.enter_context(tree_of(engine, name))
-            for name in names
-        ]
+        opened: dict[str, tuple[Tree, Study | None, int]] = {}
+        for name in dict.fromkeys((first, second)):
+            here = not is_remote(arguments, name)
+            if here and is_container(engine, name):
+                tree, code = stack.enter_context(_container(context, name))
+                opened[name] = tree, None, code
+            else:
+                study, code = stack.enter_context(looked_into(context, arguments, name))
+                opened[name] = study.tree, study, code
+        trees = [opened[name][0] for name in (first, second)]
         found = compare(trees[0], trees[1], times=arguments.flag("times"))
-        only_files = form == "name-only" or any(
-            name not in remote and is_container(engine, name) for name in names
-        )
-        studies: list[Study] = []
-        if not only_files:
-            studies = [
-                remote.get(name) or stack.enter_context(opened(context, arguments, name))
-                for name in names
-            ]
+        studies = [it for name in (first, second) if (it := opened[name][1]) is not None]
+        if form == "name-only" or len(studies) < len(trees):
+            studies = []
         if form == "json":
             _print_json(list(found), studies, context)
         elif form == "name-only":
@@ -64,7 +59,25 @@ def compare_images(arguments: Arguments, context: Context) -> int:
             _print(list(found), form, context)
             if studies:
                 _print_rest(studies[0], studies[1], context)
-    return 0
+        return max(code for _, _, code in opened.values())
+
+
+@contextmanager
+def _container(context: Context, name: str) -> Iterator[tuple[Tree, int]]:
+    """Open a container's files for the body, as far as its image can be read, and give the code."""
+    from lamina.cli.unreadable import tell_damage
+    from lamina.engine.partial_study import partial_tree
+    from lamina.engine.reading import tree_of
+
+    with ExitStack() as stack:
+        code = 0
+        try:
+            tree = stack.enter_context(tree_of(context.engine, name))
+        except (Corrupt, Invalid, NotFound, Unsupported):
+            tree, told = stack.enter_context(partial_tree(context.engine, name))
+            tell_damage(context, told)
+            code = 1
+        yield tree, code
 
 
 def _print(found: Sequence[Difference], form: str, context: Context) -> None:

@@ -56,7 +56,7 @@ def is_asked(arguments: Arguments) -> bool:
 def tell(arguments: Arguments, context: Context) -> int:
     """Write what is asked for; give the exit code. Of a container: of its image.
 
-    A layer that cannot be read counts as empty, is told of, and makes the code 1.
+    A layer that is not whole is told of, and makes the code 1.
     Raises: RuleInvalid, Invalid (two things on one stdout), ImageUnknown, LayerUnknown, Corrupt, OSError.
     """
     asks_for_verdict = any(arguments.changed(name) for name in ("ci", "ci-config", "rule"))
@@ -67,11 +67,12 @@ def tell(arguments: Arguments, context: Context) -> int:
         raise Invalid(
             "--html - leaves no STDOUT for anything else", hint="name a file for the page"
         )
+    from lamina.cli.unreadable import tell_damage
+
     source, rules = _rules(arguments) if asks_for_verdict else ("", [])
     with _opened(arguments, context) as opened:
-        lost = {number: error.message for number, error in opened.lost.items()}
-        for number, message in lost.items():
-            context.say(f"layer {number} cannot be read, and is left out: {message}")
+        lost = {number: damage.said for number, damage in opened.lost.items()}
+        tell_damage(context, opened.told)
         study = opened.study
         code = 0
         if asks_for_verdict:
@@ -82,7 +83,7 @@ def tell(arguments: Arguments, context: Context) -> int:
                 _write_page(found, html, context)
             if not asks_for_verdict and arguments.flag("json"):
                 _write_document(study, found, context)
-    return 1 if lost else code
+    return 1 if opened.told else code
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import os
 from contextlib import ExitStack
 
 from lamina.cli.studying import PREFIX, is_remote, notices, tell_cost
-from lamina.errors import Invalid, NotFound
+from lamina.errors import Corrupt, Invalid, NotFound, Unsupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ class Trees:
     """The trees that one command looks into, each opened once. A context manager.
 
     With --remote among `arguments`, or as docker://NAME, an image is read at its registry; in the end
-    stderr hears what that cost.
+    stderr hears what that cost. With `arguments` at all, of layers that are not whole is shown what
+    can be read: stderr hears of that, and `code`, to end with, is 1.
     """
 
     def __init__(self, context: Context, arguments: Arguments | None = None) -> None:
@@ -72,6 +73,7 @@ class Trees:
         self._remote: dict[str, RemoteImage] = {}
         self._stack = ExitStack()
         self._open: dict[str, Tree] = {}
+        self._damaged: set[str] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -90,25 +92,72 @@ class Trees:
         if name not in self._open:
             if self._is_remote(name):
                 self._open[name] = Tree.of(self._at_registry(name).layers)
-            else:
+                return self._open[name]
+            try:
                 self._open[name] = self._stack.enter_context(tree_of(self._context.engine, name))
+            except (Corrupt, Invalid, NotFound, Unsupported):
+                if self._arguments is None:
+                    raise
+                self.salvage(name)
         return self._open[name]
+
+    @property
+    def code(self) -> int:
+        """What to end with, as far as damage goes."""
+        return 1 if self._damaged else 0
+
+    def salvage(self, name: str) -> bool:
+        """Open what is here of an image or container anew, as far as it can be read, and tell of it.
+
+        Tells whether that may help: not a second time. Raises: as `of`, of its documents.
+        """
+        if name in self._damaged or self._arguments is None or self._is_remote(name):
+            return False
+        from lamina.cli.unreadable import tell_damage
+        from lamina.engine.partial_study import partial_tree
+
+        tree, told = self._stack.enter_context(partial_tree(self._context.engine, name))
+        self._damaged.add(name)
+        self._open[name] = tree
+        tell_damage(self._context, told)
+        return True
 
     def layer(self, name: str, wanted: str) -> SealedLayer:
         """Give one layer of an image, or of a container's: by number, diff ID or digest.
 
         Raises: Invalid (there is none), and as `of`.
         """
-        from lamina.engine.reading import is_container, layer_number
+        from lamina.engine.reading import layer_number
 
         if self._is_remote(name):
             remote = self._at_registry(name)
             return remote.layers[layer_number(remote, wanted, name) - 1]
+        try:
+            return self._whole_layer(name, wanted)
+        except (Corrupt, Invalid, NotFound, Unsupported):
+            if self._arguments is None:
+                raise
+        from lamina.cli.unreadable import study_of
+        from lamina.layer.sealed import SealedLayer
+
+        study, code = self._stack.enter_context(study_of(self._context, name))
+        if code:
+            self._damaged.add(name)
+            self._open[name] = study.tree
+        number = layer_number(study.image, wanted, name)
+        layer = study.layers[number - 1]
+        if not isinstance(layer, SealedLayer):
+            raise Corrupt(f"there is nothing to show of layer {number} of {name}")
+        return layer
+
+    def _whole_layer(self, name: str, wanted: str) -> SealedLayer:
+        from lamina.engine.reading import is_container, layer_number
+
         engine = self._context.engine
         known = str(engine.containers.record(name).image_id) if is_container(engine, name) else name
         image = engine.images.resolve(known)
-        number = layer_number(image, wanted, name)
-        return self._stack.enter_context(engine.layers.opened(image.config.diff_ids))[number - 1]
+        pile = image.config.diff_ids[: layer_number(image, wanted, name)]
+        return self._stack.enter_context(engine.layers.open(pile))
 
     def _is_remote(self, name: str) -> bool:
         if self._arguments is None:
@@ -134,6 +183,14 @@ class Trees:
         A symlink at the end is followed with `follow`, and before a trailing slash.
         Raises: PathMissing, ImageUnknown, Corrupt.
         """
+        try:
+            return self._find(place, follow=follow)
+        except Corrupt:
+            if not self.salvage(place.name):
+                raise
+        return self._find(place, follow=follow)
+
+    def _find(self, place: ImagePath, *, follow: bool) -> tuple[Tree, bytes, Node]:
         from lamina.layer.entry import Kind
         from lamina.layer.view import PathUnknown, SymlinkLoop
 

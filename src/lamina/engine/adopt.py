@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 from lamina.engine import naming
 from lamina.events import silent
-from lamina.image.source import choose_manifest
+from lamina.image.source import choose_manifest, refuse_artifact
 from lamina.spec.config import CONFIG_LIMIT, ImageConfig
 from lamina.spec.descriptor import Descriptor
 
@@ -64,7 +64,8 @@ def describe(engine: "Engine", row: "Named") -> dict[str, str]:
     if naming.IMAGE_ID in row.facts:
         return dict(row.facts)
     manifest = manifest_of(engine, row)
-    config = ImageConfig.from_json(
+    refuse_artifact(manifest, name=row.name or str(row.target.digest))
+    config = ImageConfig.read_anyway(
         engine.store.blobs.read(manifest.config.digest, limit=CONFIG_LIMIT)
     )
     return {

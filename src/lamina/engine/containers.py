@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lamina.engine.restarting import RestartPolicy
     from lamina.engine.snapshots import ContainerSnapshot
     from lamina.layer.diff import Change
+    from lamina.layer.node import CountedLayer
     from lamina.layer.view import Tree
     from lamina.runtime.attach import Attachment
     from lamina.runtime.log_reading import LogLine
@@ -404,12 +405,14 @@ class Containers:
                 running=summary.state.is_running,
             )
 
-    def tree(self, name: str) -> "AbstractContextManager[Tree]":
-        """Give, for the body, the container's files as they are now; mounts are left out."""
+    def tree(
+        self, name: str, given: "Sequence[CountedLayer] | None" = None
+    ) -> "AbstractContextManager[Tree]":
+        """Give, for the body, the container's files as they are now. See `engine.reading`."""
         from lamina.engine.reading import container_tree
 
         self._privilege()
-        return container_tree(self._engine, self.record(name))
+        return container_tree(self._engine, self.record(name), given)
 
     def snapshot(self, name: str, label: str = "") -> "ContainerSnapshot":
         """Take a checkpoint of its files, named `label` or with a number. See `engine.snapshots`.

@@ -5,10 +5,11 @@ from functools import partial
 
 from lamina.engine import naming
 from lamina.engine.local import ImageSummary, ImageUnknown, LocalImage, Removed
-from lamina.errors import Corrupt, Invalid, NotFound, Unsupported
+from lamina.errors import Invalid, NotFound, Unsupported
 from lamina.events import Listener, silent
 from lamina.spec.digest import Digest, chain_id
 from lamina.spec.reference import Reference, ReferenceInvalid
+from lamina.values import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -156,18 +157,14 @@ class Images:
         return self.look(name_or_id, self._read)
 
     def documents(self, name_or_id: str) -> LocalImage:
-        """Read one image's documents and nothing else, whether or not its layers can be unpacked.
+        """Read one image's documents, as far as they can be, whether or not its layers can.
 
         Of another tool's image that was not used yet `layer_sizes` is empty and `size` 0.
         Raises: as `resolve`; Unsupported (an artifact, or for another machine).
         """
         found = self.look(name_or_id, partial(self._read, sealed=False))
-        counts = len(found.config.diff_ids), len(found.manifest.layers)
-        if counts[0] != counts[1]:
-            raise Corrupt(
-                f"{name_or_id}: its configuration names {counts[0]} layers, its manifest {counts[1]}"
-            )
-        return found
+        blobs = [layer.digest for layer in found.manifest.layers]
+        return replace(found, config=found.config.fitted(blobs))
 
     def _read(self, rows: Sequence["Named"], *, sealed: bool = True) -> LocalImage:
         from lamina.engine.adopt import adopt, manifest_of
@@ -182,7 +179,7 @@ class Images:
         manifest = manifest_of(self._engine, rows[0])
         refuse_artifact(manifest, name=rows[0].name or str(rows[0].target.digest))
         blobs = self._engine.store.blobs
-        config = ImageConfig.from_json(blobs.read(manifest.config.digest, limit=CONFIG_LIMIT))
+        config = ImageConfig.read_anyway(blobs.read(manifest.config.digest, limit=CONFIG_LIMIT))
         sizes = facts.get(naming.LAYER_SIZES, "")
         return LocalImage(
             id=config.digest,

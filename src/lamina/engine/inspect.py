@@ -71,7 +71,7 @@ def config_document(settings: "Document", image: str = "") -> "Document":
 def image_document(engine: "Engine", image: "LocalImage") -> "Document":
     """Give the image as `docker image inspect` shapes it, with Container where a commit made it."""
     source = image.config.document
-    rows = image.config.history
+    rows, sizes = image.config.history, image.layer_sizes
     comment = str(source.get("comment") or "") or (rows[-1].comment if rows else "")
     document: Document = {
         "Id": str(image.id),
@@ -86,7 +86,7 @@ def image_document(engine: "Engine", image: "LocalImage") -> "Document":
         "Config": config_document(image.config.settings),
         "Architecture": str(source.get("architecture") or ""),
         "Os": str(source.get("os") or ""),
-        "Size": image.size,
+        "Size": image.size or sum(sizes or (layer.size for layer in image.manifest.layers)),
         "GraphDriver": _graph_driver(engine, image),
         "RootFS": {"Type": "layers", "Layers": [str(d) for d in image.config.diff_ids]},
         "Metadata": {"LastTagTime": image.tagged or "0001-01-01T00:00:00Z"},

@@ -2,12 +2,13 @@
 
 # ruff: noqa: ARG002 - a lost layer has the arguments of layers that have something
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
-from lamina.engine.reading import is_container
+from lamina.engine.reading import is_container, written_layer
+from lamina.engine.salvage import Damage, Extent, salvage
 from lamina.engine.study import Study, studied
-from lamina.errors import Corrupt, LaminaError, NotFound, Unsupported
+from lamina.errors import Corrupt, Invalid, LaminaError, NotFound, Unsupported
 from lamina.layer.entry import Kind
 from lamina.layer.node import Node
 from lamina.layer.sealed import SealedLayer
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from lamina.engine.engine import Engine
+    from lamina.engine.local import LocalImage
     from lamina.layer.node import CountedLayer
+    from lamina.layer.view import Tree
 
-__all__ = ["LostLayer", "PartialStudy", "partly_studied"]
+__all__ = ["LostLayer", "PartialStudy", "partial_tree", "partly_studied"]
 
 _ROOT = 1
 _DIRECTORY = 0o40755
@@ -28,10 +31,15 @@ _DIRECTORY = 0o40755
 
 @dataclass(frozen=True, slots=True)
 class PartialStudy:
-    """A study, and why each layer that cannot be read cannot, by its number."""
+    """A study, and what is wrong with each layer that is not as it should be, by its number."""
 
     study: Study
-    lost: dict[int, LaminaError]
+    lost: dict[int, Damage]
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """Everything that is wrong with the image, a line for each."""
+        return _told(self.study.image, self.lost)
 
 
 class LostLayer:
@@ -96,42 +104,79 @@ class LostLayer:
 
 @contextmanager
 def partly_studied(engine: "Engine", name: str) -> Iterator[PartialStudy]:
-    """Open an image or container as `studied` does; a layer that cannot be read counts as empty.
+    """Open an image or container as `studied` does, each layer as far as it can be read.
 
-    The indexes are checked first. Raises: ImageUnknown (it is neither); Corrupt, NotFound and
-    Unsupported (its documents cannot be read, or none of its layers).
+    The indexes are checked first. A layer of which nothing can be read counts as empty.
+    Raises: ImageUnknown (it is neither); Corrupt, NotFound, Invalid and Unsupported (its documents
+    cannot be read).
     """
     with ExitStack() as stack:
         try:
-            lost: dict[int, LaminaError] = {}
+            lost: dict[int, Damage] = {}
             study = stack.enter_context(studied(engine, name, written=True))
             for layer in study.image_layers:
                 if isinstance(layer, SealedLayer):
                     layer.check()
-        except (Corrupt, NotFound, Unsupported):
-            study, lost = _without_the_lost(engine, name, stack)
+        except (Corrupt, Invalid, NotFound, Unsupported):
+            study, lost = _in_part(engine, name, stack)
         yield PartialStudy(study, lost)
 
 
-def _without_the_lost(
+@contextmanager
+def partial_tree(engine: "Engine", name: str) -> "Iterator[tuple[Tree, tuple[str, ...]]]":
+    """Give, for the body, the tree of an image or container as far as its layers can be read.
+
+    With it goes what is wrong, a line for each. Raises: as `partly_studied`.
+    """
+    with ExitStack() as stack:
+        if not is_container(engine, name):
+            study, lost = _in_part(engine, name, stack)
+            yield study.tree, _told(study.image, lost)
+            return
+        record = engine.containers.record(name)
+        image, layers, lost = _layers(engine, str(record.image_id), stack)
+        told = _told(image, lost)
+        yield stack.enter_context(engine.containers.tree(record.id, layers)), told
+
+
+def _told(image: "LocalImage", lost: "Mapping[int, Damage]") -> tuple[str, ...]:
+    layers = tuple(f"layer {number} {damage.said}" for number, damage in lost.items())
+    odd = "; ".join(image.config.odd)
+    return (f"what can be read is shown, but {odd}", *layers) if odd else layers
+
+
+def _in_part(engine: "Engine", name: str, stack: ExitStack) -> tuple[Study, dict[int, Damage]]:
+    if not is_container(engine, name):
+        image, layers, lost = _layers(engine, name, stack)
+        return Study(name, image, layers), lost
+    record = engine.containers.record(name)
+    image, layers, lost = _layers(engine, str(record.image_id), stack)
+    top = stack.enter_context(written_layer(engine, record, layers))
+    if top.entries:
+        layers.append(top)
+    return Study(name, image, layers, container=record), lost
+
+
+def _layers(
     engine: "Engine", name: str, stack: ExitStack
-) -> tuple[Study, dict[int, LaminaError]]:
-    image_name = (
-        str(engine.containers.record(name).image_id) if is_container(engine, name) else name
-    )
-    image = engine.images.documents(image_name)
+) -> "tuple[LocalImage, list[CountedLayer], dict[int, Damage]]":
+    """Open the layers of an image, each as far as it can be read."""
+    image = engine.images.documents(name)
     layers: list[CountedLayer] = []
-    lost: dict[int, LaminaError] = {}
+    lost: dict[int, Damage] = {}
     diff_ids = image.config.diff_ids
     for number, diff_id in enumerate(diff_ids, 1):
+        opened: SealedLayer | None = None
         try:
             opened = stack.enter_context(engine.layers.open(diff_ids[:number]))
             opened.check()
-        except LaminaError as error:
-            lost[number] = error
-            layers.append(LostLayer(str(diff_id)))
-        else:
-            layers.append(opened)
-    if len(lost) == len(diff_ids) > 0:
-        raise lost[1]
-    return Study(name, image, layers), lost
+        except (LaminaError, OSError) as error:
+            blob = image.manifest.layers[number - 1]
+            opened, damage = salvage(engine.store.blobs, blob, diff_id, layers)
+            if opened is not None:
+                stack.enter_context(opened)
+            told = error if isinstance(error, LaminaError) else Corrupt(str(error))
+            if damage is not None or not isinstance(error, NotFound):  # not sealed yet is no fault
+                lost[number] = damage or Damage(Extent.ALL, told)
+        layers.append(opened or LostLayer(str(diff_id)))
+    return image, layers, lost

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from functools import partial
 
 from lamina.engine.local import ImageUnknown
@@ -13,12 +13,13 @@ from lamina.layer.view import Tree
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from lamina.engine.engine import Engine
     from lamina.engine.local import LocalImage
     from lamina.engine.records import ContainerRecord
     from lamina.image.remote_image import RemoteImage
-    from lamina.layer.node import Node
+    from lamina.layer.node import CountedLayer, Node
     from lamina.layer.written import WrittenLayer
     from lamina.spec.digest import Digest
     from lamina.store.names import Named
@@ -69,10 +70,15 @@ def _diff_ids(engine: "Engine", name_or_id: str, rows: "Sequence[Named]") -> "tu
 
 
 @contextmanager
-def container_tree(engine: "Engine", record: "ContainerRecord") -> Iterator[Tree]:
+def container_tree(
+    engine: "Engine",
+    record: "ContainerRecord",
+    given: "Sequence[CountedLayer] | None" = None,
+) -> Iterator[Tree]:
     """Give, for the body, the tree of a container as it is now, whether it runs or not.
 
-    What is mounted into it, volumes too, is no part of it.
+    What is mounted into it, volumes too, is no part of it. `given` are its image's layers where they
+    are open already, or what there is of them.
     Raises: ContainerUnknown (it is removed in the course of the body), LayerUnknown, Corrupt.
     """
     from lamina.engine.removal import present
@@ -87,25 +93,35 @@ def container_tree(engine: "Engine", record: "ContainerRecord") -> Iterator[Tree
         with (
             engine.snapshotter.changed(record.id) as changed,
             LiveLayer(changed.path, marks=changed.marks, frozen=changed.frozen) as live,
-            engine.layers.opened(record.diff_ids) as layers,
+            _layers_of(engine, record, given) as layers,
         ):
             yield LiveTree(layers, live)
 
 
+def _layers_of(
+    engine: "Engine", record: "ContainerRecord", given: "Sequence[CountedLayer] | None"
+) -> "AbstractContextManager[Sequence[CountedLayer]]":
+    return engine.layers.opened(record.diff_ids) if given is None else nullcontext(given)
+
+
 @contextmanager
-def written_layer(engine: "Engine", record: "ContainerRecord") -> "Iterator[WrittenLayer]":
+def written_layer(
+    engine: "Engine",
+    record: "ContainerRecord",
+    given: "Sequence[CountedLayer] | None" = None,
+) -> "Iterator[WrittenLayer]":
     """Give, for the body, what a container wrote as the layer that a commit would make of it.
 
-    Costs an lstat for each path that it wrote. Raises: as `container_tree`; NamespaceRefused.
+    `given`: as in `container_tree`. Costs an lstat for each path that it wrote. Raises: as `container_tree`; NamespaceRefused.
     """
     from lamina.engine.points import excluded_paths
     from lamina.layer.changeset import changeset
     from lamina.layer.written import WrittenLayer
 
     with (
-        engine.containers.tree(record.id) as tree,
+        engine.containers.tree(record.id, given) as tree,
         engine.snapshotter.changed(record.id) as changed,
-        engine.layers.opened(record.diff_ids) as layers,
+        _layers_of(engine, record, given) as layers,
     ):
         entries = changeset(
             changed.paths,

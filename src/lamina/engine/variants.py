@@ -57,7 +57,7 @@ def variant(engine: "Engine", name: str, platform: str) -> LocalImage:
     try:
         source = StoreSource(blobs, rows[0].target)
         manifest = choose_manifest(source, wanted, name=name)[1]
-        config = ImageConfig.from_json(blobs.read(manifest.config.digest, limit=CONFIG_LIMIT))
+        config = ImageConfig.read_anyway(blobs.read(manifest.config.digest, limit=CONFIG_LIMIT))
     except NotFound as error:
         raise lacking(name, platform) from error
     if wanted.choose([config.platform]) is None:
@@ -105,7 +105,7 @@ def variants(engine: "Engine", name: str) -> tuple[Variant, ...]:
         parts = [descriptor, manifest.config, *manifest.layers]
         here = sum(part.size for part in parts if blobs.has(part.digest))
         try:
-            config = ImageConfig.from_json(blobs.read(manifest.config.digest, limit=CONFIG_LIMIT))
+            config = ImageConfig.read_anyway(blobs.read(manifest.config.digest, limit=CONFIG_LIMIT))
         except NotFound:
             platform = descriptor.platform or engine.platform
             found.append(Variant(platform, descriptor.digest, content_size=here))

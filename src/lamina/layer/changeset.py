@@ -6,7 +6,6 @@ from collections.abc import Callable, Container, Iterator, Sequence
 
 from lamina.layer.diff import Difference, New, Walk, with_parents
 from lamina.layer.entry import Entry, Kind
-from lamina.layer.sealed import SealedLayer
 from lamina.layer.upper import Owners, Upper, carried_xattrs, is_plain, is_whiteout
 from lamina.layer.uppers import opened
 from lamina.layer.view import Tree, merged_child
@@ -16,7 +15,7 @@ from lamina.values import NamedTuple, dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from lamina.layer.node import Node
+    from lamina.layer.node import Layer, Node
     from lamina.layer.stack import MarkSpace
 
 __all__ = ["Body", "LayerStats", "Watch", "changeset", "write_entries", "write_layer"]
@@ -56,7 +55,7 @@ class Watch(NamedTuple):
 
 def changeset(
     upper: "str | Sequence[str]",
-    parents: Sequence[SealedLayer],
+    parents: "Sequence[Layer]",
     *,
     marks: "MarkSpace" = "trusted",
     exclude: Container[bytes] = (),
@@ -88,7 +87,7 @@ def changeset(
 
 def write_layer(
     upper: "str | Sequence[str]",
-    parents: Sequence[SealedLayer],
+    parents: "Sequence[Layer]",
     sink: Callable[[bytes], object],
     *,
     marks: "MarkSpace" = "trusted",

@@ -4,7 +4,11 @@ from lamina.errors import Invalid
 from lamina.spec.digest import Digest
 from lamina.spec.platform import Platform
 from lamina.spec.wire import Document, decode, encode
-from lamina.values import dataclass
+from lamina.values import dataclass, replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["CONFIG_LIMIT", "History", "ImageConfig"]
 
@@ -48,13 +52,54 @@ class History:
 class ImageConfig:
     """An image's configuration. `raw` is what was read, and its digest is the image ID.
 
-    `document` is the whole parsed object, unknown fields included: read it, never change it.
+    `document` is the whole parsed object, unknown fields included: read it, never change it. `odd`
+    says what is wrong with one that was read all the same: `read_anyway` alone gives such.
     """
 
     raw: bytes
     document: Document
     diff_ids: tuple[Digest, ...]
     history: tuple[History, ...]
+    odd: tuple[str, ...] = ()
+
+    @classmethod
+    def read_anyway(cls, raw: bytes) -> "ImageConfig":
+        """Read a configuration as far as it can be, for those who only look at its image.
+
+        Diff IDs are none where one of them is no digest. Raises: Invalid (no `rootfs`: an artifact's).
+        """
+        try:
+            return cls.from_json(raw)
+        except Invalid as error:
+            odd = error
+        try:
+            document = decode(raw)
+        except Invalid:
+            return cls(raw, {}, (), (), (odd.message,))
+        if "rootfs" not in document:
+            raise odd
+        rootfs, rows = document["rootfs"], document.get("history")
+        listed = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
+        try:
+            diff_ids = tuple(map(Digest.parse, listed)) if isinstance(listed, list) else ()
+        except Invalid:
+            diff_ids = ()
+        rows = (
+            [row if isinstance(row, dict) else {} for row in rows] if isinstance(rows, list) else []
+        )
+        return cls(raw, document, diff_ids, tuple(map(History.from_json, rows)), (odd.message,))
+
+    def fitted(self, blobs: "Sequence[Digest]") -> "ImageConfig":
+        """Give the configuration with a diff ID for each of a manifest's layers, `blobs`.
+
+        Where it names fewer, the blob's own digest stands in; that is `odd`, as naming more is.
+        """
+        named = len(self.diff_ids)
+        if named == len(blobs):
+            return self
+        said = f"its configuration names {named} layers, its manifest {len(blobs)}"
+        diff_ids = (*self.diff_ids, *blobs[named:])[: len(blobs)]
+        return replace(self, diff_ids=diff_ids, odd=(*self.odd, said))
 
     @classmethod
     def from_json(cls, raw: bytes) -> "ImageConfig":

@@ -73,7 +73,7 @@ class ExploredLayer:
     `compressed_size` is what is sent, `tar_size` the tar's bytes, `size` the files' content.
     The tallies are of what it does to the layers below: what it `added`, `changed`, had just as it was
     (`repeated`) and `removed`. `wasted` bytes of it are for nothing; it hides `hidden` bytes of lower ones.
-    `lost` says why it cannot be read; then it counts as empty.
+    `lost` says what is wrong with it, if anything is.
     """
 
     number: int
@@ -151,7 +151,7 @@ def explore(
     Costs a walk of every index, and reads small texts and what two layers have of one size; with
     `deep`, most of the image. Memory does not grow with the number of files, but with that of wasted
     ones. `secrets` are looked for unless they are given: layers that are here without their content do
-    not tell. `lost` says why some layers, by their numbers, cannot be read: they are empty ones. Raises: Corrupt, Invalid (manifest and configuration are not of one image).
+    not tell. `lost` says of some layers, by their numbers, what is wrong: `cannot be read: …`. Raises: Corrupt, Invalid (manifest and configuration are not of one image).
     """
     if not len(layers) == len(manifest.layers) == len(config.diff_ids):
         raise Invalid(

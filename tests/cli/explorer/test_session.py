@@ -138,10 +138,11 @@ def test_a_layer_that_is_lost_is_told_and_the_others_are_there(world: Engine):
     image = world.images.resolve("three")
     lost = world.layers.path(image.config.diff_ids[:2])
     os.truncate(lost, 100)
+    os.unlink(world.store.blobs.path(image.manifest.layers[1].digest))
     with partly_studied(world, "three") as opened:
         assert set(opened.lost) == {2}
         session = Session(opened, Signs(unicode=True))
-        assert "1 LOST" in text_of(session.head(80, "Files")[0])
+        assert "1 DAMAGED" in text_of(session.head(80, "Files")[0])
         assert "cannot be read" in text_of(session.stack.line(1, 80, session.signs))
         at = session.show(b"etc/id_rsa", 1)
         assert session.outline.path(at) == b"etc/id_rsa"
@@ -162,8 +163,13 @@ def test_a_layer_whose_index_is_damaged_is_told_and_the_others_are_there(world: 
         at = layer.meta_at
     data[at : at + 512] = bytes(512)
     damaged.write_bytes(data)
+    with partly_studied(world, "three") as opened:  # its blob is read
+        assert {number: damage.extent for number, damage in opened.lost.items()} == {1: "all"}
+        session = Session(opened, Signs(unicode=True))
+        assert opened.study.layers[0].content_size
+    os.unlink(world.store.blobs.path(image.manifest.layers[0].digest))
     with partly_studied(world, "three") as opened:
-        assert set(opened.lost) == {1}
+        assert {number: damage.extent for number, damage in opened.lost.items()} == {1: "nothing"}
         session = Session(opened, Signs(unicode=True))
         assert [branch.item.name for branch in session.outline.branches if branch.item] == [
             b"a", b"etc", b"later", b"new",

@@ -42,7 +42,7 @@ def main(arguments: Arguments, context: Context) -> int:
                 if error.hint:
                     context.say(f"hint: {error.hint}")
                 code = 1
-    return code
+        return max(code, trees.code)
 
 
 def _print(place: ImagePath, trees: Trees, context: Context) -> None:

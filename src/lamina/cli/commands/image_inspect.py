@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from lamina.cli.flags import Command, Flag
 from lamina.cli.formats import FORMAT_DOCUMENT
 from lamina.cli.inspecting import inspect_all
+from lamina.cli.unreadable import ImageLookup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,9 +28,6 @@ COMMAND = Command(
 
 def main(arguments: Arguments, context: Context) -> int:
     """Print a JSON array of the images, or a template's line for each."""
-    return inspect_all(
-        context,
-        arguments.positional,
-        partial(context.engine.images.inspect, platform=arguments.text("platform")),
-        form=arguments.text("format"),
-    )
+    lookup = ImageLookup(context, platform=arguments.text("platform"))
+    code = inspect_all(context, arguments.positional, lookup, form=arguments.text("format"))
+    return max(code, lookup.code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from lamina.cli.flags import BOOL, Command, Flag
 from lamina.cli.formats import FORMAT_DOCUMENT
 from lamina.cli.inspecting import first_of, inspect_all
+from lamina.cli.unreadable import ImageLookup
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,9 +33,10 @@ def main(arguments: Arguments, context: Context) -> int:
     """Look each name up among all kinds of things; `--type` asks one of them only."""
     from lamina.errors import Invalid
 
-    lookups = {
+    images = ImageLookup(context)
+    lookups: dict[str, Callable[[str], Mapping[str, object]]] = {
         "container": container_lookup(context, size=arguments.flag("size")),
-        "image": context.engine.images.inspect,
+        "image": images,
         "network": context.engine.networks.inspect,
         "volume": lambda name: context.engine.volumes.get(name).to_json(),
     }
@@ -43,7 +45,8 @@ def main(arguments: Arguments, context: Context) -> int:
         kinds = ", ".join(f'"{kind}"' for kind in lookups)
         raise Invalid(f'unknown type: "{wanted}": must be one of {kinds}')
     lookup = lookups[wanted] if wanted else lambda name: first_of(lookups, name)
-    return inspect_all(context, arguments.positional, lookup, form=arguments.text("format"))
+    code = inspect_all(context, arguments.positional, lookup, form=arguments.text("format"))
+    return max(code, images.code)
 
 
 def container_lookup(context: Context, *, size: bool) -> Callable[[str], Mapping[str, object]]:

@@ -8,6 +8,7 @@ from lamina.cli.file_names import columns, quoted
 from lamina.cli.flags import BOOL, Command, Flag
 from lamina.cli.image_paths import ImagePath, PathMissing, TooManyLinks, Trees
 from lamina.cli.studying import REMOTE
+from lamina.errors import Corrupt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,10 +58,20 @@ _MISSING = 2  # ls's code for a file named on the command line that is not there
 
 
 def main(arguments: Arguments, context: Context) -> int:
-    """List files first and then directories, as ls does; 2 where a path is missing."""
+    """List files first and then directories, as ls does; 2 where a path is missing, 1 for damage."""
     places = [ImagePath(word) for word in arguments.positional]
     with Trees(context, arguments) as trees:
-        return _List(arguments, context, trees).run(places)
+        listing = _List(arguments, context, trees)
+        try:
+            code = listing.run(places)
+        except Corrupt:  # an index, where it was first looked at
+            if listing.has_begun:
+                raise
+            helped = [trees.salvage(name) for name in {place.name: 0 for place in places}]
+            if not any(helped):
+                raise
+            code = _List(arguments, context, trees).run(places)
+        return max(code, trees.code)
 
 
 class _Found:
@@ -90,6 +101,7 @@ class _List:
         self._unicode = context.unicode
         self._several = False
         self._begun = False
+        self.has_begun = False
         self._known_owners: dict[Tree, Owners] = {}
         self._documents: list[dict[str, object]] = []
 
@@ -257,6 +269,7 @@ class _List:
         return quoted(name, unicode=self._unicode).encode() if self._terminal else name
 
     def _write(self, data: bytes) -> None:
+        self.has_begun = True
         self._context.binary_out.write(data)
 
 

@@ -102,7 +102,7 @@ class Asking(Panes):
                 did or (),
                 signs=self.signs,
                 columns=columns,
-                lost=lost.message if lost else "",
+                lost=lost.said if lost else "",
             )
             self.story.show(list(lines))
         elif name == "tree" and (item := self._item()) is not None:

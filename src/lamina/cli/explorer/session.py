@@ -44,7 +44,9 @@ class Session:
         study = self.study
         sizes = [layer.content_size for layer in study.layers]
         self.total = sum(sizes)
-        self.stack = Stack(study.made, sizes, frozenset(opened.lost))
+        self.stack = Stack(
+            study.made, sizes, {number: damage.word for number, damage in opened.lost.items()}
+        )
         self._trees = Trees(study.layers, lambda height: tree_at(study, height))
         self._numbers = {layer.path: number for number, layer in enumerate(study.layers, 1)}
         count = len(study.layers)
@@ -151,7 +153,7 @@ class Session:
         if self.waste is not None:
             facts.append(f"efficiency {self.waste.efficiency:.3f}")
         if self.lost:
-            facts.insert(1, f"{len(self.lost)} LOST")
+            facts.insert(1, f"{len(self.lost)} DAMAGED")
         room = columns - at - 1
         while len(facts) > 1 and sum(map(len, facts)) + 2 * (len(facts) - 1) > room:
             facts.pop()

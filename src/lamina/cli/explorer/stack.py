@@ -8,7 +8,7 @@ from lamina.cli.units import human_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lamina.cli.explorer.lines import Line, Signs
     from lamina.engine.study import Made
@@ -21,9 +21,9 @@ _WHOLE = 0.995
 
 
 class Stack:
-    """Rows of layers. `lost` are the numbers of those that cannot be read."""
+    """Rows of layers. `lost` has a word for those that are not whole."""
 
-    def __init__(self, made: Sequence[Made], sizes: Sequence[int], lost: frozenset[int]) -> None:
+    def __init__(self, made: Sequence[Made], sizes: Sequence[int], lost: Mapping[int, str]) -> None:
         self._made = made
         self._sizes = sizes
         self._lost = lost
@@ -59,5 +59,5 @@ class Stack:
         text = made_by(made, signs)
         style = ""
         if number in self._lost:
-            text, style = f"cannot be read {signs.dot} {text}", "red"
+            text, style = f"{self._lost[number]} {signs.dot} {text}", "red"
         return [*pieces, (fit(text, room, ellipsis=signs.ellipsis), style)]

@@ -114,7 +114,7 @@ def layer_lines(
     about = harmless(about, unicode=signs.unicode)
     yield [(title, "bold"), (f"  {about}" if about else "", "dim")]
     if lost:
-        for row in wrapped(harmless(f"It cannot be read: {lost}", unicode=signs.unicode), columns):
+        for row in wrapped(harmless(f"It {lost}", unicode=signs.unicode), columns):
             yield [(row, "red")]
     if did:
         yield [

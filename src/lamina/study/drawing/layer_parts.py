@@ -89,7 +89,7 @@ def _inside(layer: "ExploredLayer", most: int) -> Markup:
         )
     ]
     if layer.lost:
-        parts.append(tag("p", f"It cannot be read: {layer.lost}", class_="bad"))
+        parts.append(tag("p", f"It {layer.lost}", class_="bad"))
     if layer.wasted or layer.hidden:
         said = [f"{size_text(layer.wasted)} of it wasted"] if layer.wasted else []
         said += [f"{size_text(layer.hidden)} of lower layers hidden"] if layer.hidden else []

@@ -116,7 +116,7 @@ def _header(found: "Exploration") -> Markup:
         tag("p", " · ".join(text for text in said if text), class_="soft"),
         tag("p", tag("code", str(found.config.digest)), class_="soft"),
         *[
-            tag("p", f"Layer {layer.number} cannot be read; it counts as empty here.", class_="bad")
+            tag("p", f"Layer {layer.number} {layer.lost}", class_="bad")
             for layer in found.layers
             if layer.lost
         ],
