@@ -1,7 +1,5 @@
 """Accounts: registering, passwords, sessions."""
 
-from dataclasses import replace
-
 import pytest
 from tests.hub.clients import PASSWORD
 from tests.hub.clock import Time
@@ -96,23 +94,6 @@ def test_a_new_password_is_checked_and_ends_logins_of_docker(accounts):
         accounts.set_password("nobody", "a new long password")
     with pytest.raises(FormInvalid):
         accounts.set_password("alice", "short")
-
-
-def test_a_short_token_is_worth_what_its_account_is_now(accounts):
-    chief, alice = (accounts.register(name, PASSWORD) for name in ("chief", "alice"))
-    grants = {"alice/app": frozenset({"pull"})}
-    held = replace(accounts.caller(chief), grants=grants)
-    assert accounts.standing(held, accounts.find("chief")) == held
-    accounts.set_admin("alice", is_admin=True)
-    accounts.set_admin("chief", is_admin=False)
-    assert accounts.standing(held, accounts.find("chief")) == replace(held, is_admin=False)
-    older = accounts.caller(alice)
-    assert accounts.standing(older, accounts.find("alice")) == older  # it was given for less
-    accounts.set_disabled("chief", is_disabled=True)
-    with pytest.raises(AccountDisabled):
-        accounts.standing(held, accounts.find("chief"))
-    with pytest.raises(CredentialsRefused, match="gone"):
-        accounts.standing(held, None)
 
 
 def test_a_hub_keeps_an_admin_who_may_log_in(accounts):

@@ -16,7 +16,14 @@ from lamina.hub.admission import admit, allowed
 from lamina.hub.database import Connection, Database
 from lamina.hub.databases.postgres import PostgresDatabase
 from lamina.hub.databases.sqlite import SqliteDatabase
-from lamina.hub.errors import LastOwner, NameTaken, NameUnknown, NotYours
+from lamina.hub.errors import (
+    CredentialsRefused,
+    LastOwner,
+    NameTaken,
+    NameUnknown,
+    NotYours,
+    PushDenied,
+)
 from lamina.hub.organisations import Organisations
 from lamina.hub.robots import Robots
 from lamina.hub.roles import Roles
@@ -425,3 +432,35 @@ def test_what_another_process_takes_away_is_gone_with_the_next_request(hub, bob,
         assert ci.get(path).status == 401
     finally:
         other.close()
+
+
+def test_a_short_token_is_worth_what_its_account_is_now(database):
+    tried: list[str] = []
+
+    def admitted(connection: Connection, caller: Caller) -> bool:
+        other = repositories.find(connection, "sam/own")
+        try:
+            admit(connection, caller, "sam/own", other, "push")
+        except (CredentialsRefused, PushDenied, NameUnknown) as error:
+            tried.append(type(error).__name__)
+            return False
+        return True
+
+    def work(connection: Connection) -> None:
+        tried.clear()
+        chief, max_ = (accounts.get(connection, name) for name in ("chief", "max"))
+        grants = {"sam/own": frozenset(PUSH)}
+        held = Caller("chief", is_admin=True, grants=grants, is_claimed=True)
+        assert admitted(connection, held)
+        accounts.set_admin(connection, max_, is_admin=True)
+        assert not admitted(connection, Caller("max", grants=grants, is_claimed=True))
+        accounts.set_admin(connection, chief, is_admin=False)
+        assert not admitted(connection, held)
+        accounts.set_disabled(connection, accounts.get(connection, "sam"), since=NOW)
+        assert not admitted(connection, Caller("sam", is_claimed=True))
+        assert not admitted(connection, Caller("nobody-of-that-name", is_claimed=True))
+        assert tried == ["PushDenied", "PushDenied", "AccountDisabled", "CredentialsRefused"]
+        raise Undo
+
+    with pytest.raises(Undo):
+        database.write(work)

@@ -52,6 +52,7 @@ class Caller:
     `grants` limits a token's holder to `{repository: actions}`; None means no token limits them.
     `token_id` names the access token they came with, `reach` how far that goes. `robot_of` is the
     namespace of a robot, which has no account. From `until` (epoch seconds) on the access token is over.
+    One who `is_claimed` is who a short token was given to; `admit` looks how their account stands now.
     """
 
     name: str = ""
@@ -61,6 +62,7 @@ class Caller:
     reach: Reach = Reach()
     robot_of: str = ""
     until: float = math.inf
+    is_claimed: bool = False
 
     @property
     def namespace(self) -> str:

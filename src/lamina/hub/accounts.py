@@ -1,7 +1,6 @@
 """Use cases of accounts: register, log in, refresh, change, end. Every call may block."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from lamina.hub.access import Caller
 from lamina.hub.database import Connection, Database
@@ -130,17 +129,6 @@ class Accounts:
             _keep_an_admin(connection, account)
 
         self._database.write(work)
-
-    @staticmethod
-    def standing(caller: Caller, account: Account | None) -> Caller:
-        """Give a short token's holder as their account is now: a right that went since, they have no more.
-
-        Raises: CredentialsRefused, AccountDisabled.
-        """
-        if account is None:
-            raise CredentialsRefused("the account is gone")
-        _check_enabled(account)
-        return replace(caller, is_admin=caller.is_admin and account.is_admin)
 
     def recall(self, account: Account | None, password: str) -> Account | None:
         """Give `account` if this is its password, checked a moment ago; costs microseconds."""

@@ -1,13 +1,33 @@
-"""May they? What `hub/access.py` says, with the role that the database has: one statement more at most."""
+"""May they? What `hub/access.py` says, with the role that the database has: one statement more at most.
+
+One more again where a short token is all that is known of who asks.
+"""
+
+from dataclasses import replace
 
 from lamina.hub.access import Caller, needs_role, require, rights
 from lamina.hub.database import Connection
+from lamina.hub.errors import AccountDisabled, CredentialsRefused
 from lamina.hub.names import namespace_of
-from lamina.hub.tables import roles
+from lamina.hub.tables import accounts, roles
+from lamina.hub.tables.accounts import Account
 from lamina.hub.tables.repositories import Repository
 from lamina.hub.tables.roles import Role
 
-__all__ = ["admit", "allowed"]
+__all__ = ["admit", "allowed", "standing"]
+
+
+def standing(caller: Caller, account: Account | None) -> Caller:
+    """Give a short token's holder as their account is now: a right that went since, they have no more.
+
+    Raises: CredentialsRefused, AccountDisabled.
+    """
+    if account is None:
+        raise CredentialsRefused("the account is gone")
+    if account.is_disabled:
+        raise AccountDisabled(f"the account {account.name} is disabled", hint="ask the hub's admin")
+    is_admin = caller.is_admin and account.is_admin
+    return replace(caller, is_admin=is_admin, is_claimed=False)
 
 
 def admit(
@@ -15,8 +35,10 @@ def admit(
 ) -> None:
     """Let `caller` pass if they may `action`; no role is read where none is needed.
 
-    Raises: LoginRequired, NameUnknown, PushDenied.
+    Raises: LoginRequired, NameUnknown, PushDenied, what `standing` does.
     """
+    if caller.is_claimed:
+        caller = standing(caller, accounts.find(connection, caller.name))
     require(caller, name, repository, action, _role(connection, caller, name, repository, action))
 
 

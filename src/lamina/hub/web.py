@@ -12,6 +12,7 @@ from aiohttp import BasicAuth, web
 from lamina.errors import Invalid
 from lamina.hub.access import ANONYMOUS, Caller
 from lamina.hub.access_tokens import is_access_token
+from lamina.hub.admission import standing
 from lamina.hub.errors import CredentialsRefused
 from lamina.hub.logs import ACCOUNT, REQUEST_ID
 from lamina.hub.names import is_account
@@ -137,9 +138,10 @@ def is_within(address: str, networks: tuple[str, ...]) -> bool:
         return False
 
 
-async def authenticate(request: web.Request) -> Caller:
+async def authenticate(request: web.Request, *, may_claim: bool = False) -> Caller:
     """Give who asks by the Authorization header; nobody without one.
 
+    With `may_claim` one who `is_claimed`, for a route that has them admitted before anything else.
     Raises: CredentialsRefused, TooManyAttempts.
     """
     header = request.headers.get("Authorization", "")
@@ -150,14 +152,14 @@ async def authenticate(request: web.Request) -> Caller:
         request[UNTIL] = math.inf
         return ANONYMOUS
     if kind.lower() == "bearer":
-        return await _bearer(request, value.strip())
+        return await _bearer(request, value.strip(), may_claim=may_claim)
     if kind.lower() == "basic":
         name, password = decode_basic(header)
         return await login(request, name, password)
     raise CredentialsRefused(f"authorization by {kind!r} is not known here")
 
 
-async def _bearer(request: web.Request, token: str) -> Caller:
+async def _bearer(request: web.Request, token: str, *, may_claim: bool) -> Caller:
     services = request.app[SERVICES]
     if is_access_token(token):
         return await login(request, "", token)
@@ -168,18 +170,15 @@ async def _bearer(request: web.Request, token: str) -> Caller:
         caller, until = services.tokens.verify_until(token)
     if not caller.token_id:
         request[UNTIL] = until
-        return await _still_standing(services, caller)
+        if not caller.name or caller.robot_of:
+            return caller
+        if may_claim:
+            return replace(caller, is_claimed=True)
+        return standing(caller, await _account_of(services, caller.name))
     tokens = services.robots if is_robot_id(caller.token_id) else services.access_tokens
     holder = await services.threads.call(tokens.caller, caller.token_id)
     request[UNTIL] = min(until, holder.until)
     return replace(holder, grants=caller.grants)
-
-
-async def _still_standing(services: "Services", caller: Caller) -> Caller:
-    """Give a token's holder as their account is now. Raises: CredentialsRefused, AccountDisabled."""
-    if not caller.name or caller.robot_of:
-        return caller
-    return services.accounts.standing(caller, await _account_of(services, caller.name))
 
 
 async def basic_login(request: web.Request) -> Caller:

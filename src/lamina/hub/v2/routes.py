@@ -48,6 +48,8 @@ PATHS: tuple[tuple[str, dict[str, _Route]], ...] = (
     (r"/v2/_catalog", {"GET": listing.list_repositories}),
 )
 _ROUTES = tuple((re.compile(path), methods) for path, methods in PATHS)
+_ADMITTING = frozenset({manifests.get_manifest, blobs.get_blob, blobs.head_blob})
+"""What has its caller admitted in its one transaction, and looks at them no more."""
 _VERSION = {"Docker-Distribution-API-Version": "registry/2.0"}
 
 
@@ -72,23 +74,30 @@ async def dispatch(request: web.Request) -> web.StreamResponse:
 
 async def _route(request: web.Request) -> web.StreamResponse:
     path = request.path
-    caller = await authenticate(request)
+    routes, words = _find(path)
+    route = None if routes is None else routes.get(request.method)
+    caller = await authenticate(request, may_claim=route in _ADMITTING)
     ACCOUNT.set(caller.name)
     if path in ("/v2/", "/v2"):
         if not caller.name and caller.grants is None:
             raise LoginRequired("authentication required")
         return json_response({})
     check_writable(request)
+    if routes is None:
+        raise NotFound("no such endpoint")
+    if route is None:
+        raise Unsupported(f"{request.method} is not possible here")
+    name, *rest = words or ("",)
+    cache, name = await locate(request, name)
+    if cache is not None:
+        refuse_push(cache, request)
+        return await pass_on(route, request, caller, cache, name, *rest)
+    return await route(request, caller, *words)
+
+
+def _find(path: str) -> tuple[dict[str, _Route] | None, tuple[str, ...]]:
+    """Give a path's routes by method, and what it names."""
     for pattern, routes in _ROUTES:
-        match = pattern.fullmatch(path)
-        if match:
-            route = routes.get(request.method)
-            if route is None:
-                raise Unsupported(f"{request.method} is not possible here")
-            name, *rest = match.groups() or ("",)
-            cache, name = await locate(request, name)
-            if cache is not None:
-                refuse_push(cache, request)
-                return await pass_on(route, request, caller, cache, name, *rest)
-            return await route(request, caller, *match.groups())
-    raise NotFound("no such endpoint")
+        if match := pattern.fullmatch(path):
+            return routes, match.groups()
+    return None, ()
