@@ -7,7 +7,7 @@ import pytest
 from tests.hub.clients import PASSWORD, Client
 from tests.postgres import has_postgres
 
-from lamina.hub import Hub, HubSettings
+from lamina.hub import Hub, HubSettings, chores
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -40,6 +40,17 @@ def hub(tmp_path_factory) -> Iterator[Hub]:
         for name in ("chief", "alice", "bob"):
             hub.register(name, PASSWORD)
         yield hub
+
+
+@pytest.fixture(scope="module")
+def without_chores() -> Iterator[None]:
+    """Hubs that start meanwhile do nothing by themselves.
+
+    A chore's commit makes a hub forget what it knows: a test that counts who was asked would see it.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(chores, "CHORES", ())
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,24 @@ from tests.hub.clients import Client
 
 from lamina.hub import Hub
 
-__all__ = ["connect", "exchange", "head"]
+__all__ = ["asked_once", "connect", "exchange", "head"]
 
 
 def connect(hub: Hub) -> socket.socket:
     host, _, port = hub.address.partition(":")
     return socket.create_connection((host, int(port)), timeout=100)
+
+
+def asked_once(hub: Hub, request: bytes) -> socket.socket:
+    """Give a connection whose first `request` came in time, however little time the hub gives for it."""
+    while True:
+        connection = connect(hub)
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(request)
+            if said := connection.recv(65536):
+                assert said.startswith(b"HTTP/1.1 200")
+                return connection
+        connection.close()
 
 
 def exchange(hub: Hub, sent: bytes, *, hangs_up: bool = False) -> bytes:

@@ -11,6 +11,8 @@ from lamina.errors import Unavailable
 from lamina.hub.errors import UpstreamFailed
 from lamina.hub.fetches import Fetch, Fetches
 
+_PATIENCE_S = 100
+
 
 class Slowly:
     """A source whose pieces come when the test says so; `error` ends it."""
@@ -19,15 +21,16 @@ class Slowly:
         self.pieces = list(pieces)
         self.error = error
         self.gate = threading.Semaphore(0)
+        self.is_open = threading.Event()
         self.kept = b""
         self.is_closed = False
         self.is_finished = False
 
     def open(self) -> None:
-        """Nothing to ask."""
+        self.is_open.set()
 
     def read(self, size: int) -> bytes:
-        self.gate.acquire(timeout=30)
+        assert self.gate.acquire(timeout=_PATIENCE_S)
         if self.pieces:
             return self.pieces.pop(0)
         if self.error:
@@ -41,7 +44,7 @@ class Slowly:
         return None
 
     def finish(self) -> None:
-        self.gate.acquire(timeout=30)
+        assert self.gate.acquire(timeout=_PATIENCE_S)
         self.is_finished = True
 
     def close(self) -> None:
@@ -186,6 +189,8 @@ def test_those_who_wait_for_a_fetch_that_never_began_are_told_when_the_hub_stops
             fetches.join((str(number), "d"), 6, partial(_itself, source))
             for number, source in enumerate(busy)
         ]
+        for source in busy:  # whose threads have begun: else a stop drops them with the late one
+            await asyncio.to_thread(source.is_open.wait, _PATIENCE_S)
         late = fetches.join(("late", "d"), 6, Slowly)
         waiting = asyncio.ensure_future(late.reach(0))
         closing = asyncio.create_task(asyncio.to_thread(fetches.close))

@@ -7,6 +7,14 @@ import pytest
 from tests.hub.clients import PASSWORD, Client
 from tests.hub.lines import MANIFEST, Line, a_hub_beside, set_private
 
+from lamina.hub import Hub
+
+
+@pytest.fixture(scope="module")
+def hub(without_chores, hub) -> Hub:
+    """The hub of all tests, and what it knows it goes on knowing."""
+    return hub
+
 
 @pytest.fixture(scope="module")
 def image(alice) -> str:

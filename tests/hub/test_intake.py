@@ -47,6 +47,12 @@ def named(place: str, data: bytes) -> str:
     return f"{place}?digest={digest(data)}"
 
 
+@pytest.fixture(scope="module")
+def hub(without_chores, hub) -> Hub:
+    """The hub of all tests, and what it knows it goes on knowing."""
+    return hub
+
+
 @pytest.fixture
 def long_way(hub, monkeypatch) -> list[str]:
     """What went the long way: requests that aiohttp was given."""
@@ -373,7 +379,7 @@ def test_the_books_are_kept_as_they_are_the_long_way(tmp_path):
 
 
 def test_a_stop_waits_for_what_is_being_taken_and_says_that_it_was_the_last(tmp_path, monkeypatch):
-    with Hub(str(tmp_path)) as hub:
+    with Hub(settings=HubSettings(root=str(tmp_path), port=0, shutdown_s=100)) as hub:
         hub.register("alice", PASSWORD)
         Client(hub.address, "alice").get("/v2/")
         data = b"as the hub goes"
@@ -404,8 +410,8 @@ def stopping(hub: Hub) -> bool:
     """Tell whether the hub has ceased to listen."""
     host, _, port = hub.address.partition(":")
     try:
-        socket.create_connection((host, int(port)), timeout=1).close()
-    except OSError:
+        socket.create_connection((host, int(port)), timeout=100).close()
+    except (ConnectionRefusedError, ConnectionResetError):
         return True
     return False
 
