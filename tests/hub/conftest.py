@@ -2,12 +2,15 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from tests.hub.clients import PASSWORD, Client
 from tests.postgres import has_postgres
 
-from lamina.hub import Hub, HubSettings, chores
+from lamina.hub import Hub, HubSettings, chores, couriers, upstream
+
+_PATIENCE_S = 100.0
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -40,6 +43,16 @@ def hub(tmp_path_factory) -> Iterator[Hub]:
         for name in ("chief", "alice", "bob"):
             hub.register(name, PASSWORD)
         yield hub
+
+
+@pytest.fixture(scope="module", autouse=True)
+def patience() -> Iterator[None]:
+    """Whoever is asked here is on this machine, which may be busy: nobody is given up for being slow."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(couriers, "_TIMEOUT_S", _PATIENCE_S)
+        more = {"total_s": 20.0, "connect_s": _PATIENCE_S, "read_s": _PATIENCE_S}
+        patch.setattr(upstream, "_PATIENCE", replace(upstream._PATIENCE, **more))
+        yield
 
 
 @pytest.fixture(scope="module")

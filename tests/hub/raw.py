@@ -2,12 +2,13 @@
 
 import contextlib
 import socket
+from collections.abc import Iterator
 
 from tests.hub.clients import Client
 
 from lamina.hub import Hub
 
-__all__ = ["asked_once", "connect", "exchange", "head"]
+__all__ = ["asked_once", "connect", "exchange", "head", "nobody_listens"]
 
 
 def connect(hub: Hub) -> socket.socket:
@@ -25,6 +26,14 @@ def asked_once(hub: Hub, request: bytes) -> socket.socket:
                 assert said.startswith(b"HTTP/1.1 200")
                 return connection
         connection.close()
+
+
+@contextlib.contextmanager
+def nobody_listens() -> Iterator[str]:
+    """An address that refuses connections, and goes to nobody else meanwhile."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{bound.getsockname()[1]}"
 
 
 def exchange(hub: Hub, sent: bytes, *, hangs_up: bool = False) -> bytes:

@@ -118,7 +118,7 @@ def test_kill_9_during_many_pushes_loses_nothing_acknowledged_and_leaves_no_half
     threads = [threading.Thread(target=push, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
-    assert enough.wait(sized(60, 600))
+    assert enough.wait(sized(200, 600))
     hub.stop(signal.SIGKILL)
     for thread in threads:
         thread.join()
@@ -164,11 +164,11 @@ def test_a_stop_lets_an_upload_under_way_finish(served):
     stopping = threading.Event()
 
     def pieces():
-        yield DATA[:1000]
+        yield DATA[:-1000]
         hub.process.send_signal(signal.SIGTERM)
         stopping.set()
         wait_until_refused(hub.address)
-        yield DATA[1000:]
+        yield DATA[-1000:]  # a little: it is given ten seconds, and the machine may be busy
 
     answer = alice.request("PUT", f"{place}?digest={digest(DATA)}", pieces())
     assert stopping.is_set()

@@ -433,23 +433,27 @@ def test_a_process_that_is_killed_is_followed_by_another(tmp_path):
     root = str(tmp_path / "hub")
     script = (
         "import sys, time; from lamina.hub import Hub, HubSettings\n"
+        "from lamina.hub.exploring import look\n"
+        "def work(what, folder, *_, **__):\n"
+        "    open(folder + '/sealed', 'w').close(); print('looks', flush=True); time.sleep(1000)\n"
+        "look.work = work\n"
         "with Hub(settings=HubSettings(root=sys.argv[1], port=0, explore_limit=10**9)) as hub:\n"
-        "    print(hub.address, flush=True); time.sleep(120)\n"
+        "    sys.stdin.read()\n"
     )
-    slow = tar_of([file(b"f%d" % number, b"x" * 2000) for number in range(4_000)])
     with Hub(root=root) as hub:
         hub.register("alice", PASSWORD)
-        push(Client(hub.address, "alice"), "alice/app", "v1", [slow])
+        push(Client(hub.address, "alice"), "alice/app", "v1", [BOTTOM])
     with subprocess.Popen(
-        [sys.executable, "-c", script, root], stdout=subprocess.PIPE, text=True
-    ) as process:
+        [sys.executable, "-c", script, root],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
         assert process.stdout is not None
-        assert process.stdout.readline()
-        eventually(lambda: list(Path(root, "exploring", "jobs").rglob("sealed")))
+        assert process.stdout.readline() == "looks\n"
         process.send_signal(signal.SIGKILL)
         process.wait()
     with Hub(root=root) as hub:
         assert known(hub, "alice/app", "v1").state == "looking"
+        assert len(list(Path(root, "exploring", "jobs").rglob("sealed"))) == 1
         assert explore(hub) == 0  # it is another's, for two minutes
         hub.services.database.write(
             lambda connection: connection.execute("UPDATE manifests SET look_at = 1")
