@@ -50,8 +50,10 @@ def patience() -> Iterator[None]:
     """Whoever is asked here is on this machine, which may be busy: nobody is given up for being slow."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(couriers, "_TIMEOUT_S", _PATIENCE_S)
-        more = {"total_s": 20.0, "connect_s": _PATIENCE_S, "read_s": _PATIENCE_S}
-        patch.setattr(upstream, "_PATIENCE", replace(upstream._PATIENCE, **more))
+        patient = replace(
+            upstream._PATIENCE, total_s=20.0, connect_s=_PATIENCE_S, read_s=_PATIENCE_S
+        )
+        patch.setattr(upstream, "_PATIENCE", patient)
         yield
 
 

@@ -24,7 +24,7 @@ from lamina.spec.wire import decode
 
 
 @pytest.fixture(scope="module")
-def hub(without_chores, hub) -> Hub:
+def hub(without_chores, hub: Hub) -> Hub:
     """The hub of all tests, and what it knows it goes on knowing."""
     return hub
 

@@ -17,7 +17,7 @@ DATA = os.urandom(3 * 1024 * 1024)
 
 
 @pytest.fixture(scope="module")
-def hub(without_chores, hub) -> Hub:
+def hub(without_chores, hub: Hub) -> Hub:
     """The hub of all tests, and what it knows it goes on knowing."""
     return hub
 

@@ -11,7 +11,7 @@ from lamina.hub import Hub
 
 
 @pytest.fixture(scope="module")
-def hub(without_chores, hub) -> Hub:
+def hub(without_chores, hub: Hub) -> Hub:
     """The hub of all tests, and what it knows it goes on knowing."""
     return hub
 

@@ -48,7 +48,7 @@ def named(place: str, data: bytes) -> str:
 
 
 @pytest.fixture(scope="module")
-def hub(without_chores, hub) -> Hub:
+def hub(without_chores, hub: Hub) -> Hub:
     """The hub of all tests, and what it knows it goes on knowing."""
     return hub
 
