@@ -58,6 +58,8 @@ def lists(bench: Bench) -> list[str]:
             "page of a namespace of 2,000": lambda n: f"/many{n:02}",
             "search for one of them": lambda n: f"/?q=app{50_000 + n}",
             "search for many of them": lambda n: f"/?q=app&x={n}",
+            "page 3,300 of that search": lambda n: f"/?q=app&page={3_300 + n}",
+            "search for none of them": lambda n: f"/?q=none{n}",
         }
         rows = [
             f"| {_MANY:,} repositories, {_MANY:,} tags | median ms | slowest ms |",

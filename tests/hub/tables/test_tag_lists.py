@@ -1,6 +1,10 @@
 """Lists as SQLite and PostgreSQL give them alike: repositories, tags, who shares a layer."""
 
-from collections.abc import Iterator
+import contextlib
+import itertools
+import sqlite3
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import pytest
 from tests.hub.clients import digest
@@ -19,6 +23,15 @@ NOW = 1_000_000.0
 LAYER = Digest(digest(b"layer"))
 ANYONE, ALICE, ADMIN = Reader(), Reader("alice", "alice"), Reader("chief", "chief", is_admin=True)
 SUBJECT = Digest(digest(b"alice/web"))
+
+
+class Named(NamedTuple):
+    """A repository, public and with an image."""
+
+    name: str
+    summary: str
+    pulls: int
+    at: float
 
 
 def content(connection: Connection) -> None:
@@ -55,18 +68,28 @@ def content(connection: Connection) -> None:
 
 
 @pytest.fixture(scope="module", params=["sqlite", *(["postgres"] if has_postgres() else [])])
-def database(request, tmp_path_factory) -> Iterator[Database]:
-    if request.param == "sqlite":
-        opened: Database = SqliteDatabase(str(tmp_path_factory.mktemp("db") / "hub.db"))
-        opened.write(content)
-        yield opened
-        opened.close()
-        return
-    with PostgresServer() as server:
-        opened = PostgresDatabase(server.make_database())
-        opened.write(content)
-        yield opened
-        opened.close()
+def fresh(request, tmp_path_factory) -> Iterator[Callable[[], Database]]:
+    """Makes empty databases of a kind."""
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(PostgresServer()) if request.param == "postgres" else None
+
+        def make() -> Database:
+            opened: Database
+            if server is not None:
+                opened = PostgresDatabase(server.make_database())
+            else:
+                opened = SqliteDatabase(str(tmp_path_factory.mktemp("db") / "hub.db"))
+            stack.callback(opened.close)
+            return opened
+
+        yield make
+
+
+@pytest.fixture(scope="module")
+def database(fresh) -> Database:
+    opened: Database = fresh()
+    opened.write(content)
+    return opened
 
 
 def names(rows) -> list[str]:
@@ -88,6 +111,87 @@ def test_search_puts_the_very_name_first_then_what_is_pulled_most(database, word
     assert names(rows) == found
     one = database.read(lambda c: repositories.search(c, words, reader=reader, limit=1, offset=1))
     assert names(one) == found[1:2]
+
+
+ALIKE = [
+    Named(f"{owner}/{rest}", summary, pulls, at)
+    for at, (owner, (rest, summary, pulls)) in enumerate(
+        itertools.product(
+            ("ann", "app"),
+            (
+                ("app", "", 1),
+                ("tools/app", "Sends", 9),
+                ("app/tools", "the APP", 9),
+                ("apps", "sends what", 0),
+                ("app_1", "100% app", 9),
+                ("quiet", "", 3),
+            ),
+        )
+    )
+]
+
+
+def many_alike(connection: Connection) -> None:
+    for each in ALIKE:
+        repositories.add(connection, each.name, now=each.at)
+        row = find(connection, each.name)
+        repositories.describe(connection, row, summary=each.summary, readme="")
+        repositories.count_pulls(connection, {row.id: each.pulls}, now=NOW)
+        connection.execute(
+            "INSERT INTO manifests (repository_id, digest, media_type, raw, content_size, pushed_at,"
+            " pushed_by) VALUES (?, ?, 'm', ?, 1, 1, 'a')",
+            (row.id, digest(each.name.encode()), b"{}"),
+        )
+
+
+def as_shown(words: str) -> list[str]:
+    """What is found for `words` and in which order, by the rule of `search`."""
+    terms = words.lower().split()
+    found = [
+        each
+        for each in ALIKE
+        if all(term in each.name or term in each.summary.lower() for term in terms)
+    ]
+    found.sort(key=lambda it: (not it.name.endswith(f"/{terms[0]}"), -it.pulls, -it.at, it.name))
+    return [each.name for each in found]
+
+
+def test_pages_of_a_search_together_are_what_the_rule_says(fresh):
+    database = fresh()
+    database.write(many_alike)
+    for words in ("app", "tools/app", "APP sends", "app/", "_1", "100%", "a", "quiet", "/", "none"):
+        expected = as_shown(words)
+        for limit in (2, 20):
+            pages = [
+                names(
+                    database.read(
+                        lambda c, o=offset, w=words, n=limit: repositories.search(
+                            c, w, reader=ANYONE, limit=n, offset=o
+                        )
+                    )
+                )
+                for offset in range(0, len(ALIKE) + limit, limit)
+            ]
+            assert list(itertools.chain(*pages)) == expected, words
+            assert all(len(page) <= limit for page in pages)
+
+
+def test_a_search_sorts_nothing_and_reads_no_row_that_it_does_not_show(tmp_path):
+    path = str(tmp_path / "hub.db")
+    SqliteDatabase(path).close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        asked: list[str] = []
+        connection.set_trace_callback(asked.append)
+        repositories.search(connection, "app", reader=ALICE, limit=31)
+        connection.set_trace_callback(None)
+        plans = [
+            " ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}"))
+            for sql in asked
+        ]
+    first, rest = plans
+    assert "SEARCH repositories USING INDEX repositories_by_last_name" in first
+    assert "SCAN repositories USING COVERING INDEX repositories_by_pulls" in rest
+    assert not any("TEMP B-TREE" in plan for plan in plans)
 
 
 def test_popular_ones_were_pulled_and_may_be_seen(database):

@@ -66,6 +66,10 @@ _OF_MEMBER = (
     " JOIN members ON members.account_id = accounts.id"
     " JOIN organisations ON organisations.id = members.organisation_id WHERE accounts.name = ?)"
 )
+_BY_TIME = "updated_at DESC, repositories.name"
+_BY_PULLS = "pulls DESC, updated_at DESC, repositories.name"
+_LAST_NAME = "substr(name, length(rtrim(name, replace(name, '/', ''))) + 1)"
+"""What stands after the last slash, in the very words of its index."""
 # Counted no further than people read, for whom a page of many such rows has to be quick.
 _LISTED = (
     f"SELECT {_COLUMNS},"  # noqa: S608 - constants
@@ -124,25 +128,34 @@ def search(
     """Give repositories with every one of `words` in name or summary.
 
     With words: those of that very name first, then what is pulled most; without: the newest push
-    first. Only what `reader` may see; none without content. Words read every repository's row.
+    first. Only what `reader` may see; none without content. Reads an index in that order as far as
+    the page goes: of words that hardly any repository has, all of it.
     """
     terms = words.lower().replace("\0", "").split()[:8]
     wheres, values = [_HAS_CONTENT, MAY_READ], [*reader_values(reader)]
-    order = "updated_at DESC, repositories.name"
+    if not terms:
+        return _page(connection, wheres, values, order=_BY_TIME, limit=limit, offset=offset)
     for term in terms:
         wheres.append("(repositories.name LIKE ? ESCAPE '!' OR lower(summary) LIKE ? ESCAPE '!')")
         values += [f"%{_escaped(term)}%"] * 2
-    if terms:
-        order = "repositories.name LIKE ? ESCAPE '!' DESC, pulls DESC, " + order
-        values.append(f"%/{_escaped(terms[0])}")
-    return _page(connection, wheres, values, order=order, limit=limit, offset=offset)
+    named, name = "repositories.name LIKE ? ESCAPE '!'", f"%/{_escaped(terms[0])}"
+    firsts = [f"{_LAST_NAME} = ?", named, *wheres]
+    of_firsts = [terms[0].rpartition("/")[2], name, *values]
+    first = _page(connection, firsts, of_firsts, order=_BY_PULLS, limit=limit, offset=offset)
+    if len(first) == limit:
+        return first
+    before = offset + len(first)
+    if offset and not first:
+        before = _count(connection, firsts, of_firsts)
+    others, of_others = [f"NOT {named}", *wheres], [name, *values]
+    rest, offset = limit - len(first), offset + len(first) - before
+    return first + _page(connection, others, of_others, order=_BY_PULLS, limit=rest, offset=offset)
 
 
 def popular(connection: Connection, *, reader: Reader, limit: int) -> tuple[Listed, ...]:
     """Give what was pulled most, of what `reader` may see."""
     wheres, values = ["pulls > 0", _HAS_CONTENT, MAY_READ], reader_values(reader)
-    order = "pulls DESC, repositories.name"
-    return _page(connection, wheres, values, order=order, limit=limit)
+    return _page(connection, wheres, values, order=_BY_PULLS, limit=limit)
 
 
 def of_namespace(
@@ -155,8 +168,7 @@ def of_namespace(
     own = namespace == reader.namespace or reader.is_admin
     wheres = ["namespace = ?", f"(? OR ({MAY_READ} AND ({_HAS_CONTENT} OR {_OF_MEMBER})))"]
     values = (namespace, own, *reader_values(reader), reader.name)
-    order = "updated_at DESC, repositories.name"
-    return _page(connection, wheres, values, order=order, limit=limit, offset=offset)
+    return _page(connection, wheres, values, order=_BY_TIME, limit=limit, offset=offset)
 
 
 def _page(
@@ -179,6 +191,14 @@ def _page(
         for each in found
     )
     return tuple(_listed(row) for row in rows)
+
+
+def _count(connection: Connection, wheres: Sequence[str], values: Sequence[object]) -> int:
+    found = connection.execute(
+        f"SELECT count(*) FROM repositories WHERE {' AND '.join(wheres)}",  # noqa: S608 - constants
+        values,
+    ).fetchone()
+    return int(found[0]) if found else 0
 
 
 def _escaped(term: str) -> str:
