@@ -172,14 +172,10 @@ def test_whoever_waits_may_be_cancelled(large):
 
 
 @pytest.mark.parametrize(
-    ("listens", "comes", "is_here"),
-    [
-        ("127.0.0.1", "127.0.0.1", True),
-        ("::1", "::1", True),
-        ("127.0.0.1", "127.0.0.2", False),  # another address: as good as another machine
-    ],
+    ("comes", "is_here"),
+    [("127.0.0.1", True), ("127.0.0.2", False)],  # another address: as good as another machine
 )
-def test_who_is_on_this_machine_is_sent_to_without_pacing(listens, comes, is_here):
+def test_who_is_on_this_machine_is_sent_to_without_pacing(comes, is_here):
     async def run() -> bytes:
         done: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
@@ -188,10 +184,10 @@ def test_who_is_on_this_machine_is_sent_to_without_pacing(listens, comes, is_her
                 spare_pacing(transport)
                 done.set_result(congestion_control(transport.get_extra_info("socket")))
 
-        server = await asyncio.get_running_loop().create_server(Asking, listens, 0)
+        server = await asyncio.get_running_loop().create_server(Asking, "127.0.0.1", 0)
         async with server:
             port = server.sockets[0].getsockname()[1]
-            _, writer = await asyncio.open_connection(listens, port, local_addr=(comes, 0))
+            _, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(comes, 0))
             found = await done
             writer.close()
         return found
@@ -206,22 +202,3 @@ def congestion_control(one: socket.socket) -> bytes:
 def machines_own() -> bytes:
     with socket.socket() as fresh:
         return congestion_control(fresh)
-
-
-def test_a_client_that_has_gone_before_is_no_error():
-    async def run() -> None:
-        made = asyncio.Event()
-
-        class Asking(asyncio.Protocol):
-            def connection_made(self, transport) -> None:
-                transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
-                spare_pacing(transport)
-                made.set()
-
-        server = await asyncio.get_running_loop().create_server(Asking, "127.0.0.1", 0)
-        async with server:
-            _, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-            await made.wait()
-            writer.close()
-
-    asyncio.run(run())

@@ -27,7 +27,7 @@ def spare_pacing(transport: asyncio.BaseTransport) -> None:
     here, there = transport.get_extra_info("sockname"), transport.get_extra_info("peername")
     plain = transport.get_extra_info("socket")
     if isinstance(there, tuple) and isinstance(here, tuple) and here[0] == there[0]:
-        with contextlib.suppress(OSError):  # the client has gone, or the kernel is another
+        with contextlib.suppress(OSError):  # a kernel that has it not: as it is set up, then
             plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, _UNPACED)
 
 
