@@ -11,7 +11,9 @@ from lamina.hub.errors import BlobUnknown
 from lamina.hub.storage import disk
 from lamina.hub.storage.disk import DiskStorage
 from lamina.hub.storage.whole_disk import sync_file_system
-from lamina.hub.tables import arrivals
+from lamina.hub.tables import arrivals, repositories
+from lamina.hub.tables import blobs as blob_rows
+from lamina.hub.tables.blobs import Kept
 from lamina.spec.digest import Digest
 
 
@@ -107,6 +109,38 @@ def test_what_is_dropped_is_gone_though_it_is_being_settled(
     with pytest.raises(BlobUnknown):
         storage.open(named[0], "place0")
     assert read(storage, named[1], "place1") == b"stays"
+
+
+def test_what_two_processes_settle_at_once_stays_and_so_does_what_came_meanwhile(
+    database, storage, monkeypatch, tmp_path
+):
+    def come(*blobs: bytes) -> list[Digest]:
+        def work(connection) -> list[Digest]:
+            repository = repositories.ensure(connection, "alice/app", now=1)
+            named = [Digest(digest(data)) for data in blobs]
+            for data, name in zip(blobs, named, strict=True):
+                arrivals.add(connection, data.decode(), name, data)
+                kept = Kept(data.decode(), len(data))
+                blob_rows.add(connection, repository.id, name, kept, now=1)
+            return named
+
+        return database.write(work)
+
+    first = come(b"one", b"two")
+    late: list[Digest] = []
+
+    def meanwhile(folder: str) -> None:
+        sync_file_system(folder)
+        monkeypatch.setattr(disk, "sync_file_system", sync_file_system)
+        assert DiskStorage(str(tmp_path), database).settle() == 2
+        late.extend(come(b"three", b"four"))  # they get the numbers that are free again
+
+    monkeypatch.setattr(disk, "sync_file_system", meanwhile)
+    storage.settle()
+    for name, data in zip((*first, *late), (b"one", b"two", b"three", b"four"), strict=True):
+        assert read(storage, name, data.decode()) == data
+    storage.settle()
+    assert read(storage, late[0], "three") == b"three"
 
 
 def test_a_link_is_made_once_there_is_a_file(database, storage, tmp_path):

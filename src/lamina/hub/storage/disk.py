@@ -240,18 +240,19 @@ class DiskStorage:
             ):
                 self._write_files(found)
                 sync_file_system(self._blobs)
-                ids, last = [each.id for each in found], found[-1].id
-                known = database.write(lambda connection: arrivals.settled(connection, ids))  # noqa: B023 - called at once
+                places, last = [each.place for each in found], found[-1].id
+                gone = database.write(lambda connection: arrivals.settled(connection, places))  # noqa: B023 - called at once
                 for each in found:
-                    if each.id not in known:  # dropped meanwhile, and its file before it was there
+                    if each.place in gone:  # dropped meanwhile, and its file before it was there
                         self._unlink(each)
-                count += len(known)
+                count += len(found) - len(gone)
         return count
 
     def _write_files(self, found: "Sequence[Arrival]") -> None:
+        own = secrets.token_hex(4)
         for each in found:
             # where nobody looks for a blob, and no other process writes
-            beside = self._upload(f"{each.place}.{secrets.token_hex(4)}")
+            beside = self._upload(f"{each.place}.{own}")
             fd = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
             try:
                 _write_all(fd, [each.data])

@@ -8,6 +8,8 @@ from lamina.spec.digest import Digest
 
 __all__ = ["Arrival", "add", "data", "drop", "oldest", "settled"]
 
+_AT_ONCE = 32
+
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
@@ -41,13 +43,26 @@ def oldest(connection: Connection, *, after: int, limit: int) -> tuple[Arrival, 
     return tuple(Arrival(row[0], row[1], Digest(row[2]), bytes(row[3])) for row in rows)
 
 
-def settled(connection: Connection, ids: Sequence[int]) -> frozenset[int]:
-    """Forget those that have durable files now; give those that were still known."""
-    found = (
-        connection.execute("DELETE FROM arrivals WHERE id = ? RETURNING id", (each,)).fetchone()
-        for each in ids
+def settled(connection: Connection, places: Sequence[str]) -> frozenset[str]:
+    """Forget those that have durable files now; give those whose files nobody wants any more.
+
+    By their places, which are never given twice, as ids are. One that is not known any more was dropped, unless a
+    blob is there: another process was quicker, and its file is this one.
+    """
+    unknown: set[str] = set()
+    for start in range(0, len(places), _AT_ONCE):
+        some = places[start : start + _AT_ONCE]
+        marks = ", ".join("?" * len(some))
+        found = connection.execute(
+            f"DELETE FROM arrivals WHERE place IN ({marks}) RETURNING place",  # noqa: S608 - marks
+            some,
+        )
+        unknown.update(set(some).difference(row[0] for row in found.fetchall()))
+    return frozenset(
+        place
+        for place in unknown
+        if connection.execute("SELECT 1 FROM blobs WHERE place = ?", (place,)).fetchone() is None
     )
-    return frozenset(int(row[0]) for row in found if row)
 
 
 def drop(connection: Connection, places: Sequence[str]) -> None:
