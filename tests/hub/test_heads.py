@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.soaking import sized
 
-from lamina.hub.heads import HEAD_LIMIT, Heads, read_head, read_sending
+from lamina.hub.heads import HEAD_LIMIT, Heads, read_head
 
 PLAIN = b"GET /v2/a/b/manifests/v1?n=1 HTTP/1.1\r\nHost: hub:5000\r\nAccept: a/b\r\nAccept:  c/d\t\r\n\r\n"
 SENT = b"PUT /v2/a/b/blobs/uploads/1?digest=x HTTP/1.1\r\nHost: a\r\nContent-Type: x/y\r\nContent-Length: 5\r\n\r\n"
@@ -67,11 +67,11 @@ def test_what_is_not_one_whole_plain_head_is_left_to_aiohttp(data):
 
 
 def test_what_is_sent_has_a_place_in_what_was_read():
-    sending = read_sending(SENT + b"hel")
+    sending = Heads().read_sending(SENT + b"hel")
     assert sending is not None
     assert (sending.start, sending.end) == (len(SENT), len(SENT) + 5)
     assert (sending.head.method, sending.head.fields["content-type"]) == ("PUT", "x/y")
-    begun = read_sending(SENT.replace(b"Content-Length: 5\r\n", b"") + b"GET /")
+    begun = Heads().read_sending(SENT.replace(b"Content-Length: 5\r\n", b"") + b"GET /")
     assert begun is not None
     assert begun.start == begun.end
 
@@ -85,12 +85,12 @@ def test_what_is_sent_has_a_place_in_what_was_read():
     ],
 )  # fmt: skip
 def test_a_body_that_comes_in_another_way_is_left_to_aiohttp(line):
-    assert read_sending(SENT[:-2] + line.encode() + b"\r\n\r\n") is None
+    assert Heads().read_sending(SENT[:-2] + line.encode() + b"\r\n\r\n") is None
 
 
 @pytest.mark.parametrize("length", [b"-5", b"+5", b"0x5", b"5, 5", b"", b"123456", b"5 5"])
 def test_a_length_that_is_no_number_is_left_to_aiohttp(length):
-    assert read_sending(SENT.replace(b": 5", b": " + length)) is None
+    assert Heads().read_sending(SENT.replace(b": 5", b": " + length)) is None
 
 
 NAMES = st.sampled_from([
@@ -137,7 +137,7 @@ def test_what_is_taken_aiohttp_takes_for_the_same_one_request_without_a_body(dat
 @example(SENT, b"hello GET /")
 @given(heads(("POST", "PUT")), st.binary(max_size=12))
 def test_what_is_taken_with_a_body_aiohttp_takes_for_the_same_request_with_that_body(data, rest):
-    sending = read_sending(data + rest)
+    sending = Heads().read_sending(data + rest)
     if sending is None or sending.end > len(data + rest):
         return
     head = sending.head

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from lamina.hub.heads import HEAD_LIMIT, Head, Heads, Sending, read_head, read_sending
+from lamina.hub.heads import HEAD_LIMIT, Head, Heads, Sending, read_head
 from lamina.hub.intake import LARGEST, Intake, LongWay
 from lamina.hub.logs import ACCOUNT, REQUEST_ID, log_request, logs_requests
 from lamina.hub.offers import Wish
@@ -330,9 +330,12 @@ class Front(web.RequestHandler):
 
         A request that is all here and goes the long way has a known end: the connection stays in front.
         """
-        intake = self._desk.intake
-        sending = read_sending(data) if intake is not None and self._may_answer() else None
-        if intake is None or sending is None or self._desk.services.settings.read_only:
+        desk = self._desk
+        intake = desk.intake
+        sending = (
+            desk.heads.read_sending(data) if intake is not None and self._may_answer() else None
+        )
+        if intake is None or sending is None or desk.services.settings.read_only:
             return None
         head, size, end = sending.head, sending.end - sending.start, sending.end
         try:

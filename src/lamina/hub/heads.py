@@ -6,16 +6,20 @@ a head that is taken has one meaning to every reader of HTTP. Spec: RFC 9112.
 
 import re
 from dataclasses import dataclass
+from typing import TypeVar
 
-__all__ = ["HEAD_LIMIT", "Head", "Heads", "Sending", "read_head", "read_sending"]
+__all__ = ["HEAD_LIMIT", "Head", "Heads", "Sending", "read_head"]
 
+_T = TypeVar("_T")
 HEAD_LIMIT = 8192
 """Bytes; below every limit of aiohttp's on lines, so that it would take the same."""
+_END = b"\r\n\r\n"
 _LINES = 60
 _REMEMBERED, _LONGEST_REMEMBERED = 1024, 3072  # a token and the usual fields; 6 MB of them at most
 _REST = rb" (/[!\x24-~]*) HTTP/1\.1\r\n((?:[A-Za-z0-9_-]+:[\t -~]*\r\n)+)\r\n"
 _HEAD = re.compile(rb"(GET|HEAD)" + _REST)
-_SENDING = re.compile(rb"(POST|PUT)" + _REST)
+_LINE = re.compile(rb"(POST|PUT) (/[!\x24-~]*) HTTP/1\.1\r\n")
+_FIELDS = re.compile(rb"(?:[A-Za-z0-9_-]+:[\t -~]*\r\n)+\r\n")
 _LENGTH = re.compile(r"[0-9]{1,5}")
 _OTHERWISE = re.compile(
     r"content-.*|transfer-.*|sec-.*|expect|upgrade|te|trailer|keep-alive"
@@ -66,20 +70,20 @@ class Sending:
     end: int
 
 
-def read_sending(data: bytes) -> Sending | None:
-    """Give the request that `data` begins with, if its head is whole and plain; None if it is anything else.
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """What follows the first line of a head that is whole and plain, and how long its body is."""
 
-    What follows it is not looked at.
-    """
-    match = _SENDING.match(data, 0, HEAD_LIMIT)
-    fields = _fields(match[3]) if match is not None else None
-    if match is None or fields is None or not _is_plain(fields):
+    fields: dict[str, str]
+    length: int
+
+
+def _read_rest(rest: bytes) -> _Rest | None:
+    fields = _fields(rest[:-2]) if _FIELDS.fullmatch(rest) else None
+    if fields is None or not _is_plain(fields):
         return None
     length = fields.get("content-length", "0")
-    if not _LENGTH.fullmatch(length):
-        return None
-    head = Head(match[1].decode(), match[2].decode("ascii"), fields, is_plain=True)
-    return Sending(head, match.end(), match.end() + int(length))
+    return _Rest(fields, int(length)) if _LENGTH.fullmatch(length) else None
 
 
 def _is_plain(fields: dict[str, str]) -> bool:
@@ -111,14 +115,39 @@ class Heads:
 
     def __init__(self) -> None:
         self._known: dict[bytes, Head] = {}
+        self._rests: dict[bytes, _Rest] = {}
 
     def read(self, data: bytes) -> Head | None:
         """Do what `read_head` does; costs a look into a dictionary the second time."""
         head = self._known.get(data)
         if head is None:
             head = read_head(data)
-            if head is not None and len(data) <= _LONGEST_REMEMBERED:
-                if len(self._known) >= _REMEMBERED:
-                    self._known.clear()
-                self._known[data] = head
+            if head is not None:
+                _keep(self._known, data, head)
         return head
+
+    def read_sending(self, data: bytes) -> Sending | None:
+        """Give the request that `data` begins with, if its head is whole and plain; None if it is anything else.
+
+        What follows it is not looked at. Of heads that differ in their first line alone, the rest is read once.
+        """
+        line = _LINE.match(data)
+        end = data.find(_END, line.end(), HEAD_LIMIT) + len(_END) if line is not None else 0
+        if line is None or end < len(_END):
+            return None
+        rest = data[line.end() : end]
+        read = self._rests.get(rest)
+        if read is None:
+            read = _read_rest(rest)
+            if read is None:
+                return None
+            _keep(self._rests, rest, read)
+        head = Head(line[1].decode(), line[2].decode("ascii"), read.fields, is_plain=True)
+        return Sending(head, end, end + read.length)
+
+
+def _keep(known: dict[bytes, _T], data: bytes, read: _T) -> None:
+    if len(data) <= _LONGEST_REMEMBERED:
+        if len(known) >= _REMEMBERED:
+            known.clear()
+        known[data] = read

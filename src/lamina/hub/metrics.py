@@ -65,7 +65,9 @@ class Metrics:
     ) -> None:
         """Count one request that ended; `received` and `sent` are bytes of bodies."""
         self._requests[method if method in _METHODS else "other", route, status] += 1
-        self._times.setdefault(route, _Histogram()).add(took_s)
+        if route not in self._times:
+            self._times[route] = _Histogram()
+        self._times[route].add(took_s)
         self._received[route] += received
         self._sent[route] += sent
 

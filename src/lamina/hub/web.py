@@ -131,6 +131,8 @@ def _forwarded(request: web.Request, header: str) -> str:
 @functools.lru_cache(1024)  # the same few proxies come with every request
 def is_within(address: str, networks: tuple[str, ...]) -> bool:
     """Tell whether an address is in one of `networks`: whether it is a proxy of ours."""
+    if not networks:
+        return False
     try:
         found = ip_address(address)
         return any(found in ip_network(each) for each in networks)
