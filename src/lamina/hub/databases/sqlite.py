@@ -23,6 +23,9 @@ T = TypeVar("T")
 Connection = sqlite3.Connection
 _BATCH = 64
 _BUSY_MS = 15_000
+_LOG_PAGES = 4000
+"""From 16 MB on, the log is carried over into the database, for which everyone waits: pages that are written
+again and again are carried once."""
 
 
 class _Job(Generic[T]):
@@ -77,6 +80,7 @@ class SqliteDatabase:
         _create(path)
         with _openable(path):
             self._writer = self._connect()
+            self._writer.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
             _migrate(self._writer)
         self._looker: Connection | None = None
         self._syncs = True
