@@ -8,6 +8,7 @@ from lamina.hub.access import Caller
 from lamina.hub.databases.sqlite import SqliteDatabase
 from lamina.hub.offers import Footing, Login, Offer, Wish, keep
 from lamina.hub.tables import arrivals, blobs, repositories
+from lamina.hub.tables.pushes import Arrived
 from lamina.spec.digest import Digest
 
 NOW = 1000.0
@@ -23,7 +24,8 @@ def connection(tmp_path):
 def offer(data: bytes, *, upload: str = "", login: Login = ALICE, digest: str = "", name="alice/a"):
     named = Digest(digest) or Digest.of(data)
     place = upload or f"own-{data.decode()[:8]}-{name}"
-    return Offer(Wish(login, name, upload, named), named, place, data, lambda _: None)
+    arrived = Arrived(place, named, data)
+    return Offer(Wish(login, name, upload, named), arrived, lambda _: None)
 
 
 def kept(connection, *offers: Offer, is_quiet: bool = True):
@@ -48,12 +50,15 @@ def test_each_is_judged_alone_and_who_may_is_asked_once(connection):
     )  # fmt: skip
     assert told == ["alice", None, None, "alice", "alice"]
     assert asked == [("alice", "alice/a"), ("bob", "alice/a"), ("alice", "alice/b")]
-    assert places(connection) == {good.digest: elsewhere.place, other.digest: other.place}
+    assert places(connection) == {
+        good.arrived.digest: elsewhere.arrived.place,
+        other.arrived.digest: other.arrived.place,
+    }
     links = connection.execute(
         "SELECT name, digest FROM links JOIN repositories ON id = repository_id"
     )
     assert {tuple(row) for row in links} == {
-        ("alice/a", good.digest), ("alice/a", other.digest), ("alice/b", good.digest)
+        ("alice/a", good.arrived.digest), ("alice/a", other.arrived.digest), ("alice/b", good.arrived.digest)
     }  # fmt: skip
 
 
@@ -75,10 +80,10 @@ def test_a_newer_copy_takes_the_place_of_an_older_one_also_of_one_beside_it(conn
     first, second, third = (offer(b"same", upload=f"upload-{number}") for number in range(3))
     assert kept(connection, first)[0] == ["alice"]
     assert kept(connection, second, third)[0] == ["alice"] * 2
-    assert places(connection) == {first.digest: third.place}
+    assert places(connection) == {first.arrived.digest: third.arrived.place}
     left = {row[0] for row in connection.execute("SELECT place FROM leftovers")}
-    assert left == {first.place, second.place}
-    assert arrivals.data(connection, third.place) == b"same"
+    assert left == {first.arrived.place, second.arrived.place}
+    assert arrivals.data(connection, third.arrived.place) == b"same"
 
 
 def test_a_push_is_noted_where_none_was_lately(connection):
@@ -99,4 +104,4 @@ def test_bytes_of_any_size_are_what_their_digest_says_or_not(algorithm, size):
     named = Digest.of(data[:size], algorithm)
     assert offer(data[:size].hex().encode(), digest=named).is_right() is False
     wish = Wish(ALICE, "alice/a", "", named)
-    assert Offer(wish, named, "x", data[:size], lambda _: None).is_right()
+    assert Offer(wish, Arrived("x", named, data[:size]), lambda _: None).is_right()

@@ -23,7 +23,7 @@ from lamina.hub.admission import admit
 from lamina.hub.names import is_account, is_repository
 from lamina.hub.offers import Footing, Login, Offer, Wish, keep
 from lamina.hub.tables.blobs import BUSY_S
-from lamina.hub.tables.pushes import GROUND, Ground, ground_of, ground_values
+from lamina.hub.tables.pushes import GROUND, Arrived, Ground, ground_of, ground_values
 from lamina.hub.tables.roles import Role
 from lamina.hub.web import decode_basic
 from lamina.spec.digest import Digest
@@ -122,7 +122,8 @@ class Intake:
         Only the loop may call it.
         """
         assert wish.digest is not None  # noqa: S101 - whoever calls has looked
-        self._waiting.append(Offer(wish, wish.digest, wish.upload or str(uuid.uuid4()), data, told))
+        arrived = Arrived(wish.upload or str(uuid.uuid4()), wish.digest, data)
+        self._waiting.append(Offer(wish, arrived, told))
         if self._is_awaited:
             return
         self._is_awaited = True
@@ -168,7 +169,7 @@ class Intake:
     def _tell(self, offers: list[Offer], kept: Sequence[str | None]) -> None:
         for offer, account in zip(offers, kept, strict=True):
             if account is not None:
-                self._openings.finish(offer.place)
+                self._openings.finish(offer.arrived.place)
             offer.told(account)
 
     def settle(self) -> None:

@@ -54,20 +54,20 @@ class Footing:
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A blob that came whole, for `place`; `told` waits for whose it is, None: not kept here."""
+    """A blob that came whole; `told` waits for whose it is, None: not kept here."""
 
     wish: Wish
-    digest: Digest
-    place: str
-    data: bytes
+    arrived: Arrived
     told: Callable[[str | None], None]
 
     def is_right(self) -> bool:
         """Tell whether the bytes are what their digest says."""
-        value = hashlib.sha256() if self.digest.algorithm == "sha256" else hashlib.sha512()
-        for start in range(0, len(self.data), _PIECE):
-            value.update(self.data[start : start + _PIECE])
-        return value.hexdigest() == self.digest.hex
+        algorithm, _, wanted = self.arrived.digest.partition(":")
+        data = self.arrived.data
+        value = hashlib.sha256() if algorithm == "sha256" else hashlib.sha512()
+        for start in range(0, len(data), _PIECE):
+            value.update(data[start : start + _PIECE])
+        return value.hexdigest() == wanted
 
 
 @dataclass(slots=True)
@@ -90,29 +90,27 @@ def keep(
 
     `footing` says who may push to a repository, as the database has it now; None: nobody by that login.
     """
-    begun = [offer.place for offer in offers if offer.wish.upload]
-    found = set(pushes.known(connection, begun, [offer.digest for offer in offers]))
+    found = set(pushes.known(connection, [offer.arrived for offer in offers]))
     known: dict[tuple[str, str, int, str], Footing | None] = {}
     sorted_ = _Sorted()
     kept: list[str | None] = []
     for offer in offers:
-        login, name = offer.wish.login, offer.wish.repository
+        login, name, arrived = offer.wish.login, offer.wish.repository, offer.arrived
         key = (login.name, login.password, id(login.token), name)
         if key not in known:
             known[key] = footing(login, name)
         stands = known[key]
-        if stands is None or offer.place in found or not offer.is_right():
+        if stands is None or arrived.place in found or not offer.is_right():
             kept.append(None)
             continue
         repository = stands.repository or repositories.ensure(connection, name, now=now)
         if stands.is_quiet:
             sorted_.quiet.add(repository.id)
-        arrived = Arrived(offer.place, offer.digest, offer.data)
-        if offer.digest in found:
+        if arrived.digest in found:
             sorted_.again.append((repository.id, arrived))
         else:
             sorted_.fresh.setdefault(repository.id, []).append(arrived)
-        found.update((offer.place, offer.digest))
+        found.update((arrived.place, arrived.digest))
         kept.append(stands.caller.name)
     _write(connection, sorted_, now=now)
     return kept

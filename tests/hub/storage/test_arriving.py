@@ -51,7 +51,8 @@ def read(storage, name: Digest, place: str) -> bytes:
         return bytes(file.read())
 
 
-def test_they_are_read_before_and_after_they_have_files(database, storage, tmp_path):
+def test_they_are_read_before_and_after_they_have_files(database, storage, tmp_path, monkeypatch):
+    monkeypatch.setattr(disk, "_TOGETHER", 200)  # more than one wait for the disk
     blobs = [b"%d bytes" % number for number in range(300)]
     named = arrive(database, *blobs)
     for _ in range(2):
@@ -124,7 +125,8 @@ def test_what_two_processes_settle_at_once_stays_and_so_does_what_came_meanwhile
                 blob_rows.add(connection, repository.id, name, kept, now=1)
             return named
 
-        return database.write(work)
+        made: list[Digest] = database.write(work)
+        return made
 
     first = come(b"one", b"two")
     late: list[Digest] = []

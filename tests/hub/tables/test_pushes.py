@@ -57,9 +57,10 @@ def test_places_are_known_by_upload_blob_and_leftover_and_digests_by_blob(connec
     places = [f"none-{number}" for number in range(40)]
     places[3::11] = ["an upload", "a blob", "a leftover", "a blob"]
     others = [Digest.of(b"%d" % number) for number in range(40)]
-    found = pushes.known(connection, places, [*others, digest])
-    assert found == {"an upload", "a blob", "a leftover", digest}
-    assert pushes.known(connection, [], []) == frozenset()
+    others[30] = digest
+    asked = [Arrived(place, name, b"") for place, name in zip(places, others, strict=True)]
+    assert pushes.known(connection, asked) == {"an upload", "a blob", "a leftover", digest}
+    assert pushes.known(connection, []) == frozenset()
 
 
 @pytest.mark.parametrize("count", [1, 16, 17, 40])

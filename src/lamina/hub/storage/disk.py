@@ -20,6 +20,7 @@ import secrets
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO
 
 from lamina.hub.errors import BlobUnknown, DigestDisagrees, UploadTaken, UploadUnknown
@@ -39,7 +40,9 @@ __all__ = ["DiskStorage"]
 
 _PIECE = 1024 * 1024
 _FLUSH = 8 * 1024 * 1024
-_AT_ONCE = 256
+_AT_ONCE = 128
+_TOGETHER = 4096
+"""Small blobs that wait for the disk together; of so many as `_AT_ONCE` the bytes are in memory."""
 
 
 class _DiskIncoming:
@@ -235,35 +238,59 @@ class DiskStorage:
         if database is None:
             return 0
         with self._settling:
-            while found := database.read(
-                lambda connection: arrivals.oldest(connection, after=last, limit=_AT_ONCE)  # noqa: B023 - called at once
-            ):
-                self._write_files(found)
+            while found := self._write_files(database, after=last):
                 sync_file_system(self._blobs)
-                places, last = [each.place for each in found], found[-1].id
-                gone = database.write(lambda connection: arrivals.settled(connection, places))  # noqa: B023 - called at once
-                for each in found:
-                    if each.place in gone:  # dropped meanwhile, and its file before it was there
-                        self._unlink(each)
-                count += len(found) - len(gone)
+                last = found[-1].id
+                for start in range(0, len(found), _AT_ONCE):
+                    some = found[start : start + _AT_ONCE]
+                    gone = self._forget(database, some)
+                    for each in some:
+                        if (
+                            each.place in gone
+                        ):  # dropped meanwhile, and its file before it was there
+                            self._unlink(each)
+                    count += len(some) - len(gone)
         return count
 
-    def _write_files(self, found: "Sequence[Arrival]") -> None:
+    def _write_files(self, database: "Database", *, after: int) -> "list[Arrival]":
+        """Write files of those after the one of that id; give for which, without their bytes.
+
+        At most so many as shall wait for the disk together.
+        """
+        written: list[Arrival] = []
         own = secrets.token_hex(4)
-        for each in found:
-            # where nobody looks for a blob, and no other process writes
-            beside = self._upload(f"{each.place}.{own}")
-            fd = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-            try:
-                _write_all(fd, [each.data])
-            finally:
-                os.close(fd)
-            target = self._blob(each.digest, each.place)
-            try:
-                os.rename(beside, target)
-            except FileNotFoundError:
-                os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
-                os.rename(beside, target)
+        while len(written) < _TOGETHER:
+            found = database.read(
+                lambda connection: arrivals.oldest(connection, after=after, limit=_AT_ONCE)  # noqa: B023 - called at once
+            )
+            for each in found:
+                # where nobody looks for a blob, and no other process writes
+                self._write_file(each, self._upload(f"{each.place}.{own}"))
+            written += (replace(each, data=b"") for each in found)
+            if len(found) < _AT_ONCE:
+                break
+            after = found[-1].id
+        return written
+
+    def _write_file(self, arrival: "Arrival", beside: str) -> None:
+        fd = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            _write_all(fd, [arrival.data])
+        finally:
+            os.close(fd)
+        target = self._blob(arrival.digest, arrival.place)
+        try:
+            os.rename(beside, target)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+            os.rename(beside, target)
+
+    def _forget(self, database: "Database", found: "Sequence[Arrival]") -> frozenset[str]:
+        places = [each.place for each in found]
+        # where a power cut undoes it, they are given their files again
+        return database.write(
+            lambda connection: arrivals.settled(connection, places), durable=False
+        )
 
     def _unlink(self, arrival: "Arrival") -> None:
         with contextlib.suppress(FileNotFoundError):

@@ -65,28 +65,6 @@ def ground_of(row: "Row | None") -> Ground | None:
     return Ground(accounts.of_row(row), repository, row[_BUSY] or 0.0, bool(row[_LIMITED]))
 
 
-def known(
-    connection: "sqlite3.Connection", places: Sequence[str], digests: Sequence[str]
-) -> frozenset[str]:
-    """Give those places that an upload has, or what became of one, and those digests of which there is a blob."""
-    found: set[str] = set()
-    for some in _cut(places):
-        marks = _marks(len(some))
-        found.update(
-            row[0]
-            for row in connection.execute(
-                f"SELECT id FROM uploads WHERE id IN ({marks})"  # noqa: S608 - marks
-                f" UNION ALL SELECT place FROM blobs WHERE place <> '' AND place IN ({marks})"
-                f" UNION ALL SELECT place FROM leftovers WHERE place IN ({marks})",
-                (*some, *some, *some),
-            )
-        )
-    for some in _cut(digests):
-        sql = f"SELECT digest FROM blobs WHERE digest IN ({_marks(len(some))})"  # noqa: S608 - marks
-        found.update(row[0] for row in connection.execute(sql, some))
-    return frozenset(found)
-
-
 @dataclass(frozen=True, slots=True)
 class Arrived:
     """A small blob that came whole."""
@@ -94,6 +72,23 @@ class Arrived:
     place: str
     digest: Digest
     data: bytes
+
+
+def known(connection: "sqlite3.Connection", arrived: "Sequence[Arrived]") -> frozenset[str]:
+    """Give those of their places that an upload has, or what became of one, and those digests of which there is a blob."""
+    found: set[str] = set()
+    for some in _cut(arrived):
+        marks = ", ".join("?" * len(some))
+        places = [each.place for each in some]
+        rows = connection.execute(
+            f"SELECT id FROM uploads WHERE id IN ({marks})"  # noqa: S608 - marks
+            f" UNION ALL SELECT place FROM blobs WHERE place <> '' AND place IN ({marks})"
+            f" UNION ALL SELECT place FROM leftovers WHERE place IN ({marks})"
+            f" UNION ALL SELECT digest FROM blobs WHERE digest IN ({marks})",
+            (*places, *places, *places, *(each.digest for each in some)),
+        )
+        found.update(row[0] for row in rows)
+    return frozenset(found)
 
 
 def add(
@@ -125,7 +120,3 @@ def add(
 
 def _cut(rows: Sequence[_T]) -> Iterator[Sequence[_T]]:
     return (rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE))
-
-
-def _marks(count: int) -> str:
-    return ", ".join("?" * count)
