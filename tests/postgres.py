@@ -57,7 +57,7 @@ class PostgresServer:
     def start(self) -> None:
         """Start it; on return it answers."""
         data, log = os.path.join(self._root, "data"), os.path.join(self._root, "log")
-        self._run("pg_ctl", "-D", data, "-l", log, "-w", "-s", "start")
+        self._run("pg_ctl", "-D", data, "-l", log, "-w", "-t", "200", "-s", "start")
 
     def stop(self) -> None:
         """Stop it as a crash would: nobody is asked to finish."""

@@ -18,7 +18,7 @@ from urllib.request import urlopen
 __all__ = ["KEYS", "Radosgw"]
 
 KEYS = {"AWS_ACCESS_KEY_ID": "LAMINATEST", "AWS_SECRET_ACCESS_KEY": "not-a-secret-at-all"}
-_PATIENCE_S = 60.0
+_PATIENCE_S = 150.0
 _CONFIG = """[global]
 fsid = {fsid}
 mon host = [v1:127.0.0.1:{monitor}/0]
@@ -58,6 +58,10 @@ rgw dns name = 127.0.0.1
 """
 
 
+class _Ended(Exception):
+    """A process of the service ended by itself; its last words."""
+
+
 class Radosgw:
     """A context manager; leaving it ends the processes it started. No root is needed.
 
@@ -65,23 +69,31 @@ class Radosgw:
     """
 
     def __init__(self) -> None:
-        self._root = tempfile.mkdtemp(prefix="lamina-rgw-")
-        self._config = os.path.join(self._root, "ceph.conf")
-        self._ports = _free_ports(2)
         self._buckets = 0
         self._processes: list[subprocess.Popen[bytes]] = []
-        self.url = f"http://127.0.0.1:{self._ports[1]}"
 
     def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:
-            self.__exit__()
-            raise
+        for left in (2, 1, 0):  # another may take a port between our look and our use of it
+            self._root = tempfile.mkdtemp(prefix="lamina-rgw-")
+            self._config = os.path.join(self._root, "ceph.conf")
+            self._ports = _free_ports(2)
+            self.url = f"http://127.0.0.1:{self._ports[1]}"
+            try:
+                self._start()
+            except _Ended:
+                self.__exit__()
+                if not left:
+                    raise
+            except BaseException:
+                self.__exit__()
+                raise
+            else:
+                break
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in reversed(self._processes):
+        while self._processes:
+            process = self._processes.pop()
             process.send_signal(signal.SIGKILL)
             process.wait(100)
         shutil.rmtree(self._root)
@@ -157,13 +169,14 @@ class Radosgw:
         )
         self._spawn("ceph-mon", "-f", "-i", "a")
         store = str(uuid.uuid4())
+        ceph = ("ceph", "-c", self._config, "--connect-timeout", "20")
         # a monitor refuses everything until it has elected itself
-        self._until(lambda: self._is_done("ceph", "-c", self._config, "osd", "new", store))
+        self._until(lambda: self._is_done(*ceph, "osd", "new", store))
         self._run("ceph-osd", "-c", self._config, "-i", "0", "--mkfs", "--osd-uuid", store)
         self._spawn("ceph-osd", "-f", "-i", "0")
         # Placed by us: what it would ask as it starts may come before it knows its cluster, and ends it.
-        crush = ("ceph", "-c", self._config, "osd", "crush", "add")
-        self._until(lambda: self._is_done(*crush, "osd.0", "1.0", "root=default", "host=host1"))
+        crush = ("osd", "crush", "add", "osd.0", "1.0", "root=default", "host=host1")
+        self._until(lambda: self._is_done(*ceph, *crush))
         self._spawn("radosgw", "-f", "-n", "client.rgw")
         self._run(
             "radosgw-admin", "-c", self._config, "-n", "client.rgw", "user", "create",
@@ -175,11 +188,16 @@ class Radosgw:
     def _until(self, is_so: Callable[[], bool]) -> None:
         """Wait until it is so; a process that ended is told with its last words."""
         deadline = time.monotonic() + _PATIENCE_S
-        while not is_so():
+        while self._has_ended() or not is_so():
             assert time.monotonic() < deadline, "Ceph does not come up"
-            for process in self._processes:
-                assert process.poll() is None, (process.args, self._last_words())
             time.sleep(0.1)
+
+    def _has_ended(self) -> bool:
+        """Be told of a process that ended: what answers then is another's."""
+        for process in self._processes:
+            if process.poll() is not None:
+                raise _Ended(process.args, self._last_words())
+        return False
 
     def _last_words(self) -> str:
         words = ""

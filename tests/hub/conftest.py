@@ -1,5 +1,6 @@
 """A hub inside the test's process, and people who use it."""
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,7 +9,8 @@ import pytest
 from tests.hub.clients import PASSWORD, Client
 from tests.postgres import has_postgres
 
-from lamina.hub import Hub, HubSettings, chores, couriers, upstream
+from lamina.hub import Hub, HubSettings, chores, couriers, mail, oidc, upstream
+from lamina.hub.databases import postgres
 
 _PATIENCE_S = 100.0
 
@@ -48,12 +50,18 @@ def hub(tmp_path_factory) -> Iterator[Hub]:
 @pytest.fixture(scope="module", autouse=True)
 def patience() -> Iterator[None]:
     """Whoever is asked here is on this machine, which may be busy: nobody is given up for being slow."""
+    waits = replace(upstream._PATIENCE, total_s=20.0, connect_s=_PATIENCE_S, read_s=_PATIENCE_S)
+    settings = tuple(
+        re.sub(r"'\d+s'", f"'{_PATIENCE_S:.0f}s'", each) for each in postgres._SETTINGS
+    )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(couriers, "_TIMEOUT_S", _PATIENCE_S)
-        patient = replace(
-            upstream._PATIENCE, total_s=20.0, connect_s=_PATIENCE_S, read_s=_PATIENCE_S
-        )
-        patch.setattr(upstream, "_PATIENCE", patient)
+        patch.setattr(upstream, "_PATIENCE", waits)
+        for module in (couriers, mail, oidc):
+            patch.setattr(module, "_TIMEOUT_S", _PATIENCE_S)
+        patch.setattr(postgres, "_CONNECT_S", int(_PATIENCE_S))
+        patch.setattr(postgres, "_SETTINGS", settings)
+        defaults = vars(postgres.PostgresDatabase)["__init__"].__kwdefaults__
+        patch.setitem(defaults, "patience_s", _PATIENCE_S)
         yield
 
 

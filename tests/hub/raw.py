@@ -39,12 +39,14 @@ def nobody_listens() -> Iterator[str]:
 def exchange(hub: Hub, sent: bytes, *, hangs_up: bool = False) -> bytes:
     """Send, `hangs_up` or not, and give what comes until the hub hangs up."""
     received = b""
-    with connect(hub) as connection, contextlib.suppress(ConnectionResetError, BrokenPipeError):
-        connection.sendall(sent)
-        if hangs_up:
-            connection.shutdown(socket.SHUT_WR)
-        while piece := connection.recv(65536):
-            received += piece
+    with connect(hub) as connection:
+        with contextlib.suppress(OSError):  # who is refused in the middle still hears why
+            connection.sendall(sent)
+            if hangs_up:
+                connection.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(ConnectionResetError):
+            while piece := connection.recv(65536):
+                received += piece
     return received
 
 

@@ -1,5 +1,6 @@
 """The hub's contract on PostgreSQL and S3, and what replicas are for."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -23,7 +24,7 @@ from tests.hub.v2.test_uploads import head_of
 from tests.images import Piece
 from tests.postgres import PostgresServer
 from tests.radosgw import KEYS, Radosgw
-from tests.servers import Balancer, HubServer
+from tests.servers import Balancer, HubServer, Relay
 
 from lamina.errors import Unavailable
 from lamina.hub import Hub, HubSettings
@@ -402,7 +403,14 @@ def test_other_peoples_clients_push_and_pull_through_a_balancer(hub, second, run
 
 
 def test_a_push_goes_on_when_its_replica_dies_in_mid_upload(hub, served, engine):
-    with served() as first, Balancer([first.address, hub.address], in_turn=False) as balancer:
+    with (
+        served() as first,
+        contextlib.ExitStack() as line,
+        Balancer(
+            [line.enter_context(Relay(first.address, up=12 * MIB)).address, hub.address],
+            in_turn=False,
+        ) as balancer,
+    ):
         reference = f"{balancer.address}/alice/survivor:v1"
         pushed = import_image(engine, reference, [Piece("file", LARGE)])
         login(engine.client, balancer.address, "alice", PASSWORD)
@@ -418,6 +426,7 @@ def test_a_push_goes_on_when_its_replica_dies_in_mid_upload(hub, served, engine)
         pushing.start()
         eventually(lambda: largest_upload(hub) >= 8 * MIB)
         first.stop(signal.SIGKILL)
+        line.close()
         pushing.join()
         assert failures == []
         engine.images.remove(reference)

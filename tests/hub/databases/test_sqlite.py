@@ -49,7 +49,7 @@ def test_a_failing_write_undoes_itself_and_no_other(database):
     waiting = [database.submit(put("a")), database.submit(fail), database.submit(put("b"))]
     gate.set()
     assert first.result(100)
-    assert waiting[0].result(100) == waiting[2].result(20) == 1
+    assert waiting[0].result(100) == waiting[2].result(100) == 1
     with pytest.raises(ValueError, match="on purpose"):
         waiting[1].result(100)
     assert database.read(names) == ["a", "b"]

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from tests.hub.clients import PASSWORD, Client
 from tests.hub.openid import CLIENT, SECRET, OpenId, follow
-from tests.hub.raw import connect, head
+from tests.hub.raw import connect, head, nobody_listens
 from tests.hub.site.pages import Browser
 
 from lamina.hub import Hub, HubSettings
@@ -193,11 +193,12 @@ def test_a_disabled_account_is_told(hub, visitor):
     assert (answer.status, "is disabled" in answer.text) == (403, True)
 
 
-def test_a_site_that_is_away_is_told(tmp_path, openid):
-    with serve(tmp_path, openid) as hub:
-        openid._server.shutdown()
-        openid._server.server_close()
-        answer = Browser(hub.address).get(START)
+def test_a_site_that_is_away_is_told(tmp_path):
+    with nobody_listens() as address:
+        oidc = OidcSettings(f"http://{address}", CLIENT, SECRET)
+        settings = HubSettings(root=str(tmp_path), port=0, shutdown_s=2.0, oidc=oidc)
+        with Hub(settings=settings) as hub:
+            answer = Browser(hub.address).get(START)
         assert (answer.status, "cannot be asked" in answer.text) == (502, True)
 
 
