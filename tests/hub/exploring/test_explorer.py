@@ -37,6 +37,7 @@ from lamina.errors import Unavailable
 from lamina.hub import Hub, HubSettings
 from lamina.hub.exploring import look
 from lamina.hub.exploring.artifact import ARTIFACT, CATALOGUE, INDEX, LAYER
+from lamina.hub.exploring.explorer import Explorer
 from lamina.hub.exploring.processes import Shortage, work
 from lamina.spec.digest import Digest
 from lamina.spec.wire import Document
@@ -427,6 +428,18 @@ def test_a_layer_that_would_fill_the_disk_is_left_before_it_does(hub, alice, mon
     found = known(hub, "alice/app", "v1")
     assert (found.state, found.trouble) == ("later", "too little is free on the hub's disk")
     assert not os.listdir(os.path.join(hub.services.settings.root, "exploring", "jobs"))
+
+
+def test_a_replica_without_a_folder_of_its_own_looks_into_images_too(hub, alice):
+    """Database and storage are elsewhere: nothing has made the folder before the first look."""
+    push(alice, "alice/app", "v1", [BOTTOM])
+    services, root = hub.services, f"{hub.root}-2"
+    replica = Explorer(
+        services.database, services.storage, clock=services.clock, root=root, limit=10**9
+    )
+    assert replica.begin_due()
+    eventually(lambda: (found := perhaps_known(hub, "alice/app", "v1")) and found.state == "done")
+    replica.close()
 
 
 def test_a_process_that_is_killed_is_followed_by_another(tmp_path):

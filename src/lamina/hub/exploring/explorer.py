@@ -71,6 +71,8 @@ class Explorer:
         """Say what this machine has too little of to look into anything; empty while it has enough."""
         try:
             check_room(self._root)
+        except FileNotFoundError:  # a replica's own folder, which the first look makes
+            return ""
         except Shortage as error:
             return error.message
         return ""
