@@ -1,13 +1,18 @@
 """All paths of an image: found by a part of them, and each directory's weight."""
 
+import re
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from tests.hub.exploring.images import HOSTILE, file, folder, gone
 from tests.study.piles import Items, pile
 
 from lamina.hub.exploring.catalogue import Row, catalogue_of, search, weights
+
+TEXTS = st.text("aBbcC/\t1 \n", min_size=1, max_size=9).map(str.encode)
 
 
 @pytest.fixture
@@ -81,12 +86,34 @@ def test_a_search_stops_at_its_limit_and_says_so(catalogue: bytes) -> None:
 
 
 def test_a_directory_weighs_what_all_files_below_it_do(catalogue: bytes) -> None:
-    assert weights(catalogue, b"") == {b"etc": 8, b"etcetera": 3}
-    assert weights(catalogue, b"etc") == {b"etc/ssl": 2}
-    assert weights(catalogue, b"etc/ssl") == {}
-    assert weights(catalogue, b"nowhere") == {}
+    assert weights(catalogue, [b"etc", b"etcetera"]) == {b"etc": 8, b"etcetera": 3}
+    assert weights(catalogue, [b"etc/ssl"]) == {b"etc/ssl": 2}
+    assert weights(catalogue, [b"etc", b"nowhere", b"etcetera"]) == {b"etc": 8, b"etcetera": 3}
 
 
 def test_a_name_that_ends_as_another_row_does_is_not_taken_for_it() -> None:
-    rows = [b"f 9 1\ta\tetc", b"d 3 1\tetc", b"d 3 1\tetc/ssl", b"f 3 1\tetc/ssl/x"]
-    assert weights(b"d 12 1\t\0" + b"".join(row + b"\0" for row in rows), b"etc") == {b"etc/ssl": 3}
+    rows = [b"f 9 1\ta\tetc/ssl", b"d 3 1\tetc", b"d 3 1\tetc/ssl", b"f 3 1\tetc/ssl/x"]
+    catalogue = b"d 12 1\t\0" + b"".join(row + b"\0" for row in rows)
+    assert weights(catalogue, [b"etc/ssl"]) == {b"etc/ssl": 3}
+
+
+def test_a_weight_is_found_wherever_a_long_list_is_read_in_pieces() -> None:
+    names = [b"%05d%s" % (number, b"x" * (number % 97)) for number in range(9000)]
+    catalogue = b"".join(b"d %d 1\t%s\0" % (number, name) for number, name in enumerate(names))
+    assert weights(catalogue, names) == {name: number for number, name in enumerate(names)}
+
+
+@given(paths=st.sets(TEXTS, max_size=8), wanted=st.text("aBc/?*\t1 ", max_size=6).map(str.encode))
+@example(paths={b"ab"}, wanted=b"?*?*?")
+def test_a_search_finds_what_a_pattern_for_all_of_it_would(
+    paths: set[bytes], wanted: bytes
+) -> None:
+    pieces = wanted.strip(b"/").split(b"*")
+    whole = b".*".join(re.escape(piece).replace(rb"\?", b"[^/]") for piece in pieces)
+    expected = [
+        path
+        for path in sorted(paths)
+        if any(pieces) and re.search(whole, path, re.IGNORECASE | re.DOTALL)
+    ]
+    catalogue = b"".join(b"f 1 1\t%s\0" % path for path in sorted(paths))
+    assert found(catalogue, wanted) == expected

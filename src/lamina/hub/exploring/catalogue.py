@@ -71,7 +71,7 @@ def _row(record: bytes) -> Row:
 def search(catalogue: Catalogue, wanted: bytes, *, limit: int) -> Found:
     """Give the paths that have `wanted` in them, capitals or not; `*` and `?` stand for anything.
 
-    One scan of the whole: about 10 ms for 100,000 paths.
+    One scan of the whole: about 15 ms for 100,000 paths.
     """
     rows: list[Row] = []
     for record in _matches(catalogue, wanted):
@@ -86,57 +86,75 @@ def _matches(catalogue: Catalogue, wanted: bytes) -> Iterator[bytes]:
 
     Each piece is looked for where the one before first ended, and nowhere else: one pattern for all of
     them tries every place of each with every place of the others, and a stranger's eight stars take hours.
+    Records that lack a piece, nearly all, are left out many at a time.
     """
-    first, *others = _pieces(wanted) or (None,)
-    if first is None:
+    pieces = wanted.lower().strip(b"/").split(b"*")
+    patterns = [_pattern(piece) for piece in pieces if piece]
+    if not patterns:
         return
+    length = sum(map(len, pieces))
+    # what stands in every path that is found, the rarest first, as far as its length tells
+    sure = sorted(filter(None, b"*".join(pieces).replace(b"?", b"*").split(b"*")), key=len)[::-1]
     at, size = 0, len(catalogue)
     while at < size:
-        # `search` lets no other thread run: a little at a time, up to the end of a record
         until = catalogue.find(b"\0", min(at + _STRIDE, size - 1)) + 1 or size
-        found = first.search(catalogue, at, until)
-        if found is None:
-            at = until
+        data = catalogue[at:until]
+        at = until
+        lowered = data.lower()
+        if not all(map(lowered.__contains__, sure)):
             continue
-        start = catalogue.rfind(b"\0", 0, found.start()) + 1
-        end = catalogue.find(b"\0", found.start())
-        # in the path, not in what stands before it
-        place = first.search(catalogue, catalogue.find(b"\t", start, end) + 1, end)
-        for piece in others:
-            place = place and piece.search(catalogue, place.end(), end)
-        if place:
-            yield catalogue[start:end]
-        at = end + 1
+        rows = [row for row in enumerate(lowered.split(b"\0")) if len(row[1]) > length]
+        for piece in sure:
+            rows = [row for row in rows if piece in row[1]]
+        records = data.split(b"\0") if rows else []
+        for number, row in rows:
+            if _is_match(row.partition(b"\t")[2], patterns):  # not what stands before it
+                yield records[number]
 
 
-@lru_cache(64)
-def _pieces(wanted: bytes) -> "tuple[re.Pattern[bytes], ...]":
-    """Give a pattern for what stands between stars, each for one length of text."""
-    return tuple(
-        re.compile(re.escape(piece).replace(rb"\?", rb"[^\0/]"), re.IGNORECASE)
-        for piece in wanted.strip(b"/").split(b"*")
-        if piece
-    )
+def _is_match(path: bytes, patterns: "Sequence[re.Pattern[bytes]]") -> bool:
+    at = 0
+    for pattern in patterns:
+        found = pattern.search(path, at)
+        if found is None:
+            return False
+        at = found.end()
+    return True
 
 
-def weights(catalogue: Catalogue, folder: bytes) -> dict[bytes, int]:
-    """Give the bytes below each directory in `folder`, by its whole path. Reads that subtree alone."""
-    if folder:
-        at = _place(catalogue, folder)
-        if at < 0:
-            return {}
-        at, prefix = at + len(folder) + 1, folder + b"/"
-    else:
-        at, prefix = catalogue.find(b"\0"), b""
-    beyond = re.compile(rb"\0[a-z] \d+ \d+\t(?!" + re.escape(prefix) + rb")").search(catalogue, at)
-    end = beyond.start() + 1 if beyond and prefix else len(catalogue)
-    child = re.compile(rb"\0d (\d+) \d+\t(" + re.escape(prefix) + rb"[^\0/]+)(?=\0)")
-    return {row[2]: int(row[1]) for row in child.finditer(catalogue, at, end)}
+@lru_cache(256)
+def _pattern(piece: bytes) -> "re.Pattern[bytes]":
+    """Give a pattern for what stands between stars, in small letters, for one length of text."""
+    return re.compile(re.escape(piece).replace(rb"\?", rb"[^/]"))
 
 
-def _place(catalogue: Catalogue, path: bytes) -> int:
-    """Give where the path of a row begins, less one; -1: there is none. Names may have tabs in them."""
-    at = catalogue.find(b"\t" + path + b"\0")
+def weights(catalogue: Catalogue, folders: Sequence[bytes]) -> dict[bytes, int]:
+    """Give the bytes below each of `folders`, in the order of a walk. Reads from the first to the last."""
+    found = {}
+    at = 0
+    for folder in folders:
+        place = _place(catalogue, folder, at)
+        if place < 0:
+            continue
+        start = catalogue.rfind(b"\0", 0, place) + 1
+        found[folder] = int(catalogue[start:place].split(b" ")[1])
+        at = place
+    return found
+
+
+def _place(catalogue: Catalogue, path: bytes, at: int) -> int:
+    """Give where behind `at` the path of a row begins, less one; -1: there is none. Names may have tabs in them."""
+    wanted = b"\t" + path + b"\0"
+    at = _find(catalogue, wanted, at)
     while at >= 0 and b"\t" in catalogue[catalogue.rfind(b"\0", 0, at) + 1 : at]:
-        at = catalogue.find(b"\t" + path + b"\0", at + 1)
+        at = _find(catalogue, wanted, at + 1)
     return at
+
+
+def _find(catalogue: Catalogue, wanted: bytes, at: int) -> int:
+    """Find bytes from `at` on: those of a map byte by byte take long, and nothing else runs."""
+    for start in range(at, len(catalogue), _STRIDE):
+        found = catalogue[start : start + _STRIDE + len(wanted) - 1].find(wanted)
+        if found >= 0:
+            return start + found
+    return -1

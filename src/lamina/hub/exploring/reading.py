@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 
 from lamina.errors import Invalid, NotFound
 from lamina.hub.exploring.catalogue import Found, search, weights
+from lamina.hub.exploring.folder import Folder, page
 from lamina.hub.exploring.look import Places
 from lamina.hub.tables.explorations import Exploration
 from lamina.layer.entry import Kind
@@ -78,12 +79,15 @@ class Inside:
     def listing(self, folder: bytes, *, number: int, offset: int, limit: int) -> Listed:
         """Give what is in a directory: of all layers, or what layer `number` does there."""
         if number:
-            rows = list(self._done_by(number, folder))
-            return Listed(tuple(rows[offset : offset + limit]), len(rows))
-        found = self.tree.listdir(folder)
-        page = found[offset : offset + limit]
-        sizes = self._weights(folder) if any(row[1].kind is Kind.DIRECTORY for row in page) else {}
+            return self._done_by(number, folder, offset, limit)
+        pile = [self._placed(node) for node in self.tree.pile_of_directory(folder)]
+        if not pile:
+            return Listed((), 0)
+        total, found = page(pile, offset, limit)
         prefix = folder + b"/" if folder else b""
+        sizes = self._weights(
+            [prefix + name for name, node in found if node.kind is Kind.DIRECTORY]
+        )
         return Listed(
             tuple(
                 Row(
@@ -92,9 +96,9 @@ class Inside:
                     self._numbers[node.layer.path],
                     _size(node, sizes.get(prefix + name, 0)),
                 )
-                for name, node in page
+                for name, node in found
             ),
-            len(found),
+            total,
         )
 
     def search(self, words: bytes, *, limit: int) -> Found:
@@ -122,33 +126,42 @@ class Inside:
     def _below(self, number: int) -> Tree:
         return self.tree if number >= len(self.layers) else Tree.of(self.layers[:number])
 
-    def _weights(self, folder: bytes) -> dict[bytes, int]:
-        with self._places.shelf.paths(self._catalogue, self._places.fetch) as catalogue:
-            return weights(catalogue, folder)
+    def _placed(self, node: Node) -> tuple[HollowLayer, Node]:
+        return self.layers[self._numbers[node.layer.path] - 1], node
 
-    def _done_by(self, number: int, folder: bytes) -> Iterator[Row]:
-        """Give what one layer adds, changes and removes in a directory, sorted."""
-        layer, below = (
-            self.layers[number - 1],
-            Tree.of(self.layers[: number - 1]) if number > 1 else None,
-        )
-        here = layer.lookup(folder)
-        before = dict(below.listdir(folder)) if below is not None else {}
+    def _weights(self, folders: Sequence[bytes]) -> dict[bytes, int]:
+        if not folders:
+            return {}
+        with self._places.shelf.paths(self._catalogue, self._places.fetch) as catalogue:
+            return weights(catalogue, folders)
+
+    def _done_by(self, number: int, path: bytes, offset: int, limit: int) -> Listed:
+        """Give a part of what one layer adds, changes and removes in a directory, sorted."""
+        layer = self.layers[number - 1]
+        here = layer.lookup(path)
         if here is None or here.kind is not Kind.DIRECTORY:
-            return
-        found = dict(layer.listdir(here))
-        names = found.keys() | (before.keys() if here.opaque else set())
-        for name in sorted(names):
-            node, old = found.get(name), before.get(name)
-            if node is None or node.is_whiteout:
-                if old is not None:
-                    yield Row(name, old, self._numbers[old.layer.path], _size(old, -1), "removed")
-            elif old is None:
-                yield Row(name, node, number, _size(node, -1), "added")
-            else:
-                told = tuple(str(one) for one in differences(old, node))
-                stays = "" if node.kind is Kind.DIRECTORY else "repeated"
-                yield Row(name, node, number, _size(node, -1), "changed" if told else stays, told)
+            return Listed((), 0)
+        lower = Tree.of(self.layers[: number - 1]).pile_of_directory(path) if number > 1 else ()
+        below, own = Folder([self._placed(node) for node in lower]), Folder([(layer, here)])
+        seen = set(below.names) if here.opaque or own.gone[0] else set()
+        gone = seen - set(own.names) if here.opaque else seen & own.gone[0]
+        names = sorted([*own.names, *gone]) if gone else own.names
+        rows = [
+            self._change(number, name, None if name in gone else own.node(name), below.node(name))
+            for name in names[offset : offset + limit]
+        ]
+        return Listed(tuple(rows), len(names))
+
+    def _change(self, number: int, name: bytes, node: Node | None, old: Node | None) -> Row:
+        """Say what a layer does to one name: it has `node` where `old` was."""
+        if node is None:
+            assert old is not None  # noqa: S101 - what goes was there
+            return Row(name, old, self._numbers[old.layer.path], _size(old, -1), "removed")
+        if old is None:
+            return Row(name, node, number, _size(node, -1), "added")
+        told = tuple(str(one) for one in differences(old, node))
+        stays = "" if node.kind is Kind.DIRECTORY else "repeated"
+        return Row(name, node, number, _size(node, -1), "changed" if told else stays, told)
 
 
 def _size(node: Node, weight: int) -> int:
