@@ -4,6 +4,7 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from tests.layer.changesets import Piece, changesets
 from tests.layer.test_view import ROOT, file, folder, link, stackable, whited
@@ -11,7 +12,10 @@ from tests.layer.trees import facts_of_tree, sealed, tar_of
 from tests.study.piles import Items, pile
 
 from lamina.layer.entry import Entry, Kind
+from lamina.layer.node import Node
+from lamina.layer.sealed import SealedLayer
 from lamina.layer.view import Tree
+from lamina.study import compare as comparing
 from lamina.study.compare import Difference, compare
 
 BASE: Items = [
@@ -42,6 +46,31 @@ def test_what_is_new_gone_and_changed(tmp_path: Path):
         assert list(compare(above, above)) == []
 
 
+def test_what_two_images_share_is_not_listed_again(tmp_path: Path, monkeypatch):
+    """Two tags with a file between them cost a walk through every directory that either adds to."""
+    base: Items = [ROOT, folder(b"d"), *(file(b"d/%04d" % number, b"x") for number in range(3000))]
+    one: Items = [ROOT, folder(b"d"), file(b"d/0007", b"one"), file(b"d/new", b"1")]
+    two: Items = [ROOT, folder(b"d"), file(b"d/.wh.0009"), file(b"d/0007", b"two")]
+    last: Items = [ROOT, folder(b"d"), file(b"d/top", b"t"), file(b"d/0011", b"y")]
+    made: list[int] = []
+    begin = Node.__init__
+
+    def count(self: Node, layer: SealedLayer, nid: int, kind: Kind) -> None:
+        made.append(nid)
+        begin(self, layer, nid, kind)
+
+    with (
+        pile(tmp_path / "a", base, one, last) as left,
+        pile(tmp_path / "b", two) as right,
+    ):
+        before, after = Tree.of(left), Tree.of([left[0], right[0], left[2]])
+        monkeypatch.setattr(Node, "__init__", count)
+        found = told(list(compare(before, after)))
+        monkeypatch.undo()
+    assert found == [("C", b"d/0007", "content"), ("D", b"d/0009", ""), ("D", b"d/new", "")]
+    assert len(made) < 200
+
+
 def test_times_count_only_where_they_are_asked_for(tmp_path: Path):
     one: Items = [ROOT, Entry(b"d", Kind.DIRECTORY, 0o755, mtime_ns=1), file(b"d/x", b"1")]
     two: Items = [ROOT, Entry(b"d", Kind.DIRECTORY, 0o755, mtime_ns=2), file(b"d/x", b"1")]
@@ -67,6 +96,9 @@ def test_any_two_stacks_differ_where_their_facts_do(
         facts = [facts_of_tree(tree) for tree in trees]
         wanted = {path for path in facts[0] | facts[1] if facts[0].get(path) != facts[1].get(path)}
         found = {one.path for one in compare(*trees, times=True)}
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(comparing, "_LOOKUP", 0)  # names of parts that are shared are never listed
+            assert {one.path for one in compare(*trees, times=True)} == found
         # Facts know of names that are one file, too, and a directory's names are none of its own.
         assert found <= wanted | {b""}
         for path in wanted - found - {b""}:

@@ -1,6 +1,7 @@
 """Two trees, configurations and sets of packages beside each other: what is new, gone or changed."""
 
 from lamina.layer.entry import Kind
+from lamina.layer.view import Tree
 from lamina.study.lives import Aspect, differences
 from lamina.values import dataclass
 
@@ -9,7 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from lamina.layer.node import Node
-    from lamina.layer.view import Tree
     from lamina.spec.config import ImageConfig
     from lamina.study.packages import Package
 
@@ -24,6 +24,9 @@ __all__ = [
 ]
 
 _Pair = tuple[bytes, "Node | None", "Node | None"]
+_Pile = tuple["Node", ...]
+_LOOKUP = 8
+"""How many names are listed while one is looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,12 @@ class SettingChange:
     after: object
 
 
-def compare(before: "Tree", after: "Tree", *, times: bool = False) -> "Iterator[Difference]":
+def compare(before: Tree, after: Tree, *, times: bool = False) -> "Iterator[Difference]":
     """Give every path that is not alike in both, a directory before what is in it, sorted.
 
     Times count with `times` only: a build made again changes them all. Directories that are the same
-    layers' in both are not looked into, so images on one base cost what stands above it. Content is
-    read where the sizes are the same. Raises: Corrupt.
+    layers' in both are not looked into, and of those that are partly the same only what the other layers
+    have is: images on one base cost what stands above it. Content is read where the sizes are the same. Raises: Corrupt.
     """
     stack: list[Iterator[_Pair]] = [iter([(b"", before.lookup(b""), after.lookup(b""))])]
     while stack:
@@ -81,7 +84,7 @@ def compare(before: "Tree", after: "Tree", *, times: bool = False) -> "Iterator[
             if _is_directory(old) or _is_directory(new):
                 piles = before.pile_of_directory(path), after.pile_of_directory(path)
                 if not _is_same(*piles):
-                    stack.append(_pairs(path, before, after))
+                    stack.append(_pairs(path, before, after, piles))
                     break
         else:
             stack.pop()
@@ -99,11 +102,33 @@ def _difference(
     return Difference(path, old, new, aspects) if aspects else None
 
 
-def _pairs(path: bytes, before: "Tree", after: "Tree") -> "Iterator[_Pair]":
-    """Give each name in a directory of either tree with what both have there."""
+def _pairs(
+    path: bytes, before: Tree, after: Tree, piles: "tuple[_Pile, _Pile]"
+) -> "Iterator[_Pair]":
+    """Give each name in a directory of either tree with what both have there, but for some that are alike."""
     prefix = path + b"/" if path else b""
+    if type(before) is type(after) is Tree and (nodes := _apart(*piles)):
+        names = {name for node in nodes for name, _ in node.layer.listdir(node)}
+        paths = [prefix + name for name in sorted(names)]
+        return ((full, before.lookup(full), after.lookup(full)) for full in paths)
     old, new = dict(before.listdir(path)), dict(after.listdir(path))
     return iter([(prefix + name, old.get(name), new.get(name)) for name in sorted(old | new)])
+
+
+def _apart(before: "_Pile", after: "_Pile") -> "_Pile":
+    """Give the parts of two merged directories that only one has: no other name can differ.
+
+    None where most is in those: then looking up each name costs more than listing all.
+    """
+    keys = [[(node.layer.path, node.nid) for node in pile] for pile in (before, after)]
+    shortest = min(map(len, keys))
+    first = next((n for n in range(shortest) if keys[0][n] != keys[1][n]), shortest)
+    rest = shortest - first
+    last = next((n for n in range(rest) if keys[0][-1 - n] != keys[1][-1 - n]), rest)
+    apart = (*before[first : len(before) - last], *after[first : len(after) - last])
+    shared = (*before[:first], *before[len(before) - last :])
+    own, others = (sum(node.size for node in nodes) for nodes in (apart, shared))
+    return apart if own * _LOOKUP < others else ()
 
 
 def _is_same(before: "tuple[Node, ...]", after: "tuple[Node, ...]") -> bool:
