@@ -97,7 +97,9 @@ def test_any_two_stacks_differ_where_their_facts_do(
         wanted = {path for path in facts[0] | facts[1] if facts[0].get(path) != facts[1].get(path)}
         found = {one.path for one in compare(*trees, times=True)}
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(comparing, "_LOOKUP", 0)  # names of parts that are shared are never listed
+            patch.setattr(
+                comparing, "_LOOKUP", 0
+            )  # names of parts that are shared are never listed
             assert {one.path for one in compare(*trees, times=True)} == found
         # Facts know of names that are one file, too, and a directory's names are none of its own.
         assert found <= wanted | {b""}

@@ -3,6 +3,7 @@
 import base64
 
 import pytest
+from tests.hub.clients import INDEX, MANIFEST, digest, document
 from tests.hub.exploring.images import HOSTILE, explore, push
 from tests.hub.site.explored import fill
 
@@ -13,6 +14,16 @@ OF = "/api/v1/repositories/alice/app"
 def filled(hub):
     fill(hub)
     return hub
+
+
+@pytest.fixture(scope="module")
+def both(filled, alice):
+    """An index of one image."""
+    image = alice.get("/v2/alice/app/manifests/v2").body
+    platform = {"os": "linux", "architecture": "amd64"}
+    row = {"mediaType": MANIFEST, "digest": digest(image), "size": len(image), "platform": platform}
+    raw = document({"schemaVersion": 2, "mediaType": INDEX, "manifests": [row]})
+    assert alice.put_manifest("alice/app", "both", raw, INDEX).status == 201
 
 
 def test_the_answers_come_as_one_document_with_secrets_for_those_who_may_push(
@@ -36,6 +47,34 @@ def test_a_directory_and_a_life_come_with_paths_that_are_exact(filled, nobody):
     assert life[0]["packages"] == ["hello 1.0"]
     hits = nobody.get(f"{OF}/files/v2?q=notes").json
     assert [row["path"] for row in hits["found"]] == ["opt/notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("question", "status", "words"),
+    [
+        ("files/v2?layer=abc", 400, "`layer=abc` is no number from 0 on"),
+        ("files/v2?layer=3", 404, "2 layers"),
+        ("files/v2?page=-1", 400, "`page=-1` is no number from 1 on"),
+        ("files/v2?page=0", 400, "from 1 on"),
+        ("files/v2?sort=size", 400, "`sort` cannot be asked for here"),
+        ("files/v2?q=" + "a" * 201, 400, "201 letters"),
+        ("inside/v2?packages=all", 400, "`packages` cannot"),
+        ("inside/both?platform=plan9/mips", 404, "not for the platform `plan9/mips`"),
+        ("diff/v2?against=v1&page=2", 400, "`page` cannot"),
+        ("diff/v2?against=!", 400, "!"),
+        ("diff/v2?against=nothere", 404, "nothere"),
+    ],
+)
+def test_questions_that_nobody_understands_are_not_answered_by_others(
+    both, nobody, question, status, words
+):
+    found = nobody.get(f"{OF}/{question}")
+    assert found.status == status
+    assert words in found.body.decode()
+
+
+def test_a_platform_that_an_index_has_is_shown(both, nobody):
+    assert nobody.get(f"{OF}/inside/both?platform=linux/amd64").json["state"] == "done"
 
 
 def test_two_images_are_compared(filled, nobody):

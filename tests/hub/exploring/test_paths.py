@@ -4,7 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lamina.hub.exploring.paths import asked, crumbs, link, path_of, shown, whole_number
+from lamina.errors import Invalid
+from lamina.hub.exploring.paths import (
+    asked,
+    check_names,
+    crumbs,
+    link,
+    number_in,
+    path_of,
+    shown,
+    words_in,
+)
 
 
 @given(
@@ -42,12 +52,23 @@ def test_what_is_no_letter_is_written_out():
     assert crumbs(b"a/\xff") == [("a", b"a"), ("\\xff", b"a/\xff")]
 
 
-def test_numbers_are_small_or_none():
-    assert [whole_number(text) for text in ("7", "", "-1", "1e9", "٣", "1234567")] == [
-        7,
-        0,
-        0,
-        0,
-        0,
-        0,
-    ]
+@pytest.mark.parametrize("text", ["abc", "-1", "1e9", "٣", "1234567890", "0x1", " 1", "0"])
+def test_what_is_no_number_is_refused_and_named(text: str):
+    """It counted as 0, which is all layers together."""
+    with pytest.raises(Invalid, match=f"`page={text}` is no number from 1 on"):
+        number_in({"page": text}, "page", least=1)
+
+
+def test_numbers_that_are_not_there_are_the_least():
+    assert [number_in({"page": "7", "layer": ""}, name, least=1) for name in ("page", "layer", "x")] == [7, 1, 1]  # fmt: skip
+    assert number_in({"layer": "0"}, "layer", least=0) == 0
+
+
+def test_names_that_nobody_answers_are_refused():
+    check_names({"path": "a"}, ("path", "page"))
+    with pytest.raises(Invalid, match="`sort` cannot be asked for here") as caught:
+        check_names({"path": "a", "sort": "size"}, ("path", "page"))
+    assert caught.value.hint == "what can: path, page"
+    assert words_in({"q": f" {'a' * 200} "}) == "a" * 200
+    with pytest.raises(Invalid, match="201 letters"):
+        words_in({"q": "a" * 201})

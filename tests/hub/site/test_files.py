@@ -104,6 +104,13 @@ def test_a_page_after_the_last_is_the_last(visitor):
     assert (len(rows(text)), "3 of 3" in text, "It is empty" in text) == (201, True, False)
 
 
+@pytest.mark.parametrize("query", ["layer=abc", "page=-1", "page=0", "platform=plan9/mips"])
+def test_what_cannot_be_asked_for_is_said(visitor, query):
+    found = visitor.get(f"/alice/app/-/files/v2?{query}")
+    assert found.status == 404
+    assert query.partition("=")[2] in found.text
+
+
 def test_layers_that_only_the_configuration_speaks_of_are_not_offered(filled, alice, visitor):
     count = 3000
     config = document(

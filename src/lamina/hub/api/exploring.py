@@ -20,7 +20,7 @@ from lamina.hub.access import Caller
 from lamina.hub.api.answers import answered, json_answer
 from lamina.hub.exploring.finding import Explored, find, package_changes
 from lamina.hub.exploring.kept import answers_from
-from lamina.hub.exploring.paths import asked, path_of, whole_number
+from lamina.hub.exploring.paths import asked, check_names, number_in, path_of, words_in
 from lamina.hub.exploring.reading import Inside, Row, opened
 from lamina.hub.tables.explorations import Exploration
 from lamina.hub.web import SERVICES, authenticate
@@ -61,13 +61,14 @@ class _Question:
         self.caller = caller
         self.name: str = request.match_info["name"]
         self.query = asked(request.rel_url.raw_query_string)
-        self.found = self.find(request.match_info["image"], self.query.get("platform", ""))
+        platform = self.query.get("platform", "")
+        self.found = self.find(request.match_info["image"], platform, is_exact=True)
 
-    def find(self, reference: str, platform: str) -> Explored:
+    def find(self, reference: str, platform: str, *, is_exact: bool = False) -> Explored:
         """Find an image of the repository."""
         return self.services.database.read(
             lambda connection: find(
-                connection, self.caller, self.name, reference, platform=platform
+                connection, self.caller, self.name, reference, platform=platform, is_exact=is_exact
             )
         )
 
@@ -81,6 +82,7 @@ async def _answer(
 
 
 def _inside_document(question: _Question) -> Document:
+    check_names(question.query, ("platform",))
     found = question.found
     known = found.known
     state = known.state if known is not None else "waiting" if found.is_image else "none"
@@ -112,13 +114,14 @@ def _lacks(question: _Question) -> str:
 
 def _files_document(question: _Question) -> Document:
     query, found = question.query, question.found
-    number = whole_number(query.get("layer", ""))
-    page = max(1, whole_number(query.get("page", "")))
+    check_names(query, ("path", "layer", "page", "q", "platform"))
+    number, page = number_in(query, "layer", least=0), number_in(query, "page", least=1)
+    words = words_in(query)
     with opened(question.services.explorer.places, _known(found)) as image:
         if number > len(image.layers):
             raise NotFound(f"the image has {len(image.layers)} layers")
-        if words := query.get("q", "").strip():
-            hits = image.search(os.fsencode(words[:200]), limit=_FOUND)
+        if words:
+            hits = image.search(os.fsencode(words), limit=_FOUND)
             rows = [
                 {**_path(row.path), "kind": row.letter, "size": row.size, "layer": row.number}
                 for row in hits.rows
@@ -164,6 +167,7 @@ def _event(image: Inside, path: bytes, event: Event) -> Document:
 
 
 def _diff_document(question: _Question) -> Document:
+    check_names(question.query, ("against", "platform"))
     against = question.query.get("against", "").strip()
     if not against:
         raise Invalid("`against` is missing", hint="name a tag or digest to compare with")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from lamina.errors import NotFound
 from lamina.hub.access import Caller
 from lamina.hub.admission import allowed
 from lamina.hub.database import Connection
@@ -12,6 +13,7 @@ from lamina.hub.tables import explorations, manifests
 from lamina.hub.tables.explorations import Exploration
 from lamina.hub.tables.manifests import StoredManifest
 from lamina.hub.tables.repositories import Repository
+from lamina.hub.words import visible as visible_text
 from lamina.spec.descriptor import MediaType
 from lamina.spec.wire import Document
 from lamina.study.compare import packages
@@ -61,13 +63,19 @@ def find(
     *,
     platform: str = "",
     with_answers: bool = True,
+    is_exact: bool = False,
 ) -> Explored:
-    """Give an image that `caller` may pull. Raises: what `visible` does, TagInvalid, ManifestUnknown."""
+    """Give an image that `caller` may pull; with `is_exact` of no other platform than the one asked for.
+
+    Raises: what `visible` does, TagInvalid, ManifestUnknown, NotFound (the platform).
+    """
     check_reference(reference)
     repository = visible(connection, caller, name)
     top = manifests.get(connection, repository.id, reference)
     inside = members(top.raw) if top.media_type in MediaType.INDEXES else ()
     chosen, kind = shown(connection, top, inside, platform)
+    if is_exact and platform not in ("", kind):
+        raise NotFound(f"the image is not for the platform `{visible_text(platform)[:60]}`")
     known = explorations.find(connection, chosen.id)
     packed = explorations.answers(connection, chosen.id) if with_answers and known else None
     return Explored(

@@ -1,14 +1,16 @@
 """Paths of images in addresses and on pages: bytes that anyone may have chosen. Pure."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import parse_qsl, quote, urlencode
 
+from lamina.errors import Invalid
 from lamina.hub.words import visible
 
-__all__ = ["asked", "crumbs", "link", "path_of", "shown", "whole_number"]
+__all__ = ["asked", "check_names", "crumbs", "link", "number_in", "path_of", "shown", "words_in"]
 
 _LONGEST = 4096
+_MOST_WORDS = 200
 
 
 def asked(raw_query: str) -> dict[str, str]:
@@ -54,6 +56,30 @@ def crumbs(path: bytes) -> list[tuple[str, bytes]]:
     return [(shown(part), b"/".join(parts[: at + 1])) for at, part in enumerate(parts)]
 
 
-def whole_number(text: str) -> int:
-    """Read a small number; 0 for anything else."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 0  # noqa: PLR2004 - no overflow
+def number_in(query: Mapping[str, str], name: str, *, least: int) -> int:
+    """Read a number of a query; `least` where it is not there. Raises: Invalid."""
+    text = query.get(name, "")
+    if not text:
+        return least
+    is_number = text.isascii() and text.isdigit() and len(text) < 10  # noqa: PLR2004 - no overflow
+    if not is_number or int(text) < least:
+        raise Invalid(f"`{name}={shown(text[:40])}` is no number from {least} on")
+    return int(text)
+
+
+def words_in(query: Mapping[str, str]) -> str:
+    """Read what is searched for. Raises: Invalid (it is too long)."""
+    words = query.get("q", "").strip()
+    if len(words) > _MOST_WORDS:
+        raise Invalid(f"`q` has {len(words)} letters, and {_MOST_WORDS} are searched for")
+    return words
+
+
+def check_names(query: Mapping[str, str], known: Sequence[str]) -> None:
+    """See that a query asks for nothing that nobody answers. Raises: Invalid."""
+    for name in query:
+        if name not in known:
+            raise Invalid(
+                f"`{shown(name[:40])}` cannot be asked for here",
+                hint=f"what can: {', '.join(known)}",
+            )

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from lamina.errors import NotFound
 from lamina.hub.exploring.finding import Explored
-from lamina.hub.exploring.paths import asked, crumbs, link, path_of, shown, whole_number
+from lamina.hub.exploring.paths import asked, crumbs, link, number_in, path_of, shown, words_in
 from lamina.hub.exploring.reading import Inside, Listed, Row, opened
 from lamina.hub.site.inside import Step, address, common, explored, steps
 from lamina.hub.site.render import render
@@ -58,11 +58,11 @@ class _Moment:
 
 
 async def files(request: web.Request, visit: Visit, name: str, reference: str) -> web.Response:
-    """Show a directory, a path or what a search found. Raises: ManifestUnknown, NotFound, …."""
+    """Show a directory, a path or what a search found. Raises: ManifestUnknown, NotFound, Invalid, …."""
     services = request.app[SERVICES]
     query = asked(request.rel_url.raw_query_string)
-    path, words = path_of(query.get("path", "")), query.get("q", "").strip()[:200]
-    number, page = whole_number(query.get("layer", "")), max(1, whole_number(query.get("page", "")))
+    path, words = path_of(query.get("path", "")), words_in(query)
+    number, page = number_in(query, "layer", least=0), number_in(query, "page", least=1)
 
     def draw() -> web.Response:
         found = explored(services, request, visit, name, reference)

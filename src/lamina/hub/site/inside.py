@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from markupsafe import Markup
 
-from lamina.errors import LaminaError
+from lamina.errors import Invalid, LaminaError
 from lamina.hub.database import Connection
 from lamina.hub.errors import BlobUnknown, PushDenied
 from lamina.hub.exploring.finding import Explored, find
@@ -55,13 +55,15 @@ async def inside(request: web.Request, visit: Visit, name: str, reference: str) 
     def draw() -> web.Response:
         found = explored(services, request, visit, name, reference)
         answers = answers_from(found.packed) if found.is_done else {}
-        everything = request.query.get("packages") == "all"
+        wanted = request.query.get("packages", "")
+        if wanted not in ("", "all"):
+            raise Invalid(f"`packages={visible(wanted[:40])}` is not `all`")
         values = {
             **common(services, found),
             "answers": answers,
             # drawn by our own worker, every text of it escaped there
             "drawn": Markup(answers.get("map", "")),  # noqa: S704
-            "packages": answers.get("packages", [])[: None if everything else _PACKAGES],
+            "packages": answers.get("packages", [])[: None if wanted else _PACKAGES],
             "by_kind": _by_kind(answers),
             "steps": steps(services, found),
             "waste": [
@@ -101,7 +103,7 @@ def explored(
     platform = request.query.get("platform", "")
 
     def work(connection: Connection) -> Explored:
-        return find(connection, visit.caller, name, reference, platform=platform)
+        return find(connection, visit.caller, name, reference, platform=platform, is_exact=True)
 
     return services.database.read(work)
 
