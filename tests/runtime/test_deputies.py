@@ -11,7 +11,9 @@ from tests.commands import Lamina
 from tests.containers import RUNTIMES, eventually, world
 from tests.soak.traces import processes_of
 
-from lamina.runtime.deputies import Deputies, note_process
+from lamina.runtime import syscalls
+from lamina.runtime.deputies import GO_BETWEEN, Deputies, note_process
+from lamina.runtime.strays import children, end_children
 
 
 @pytest.fixture(scope="module", params=RUNTIMES)
@@ -67,3 +69,44 @@ def test_a_number_that_is_another_processs_by_now_is_let_be(tmp_path):
     for number in (pid, other.pid):
         os.kill(number, signal.SIGKILL)
     other.communicate()
+
+
+def test_what_goes_between_is_waited_for_and_what_it_starts_is_ended(tmp_path):
+    """A deputy was killed while the process was inside that starts an exec's: that ran on, unwatched."""
+    shim = os.fork()
+    if not shim:
+        left = 1
+        try:
+            left = _left_of_a_killed_deputy(str(tmp_path))
+        finally:
+            os._exit(left)
+    assert os.waitpid(shim, 0)[1] == 0
+
+
+def _left_of_a_killed_deputy(folder: str) -> int:
+    """Be a shim whose deputy is killed while another process is about to start one for it."""
+    syscalls.become_subreaper()
+    go_on, release = os.pipe()
+    said, say = os.pipe()
+    deputies = Deputies(kills=False)
+    deputy = os.fork()
+    if not deputy:
+        if not os.fork():
+            Path(folder, GO_BETWEEN).write_text(str(os.getpid()))
+            os.write(say, b"x")
+            os.read(go_on, 1)
+            if started := os.fork():
+                Path(folder, "exec.pid").write_text(str(started))
+                os._exit(0)
+        signal.pause()
+    deputies.add(deputy, folder)
+    os.read(said, 1)
+    os.kill(deputy, signal.SIGKILL)
+    deputies.ended(*os.waitpid(deputy, 0))
+    os.write(release, b"x")
+    while len(deputies):
+        deputies.turn(deputies.fds)
+        time.sleep(0.01)
+    left = len(list(children(os.getpid())))
+    end_children()
+    return left

@@ -2,8 +2,8 @@
 
 One that is killed leaves the process that it had started, or the runtime that is about to: nobody would
 read what that writes or note its end, so it is ended, too. It becomes the shim's child, and nobody
-else's. Where containers share a PID namespace so do others, and the ID counts that the deputy, or the
-runtime, wrote into the deputy's folder.
+else's. Where containers share a PID namespace so do others, and the IDs count that the deputy, the
+runtime and whoever enters the container for it wrote into the deputy's folder.
 """
 
 import os
@@ -12,12 +12,15 @@ import time
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import suppress
 
-__all__ = ["CHECK", "KILLED", "Deputies", "note_process"]
+__all__ = ["CHECK", "GO_BETWEEN", "KILLED", "Deputies", "note_process"]
 
 CHECK = "health-"
 """How the folders of checks begin; others are execs', called by their ID."""
 
 KILLED = 128 + signal.SIGKILL
+
+GO_BETWEEN = "between.pid"
+"""The file in a deputy's folder that has the ID of what is inside already to start the process there."""
 
 _FILES = ("process", "exec.pid")  # the deputy's own, and the runtime's
 
@@ -90,9 +93,11 @@ class Deputies:
         if not status and pid not in self._heirs:
             return
         self._heirs.discard(pid)
-        for noted in _noted(folder):
+        # In this order: it says who it is before it goes inside, where nobody takes it for a stray.
+        left = [*self._strays(), *_noted(folder, GO_BETWEEN)]
+        for noted in _noted(folder, *_FILES):
             self._take_over(noted, folder, kills=True)
-        for heir in self._strays():
+        for heir in left:
             self._take_over(heir, folder, kills=self._kills)
         if folder not in self._folders.values():
             self._lost(folder)
@@ -128,9 +133,9 @@ class Deputies:
         self._folders, self._ends = {}, {}
 
 
-def _noted(folder: str) -> Iterator[int]:
-    """Give the process whose ID is in `folder`, if it is there: it has become a child of ours."""
-    for name in _FILES:
+def _noted(folder: str, *names: str) -> Iterator[int]:
+    """Give the processes whose IDs are in files of `folder`, if they are there: now they are our children."""
+    for name in names:
         with suppress(OSError, ValueError):
             with open(f"{folder}/{name}", encoding="utf-8") as file:
                 pid = int(file.read())

@@ -6,6 +6,7 @@ import termios
 import warnings
 
 from lamina.runtime import syscalls
+from lamina.runtime.deputies import GO_BETWEEN
 from lamina.runtime.executable import check
 from lamina.runtime.process import (
     Launch,
@@ -50,11 +51,14 @@ def join(init: int, launch: Launch, stdio: Stdio, terminal: int) -> int:
     code = _filter(launch.folder.partition("/exec/")[0])
     read, write = os.pipe()
     # Opened before the namespaces change; the deputy may be killed before it has read the number.
-    noted = os.open(f"{launch.folder}/exec.pid", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    own, noted = (
+        os.open(f"{launch.folder}/{name}", os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        for name in (GO_BETWEEN, "exec.pid")
+    )
     between = os.fork()
     if between:
-        os.close(write)
-        os.close(noted)
+        for fd in (write, own, noted):
+            os.close(fd)
         os.waitpid(between, 0)
         with os.fdopen(read, "rb") as stream:
             message = stream.read().decode("utf-8", "replace")
@@ -63,6 +67,7 @@ def join(init: int, launch: Launch, stdio: Stdio, terminal: int) -> int:
             raise StartFailed.explain(rest or message, process["args"])
         return _child()
     try:
+        os.write(own, str(os.getpid()).encode())
         launch.enter()
         confine(process)
         syscalls.forbid_dumps()  # processes inside must not look into it before it is one of theirs
