@@ -76,6 +76,21 @@ def test_the_time_of_a_symlink_or_fifo_alone_is_a_change(layers, tmp_path):
         assert sorted(os.listdir(upper.path)) == ["link", "pipe"]
 
 
+@pytest.mark.root
+def test_an_attribute_of_a_symlink_alone_is_a_change(layers, tmp_path):
+    kept = (("user.x", b"which no symlink can have here"),)
+    pile = seal(layers, tar_of([
+        Entry(b"", Kind.DIRECTORY, 0o755), Entry(b"kept", Kind.SYMLINK, 0o777, link=b"x", xattrs=kept),
+        Entry(b"link", Kind.SYMLINK, 0o777, link=b"x"), Entry(b"pipe", Kind.FIFO, 0o644, xattrs=kept),
+    ]))  # fmt: skip
+    copy(layers, pile, tmp_path / "copy")
+    able = bytes.fromhex("0100000200200000" + "00" * 12)
+    os.setxattr(tmp_path / "copy/link", "security.capability", able, follow_symlinks=False)
+    since_ns = os.stat(tmp_path / "copy").st_ctime_ns
+    with driver(layers).changed(Stack((), str(tmp_path / "copy")), pile, since_ns) as upper:
+        assert os.listdir(upper.path) == ["link"]
+
+
 @pytest.mark.parametrize(
     ("act", "listed"),
     [

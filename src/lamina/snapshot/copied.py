@@ -193,21 +193,23 @@ class _Comparison:
             return True
         known = self._owners or node.kind not in _UNRECORDED
         other_owner = known and (entry.uid, entry.gid) != (node.uid, node.gid)
-        if other_owner or found.st_mtime_ns != node.mtime_ns:
+        kept = self._kept(node.kind, carried_xattrs(node.xattrs))
+        if other_owner or found.st_mtime_ns != node.mtime_ns or entry.xattrs != kept:
             return True
         if node.kind is Kind.SYMLINK:
             return entry.link != node.target
-        if entry.mode != node.mode or entry.xattrs != self._kept(carried_xattrs(node.xattrs)):
+        if entry.mode != node.mode:
             return True
         if node.kind in (Kind.FILE, Kind.DIRECTORY):
             return self._has_other_bytes(path, found, node)
         return entry.device != node.device
 
-    def _kept(self, xattrs: "Xattrs") -> "Xattrs":
-        """Leave out what only root of the machine can set."""
-        if not self._in_namespace:
-            return xattrs
-        return tuple(item for item in xattrs if not item[0].startswith("trusted."))
+    def _kept(self, kind: Kind, xattrs: "Xattrs") -> "Xattrs":
+        """Leave out what only root of the machine can set, and what only files and folders can have."""
+        lost = ("trusted.",) if self._in_namespace else ()
+        if kind not in (Kind.FILE, Kind.DIRECTORY):
+            lost += ("user.",)
+        return tuple(item for item in xattrs if not item[0].startswith(lost))
 
     def _has_other_bytes(self, path: bytes, found: os.stat_result, node: "Node") -> bool:
         if node.kind is Kind.DIRECTORY:
