@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from hypothesis.internal.conjecture import providers
 from tests.commands import Lamina
 from tests.images import debian
 from tests.servers import HubServer, RegistryServer
@@ -41,6 +42,9 @@ for _profile, _examples in (("quick", 50), ("soak", 2000)):
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     )
 hypothesis_settings.load_profile("quick")
+# Hypothesis would try numbers and words that it finds in our modules, which are others in each process: a
+# property would be tried with what depends on the tests that ran before it.
+providers._get_local_constants = providers.Constants
 
 
 def pytest_report_header() -> str:
