@@ -32,9 +32,13 @@ class Machine(Lamina):
             env=self.environ,
         ).stdout
 
-    def reaches_the_world(self, *words: str, address: str = WORLD) -> bool:
-        """Tell whether a new container (`run` with `words`) gets an answer from the world."""
-        done = self.attempt("run", "--rm", *words, "tiny", "ping", "-c1", "-W2", address)
+    def reaches_the_world(self, *words: str, address: str = WORLD, within_s: int = 60) -> bool:
+        """Tell whether a new container (`run` with `words`) gets an answer from the world.
+
+        `within_s` is waited for what does not come: little where none is hoped for.
+        """
+        ping = ("ping", "-c1", f"-W{within_s}", address)
+        done = self.attempt("run", "--rm", *words, "tiny", *ping)
         return done.code == 0
 
 
@@ -43,7 +47,7 @@ def machine(lamina: Lamina) -> Iterator[Machine]:
     """Give a machine for root's command, with one interface to a world that knows no other route."""
     holders = [
         subprocess.Popen(
-            ["unshare", "-n", "sh", "-c", "echo; exec sleep 600"], stdout=subprocess.PIPE
+            ["unshare", "-n", "sh", "-c", "echo; exec sleep 6000"], stdout=subprocess.PIPE
         )
         for _ in range(2)
     ]

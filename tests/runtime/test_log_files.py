@@ -116,8 +116,13 @@ def test_a_damaged_packed_file_ends_where_the_damage_is(tmp_path, damage):
 
 def test_each_files_descriptor_is_closed_by_its_owner(tmp_path):
     (tmp_path / "log").write_bytes(b"x\n")
-    before = len(os.listdir("/proc/self/fd"))
+
+    def opened() -> int:
+        links = [f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd")]
+        return sum(os.path.realpath(link) == str(tmp_path / "log") for link in links)
+
     file = open_log_file(str(tmp_path / "log"), 0)
     assert file is not None
+    assert opened() == 1
     file.close()
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert opened() == 0

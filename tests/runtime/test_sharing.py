@@ -38,6 +38,7 @@ def there(pid):
 def test_processes_and_memory_of_another_container_are_seen_and_end_with_it(lamina):
     script = "echo shared > /dev/shm/x; exec sleep 1000"
     lamina("run", "-d", "--name", "lender", "--ipc", "shareable", "tiny", "sh", "-c", script)
+    assert eventually(lambda: "sleep 1000" in lamina("top", "lender").replace(script, ""))
     see = "cat /dev/shm/x; tr '\\0' ' ' < /proc/1/cmdline; readlink /proc/self/ns/ipc"
     joined = ("--pid", "container:lender", "--ipc", "container:lender")
     said = lamina("run", "--rm", *joined, "tiny", "sh", "-c", see).splitlines()
@@ -45,7 +46,7 @@ def test_processes_and_memory_of_another_container_are_seen_and_end_with_it(lami
     assert said[1].startswith("sleep 1000 ipc:")
     assert said[1].endswith(lamina("exec", "lender", "readlink", "/proc/self/ns/ipc").strip())
     lamina("run", "-d", "--name", "guest", *joined, "tiny", "sleep", "999")
-    assert "sleep 999" in lamina("top", "guest")
+    assert eventually(lambda: "sleep 999" in lamina("top", "guest"))
     assert "sleep 1000" not in lamina("top", "guest")
     assert lamina("exec", "guest", "cat", "/dev/shm/x") == "shared\n"
     lamina("kill", "lender")
@@ -147,7 +148,7 @@ def test_what_carries_packets_and_ports_outlives_a_first_process_among_anothers(
     assert eventually(lambda: state(lamina, "again")["pid"] not in (0, first))
     assert eventually(lambda: page(port).endswith("life\n"))
     assert processes(lamina, "lamina-ports", "pas") == carriers
-    assert lamina("top", "again").count("sleep 993\n") == 1
+    assert eventually(lambda: lamina("top", "again").count("sleep 993\n") == 1)
     lamina("rm", "-f", "again")
     assert eventually(lambda: not processes(lamina, "lamina-ports", "pas", "lamina-net"))
     lamina("rm", "-f", "lender")

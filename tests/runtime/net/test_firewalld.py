@@ -61,4 +61,4 @@ def test_a_warning_comes_where_nothing_gets_out_and_nowhere_else(
     here.sh(f"nft flush ruleset; nft -f - <<'X'\n{text}\nX")
     told = here.attempt("run", "--rm", "tiny", "true").err
     assert ("firewalld keeps packets from leaving" in told) != passes
-    assert here.reaches_the_world() == passes
+    assert here.reaches_the_world(within_s=60 if passes else 2) == passes

@@ -47,11 +47,10 @@ def test_containers_of_a_network_with_ipv6_find_each_other_by_it(lamina: Lamina)
 
 
 def test_a_port_is_published_on_ipv6_alone(lamina: Lamina):
-    with socket.socket(socket.AF_INET6) as free:
-        free.bind(("::1", 0))
-        port = free.getsockname()[1]
-    lamina("run", "-d", "--name", "lone", "-p", f"[::1]:{port}:80", "tiny", "sh", "-c", SERVE)
-    assert lamina("port", "lone") == f"80/tcp -> [::1]:{port}\n"
+    lamina("run", "-d", "--name", "lone", "-p", "[::1]::80", "tiny", "sh", "-c", SERVE)
+    shown, _, text = lamina("port", "lone").rpartition(":")
+    assert shown == "80/tcp -> [::1]"
+    port = int(text)
 
     def answered() -> bytes:
         try:
@@ -62,8 +61,8 @@ def test_a_port_is_published_on_ipv6_alone(lamina: Lamina):
             return b""
 
     eventually(lambda: answered().endswith(b"six\n"))
-    with pytest.raises(OSError, match="refused"):
-        socket.create_connection(("127.0.0.1", port), timeout=10)
+    with socket.socket() as beside:  # nobody's else could be there, or this would fail
+        beside.bind(("127.0.0.1", port))
     lamina("rm", "-f", "lone")
 
 
@@ -71,7 +70,7 @@ def test_a_port_is_published_on_ipv6_alone(lamina: Lamina):
 def test_a_machine_that_has_switched_ipv6_off_goes_on_as_before_and_says_so(lamina: Lamina):
     with machine(lamina) as here:
         here.sh("sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1")
-        plain = here.attempt("run", "--rm", "tiny", "ping", "-c1", "-W2", WORLD)
+        plain = here.attempt("run", "--rm", "tiny", "ping", "-c1", "-W60", WORLD)
         assert (plain.code, plain.err) == (0, "")
         here("network", "create", "--ipv6", "inner")
         here("run", "-d", "--name", "one", "--network", "inner", "tiny", "sleep", "1000")
@@ -79,7 +78,7 @@ def test_a_machine_that_has_switched_ipv6_off_goes_on_as_before_and_says_so(lami
         done = here.attempt(*words, "ping6", "-c1", "one")
         assert done.code == 0
         assert "net.ipv6.conf.all.disable_ipv6=1" in done.err
-        assert here.attempt(*words, "ping", "-c1", "-W2", WORLD).code == 0
+        assert here.attempt(*words, "ping", "-c1", "-W60", WORLD).code == 0
         assert here.attempt(*words, "ping6", "-c1", "-W1", WORLD6).code != 0
         here("rm", "-f", "one")
         here("network", "rm", "inner")

@@ -52,7 +52,9 @@ def is_published(port: int) -> bool:
 
 
 def address(lamina: Lamina, name: str) -> str:
-    return lamina("exec", name, "sh", "-c", "ip -o -4 address show eth0").split()[3]
+    """Give a container's address; nothing while its interface is not there."""
+    shown = lamina.attempt("exec", name, "sh", "-c", "ip -o -4 address show eth0").out.split()
+    return shown[3] if shown else ""
 
 
 def test_a_network_outlives_its_keeper_and_whoever_took_over(lamina: Lamina):
@@ -99,7 +101,7 @@ def test_what_carries_ports_and_packets_is_replaced(lamina: Lamina):
 
 def test_the_default_network_is_mended_too(lamina: Lamina):
     lamina("run", "-d", "--name=one", "tiny", "sleep", "1000")
-    before = address(lamina, "one")
+    assert (before := address(lamina, "one"))
     killed(lamina, "lamina-net" if os.geteuid() == 0 else "pas")
     assert eventually(lambda: address(lamina, "one") == before)
     lamina("rm", "-f", "one")

@@ -21,6 +21,7 @@ ANSWER = """
 import socket
 sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 sock.bind(("127.0.0.1", 53))
+print("ready", flush=True)
 while True:
     data, sender = sock.recvfrom(512)
     question = data[12 : data.index(b"\\0", 12) + 5]
@@ -60,7 +61,7 @@ def test_a_named_network_goes_out_by_the_program_that_was_chosen(lamina: Lamina)
         own = probe.getsockname()[0]
     lamina("network", "create", "named")
     with socket.create_server((own, 0)) as server:
-        server.settimeout(60)
+        server.settimeout(200)
         port = server.getsockname()[1]
 
         def hear() -> None:
@@ -69,7 +70,7 @@ def test_a_named_network_goes_out_by_the_program_that_was_chosen(lamina: Lamina)
 
         hearing = threading.Thread(target=hear)
         hearing.start()
-        words = ["--network", "named", "tiny", "nc", "-w", "20", own, str(port)]
+        words = ["--network", "named", "tiny", "nc", "-w", "100", own, str(port)]
         done = lamina.attempt("run", "--rm", *words, LAMINA_ROOTLESS_NETWORK="slirp4netns")
         hearing.join()
     assert (done.code, done.out, done.err) == (0, "heard\n", "")
@@ -108,7 +109,9 @@ def test_a_resolver_on_the_machines_loopback_serves_containers(lamina: Lamina, t
         words = ["run", "--rm", "--network", network, "tiny", "nslookup", "-type=a", "far.example"]
         run = shlex.join([sys.executable, "-m", "lamina", *words])
         found = here.sh(
-            f"{sys.executable} {tmp_path}/answer.py & server=$!; trap 'kill $server' EXIT;"
+            f"mkfifo {tmp_path}/said;"
+            f"{sys.executable} {tmp_path}/answer.py > {tmp_path}/said & server=$!; trap 'kill $server' EXIT;"
+            f"read word < {tmp_path}/said;"
             f"unshare -m sh -ec 'mount --bind {tmp_path}/resolv /etc/resolv.conf; {run}'"
         )
         assert "Address: 10.11.12.13" in found
