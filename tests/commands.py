@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 from lamina.settings import Settings
 
-__all__ = ["Lamina", "Outcome"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import pexpect
+
+__all__ = ["Lamina", "Outcome", "ended"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +88,14 @@ class Lamina:
         ids = self.attempt("ps", "-aq").out.split()
         if ids:
             self.attempt("rm", "-f", *ids)
+
+
+def ended(child: "pexpect.spawn[str] | pexpect.spawn[bytes]") -> int | None:
+    """Wait for the end of a command on a terminal; give its code. Closed before, it would get SIGHUP."""
+    import pexpect
+
+    child.expect(pexpect.EOF)
+    child.wait()
+    child.close()
+    code: int | None = child.exitstatus
+    return code

@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 from tests.commands import Lamina
 from tests.images import debian
 from tests.servers import HubServer, RegistryServer
@@ -44,7 +45,7 @@ for _profile, _examples in (("quick", 50), ("soak", 2000)):
 hypothesis_settings.load_profile("quick")
 # Hypothesis would try numbers and words that it finds in our modules, which are others in each process: a
 # property would be tried with what depends on the tests that ran before it.
-providers._get_local_constants = providers.Constants
+providers._get_local_constants = Constants
 
 
 def pytest_report_header() -> str:

@@ -110,13 +110,9 @@ def test_an_interruption_ends_with_130_and_no_traceback(settings: Settings):
 
 def wait_for_the_handler(pid: int) -> None:
     """Wait until the interpreter waits for input: from then on it handles signals."""
-    import time
+    from tests.containers import eventually
 
-    for _ in range(500):
-        with open(f"/proc/{pid}/wchan", encoding="ascii") as file:
-            if "pipe" in file.read():
-                return
-        time.sleep(0.02)
+    assert eventually(lambda: "pipe" in Path(f"/proc/{pid}/wchan").read_text(encoding="ascii"))
 
 
 @pytest.mark.parametrize("closed", [0, 1, 2])

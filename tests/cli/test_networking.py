@@ -63,6 +63,10 @@ def process_listening_at(path: str) -> int:
     return int.from_bytes(credentials[:4], sys.byteorder)
 
 
+def looked_up(lamina: Lamina, name: str) -> str:
+    return lamina.attempt("exec", "near", "nslookup", "-type=a", name).out
+
+
 def leavings(lamina: Lamina) -> list[str]:
     """List the processes, folders and interfaces that networks of `lamina` have now."""
     folder = Path(lamina.settings.run_root) / "n"
@@ -116,7 +120,7 @@ def test_much_comes_through_a_published_port_whole(lamina: Lamina):
     def fetched() -> bool:
         size = 0
         try:
-            with socket.create_connection(("127.0.0.1", port), timeout=20) as sock:
+            with socket.create_connection(("127.0.0.1", port), timeout=60) as sock:
                 while piece := sock.recv(1 << 16):
                     size += len(piece)
         except ConnectionError:  # nobody listens inside yet
@@ -267,11 +271,12 @@ def test_containers_of_a_network_find_each_other_by_name_and_others_do_not(lamin
     ).strip()
     lamina("run", "-d", "--name", "near", "--network", "back", "tiny", "sleep", "1000")
     for name in ("server", "db", "server.back"):
-        assert address in lamina("exec", "near", "nslookup", "-type=a", name)
+        assert eventually(lambda name=name: address in looked_up(lamina, name))  # type: ignore[misc]
     fetch = f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 5 {address} 80"
-    assert f"from {host}" in lamina("exec", "near", "timeout", "20", "sh", "-c", fetch)
+    words = ["exec", "near", "timeout", "20", "sh", "-c", fetch]
+    assert eventually(lambda: f"from {host}" in lamina.attempt(*words).out)
     lamina("rename", "server", "renamed")
-    assert address in lamina("exec", "near", "nslookup", "-type=a", "renamed")
+    assert eventually(lambda: address in looked_up(lamina, "renamed"))
 
     far = ["run", "--rm", "--network", "other", "tiny"]
     assert address not in lamina.attempt(*far, "nslookup", "-type=a", "renamed").out
@@ -324,7 +329,7 @@ def test_what_runs_already_joins_a_network_or_is_told_how(lamina: Lamina):
         lamina("network", "connect", "late", "early")
         lamina("start", "early")
     if joined.code == 0 or "started apart" in joined.err:
-        assert "1 packets received" in lamina("exec", "member", "ping", "-c1", "-W5", "early")
+        assert "1 packets received" in lamina("exec", "member", "ping", "-c1", "-W60", "early")
     lamina("rm", "-f", "early", "member")
     lamina("network", "rm", "late")
 
@@ -366,13 +371,13 @@ def test_the_machine_is_reached_by_its_gateway_name(lamina: Lamina):
     with socket.socket() as server:
         server.bind(("0.0.0.0", 0))
         server.listen()
-        server.settimeout(60)
+        server.settimeout(200)
         port = server.getsockname()[1]
         script = f"echo hello | nc $(awk '/host.internal/ {{print $1}}' /etc/hosts) {port}"
         words = ["--add-host", "host.internal:host-gateway", "tiny", "sh", "-c", script]
         lamina("run", "-d", "--name", "guest", *words)
         with server.accept()[0] as sock:
-            sock.settimeout(60)
+            sock.settimeout(200)
             assert sock.recv(100) == b"hello\n"
         lamina("rm", "-f", "guest")
 
@@ -455,7 +460,7 @@ def test_options_of_a_bridge_do_what_dockers_do(lamina: Lamina):
     gateway = lamina(
         "network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "strict"
     ).strip()
-    script = f"ping -c1 -W1 {address}; ping -c1 -W5 {gateway}; ip link show eth0"
+    script = f"ping -c1 -W1 {address}; ping -c1 -W60 {gateway}; ip link show eth0"
     found = lamina("run", "--rm", "--network", "strict", "tiny", "sh", "-c", script)
     assert "1 packets transmitted, 0 packets received" in found
     assert "1 packets transmitted, 1 packets received" in found

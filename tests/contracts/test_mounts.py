@@ -76,7 +76,7 @@ def test_an_image_is_shown_read_only_whole_or_in_part(lamina):
     told = lamina("run", "--rm", *flags, "tiny", "sh", "-c", words).split()
     assert told[-3:] == ["kept"] * 3
     assert told[0].startswith("root:")
-    assert os.listdir(f"{lamina.settings.run_root}/c") == [], "nothing is left of it"
+    assert eventually(lambda: os.listdir(f"{lamina.settings.run_root}/c") == [])
 
 
 def test_an_image_is_shown_where_there_is_no_overlayfs(lamina):
@@ -107,6 +107,7 @@ def test_a_volume_that_is_a_file_system_lasts_as_long_as_its_containers(lamina):
     refused = lamina.attempt("cp", "holds:/a/f", "-")
     assert "mounted only while it runs" in refused.err
     lamina("rm", "holds")
+    assert mounts_below(f"{lamina.settings.run_root}/volumes") == []
     assert lamina("run", "--rm", "-v=quick:/b", "tiny", "ls", "/b") == ""
     lamina("volume", "rm", "quick")
     assert mounts_below(f"{lamina.settings.run_root}/volumes") == []

@@ -68,6 +68,10 @@ def statuses(lamina: Lamina) -> dict[str, str]:
     return dict(row.split("\t") for row in rows)
 
 
+def lives(lamina: Lamina) -> str:
+    return lamina.attempt("exec", "always", "cat", "/lives").out
+
+
 def test_after_a_reboot_the_truth_is_told_and_policies_are_kept(lamina: Lamina):
     before = files_below(lamina)
     lamina("create", "--name=made", "tiny", "true")
@@ -76,6 +80,7 @@ def test_after_a_reboot_the_truth_is_told_and_policies_are_kept(lamina: Lamina):
     for name, flags in RUN.items():
         lamina("run", "-d", f"--name={name}", *flags, "tiny", "sh", "-c", words)
     lamina("stop", "-t=0", "stopped")
+    assert eventually(lambda: lives(lamina) == "life\n")
     go_down(lamina)
     assert lamina("ps", "-q") == ""
     told = statuses(lamina)
@@ -89,7 +94,7 @@ def test_after_a_reboot_the_truth_is_told_and_policies_are_kept(lamina: Lamina):
     assert set(names) == UP_AGAIN
     up = {name for name, status in statuses(lamina).items() if status.startswith("Up")}
     assert up == UP_AGAIN
-    assert lamina("exec", "always", "cat", "/lives") == "life\nlife\n"
+    assert eventually(lambda: lives(lamina) == "life\nlife\n")
     assert "127.0.0.1" in lamina("port", "always")
     lamina("rm", "-f", *statuses(lamina))
     assert eventually(lambda: not list(processes_of(lamina)))

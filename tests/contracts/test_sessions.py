@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from tests.commands import Lamina
+from tests.commands import Lamina, ended
 from tests.containers import RUNTIMES, eventually, world
 from tests.soaking import sized
 
@@ -128,6 +128,7 @@ def test_keys_that_mean_something_here_go_to_the_container(lamina, box):
     child.send(b"\x03\x1a\x1c\x04\x11\x13" + b"\xff\x00" + b"x" * 8)
     child.expect_exact("003 032 034 004 021 023 377")
     child.kill(signal.SIGKILL)
+    child.wait()
     child.close()
 
 
@@ -177,15 +178,12 @@ def test_detach_keys_of_ones_own_leave_and_others_are_typed(lamina):
     child.expect_exact("a^Xb")
     child.send("\x18q")
     child.expect("read escape sequence")
-    child.expect(pexpect.EOF)
+    assert ended(child) == 0
     assert lamina("inspect", "-f={{.State.Running}}", "keys") == "true\n"
-    child.close()
     child = spawn(lamina, "attach", "keys")
     assert eventually(lambda: is_raw(child))
     child.send("\x04")  # the end of input, by key
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 0
+    assert ended(child) == 0
     lamina("rm", "keys")
 
 
@@ -199,8 +197,7 @@ def test_detach_keys_come_from_the_flag_or_from_dockers_configuration_or_are_doc
         assert eventually(lambda: is_raw(child))
         child.send(typed)
         child.expect("read escape sequence")
-        child.expect(pexpect.EOF)
-        child.close()
+        assert ended(child) == 0
 
     leaves("\x10\x11")
     config.write_text('{"detachKeys": "ctrl-x,x"}')
@@ -209,7 +206,7 @@ def test_detach_keys_come_from_the_flag_or_from_dockers_configuration_or_are_doc
     config.write_text('{"detachKeys": "ctrl-oops"}')
     child = spawn(lamina, "attach", "three")
     child.expect("`detachKeys` of docker's config.json: invalid detach keys 'ctrl-oops'")
-    child.close()
+    assert ended(child)
     config.unlink()
     lamina("rm", "-f", "three")
 
@@ -225,9 +222,7 @@ def test_a_new_size_of_the_window_is_a_signal_to_the_process(lamina, box):
         child = spawn(lamina, *words, "sh", "-c", script)
         child.expect("ready")
         child.setwinsize(40, 120)
-        child.expect(pexpect.EOF)
-        child.close()
-        assert child.exitstatus == 8
+        assert ended(child) == 8
 
 
 def test_signals_are_passed_on_unless_they_are_not_to_be(lamina):

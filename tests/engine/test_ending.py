@@ -72,7 +72,10 @@ class Sticking:
         folders = Path(lamina.settings.root, "containers")
 
         def is_stuck() -> bool:
-            states = [json.loads(path.read_text()) for path in folders.glob("*/state.json")]
+            states = []
+            for path in folders.glob("*/state.json"):
+                with suppress(OSError):  # one is just being removed
+                    states.append(json.loads(path.read_text()))
             return any(state.get("starting") and _sleeps(state["shim"]) for state in states)
 
         assert eventually(is_stuck), command.communicate()

@@ -44,8 +44,9 @@ def noting_looks(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     state = engine.containers.state
 
     def look(ident: str) -> ContainerState:
+        found = state(ident)
         looked.append(ident)
-        return state(ident)
+        return found
 
     monkeypatch.setattr(engine.containers, "state", look)
     return looked

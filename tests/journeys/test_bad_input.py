@@ -175,7 +175,7 @@ def test_a_damaged_blob_is_refused_and_a_mended_one_is_taken(
 
 def wait_for_bytes(folder: Path, size: int) -> int:
     """Wait until a file in `folder` has `size` bytes; give what it has."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 100
     while True:
         largest = max((path.stat().st_size for path in folder.glob("*")), default=0)
         if largest >= size:
@@ -258,6 +258,7 @@ def test_kill_9_in_a_pull_leaves_nothing_visible_and_costs_less_than_a_megabyte(
         # What the kernel still holds is no loss of ours: let the process take it first.
         while bytes_in(lamina.settings.root) < arrived - MEGABYTE * 3 // 4:
             assert process.poll() is None
+            time.sleep(0.005)
         assert not slow_s or list(Path(lamina.settings.root, "uploads").glob("*.part-*"))
         process.kill()
         process.communicate()

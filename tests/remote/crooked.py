@@ -136,7 +136,7 @@ class CrookedServer:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            timeout = 20
+            timeout = 100
 
             def serve(self) -> None:
                 parts = urlsplit(self.path)

@@ -1,6 +1,7 @@
 """docker-credential-* programs, by their protocol."""
 
 import os
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -110,9 +111,9 @@ def test_a_helper_that_fails_says_why(make_helper: MakeHelper) -> None:
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        ("cat {folder}/fifo", "no answer within 0.2 s"),
-        ("cat {folder}/fifo; :", "no answer within 0.2 s"),  # a child that outlives it
-        ("exec >&- 2>&-; read word < {folder}/fifo", "does not end within 0.2 s"),
+        ("cat {folder}/fifo", "no answer within .* s"),
+        ("cat {folder}/fifo; :", "no answer within .* s"),  # a child that outlives it
+        ("exec >&- 2>&-; read word < {folder}/fifo", "does not end within .* s"),
         ("exec yes", "says more than a mebibyte"),
         ("echo '['", "is not valid JSON"),
         ("head -c 99 /dev/urandom", "is not valid JSON"),
@@ -124,9 +125,15 @@ def test_a_helper_that_hangs_never_ends_or_talks_nonsense_is_given_up(
 ) -> None:
     env = make_helper(f"#!/bin/sh\n{script}\n")
     os.mkfifo(tmp_path / "kept/fifo")
+    told = ""
     try:
-        with pytest.raises(HelperFailed, match=said):
-            CredentialHelper("keeper", env, timeout_s=0.2 if "fifo" in script else 60).get("reg")
+        for timeout_s in (0.2, 2, 20) if "fifo" in script else (60,):  # the shell may come late
+            with pytest.raises(HelperFailed) as caught:
+                CredentialHelper("keeper", env, timeout_s=timeout_s).get("reg")
+            told = str(caught.value)
+            if re.search(said, told):
+                break
+        assert re.search(said, told)
     finally:
         with suppress(OSError):  # let the child go that may still wait there
             os.close(os.open(tmp_path / "kept/fifo", os.O_WRONLY | os.O_NONBLOCK))

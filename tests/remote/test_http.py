@@ -1,6 +1,5 @@
 """Requests: redirects, retries, proxies, and what is said when nothing helps."""
 
-import socket
 from pathlib import Path
 
 import pytest
@@ -26,13 +25,6 @@ SECRET = {"Authorization": "Basic c2VjcmV0", "Cookie": "session=1", "Accept": "x
 
 def transport(patience: Patience = QUICK, **environ: str) -> Transport:
     return Transport("", environ, InsecureRules(), patience=patience, dice=lambda: 0.0)
-
-
-def closed_port() -> int:
-    with socket.socket() as unused:
-        unused.bind(("127.0.0.1", 0))
-        port: int = unused.getsockname()[1]
-        return port
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -169,7 +161,7 @@ def test_a_compressed_manifest_is_unpacked_though_we_asked_for_none(client: Clie
 
 
 def test_nobody_listening_is_said_at_once_with_the_address(client: Client) -> None:
-    address = f"127.0.0.1:{closed_port()}"
+    address = "127.0.0.1:1"
     with pytest.raises(RegistryUnreachable) as caught:
         client.transport.send(Request("GET", f"http://{address}/v2/"))
     assert str(caught.value) == (
@@ -239,7 +231,7 @@ def test_a_proxy_gets_requests_with_its_own_credentials_not_ours(tmp_path: Path)
 
 
 def test_a_proxy_that_refuses_is_named(tmp_path: Path) -> None:
-    proxy = f"http://127.0.0.1:{closed_port()}"
+    proxy = "http://127.0.0.1:1"
     with (
         client_for(tmp_path, environ={"HTTPS_PROXY": proxy}) as client,
         pytest.raises(

@@ -35,11 +35,11 @@ def test_aborted_client_ends_a_request_that_nobody_answers(silent_server, tmp_pa
     asking.start()
     # The first connection asks whether TLS is spoken; then comes the request itself.
     accepted = []
-    silent_server.settimeout(30)
+    silent_server.settimeout(100)
     while True:
         connection, _ = silent_server.accept()
         accepted.append(connection)
-        connection.settimeout(30)
+        connection.settimeout(100)
         if connection.recv(4096).startswith(b"GET "):
             break
         connection.close()  # no TLS here

@@ -16,7 +16,7 @@ from lamina.remote.messages import Request
 from lamina.remote.retry import Patience
 from lamina.remote.tls import certificate_folders, context_for
 
-ONCE = Patience(tries=1, connect_s=5, read_s=5)
+ONCE = Patience(tries=1, connect_s=60, read_s=60)
 
 
 class NothingInsecure(InsecureRules):

@@ -88,6 +88,6 @@ def _relay(client: socket.socket, server: socket.socket) -> None:
                 continue
             if not piece:
                 return
-            sink.settimeout(20)
+            sink.settimeout(100)
             sink.sendall(piece)
             sink.settimeout(0.005)

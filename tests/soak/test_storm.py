@@ -84,7 +84,7 @@ def test_containers_side_by_side_leave_nothing(lamina: Lamina):
     before = {path for path in before if os.path.exists(path)}
     left = traces(lamina, before | _kept(lamina))
     assert eventually(lambda: not traces(lamina, before | _kept(lamina))), left
-    assert groups_of(ids) == []
+    assert eventually(lambda: groups_of(ids) == [])
 
 
 def _kept(lamina: Lamina) -> set[str]:

@@ -206,7 +206,7 @@ class _Comparison:
 
     def _kept(self, kind: Kind, xattrs: "Xattrs") -> "Xattrs":
         """Leave out what only root of the machine can set, and what only files and folders can have."""
-        lost = ("trusted.",) if self._in_namespace else ()
+        lost: tuple[str, ...] = ("trusted.",) if self._in_namespace else ()
         if kind not in (Kind.FILE, Kind.DIRECTORY):
             lost += ("user.",)
         return tuple(item for item in xattrs if not item[0].startswith(lost))

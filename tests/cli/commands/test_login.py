@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from tests.commands import Lamina
+from tests.commands import Lamina, ended
 from tests.consoles import Console
 from tests.servers import HubServer
 
@@ -57,8 +57,7 @@ def test_a_person_is_asked_and_the_password_is_not_echoed(
     child.expect_exact("Password: ")
     child.sendline(PASSWORD)
     rest = child.read()
-    child.close()
-    assert child.exitstatus == 0, rest
+    assert ended(child) == 0, rest
     assert "Login Succeeded" in rest
     assert PASSWORD not in rest
 

@@ -5,7 +5,7 @@ import re
 
 import pexpect
 from tests.archives import archive
-from tests.commands import Lamina
+from tests.commands import Lamina, ended
 from tests.servers import RegistryServer
 
 
@@ -42,8 +42,7 @@ def test_on_a_terminal_lines_move_and_end_pull_complete(lamina: Lamina, registry
         words[0], words[1:], env=lamina.environ, encoding="utf-8", dimensions=(24, 80), timeout=60
     )
     text = child.read()
-    child.close()
-    assert child.exitstatus == 0, text
+    assert ended(child) == 0, text
     assert re.search(r"\x1b\[\d+A\r\x1b\[J", text), "nothing moved"
     last = text.rpartition("\x1b[J")[2]
     assert last.count(": Pull complete") == 2

@@ -12,9 +12,9 @@ def lamina(tmp_path_factory) -> Iterator[Lamina]:
 
 
 def test_a_container_is_asked_first_and_killed_after(lamina: Lamina):
-    trap = "trap 'exit 7' TERM; while :; do sleep 0.1; done"
+    trap = "trap 'exit 7' TERM; echo up; while :; do sleep 0.1; done"
     lamina("run", "-d", "--name", "polite", "tiny", "sh", "-c", trap)
-    assert eventually(lambda: "sleep" in lamina("top", "polite"))
+    assert eventually(lambda: lamina("logs", "polite") == "up\n")
     assert lamina("stop", "polite") == "polite\n"
     assert "Exited (7)" in lamina("ps", "-a")
     lamina("run", "-d", "--name", "deaf", "tiny", "sleep", "1000")

@@ -21,6 +21,7 @@ def test_the_processes_inside_are_listed_with_this_machines_numbers(lamina: Lami
 
 def test_options_of_ps_choose_columns_and_need_not_choose_processes(lamina: Lamina):
     lamina("run", "-d", "--name", "oo", "tiny", "sleep", "1000")
+    assert eventually(lambda: lamina("top", "oo", "-o", "pid,args").endswith(" sleep 1000\n"))
     header, row = lamina("top", "oo", "-o", "pid,args").splitlines()
     assert header.split() == ["PID", "COMMAND"]
     assert row.split()[1:] == ["sleep", "1000"]

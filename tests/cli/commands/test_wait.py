@@ -1,6 +1,7 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from tests.commands import Lamina
@@ -31,12 +32,17 @@ def test_each_is_waited_for_and_what_is_not_there_is_told(lamina: Lamina):
 
 def is_connected(pid: int) -> bool:
     links = [f"/proc/{pid}/fd/{name}" for name in os.listdir(f"/proc/{pid}/fd")]
-    return any(os.path.islink(link) and "socket:" in os.readlink(link) for link in links)
+    for link in links:
+        with suppress(OSError):  # it was closed meanwhile
+            if "socket:" in os.readlink(link):
+                return True
+    return False
 
 
 def test_the_code_of_one_that_removes_itself_is_told(lamina: Lamina):
-    script = "trap 'exit 9' TERM; while :; do sleep 0.05; done"
+    script = "trap 'exit 9' TERM; echo up; while :; do sleep 0.05; done"
     lamina("run", "-d", "--rm", "--name", "brief", "tiny", "sh", "-c", script)
+    assert eventually(lambda: lamina("logs", "brief") == "up\n")
     line = lamina.argv("wait", "--condition", "removed", "brief")
     waiting = subprocess.Popen(line, env=lamina.environ, stdout=subprocess.PIPE)
     assert eventually(lambda: is_connected(waiting.pid))

@@ -8,7 +8,7 @@ import pexpect
 import pytest
 from tests.archives import archive
 from tests.cli.explaining.reading import commands, mentions, steps
-from tests.commands import Lamina
+from tests.commands import Lamina, ended
 from tests.containers import RUNTIMES, eventually, world
 from tests.images import tiny
 from tests.servers import RegistryServer
@@ -119,9 +119,7 @@ def test_a_session_on_a_terminal_has_its_story_around_it(here: Lamina):
     child.expect("40 72")
     child.expect("The end")
     child.expect("ended with code 5")
-    child.expect(pexpect.EOF)
-    child.close()
-    assert child.exitstatus == 5
+    assert ended(child) == 5
 
 
 def test_an_image_that_is_not_here_is_pulled_in_the_same_story(
