@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64decode
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from tests.study.explored import explored_pile
 from tests.study.piles import Items
 
 from lamina.layer.entry import Entry, Kind
-from lamina.study.exploration_document import SCHEMA, written
-from lamina.study.lives import touches
+from lamina.layer.sealed import SealedLayer
+from lamina.study.exploration import Exploration, explore
+from lamina.study.exploration_document import SCHEMA, FileRows, written
+from lamina.study.lives import lives, sweep, touches
 
 FORM = Path(__file__).parents[2] / "docs" / "explore.schema.json"
 LOW: Items = [
@@ -29,6 +32,14 @@ HIGH: Items = [
 ]  # fmt: skip
 
 
+def document_of(found: Exploration, layers: Sequence[SealedLayer]) -> list[str]:
+    """Write the document of an exploration, which is made once more for it."""
+    with FileRows(len(layers)) as rows:
+        again = explore(layers, found.config, found.manifest, name=found.name, rows=rows)
+        assert again == found
+        return list(written(again, rows))
+
+
 @pytest.fixture
 def document(tmp_path: Path) -> dict[str, Any]:
     steps = ("ADD \udc80 <file>", "-CMD sh", "RUN make")
@@ -36,7 +47,7 @@ def document(tmp_path: Path) -> dict[str, Any]:
         found,
         layers,
     ):
-        found_document = json.loads("".join(written(found, layers)))
+        found_document = json.loads("".join(document_of(found, layers)))
     assert isinstance(found_document, dict)
     return found_document
 
@@ -105,7 +116,7 @@ def test_a_terminal_that_shows_the_document_is_moved_by_no_name(tmp_path: Path):
     names = ["a\x9b2Jb", "a\u202eb", "a\x7fb", "a\xe9b"]
     pile: Items = [ROOT, *(file(name.encode()) for name in sorted(names))]
     with explored_pile(tmp_path, pile, steps=("RUN \x9b31m",)) as (found, layers):
-        text = "".join(written(found, layers))
+        text = "".join(document_of(found, layers))
     assert text.replace("\n", "").isprintable()
     assert "a\xe9b" in text
     rows = json.loads(text)["layers"][0]["files"]
@@ -122,7 +133,7 @@ def test_many_files_are_written_in_pieces_and_in_their_order(
     many: Items = [ROOT, *(file(name) for name in names)]
     again: Items = [ROOT, *(file(name, b"x") for name in names[::2])]
     with explored_pile(tmp_path, many, again) as (found, layers):
-        pieces = list(written(found, layers))
+        pieces = list(document_of(found, layers))
     assert max(map(len, pieces)) < 20_000
     low, high = json.loads("".join(pieces))["layers"]
     assert [row["path"] for row in low["files"]] == [f"/{name.decode()}" for name in names]
@@ -135,7 +146,7 @@ def test_each_layers_files_are_those_that_it_touches(tmp_path: Path):
     low: Items = [*LOW, folder(b"dir"), file(b"dir/x"), folder(b"dir2"), file(b"dir2/x")]
     high: Items = [*HIGH, file(b"dir", b"now a file"), folder(b"dir2"), file(b"dir2/.wh..wh..opq")]
     with explored_pile(tmp_path, low, high, [ROOT, file(b".wh.dir")]) as (found, layers):
-        document = json.loads("".join(written(found, layers)))
+        document = json.loads("".join(document_of(found, layers)))
         for layer in document["layers"]:
             told = [(row["path"], row["change"], row.get("hidden_by", 0)) for row in layer["files"]]
             assert told == [
@@ -145,7 +156,23 @@ def test_each_layers_files_are_those_that_it_touches(tmp_path: Path):
             ]
 
 
+def test_rows_that_are_written_many_at_a_time_are_those_of_their_paths(tmp_path: Path):
+    with explored_pile(tmp_path, LOW, HIGH) as (_, layers), FileRows(2) as one, FileRows(2) as many:
+        for path, events in lives(layers):
+            one.path(path, events)
+        runs = 0
+        for item in sweep(layers):
+            if isinstance(item, tuple):
+                many.path(*item)
+            else:
+                runs += 1
+                many.run(item)
+        assert runs
+        for number in (1, 2):
+            assert "".join(many.of(number)) == "".join(one.of(number))
+
+
 def test_an_image_without_layers_is_a_document_too(tmp_path: Path):
     with explored_pile(tmp_path) as (found, layers):
-        document = json.loads("".join(written(found, layers)))
+        document = json.loads("".join(document_of(found, layers)))
     assert (document["layers"], document["waste"]["files"]) == ([], [])

@@ -13,10 +13,13 @@ from tests.study.piles import Items, pile
 
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.view import Tree
-from lamina.study.lives import Aspect, Change, Event, changes, life, lives, touches
+from lamina.study.lives import Aspect, Change, Event, changes, life, lives, sweep, touches
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lamina.layer.sealed import SealedLayer
+    from lamina.study.runs import Run
 
 LOW: Items = [
     ROOT, folder(b"etc"), file(b"etc/kept", b"1"), file(b"etc/old", b"1"), file(b"etc/both", b"low"),
@@ -78,6 +81,19 @@ def test_what_goes_with_a_directory_names_what_took_it(tmp_path: Path):
         assert told(life(layers, b"etc/both/below")) == []
 
 
+def test_of_several_that_take_a_path_away_the_outermost_is_told(tmp_path: Path):
+    low: Items = [ROOT, folder(b"a"), folder(b"a/b"), file(b"a/b/c", b"1"), file(b"a/d", b"2")]
+    high: Items = [
+        ROOT, folder(b"a"), file(b"a/.wh..wh..opq"), folder(b"a/b"), file(b"a/b/.wh..wh..opq"),
+        file(b"a/b/.wh.c"), file(b"a/.wh.d"),
+    ]  # fmt: skip
+    with pile(tmp_path, low, high) as layers:
+        stories = dict(lives(layers))
+        for path in (b"a/b/c", b"a/d"):
+            assert told(stories[path])[1:] == [(2, "removed", "a")]
+            assert told(life(layers, path)) == told(stories[path])
+
+
 def test_the_walk_tells_of_each_path_what_its_own_life_says(tmp_path: Path):
     with pile(tmp_path, LOW, HIGH, TOP) as layers:
         walked = list(lives(layers))
@@ -126,6 +142,11 @@ def after(events: tuple[Event, ...], event: Event) -> int:
     return 0
 
 
+def added(run: "Run") -> "Iterator[tuple[bytes, tuple[Event, ...]]]":
+    for path, node in run.nodes():
+        yield path, (Event(run.number, Change.ADDED, node, None),)
+
+
 @given(changesets(), whited(), whited())
 def test_any_stacks_story_is_what_its_unions_show(
     one: list[Piece], two: list[Piece], three: list[Piece]
@@ -136,6 +157,12 @@ def test_any_stacks_story_is_what_its_unions_show(
             data = tar_of(stackable(items))
             layers.append(stack.enter_context(sealed(Path(name, f"l{number}"), data, layers)))
         stories = dict(lives(layers))
+        swept = [
+            (path, told(events))
+            for item in sweep(layers)
+            for path, events in ([item] if isinstance(item, tuple) else added(item))
+        ]
+        assert swept == [(path, told(events)) for path, events in stories.items()]
         for height in range(1, len(layers) + 1):
             seen = {path: node for path, node in Tree.of(layers[:height]).walk() if path}
             said = {}

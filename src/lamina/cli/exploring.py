@@ -9,13 +9,14 @@ from lamina.errors import Invalid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from lamina.cli.context import Context
     from lamina.cli.flags import Arguments
     from lamina.engine.partial_study import PartialStudy
     from lamina.engine.study import Study
     from lamina.study.exploration import Exploration
+    from lamina.study.exploration_document import FileRows
     from lamina.study.rules import Judged, Rule, Verdict
 
 __all__ = ["FLAGS", "is_asked", "tell"]
@@ -78,11 +79,7 @@ def tell(arguments: Arguments, context: Context) -> int:
         if asks_for_verdict:
             code = _judge(study, source, rules, arguments, context)
         if html or not asks_for_verdict:
-            found = study.explore(deep=arguments.flag("deep"), lost=lost)
-            if html:
-                _write_page(found, html, context)
-            if not asks_for_verdict and arguments.flag("json"):
-                _write_document(study, found, context)
+            _write(study, html, lost, arguments, context, document=not asks_for_verdict)
     return 1 if opened.told else code
 
 
@@ -117,13 +114,36 @@ def _write_page(found: Exploration, place: str, context: Context) -> None:
     context.say(f"wrote {place}")
 
 
-def _write_document(study: Study, found: Exploration, context: Context) -> None:
+def _write(
+    study: Study,
+    html: str,
+    lost: Mapping[int, str],
+    arguments: Arguments,
+    context: Context,
+    *,
+    document: bool,
+) -> None:
+    """Write the page, the document, or both, of one look at the image."""
+    deep = arguments.flag("deep")
+    if not (document and arguments.flag("json")):
+        _write_page(study.explore(deep=deep, lost=lost), html, context)
+        return
+    from lamina.study.exploration_document import FileRows
+
+    with FileRows(len(study.image_layers)) as rows:
+        found = study.explore(deep=deep, lost=lost, rows=rows)
+        if html:
+            _write_page(found, html, context)
+        _write_document(found, rows, context)
+
+
+def _write_document(found: Exploration, rows: FileRows, context: Context) -> None:
     """Write pieces as they come, some at a time."""
     from itertools import islice
 
     from lamina.study.exploration_document import written
 
-    pieces = written(found, study.image_layers)
+    pieces = written(found, rows)
     while some := list(islice(pieces, _AT_ONCE)):
         context.binary_out.write("".join(some).encode())
 

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from lamina.engine.local import LocalImage
     from lamina.engine.records import ContainerRecord
     from lamina.layer.node import CountedLayer
-    from lamina.study.exploration import Exploration
+    from lamina.study.exploration import Exploration, Rows
     from lamina.study.lives import Event
     from lamina.study.packages import Package
+    from lamina.study.runs import Run
     from lamina.study.secrets import Secret
     from lamina.study.waste import Waste
 
@@ -107,6 +108,12 @@ class Study:
 
         return lives(self.layers, path)
 
+    def sweep(self, path: bytes = b"") -> "Iterator[Run | tuple[bytes, tuple[Event, ...]]]":
+        """Give what `lives` does, much of it many at a time. See `study.lives`."""
+        from lamina.study.lives import sweep
+
+        return sweep(self.layers, path)
+
     def waste(self, *, deep: bool = False) -> "Waste":
         """Find the bytes that are in the layers for nothing. See `study.waste`."""
         from lamina.study.waste import waste
@@ -143,15 +150,20 @@ class Study:
         return self.layers[: len(self.image.config.diff_ids)]
 
     def explore(
-        self, *, deep: bool = False, lost: "Mapping[int, str] | None" = None
+        self,
+        *,
+        deep: bool = False,
+        lost: "Mapping[int, str] | None" = None,
+        rows: "Rows | None" = None,
     ) -> "Exploration":
         """Find out everything about the image, without what a container wrote. See `study.exploration`."""
         from lamina.study.exploration import explore
 
         image = self.image
         return explore(
-            self.image_layers, image.config, image.manifest, name=self.name, deep=deep, lost=lost
-        )
+            self.image_layers, image.config, image.manifest,
+            name=self.name, deep=deep, lost=lost, rows=rows,
+        )  # fmt: skip
 
     def system(self) -> str:
         """Give the distribution's ID from /etc/os-release; empty if it does not say."""

@@ -4,15 +4,19 @@ from heapq import heappush, heappushpop
 
 from lamina.errors import Invalid
 from lamina.layer.entry import Kind
+from lamina.layer.listing import FORMS
 from lamina.layer.sealed import SealedLayer
+from lamina.layer.view import Tree
 from lamina.spec.digest import chain_id
 from lamina.study.instructions import instruction
-from lamina.study.lives import Change, lives
+from lamina.study.lives import Change, sweep
 from lamina.study.packages import packages
 from lamina.study.parts import Parting
-from lamina.study.secrets import in_config, in_layers
+from lamina.study.places import places_in
+from lamina.study.regrets import Looking
+from lamina.study.secrets import in_config, of_looks
 from lamina.study.waste import Hiding, summed
-from lamina.values import dataclass
+from lamina.values import Protocol, dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,12 +29,24 @@ if TYPE_CHECKING:
     from lamina.study.lives import Event
     from lamina.study.packages import Package
     from lamina.study.parts import Part
+    from lamina.study.runs import Run
     from lamina.study.secrets import Secret
     from lamina.study.waste import Waste
 
-__all__ = ["Exploration", "ExploredLayer", "Large", "Step", "Tally", "explore", "explored_steps"]
+__all__ = [
+    "Exploration",
+    "ExploredLayer",
+    "Large",
+    "Rows",
+    "Step",
+    "Tally",
+    "explore",
+    "explored_steps",
+]
 
 _LARGEST = 100
+_FILE = FORMS[Kind.FILE]
+_SIZE, _LINKS = 4, 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +111,16 @@ class ExploredLayer:
     lost: str = ""
 
 
+class Rows(Protocol):
+    """Who hears of each path while an image is explored, in the order of `lives`."""
+
+    def path(self, path: bytes, events: "Sequence[Event]") -> None:
+        """Take the story of one path."""
+
+    def run(self, run: "Run") -> None:
+        """Take paths that one layer alone has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exploration:
     """All of it. `layers` are lowest first, `steps` oldest first, `largest` the largest files seen."""
@@ -145,13 +171,14 @@ def explore(
     deep: bool = False,
     secrets: "tuple[Secret, ...] | None" = None,
     lost: "Mapping[int, str] | None" = None,
+    rows: "Rows | None" = None,
 ) -> Exploration:
     """Find out everything about an image whose `layers` (lowest first) are open.
 
     Costs a walk of every index, and reads small texts and what two layers have of one size; with
     `deep`, most of the image. Memory does not grow with the number of files, but with that of wasted
     ones. `secrets` are looked for unless they are given: layers that are here without their content do
-    not tell. `lost` says of some layers, by their numbers, what is wrong: `cannot be read: …`. Raises: Corrupt, Invalid (manifest and configuration are not of one image).
+    not tell. `rows` hears of each path meanwhile. `lost` says of some layers, by their numbers, what is wrong: `cannot be read: …`. Raises: Corrupt, Invalid (manifest and configuration are not of one image).
     """
     if not len(layers) == len(manifest.layers) == len(config.diff_ids):
         raise Invalid(
@@ -159,9 +186,23 @@ def explore(
             hint="this may be an artifact, not an image",
         )
     looking = _Looking(layers)
-    for path, events in lives(layers):
-        looking.path(path, events)
-    found = summed(layers, looking.hiding, deep=deep)
+    looks = [Looking() for _ in layers] if secrets is None else []
+    for item in sweep(layers):
+        if isinstance(item, tuple):
+            looking.path(*item)
+            for event in item[1] if looks else ():
+                if event.node is not None:
+                    looks[event.number - 1].file(item[0], event.node)
+            if rows is not None:
+                rows.path(*item)
+        else:
+            looking.run(item)
+            if looks:
+                looks[item.number - 1].run(item)
+            if rows is not None:
+                rows.run(item)
+    places = tuple(places_in(Tree.of(layers)))
+    found = summed(layers, looking.hiding, deep=deep, places=places)
     wasted = [0] * (len(layers) + 1)
     hidden = [0] * (len(layers) + 1)
     for one in found.files:
@@ -200,8 +241,8 @@ def explore(
         steps=steps,
         layers=tuple(explored),
         waste=found,
-        packages=packages(layers),
-        secrets=(*in_layers(layers), *in_config(config)) if secrets is None else secrets,
+        packages=packages(layers, folders=[folder for folder, _ in places]),
+        secrets=(*of_looks(layers, looks), *in_config(config)) if secrets is None else secrets,
         largest=looking.largest(),
     )
 
@@ -255,6 +296,35 @@ class _Looking:
             if last is not None and last.kind is Kind.FILE and last.size > self._least:
                 self._visible(path, last, events[-1].number)
 
+    def run(self, run: "Run") -> None:
+        """Take note of paths that one layer has alone, as `path` would of each."""
+        listed, number = run.listed, run.number
+        self._sums[number - 1][Change.ADDED][0] += len(listed.names)
+        at = [index for index, form in enumerate(listed.forms) if form == _FILE]
+        if not at:
+            return
+        found = [listed.fields[index] for index in at]
+        if max([fields[_LINKS] for fields in found]) > 1:
+            self._linked_run(run)
+            return
+        sizes = [fields[_SIZE] for fields in found]
+        names = [listed.names[index] for index in at]
+        self._sums[number - 1][Change.ADDED][1] += sum(sizes)
+        self.parts[number - 1].files(run.prefix, names, sizes)
+        if max(sizes) > self._least:
+            for name, size in zip(names, sizes, strict=True):
+                if size > self._least:
+                    self._keep(run.prefix + name, size, number)
+
+    def _linked_run(self, run: "Run") -> None:
+        """Take note of one in which files have several names."""
+        sums = self._sums[run.number - 1][Change.ADDED]
+        for path, node in run.nodes():
+            if node.kind is Kind.FILE:
+                sums[1] += self._file(path, node, run.number)
+                if node.size > self._least:
+                    self._visible(path, node, run.number)
+
     def _file(self, path: bytes, node: "Node", number: int) -> int:
         """Give the bytes that a file adds to its layer: with its first name, all of them."""
         size = node.size
@@ -273,7 +343,10 @@ class _Looking:
             if key in self._seen:
                 return
             self._seen.add(key)
-        row = (node.size, path, number)
+        self._keep(path, node.size, number)
+
+    def _keep(self, path: bytes, size: int, number: int) -> None:
+        row = (size, path, number)
         if len(self._largest) < _LARGEST:
             heappush(self._largest, row)
         else:

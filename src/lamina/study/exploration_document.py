@@ -7,32 +7,36 @@ from base64 import b64encode
 from tempfile import SpooledTemporaryFile
 
 from lamina.layer.entry import Kind
+from lamina.layer.listing import FORMS
 from lamina.spec.wire import Document, encode, escaped
 from lamina.study.gains import gains, grouped
-from lamina.study.lives import lives
+from lamina.study.lives import Change, Event
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from typing import IO
+    from typing import Self
 
-    from lamina.layer.node import CountedLayer, Node
+    from lamina.layer.node import Node
     from lamina.study.exploration import Exploration, ExploredLayer, Tally
-    from lamina.study.lives import Event
+    from lamina.study.runs import Run
 
-__all__ = ["SCHEMA", "written"]
+__all__ = ["SCHEMA", "FileRows", "written"]
 
 SCHEMA = 1
 _BLOCK = 16 * 1024
 _IN_MEMORY = 8 * 1024 * 1024
+_REGULAR, _DIRECTORY = FORMS[Kind.FILE], FORMS[Kind.DIRECTORY]
+_LEAD = len('{"path":"/')
+_HEADS = 4096
+_NANO = 10**9
 
 
-def written(found: "Exploration", layers: "Sequence[CountedLayer]") -> "Iterator[str]":
-    """Give the document in pieces, a line for each row. `layers` are those that were explored.
+def written(found: "Exploration", files: "FileRows") -> "Iterator[str]":
+    """Give the document in pieces, a line for each row. `files` heard of the paths of that exploration.
 
-    A path is text, with U+FFFD for what is no UTF-8, and then also whole, in base64. Costs one walk of
-    all layers, whose rows wait in a temporary file until it is their layer's turn: memory does not grow
-    with the number of files. Raises: Corrupt, OSError (no room for that file).
+    A path is text, with U+FFFD for what is no UTF-8, and then also whole, in base64.
+    Raises: OSError (no room for the rows' file).
     """
     yield "{\n"
     for key, value in _facts(found).items():
@@ -51,34 +55,88 @@ def written(found: "Exploration", layers: "Sequence[CountedLayer]") -> "Iterator
         yield from _list(name, rows)
         yield ",\n"
     yield '"layers":[\n'
-    with SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
-        waiting = _Waiting(len(found.layers), file)
-        for path, events in lives(layers):
-            if path:  # the root is no layer's deed
-                for at, event in enumerate(events):
-                    waiting.add(event.number, _text(_file(path, event, _hidden_by(events, at))))
-        for layer in found.layers:
-            yield "{\n"
-            for key, value in _layer(layer).items():
-                yield f"{_text(key)}:{_text(value)},\n"
-            yield '"files":['
-            yield from waiting.of(layer.number)
-            yield "]}" + (",\n" if layer.number < len(found.layers) else "\n")
+    for layer in found.layers:
+        yield "{\n"
+        for key, value in _layer(layer).items():
+            yield f"{_text(key)}:{_text(value)},\n"
+        yield '"files":['
+        yield from files.of(layer.number)
+        yield "]}" + (",\n" if layer.number < len(found.layers) else "\n")
     yield "]\n}\n"
 
 
-class _Waiting:
-    """Rows of each layer, in their order, until they are asked for; most of them in `file`."""
+class FileRows:
+    """The rows of each layer's files, which wait until it is their layer's turn; a context manager.
 
-    def __init__(self, count: int, file: "IO[bytes]") -> None:
+    For `study.exploration.explore`, whose walk they come from. Most wait in a temporary file: memory
+    does not grow with the number of files. Methods raise OSError (no room for that file).
+    """
+
+    def __init__(self, count: int) -> None:
         self._rows: list[list[str]] = [[] for _ in range(count)]
         self._sizes = [0] * count
         self._kept: list[list[tuple[int, int]]] = [[] for _ in range(count)]
-        self._file = file
+        self._file = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - `__exit__` closes it
         self._end = 0
+        self._heads: dict[tuple[int, int, int, int], str] = {}
 
-    def add(self, number: int, row: str) -> None:
-        """Take a row of layer `number`."""
+    def __enter__(self) -> "Self":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def path(self, path: bytes, events: "Sequence[Event]") -> None:
+        """Take a row for each event of a path."""
+        if path:  # the root is no layer's deed
+            for at, event in enumerate(events):
+                self._add(event.number, _text(_file(path, event, _hidden_by(events, at))))
+
+    def run(self, run: "Run") -> None:
+        """Take a row for each path of a run: of most nothing is to be looked up or escaped."""
+        listed = run.listed
+        start = run.prefix + b"/".join(listed.names)
+        try:
+            text = start.decode()
+        except UnicodeDecodeError:
+            text = '"'
+        if '"' in text or "\\" in text or not text.isprintable():
+            self._slowly(run)
+            return
+        prefix = f'{{"path":"/{run.prefix.decode()}'
+        names = text[len(prefix) - _LEAD :].split("/")
+        heads = self._heads
+        rows = []
+        for at, form in enumerate(listed.forms):
+            fields = listed.fields[at]
+            if form > _DIRECTORY or fields[1] or (form == _REGULAR and fields[11] > 1):
+                rows.append(_text(_file(*_added(run, at), 0)))
+                continue
+            key = form, fields[2], fields[7], fields[8]
+            head = heads.get(key) or self._head(key)
+            size = fields[4] if form == _REGULAR else 0
+            time = fields[9] * _NANO + fields[10]
+            rows.append(f'{prefix}{names[at]}{head}{size},"mtime_ns":{time}}}')
+        self._add(run.number, ",\n".join(rows))
+
+    def _slowly(self, run: "Run") -> None:
+        for at in range(len(run.listed.names)):
+            self._add(run.number, _text(_file(*_added(run, at), 0)))
+
+    def _head(self, key: tuple[int, int, int, int]) -> str:
+        """Write what stands between a path and a size."""
+        form, mode, uid, gid = key
+        kind = "file" if form == _REGULAR else "directory"
+        head = (
+            f'","change":"added","kind":"{kind}","mode":"{mode & 0o7777:04o}","uid":{uid},'
+            f'"gid":{gid},"size":'
+        )
+        if len(self._heads) < _HEADS:
+            self._heads[key] = head
+        return head
+
+    def _add(self, number: int, row: str) -> None:
+        """Take a row of layer `number`, or several."""
         self._rows[number - 1].append(row)
         self._sizes[number - 1] += len(row)
         if self._sizes[number - 1] > _BLOCK:
@@ -102,6 +160,10 @@ class _Waiting:
             self._end += len(data)
             self._rows[at] = []
             self._sizes[at] = 0
+
+
+def _added(run: "Run", at: int) -> "tuple[bytes, Event]":
+    return run.prefix + run.listed.names[at], Event(run.number, Change.ADDED, run.node(at), None)
 
 
 def _hidden_by(events: "Sequence[Event]", at: int) -> int:

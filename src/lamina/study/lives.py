@@ -1,6 +1,8 @@
 """The life of each path of a stack: which layer added, changed, removed it. Spec: image-spec layer.md."""
 
 from lamina.layer.entry import Kind
+from lamina.layer.sealed import SealedLayer
+from lamina.study.runs import runs
 from lamina.values import StrEnum, dataclass
 
 TYPE_CHECKING = False
@@ -8,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from lamina.layer.node import Layer, Node
+    from lamina.study.runs import Run
 
 __all__ = [
     "Aspect",
@@ -18,6 +21,7 @@ __all__ = [
     "hidden",
     "life",
     "lives",
+    "sweep",
     "touches",
 ]
 
@@ -102,6 +106,42 @@ def lives(
     """
     for full, found, cuts in _walk(layers, path, _children):
         yield full, _events(found, cuts)
+
+
+def sweep(
+    layers: "Sequence[Layer]", path: bytes = b""
+) -> "Iterator[Run | tuple[bytes, tuple[Event, ...]]]":
+    """Give what `lives` gives, in its order, and what one sealed layer alone has as runs.
+
+    Each path of a run has one event: it was added. For who looks at everything: several times as quick,
+    and what a directory takes in memory has a bound. Raises: Corrupt.
+    """
+    found, cuts = _found(layers, path)
+    if not found:
+        return
+    yield path, _events(found if path else _listed(found), cuts)
+    if _is_plain(found, cuts):
+        yield from runs(*found[0], path)
+        return
+    stack = [_children(path, found, cuts)]
+    while stack:
+        for child, nodes, above in stack[-1]:
+            yield child, _events(nodes, above)
+            if _is_plain(nodes, above):
+                yield from runs(*nodes[0], child)
+            elif any(node.kind is Kind.DIRECTORY for _, node in nodes):
+                stack.append(_children(child, nodes, above))
+                break
+        else:
+            stack.pop()
+
+
+def _is_plain(found: "list[tuple[int, Node]]", cuts: list[_Cut]) -> bool:
+    """Tell whether one sealed layer alone has a directory, and nothing takes it away."""
+    if len(found) != 1 or cuts:
+        return False
+    node = found[0][1]
+    return node.kind is Kind.DIRECTORY and isinstance(node.layer, SealedLayer)
 
 
 def changes(
@@ -243,15 +283,15 @@ def _look(layer: "Layer", path: bytes) -> "tuple[Node | None, bytes | None]":
     emptied: bytes | None = None
     for name in path.split(b"/") if path else ():
         if node.kind is not Kind.DIRECTORY:
-            return None, trail
-        if node.opaque:
+            return None, trail if emptied is None else emptied
+        if node.opaque and emptied is None:  # the outermost takes away what is in the others
             emptied = trail
         trail = trail + b"/" + name if trail else name
         child = layer.child(node, name)
         if child is None:
             return None, emptied
         if child.is_whiteout:
-            return None, trail
+            return None, trail if emptied is None else emptied
         node = child
     return node, emptied
 

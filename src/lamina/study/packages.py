@@ -14,7 +14,7 @@ from lamina.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from lamina.layer.node import Layer
     from lamina.study.installed import Database
@@ -41,15 +41,20 @@ class Package:
     record: bytes
 
 
-def packages(layers: "Sequence[Layer]", *, numbered: bool = True) -> tuple[Package, ...]:
+def packages(
+    layers: "Sequence[Layer]",
+    *,
+    numbered: bool = True,
+    folders: "Iterable[bytes] | None" = None,
+) -> tuple[Package, ...]:
     """Give every package that the union of `layers` has, by kind, name, version and record.
 
     Where they are not to be `numbered` each record is read once, as it is seen at the top.
-    Costs a walk through the directories, and reading each layer's version of each database. A
+    `folders` are those that `study.places` finds, where they are known. Costs a walk through the directories, and reading each layer's version of each database. A
     database that cannot be read is as one that is not there. Raises: Corrupt.
     """
     tree = Tree.of(layers)
-    places = _places(tree)
+    places = _places((folder for folder, _ in tree.folders()) if folders is None else folders)
     found: list[Package] = []
     for database in _DATABASES:
         for record in database.records(tree, places):
@@ -109,10 +114,10 @@ def _read(database: "Database", record: bytes, data: bytes) -> tuple[Installed, 
         return ()
 
 
-def _places(tree: Tree) -> dict[bytes, list[bytes]]:
+def _places(folders: "Iterable[bytes]") -> dict[bytes, list[bytes]]:
     """Find the folders that packages of languages lie in; each by the path it has, not by links."""
     found: dict[bytes, list[bytes]] = {}
-    for folder, _ in tree.folders():
+    for folder in folders:
         name = folder.rpartition(b"/")[2]
         if name in PLACES:
             found.setdefault(name, []).append(folder)

@@ -2,6 +2,10 @@
 
 from lamina.values import dataclass
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 __all__ = ["Part", "Parting"]
 
 _FINEST = 1000
@@ -55,6 +59,18 @@ class Parting:
         folder.count += 1
         if size >= self._least:
             folder.parts.append(Part(name, size, 0, 1, is_directory=False, parts=()))
+
+    def files(self, prefix: bytes, names: "Sequence[bytes]", sizes: "Sequence[int]") -> None:
+        """Take note of files beside each other; `prefix` is their directory with its slash."""
+        folder, _ = self._enter(prefix)
+        folder.size += sum(sizes)
+        folder.count += len(sizes)
+        if max(sizes) >= self._least:
+            folder.parts += [
+                Part(name, size, 0, 1, is_directory=False, parts=())
+                for name, size in zip(names, sizes, strict=True)
+                if size >= self._least
+            ]
 
     def wasted(self, path: bytes, size: int) -> None:
         """Say that `size` bytes of the file told last, or of one in its directory, are for nothing."""

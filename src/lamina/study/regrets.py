@@ -11,13 +11,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from lamina.layer.node import Layer
+    from lamina.layer.node import Layer, Node
     from lamina.layer.sealed import SealedLayer
+    from lamina.study.runs import Run
 
 __all__ = [
     "DUMP",
     "LOOKED",
     "TELLING_NAMES",
+    "Looking",
     "Regret",
     "Regrets",
     "in_environment",
@@ -31,6 +33,7 @@ __all__ = [
 LOOKED = 64 * 1024
 """Bytes of the largest file that is looked into; keys and settings are smaller."""
 
+_FILE_FORM = 1  # of `layer.listing.FORMS`, which a commit would load for nothing else
 _SHOWN = 5
 _HOST_KEY = "a private key of an ssh server, which all containers of the image would share"
 _NAMED = {
@@ -320,24 +323,61 @@ def of_layer(layer: "SealedLayer") -> tuple[Regret, ...]:
 
 def seen_in(layer: "Layer") -> Regrets:
     """Look at a layer that is here, and give all that was seen. Costs as `of_layer`."""
-    from lamina.layer.entry import Kind
     from lamina.layer.view import Tree
+    from lamina.study.runs import layer_runs
 
-    regrets = Regrets()
-    folder, telling, packaged = None, False, False
+    looking = Looking()
+    runs = layer_runs(layer)
+    if runs is not None:
+        for run in runs:
+            looking.run(run)
+        return looking.regrets
     for path, node in Tree.of((layer,)).walk():
-        if node.kind is not Kind.FILE:
-            continue
-        head, _, name = path.rpartition(b"/")
-        if head != folder:
-            folder, telling, packaged = head, regrets.is_telling(head), regrets.is_packaged(head)
-        looked = not packaged and regrets.looks_into(path)
-        if telling or looked or name in TELLING_NAMES or name[:5] == DUMP:
-            size = node.size  # of all others not even the inode is read: they are most of an image
+        looking.file(path, node)
+    return looking.regrets
+
+
+class Looking:
+    """Looks at the files of one layer, as a walk through it comes by them, sorted."""
+
+    def __init__(self) -> None:
+        self.regrets = Regrets()
+        self._folder: bytes | None = None
+        self._telling = self._packaged = False
+
+    def _enter(self, folder: bytes) -> None:
+        if folder != self._folder:
+            self._folder = folder
+            self._telling = self.regrets.is_telling(folder)
+            self._packaged = self.regrets.is_packaged(folder)
+
+    def file(self, path: bytes, node: "Node") -> None:
+        """Look at one path."""
+        if node.kind == "file":
+            head, _, name = path.rpartition(b"/")
+            self._enter(head)
+            self._look(path, name, node)
+
+    def run(self, run: "Run") -> None:
+        """Look at many beside each other."""
+        self._enter(run.prefix[:-1])
+        names, forms = run.listed.names, run.listed.forms
+        if self._packaged and not self._telling and TELLING_NAMES.isdisjoint(names):
+            dumps = [name for name in names if name[:5] == DUMP]
+            if not dumps:  # as in most directories of an image
+                return
+        for at, name in enumerate(names):
+            if forms[at] == _FILE_FORM:
+                self._look(run.prefix + name, name, run.node(at))
+
+    def _look(self, path: bytes, name: bytes, node: "Node") -> None:
+        regrets = self.regrets
+        looked = not self._packaged and regrets.looks_into(path)
+        if self._telling or looked or name in TELLING_NAMES or name[:5] == DUMP:
+            size = node.size  # of all others not even the inode is read
             regrets.file(path, size)
             if looked and 0 < size <= LOOKED:
-                regrets.content(path, layer.read(node))
-    return regrets
+                regrets.content(path, node.layer.read(node))
 
 
 def _shown(path: bytes) -> str:

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from lamina.layer.node import Layer
     from lamina.spec.config import ImageConfig
     from lamina.spec.wire import Document
+    from lamina.study.regrets import Looking, Regrets
 
-__all__ = ["Secret", "in_config", "in_layers"]
+__all__ = ["Secret", "in_config", "in_layers", "of_looks"]
 
 _DIGITS = 4
 
@@ -39,9 +40,19 @@ def in_layers(layers: "Sequence[Layer]") -> "Iterator[Secret]":
     each index, and a read of its small texts. Raises: Corrupt.
     """
     for number, layer in enumerate(layers, 1):
-        for what, path in sorted(seen_in(layer).secrets, key=lambda row: row[1]):
-            later = (event.number for event in life(layers, path) if event.number > number)
-            yield Secret(what, path, number, next(later, 0))
+        yield from _of_layer(layers, number, seen_in(layer))
+
+
+def of_looks(layers: "Sequence[Layer]", looks: "Sequence[Looking]") -> "Iterator[Secret]":
+    """Give what `in_layers` gives, of layers that were looked at."""
+    for number, looking in enumerate(looks, 1):
+        yield from _of_layer(layers, number, looking.regrets)
+
+
+def _of_layer(layers: "Sequence[Layer]", number: int, seen: "Regrets") -> "Iterator[Secret]":
+    for what, path in sorted(seen.secrets, key=lambda row: row[1]):
+        later = (event.number for event in life(layers, path) if event.number > number)
+        yield Secret(what, path, number, next(later, 0))
 
 
 def in_config(config: "ImageConfig", settings: "Document | None" = None) -> "Iterator[Secret]":

@@ -9,10 +9,11 @@ from lamina.values import dataclass
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from lamina.layer.node import CountedLayer, Layer, Node
     from lamina.study.lives import Event
+    from lamina.study.places import Place
 
 __all__ = ["Hiding", "Waste", "hidden_sizes", "summed", "waste"]
 
@@ -94,13 +95,23 @@ class Hiding:
         return found
 
 
-def summed(layers: "Sequence[CountedLayer]", hiding: Hiding, *, deep: bool = False) -> Waste:
-    """Add what is seen and wasted all the same to what `hiding` was told of each path. See `waste`."""
+def summed(
+    layers: "Sequence[CountedLayer]",
+    hiding: Hiding,
+    *,
+    deep: bool = False,
+    places: "Iterable[Place] | None" = None,
+) -> Waste:
+    """Add what is seen and wasted all the same to what `hiding` was told of each path. See `waste`.
+
+    `places` are those of `study.places`, where they are known.
+    """
     files = list(hiding.files)
     total = sum(layer.content_size for layer in layers)
     visible = total - sum(one.size for one in files)
     tree = Tree.of(layers)
-    caches = list(_caches(tree, {layer.path: number for number, layer in enumerate(layers, 1)}))
+    numbers = {layer.path: number for number, layer in enumerate(layers, 1)}
+    caches = list(_caches(tree, numbers, tree.folders() if places is None else places))
     files += caches
     if deep:
         from lamina.study.content import duplicates, zeros
@@ -112,10 +123,10 @@ def summed(layers: "Sequence[CountedLayer]", hiding: Hiding, *, deep: bool = Fal
     return Waste(total, visible, tuple(sorted(files, key=lambda one: one.path)))
 
 
-def _caches(tree: Tree, numbers: dict[str, int]) -> "Iterator[Wasted]":
+def _caches(tree: Tree, numbers: dict[str, int], folders: "Iterable[Place]") -> "Iterator[Wasted]":
     """Give the files of package managers' caches that are seen; others are not looked at."""
     known: set[tuple[str, int]] = set()
-    for folder, pile in tree.folders():
+    for folder, pile in folders:
         found = cache_of(folder)
         if found is None:
             continue

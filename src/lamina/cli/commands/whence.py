@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from itertools import chain
 
-from lamina.cli.file_names import path_fields, quoted
+from lamina.cli.file_names import quoted
 from lamina.cli.flags import BOOL, Command, Flag
 from lamina.cli.image_paths import ImagePath
 from lamina.cli.studying import PREFIX, REMOTE, looked_into
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lamina.cli.flags import Arguments
     from lamina.engine.study import Study
     from lamina.study.lives import Event
+    from lamina.study.runs import Run
 
     _Life = tuple[bytes, tuple[Event, ...]]
 
@@ -53,14 +54,18 @@ def main(arguments: Arguments, context: Context) -> int:
     with looked_into(context, arguments, name) as (study, lost):
         found = _found(study, paths, context, missing, whole=whole, lost=bool(lost))
         if arguments.flag("json"):
-            rows = (row for _, lives in found for row in _documents(study, lives, owned=not whole))
-            _print_array(rows, context)
+            from lamina.cli.life_rows import LifeRows
+
+            rows = LifeRows(study, owned=not whole)
+            _print_array((text for _, lives in found for text in rows.texts(lives)), context)
             return 1 if missing else lost
         for typed, lives in found:
             if whole:
                 _list(study, lives, context)
             else:
-                _tell(study, typed, next(lives), context, patch=arguments.flag("patch"))
+                one = next(lives)
+                assert isinstance(one, tuple)  # noqa: S101 - of one path nothing else is asked
+                _tell(study, typed, one, context, patch=arguments.flag("patch"))
     return 1 if missing else lost
 
 
@@ -72,13 +77,15 @@ def _found(
     *,
     whole: bool,
     lost: bool,
-) -> Iterator[tuple[bytes, Iterator[_Life]]]:
+) -> Iterator[tuple[bytes, Iterator[_Life | Run]]]:
     """Give each path with its life, or those of all at and below it; say which were never there."""
     for typed in paths:
         path = study.place(typed)
-        lives = study.lives(path) if whole else iter([(path, study.life(path))])
+        lives: Iterator[_Life | Run] = iter([(path, study.life(path))])
+        if whole:
+            lives = study.sweep(path)
         first = next(lives, None)
-        if first is None or not first[1]:
+        if first is None or (isinstance(first, tuple) and not first[1]):
             error = _Missing(
                 f"{study.name}: no layer {'that can be read ' if lost else ''}ever had "
                 f"{_shown(typed, context)}",
@@ -137,7 +144,7 @@ def _tell(study: Study, typed: bytes, life: _Life, context: Context, *, patch: b
                 context.print(f"       {line}")
 
 
-def _list(study: Study, lives: Iterable[_Life], context: Context) -> None:
+def _list(study: Study, lives: Iterable[_Life | Run], context: Context) -> None:
     """Print a line for each path: its last change and the layer that made it.
 
     Columns are as wide as the first thousands need: an image may have a million paths.
@@ -146,75 +153,37 @@ def _list(study: Study, lives: Iterable[_Life], context: Context) -> None:
 
     from lamina.cli.stack_drawing import instruction
     from lamina.cli.units import shorten
+    from lamina.study.lives import Change
 
     makers = [shorten(instruction(one.created_by) or one.comment, 40) for one in study.made]
 
-    def row(life: _Life) -> tuple[str, str, str, str]:
-        path, events = life
-        last = events[-1]
-        aspects = "" if not last.aspects else f" ({', '.join(last.aspects)})"
-        change = f"{last.change}{aspects}"
-        return str(last.number), change, makers[last.number - 1], _shown(path, context)
+    def lines() -> Iterator[tuple[str, str, str, str]]:
+        for one in lives:
+            if not isinstance(one, tuple):
+                number, maker = str(one.number), makers[one.number - 1]
+                for name in one.listed.names:
+                    yield number, Change.ADDED, maker, _shown(one.prefix + name, context)
+                continue
+            path, events = one
+            last = events[-1]
+            aspects = "" if not last.aspects else f" ({', '.join(last.aspects)})"
+            change = f"{last.change}{aspects}"
+            yield str(last.number), change, makers[last.number - 1], _shown(path, context)
 
-    rest = iter(lives)
-    rows = [("LAYER", "CHANGE", "CREATED BY", "PATH"), *map(row, islice(rest, _MEASURED))]
+    rest = lines()
+    rows = [("LAYER", "CHANGE", "CREATED BY", "PATH"), *islice(rest, _MEASURED)]
     widths = [max(10, *(len(one[column]) + 3 for one in rows)) for column in range(3)]
-    for number, change, maker, path in chain(rows, map(row, rest)):
+    for number, change, maker, path in chain(rows, rest):
         context.print(f"{number:<{widths[0]}}{change:<{widths[1]}}{maker:<{widths[2]}}{path}")
 
 
-def _print_array(rows: Iterable[dict[str, object]], context: Context) -> None:
-    """Print a JSON array, each row as it comes, laid out as `show_json` does."""
-    from lamina.spec.wire import encode_pretty
-
+def _print_array(texts: Iterable[str], context: Context) -> None:
+    """Print a JSON array, rows as they come, laid out as `show_json` does."""
     lead = "[\n"
-    for row in rows:
-        text = encode_pretty(row, indent=2).replace("\n", "\n  ")
-        context.print(f"{lead}  {text}", end="")
+    for text in texts:
+        context.print(f"{lead}{text}", end="")
         lead = ",\n"
     context.print("[]" if lead == "[\n" else "\n]")
-
-
-def _documents(study: Study, lives: Iterable[_Life], *, owned: bool) -> Iterator[dict[str, object]]:
-    for path, events in lives:
-        yield {
-            **path_fields(path),
-            "present": events[-1].node is not None,
-            "events": [_event_document(study, path, event, owned=owned) for event in events],
-        }
-
-
-def _event_document(study: Study, path: bytes, event: Event, *, owned: bool) -> dict[str, object]:
-    made = study.made[event.number - 1]
-    document: dict[str, object] = {
-        "layer": event.number,
-        "diff_id": made.diff_id or None,
-        "created": made.created,
-        "created_by": made.created_by,
-        "change": str(event.change),
-        "aspects": [str(aspect) for aspect in event.aspects],
-    }
-    if event.node is None:
-        document["removed_by"] = "/" + event.by.decode("utf-8", "replace")
-        return document
-    node = event.node
-    document |= {
-        "kind": str(node.kind),
-        "mode": f"{node.mode:04o}",
-        "uid": node.uid,
-        "gid": node.gid,
-        "mtime_ns": node.mtime_ns,
-    }
-    if owned:  # asking for each of thousands would take long
-        document["packages"] = [
-            {"type": one.kind, "name": one.name, "version": one.version}
-            for one in study.owners(path, event.number)
-        ]
-    if node.kind == "file":
-        document["size"] = node.size
-    if node.kind == "symlink":
-        document["target"] = node.target.decode("utf-8", "replace")
-    return document
 
 
 def _shown(path: bytes, context: Context) -> str:
