@@ -42,6 +42,10 @@ class Quotas:
         """Give every quota by target."""
         return self._database.read(quotas.rows)
 
+    def of_repository(self, name: str) -> tuple[Quota, ...]:
+        """Give the quotas that hold in a repository: its own and its namespace's."""
+        return self._database.read(lambda connection: quotas.of_repository(connection, name))
+
     def usage(self, target: str) -> Usage:
         """Count what a target has; costs time with its blobs. Raises: Invalid."""
         check_target(target)

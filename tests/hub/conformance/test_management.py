@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from tests.hub.clients import INDEX, digest
+from tests.hub.clients import INDEX, Client, digest, document
 from tests.hub.conformance.parts import index
 
 CODES = {
@@ -12,6 +12,7 @@ CODES = {
     "DENIED", "UNSUPPORTED", "TOOMANYREQUESTS",
 }  # fmt: skip
 ABSENT = digest(b"never pushed")
+WARNING = re.compile(r'299 - "[ !#-~]+"')
 
 
 @pytest.mark.parametrize("reference", ["v2", ABSENT, ".impossible"])
@@ -75,7 +76,7 @@ def test_an_index_is_deleted_first_and_its_child_after_it(alice):
         ("TRACE", "alice/app/manifests/v1", 405),
     ],
 )
-def test_every_error_has_a_code_of_the_specification_and_no_answer_a_warning(
+def test_every_error_has_a_code_of_the_specification_and_no_error_a_warning(
     alice, nobody, method, path, status
 ):
     alice.image("alice/app")
@@ -87,3 +88,54 @@ def test_every_error_has_a_code_of_the_specification_and_no_answer_a_warning(
             assert row["code"] in CODES
             assert re.fullmatch("[A-Z_]+", row["code"])
             assert isinstance(row["message"], str)
+
+
+def test_who_pushes_is_warned_in_the_specifications_form(alice, chief):
+    raw = alice.manifest("alice/told")
+    assert "warning" not in alice.put_manifest("alice/told", "v1", raw).headers
+    quota = "/api/v1/quotas/of?target=alice/told"
+    used = chief.get(quota).json["used"]
+    small = document({"size": used + 1})
+    assert chief.request("PUT", quota, small, Content_Type="application/json").status == 200
+    token = document({"name": "short", "actions": ["push"], "expires_in_days": 3})
+    made = alice.request("POST", "/api/v1/tokens", token, Content_Type="application/json").json
+    pusher = Client(alice.address, "alice", str(made["token"]))
+    short = pusher.with_token(
+        str(pusher.get_token("repository:alice/told:pull,push").json["token"])
+    )
+    for who in (pusher, short):  # as docker asks, and as skopeo may
+        answer = who.put_manifest("alice/told", "v1", raw)
+        assert answer.status == 201
+        quota_full, token_ends = answer.headers["warning"].split(", ")
+        assert WARNING.fullmatch(quota_full)
+        assert WARNING.fullmatch(token_ends)
+        assert "alice/told has " in quota_full
+        assert "access token ends on " in token_ends
+
+
+def test_head_is_answered_wherever_get_is(alice):
+    raw = alice.manifest("alice/heads")
+    for tag in ("v1", "v2"):
+        alice.put_manifest("alice/heads", tag, raw)
+    blob = alice.push_blob("alice/heads", b"some bytes")
+    upload = alice.begin("alice/heads")
+    alice.request("PATCH", upload, b"some", Content_Range="0-3")
+    left_out = {"date", "x-request-id", "connection"}
+    for path in (
+        "/v2/",
+        "/v2/_catalog?n=1",
+        "/v2/alice/heads/tags/list?n=1",
+        "/v2/alice/heads/manifests/v1",
+        f"/v2/alice/heads/referrers/{digest(raw)}",
+        f"/v2/alice/heads/blobs/{blob}",
+        upload,
+    ):
+        got = alice.get(path)
+        for _ in range(2):  # the second may be answered from what was kept
+            head = alice.head(path)
+            assert (head.status, head.body) == (got.status, b""), path
+            assert {key: value for key, value in head.headers.items() if key not in left_out} == {
+                key: value for key, value in got.headers.items() if key not in left_out
+            }, path
+    for path in ("/v2/alice/none/tags/list", "/v2/alice/heads/blobs/uploads/none"):
+        assert alice.head(path).status == 404

@@ -7,12 +7,15 @@ from aiohttp import web
 
 from lamina.errors import Invalid
 from lamina.hub.access import Caller
+from lamina.hub.documents import Facts
 from lamina.hub.errors import ManifestTooLarge
 from lamina.hub.notes import note
 from lamina.hub.outbox import NOBODY
 from lamina.hub.remembered import may_be_kept
 from lamina.hub.tables.manifests import StoredManifest
+from lamina.hub.tables.quotas import Quota
 from lamina.hub.v2.answers import json_response
+from lamina.hub.v2.notices import add_notices, of_push
 from lamina.hub.v2.paging import next_link, wanted_page
 from lamina.hub.web import SERVICES, asked_by
 from lamina.spec.descriptor import MediaType
@@ -65,11 +68,14 @@ async def put_manifest(
     await services.threads.call(services.registry.check_push, caller, name)
     raw = await _read_manifest(request)
     media_type, asked = request.headers.get("Content-Type", ""), asked_by(request)
-    facts = await services.threads.call(
-        lambda: services.registry.push_manifest(
+
+    def work() -> tuple[Facts, tuple[Quota, ...]]:
+        kept = services.registry.push_manifest(
             caller, name, reference, raw, media_type, asked=asked
         )
-    )
+        return kept, services.quotas.of_repository(name)
+
+    facts, standing = await services.threads.call(work)
     note(request, "push", _subject(name, reference), account=caller.name, token=caller.token_id)
     headers = {
         "Location": f"/v2/{name}/manifests/{facts.digest}",
@@ -77,7 +83,9 @@ async def put_manifest(
     }
     if facts.subject is not None:
         headers["OCI-Subject"] = str(facts.subject)
-    return web.Response(status=HTTPStatus.CREATED, headers=headers)
+    response = web.Response(status=HTTPStatus.CREATED, headers=headers)
+    add_notices(response, of_push(caller, standing, now=services.clock()))
+    return response
 
 
 async def _read_manifest(request: web.Request) -> bytes:

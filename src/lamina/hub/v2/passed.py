@@ -21,13 +21,13 @@ from lamina.hub.remembered import TELLS
 from lamina.hub.tables.caches import Cache
 from lamina.hub.v2.blobs import blob_headers, get_blob, head_blob, is_known, wanted_range
 from lamina.hub.v2.manifests import get_manifest, list_referrers
+from lamina.hub.v2.notices import STALE, add_notices
 from lamina.hub.web import SERVICES
 from lamina.spec.digest import Digest
 
 __all__ = ["locate", "pass_on", "refuse_push"]
 
 _PIECE = 256 * 1024
-_STALE = '110 - "the registry does not answer: this is what was known of it"'
 _Route = Callable[..., Awaitable[web.StreamResponse]]
 
 
@@ -90,7 +90,7 @@ async def _manifest(
     if ":" not in reference:
         request.pop(TELLS, None)  # it is as true as the registry says, not as the database does
     if outcome is Outcome.STALE:
-        response.headers["Warning"] = _STALE
+        add_notices(response, (STALE,))
     return response
 
 

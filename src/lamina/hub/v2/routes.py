@@ -33,6 +33,7 @@ PATHS: tuple[tuple[str, dict[str, _Route]], ...] = (
         r"/v2/(.+)/blobs/uploads/([^/]+)",
         {
             "GET": uploads.upload_status,
+            "HEAD": uploads.upload_status,
             "PATCH": uploads.patch_upload,
             "PUT": uploads.finish_upload,
             "DELETE": uploads.cancel_upload,
@@ -43,9 +44,12 @@ PATHS: tuple[tuple[str, dict[str, _Route]], ...] = (
         r"/v2/(.+)/blobs/([^/]+)",
         {"GET": blobs.get_blob, "HEAD": blobs.head_blob, "DELETE": blobs.delete_blob},
     ),
-    (r"/v2/(.+)/tags/list", {"GET": listing.list_tags}),
-    (r"/v2/(.+)/referrers/([^/]+)", {"GET": manifests.list_referrers}),
-    (r"/v2/_catalog", {"GET": listing.list_repositories}),
+    (r"/v2/(.+)/tags/list", {"GET": listing.list_tags, "HEAD": listing.list_tags}),
+    (
+        r"/v2/(.+)/referrers/([^/]+)",
+        {"GET": manifests.list_referrers, "HEAD": manifests.list_referrers},
+    ),
+    (r"/v2/_catalog", {"GET": listing.list_repositories, "HEAD": listing.list_repositories}),
 )
 _ROUTES = tuple((re.compile(path), methods) for path, methods in PATHS)
 _ADMITTING = frozenset({manifests.get_manifest, blobs.get_blob, blobs.head_blob})

@@ -28,6 +28,7 @@ _OCTETS = "application/octet-stream"
 _DIGEST = ("Docker-Content-Digest",)
 _PLACE = ("Location", "Range", "Docker-Upload-UUID")
 _MADE = Answer("It is there", headers=("Location", *_DIGEST))
+_HEAD = {200: Answer("The head alone")}
 _GONE = Answer("It will be gone")
 _GOES_ON = Answer("Go on there", headers=_PLACE)
 _KNOWN = Answer("You have it", headers=_DIGEST)
@@ -56,6 +57,8 @@ OPERATIONS = (
         "get", "/v2/{name}/tags/list", "List the tags of a repository",
         {200: Answer("The tags", record({"name": TEXT, "tags": array(TEXT)}))}, query=PAGE,
     ),
+    _operation("head", "/v2/_catalog", "Ask for no more than the head of it", _HEAD, query=PAGE),
+    _operation("head", "/v2/{name}/tags/list", "Whether the repository is there", _HEAD, query=PAGE),
     _operation(
         "get", _MANIFEST, "Pull a manifest by tag or digest",
         {200: Answer("The manifest", _BYTES, ANYTHING, _DIGEST), 304: _KNOWN},
@@ -91,6 +94,7 @@ OPERATIONS = (
         body=_BYTES, body_kind=_OCTETS, is_body_needed=False, errors=(*_USUAL, 409),
     ),
     _operation("get", _UPLOAD, "How far an upload is", {204: _GOES_ON}),
+    _operation("head", _UPLOAD, "How far an upload is", {204: _GOES_ON}),
     _operation(
         "patch", _UPLOAD, "Append to an upload", {202: _GOES_ON}, headers=("Content-Range",),
         body=_BYTES, body_kind=_OCTETS, is_body_needed=False, errors=(*_USUAL, 409, 416),
@@ -116,6 +120,10 @@ OPERATIONS = (
                 _INDEX,
             )
         },
+        query={"artifactType": TEXT, **PAGE},
+    ),
+    _operation(
+        "head", "/v2/{name}/referrers/{digest}", "Whether this registry lists what is attached", _HEAD,
         query={"artifactType": TEXT, **PAGE},
     ),
     Operation(
