@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from argon2 import PasswordHasher, extract_parameters
 from tests.hub.clock import Time
 
 from lamina.hub.databases.sqlite import SqliteDatabase
@@ -15,6 +16,21 @@ def test_nobody_costs_a_check_too_and_is_never_right():
     assert not passwords.check("", "anything")
     assert not passwords.check("not a hash", "anything")
     assert passwords.check(passwords.hash("the one"), "the one")
+
+
+def test_a_name_that_does_not_exist_is_checked_at_the_price_of_one_that_does(monkeypatch):
+    verify, paid = PasswordHasher.verify, []
+
+    def recorded(hasher: PasswordHasher, stored: str, password: str) -> bool:
+        paid.append(extract_parameters(stored))
+        return verify(hasher, stored, password)
+
+    passwords = Passwords(lambda: 0.0)
+    stored = passwords.hash("the one")
+    monkeypatch.setattr(PasswordHasher, "verify", recorded)
+    for kept in (stored, ""):
+        assert not passwords.check(kept, "another")
+    assert paid == [extract_parameters(stored)] * 2
 
 
 def test_only_checked_passwords_are_known():
