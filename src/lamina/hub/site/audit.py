@@ -1,4 +1,4 @@
-"""The admin's page of the audit log, and the log as JSON lines."""
+"""Pages of the audit log: the whole of it for admins, also as JSON lines; of what is theirs for owners."""
 
 from collections.abc import Callable
 from dataclasses import asdict
@@ -9,15 +9,18 @@ from aiohttp import web
 
 from lamina.hub.database import Connection
 from lamina.hub.errors import NameUnknown
+from lamina.hub.names import HUB
+from lamina.hub.site.navigation import area_of
 from lamina.hub.site.render import go_to, render
 from lamina.hub.site.sessions import Visit
 from lamina.hub.tables import audit
-from lamina.hub.tables.audit import Entry
+from lamina.hub.tables.audit import About, Entry
+from lamina.hub.targets import require_owner
 from lamina.hub.web import SERVICES
 from lamina.hub.words import moment
 from lamina.spec.wire import encode
 
-__all__ = ["audit_lines", "audit_page"]
+__all__ = ["audit_lines", "audit_of", "audit_page", "own_audit"]
 
 _PAGE = 50
 _BATCH = 1000
@@ -46,7 +49,47 @@ async def audit_page(request: web.Request, visit: Visit) -> web.Response:
         older = urlencode({**chosen, "before": rows[_PAGE - 1].id})
     values = {
         "rows": rows[:_PAGE], "actions": actions, "account": account, "action": action,
-        "older": older, "export": urlencode(chosen), "is_newest": not before,
+        "older": older, "query": urlencode(chosen), "is_newest": not before, "target": HUB,
+        **area_of(visit, HUB),
+    }  # fmt: skip
+    return render(request, visit, "audit.html", values)
+
+
+async def own_audit(request: web.Request, visit: Visit) -> web.Response:
+    """Show what the visitor did, and what was done in their own namespace."""
+    if visit.account is None:
+        return go_to("/signin?next=/settings/audit")
+    return await audit_of(request, visit, visit.account.name)
+
+
+async def audit_of(request: web.Request, visit: Visit, target: str) -> web.Response:
+    """Show what was done to a repository, or in a namespace, to who may change everything in it."""
+    services = request.app[SERVICES]
+    if target == HUB:
+        return go_to("/admin/audit")
+    account, action = _filters(request)
+    before = _before(request)
+    own = visit.account.name if visit.account is not None else ""
+
+    def work(connection: Connection) -> About:
+        require_owner(connection, visit.caller, target)
+        return audit.about(
+            connection,
+            target,
+            by=own if own == target else "",
+            account=account,
+            action=action,
+            before=before,
+            limit=_PAGE,
+        )
+
+    found = await services.threads.call(services.database.read, work)
+    chosen = {name: text for name, text in (("account", account), ("action", action)) if text}
+    values = {
+        "rows": found.rows, "actions": (), "account": account, "action": action,
+        "older": urlencode({**chosen, "before": found.before}) if found.before else "",
+        "query": urlencode(chosen), "is_newest": not before, "target": target,
+        **area_of(visit, target),
     }  # fmt: skip
     return render(request, visit, "audit.html", values)
 

@@ -10,6 +10,7 @@ from aiohttp import web
 from lamina.errors import NotFound
 from lamina.hub.names import is_repository
 from lamina.hub.site import (
+    audit,
     difference,
     files,
     inside,
@@ -36,6 +37,7 @@ async def _webhooks(request: web.Request, visit: Visit, name: str) -> web.Respon
 
 
 _BOTH: Mapping[tuple[str, str], _Below] = {
+    ("GET", "audit"): audit.audit_of,
     ("GET", "quota"): quotas.quota_page,  # `/hub/-/quota` is the whole hub's, as the next
     ("POST", "quota"): quotas.quota,
     ("GET", "retention"): retention.retention_page,

@@ -28,6 +28,7 @@ AREAS: dict[str, tuple[Item, ...]] = {
         Item("Profile", "/settings/profile"),
         Item("Password", "/settings/password"),
         Item("Sessions", "/settings/sessions"),
+        Item("Audit log", "/settings/audit"),
         Item("Sign-ins", "/settings/identities"),
         Item("Access tokens", "/settings/tokens"),
         Item("Robots", "/settings/robots"),
@@ -45,6 +46,7 @@ AREAS: dict[str, tuple[Item, ...]] = {
         Item("Retention", "/{}/-/retention"),
         Item("Storage", "/{}/-/quota"),
         Item("Webhooks", "/{}/-/webhooks"),
+        Item("Audit log", "/{}/-/audit"),
     ),
     # an organisation; for its owners
     "namespace": (
@@ -55,6 +57,7 @@ AREAS: dict[str, tuple[Item, ...]] = {
         Item("Retention", "/{}/-/retention"),
         Item("Storage", "/{}/-/quota"),
         Item("Webhooks", "/{}/-/webhooks"),
+        Item("Audit log", "/{}/-/audit"),
     ),
     # an organisation; for its members
     "membership": (

@@ -58,6 +58,7 @@ def add_site(app: web.Application) -> None:
     router.add_post("/settings/tokens", _page(tokens.create_token))
     router.add_post("/settings/tokens/revoke", _page(tokens.revoke_token))
     router.add_get("/settings/webhooks", _page(webhooks.own_webhooks))
+    router.add_get("/settings/audit", _page(audit.own_audit))
     router.add_get("/settings/retention", _page(retention.own_retention))
     router.add_get("/settings/storage", _page(quotas.own_quota))
     router.add_get("/settings/robots", _page(robots.own_robots))
