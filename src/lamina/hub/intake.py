@@ -20,10 +20,11 @@ from lamina.errors import LaminaError
 from lamina.hub.access import needs_role, require
 from lamina.hub.access_tokens import is_access_token
 from lamina.hub.admission import admit
+from lamina.hub.grounds import Grounds, Turn
 from lamina.hub.names import is_account, is_repository
 from lamina.hub.offers import Footing, Login, Offer, Wish, keep
 from lamina.hub.tables.blobs import BUSY_S
-from lamina.hub.tables.pushes import GROUND, Arrived, Ground, ground_of, ground_values
+from lamina.hub.tables.pushes import Arrived, Ground
 from lamina.hub.tables.roles import Role
 from lamina.hub.web import decode_basic
 from lamina.spec.digest import Digest
@@ -76,6 +77,7 @@ class Intake:
         self._caches = caches
         self._clock = clock
         self._may_be_any = True  # what a process before this one left
+        self._grounds = Grounds(database)
         self._waiting: deque[Offer] = deque()
         self._is_awaited = False  # a turn of the writer that is to come takes all of them
 
@@ -104,8 +106,7 @@ class Intake:
         """Begin an upload; give its id. On the loop; costs some 30 µs. Raises: LongWay."""
         login, name = wish.login, wish.repository
         try:
-            ground = self._database.peek(GROUND, ground_values(login.name, name))
-            footing = self._footing(login, ground_of(ground))
+            footing = self._footing(login, self._grounds.look(login.name, name))
             if footing is None:
                 raise LongWay
             if needs_role(footing.caller, name, footing.repository, "push"):
@@ -129,29 +130,34 @@ class Intake:
         self._is_awaited = True
         loop = asyncio.get_running_loop()
         offers: list[Offer] = []
+        turns: list[Turn] = []
+
+        def work(connection: "sqlite3.Connection") -> list[str | None]:
+            turns.append(self._grounds.turn(connection))
+            return self._keep(offers, turns[0], connection)
 
         def done(future: "Future[list[str | None]]") -> None:  # on the writer's thread
             kept = future.result() if future.exception() is None else [None] * len(offers)
             if any(each is not None for each in kept):
                 self._may_be_any = True
+                self._grounds.keep(turns[0], before=self._clock() - BUSY_S)
             loop.call_soon_threadsafe(self._tell, offers, kept)
 
         try:
-            future = self._database.submit(partial(self._keep, offers))
+            self._database.submit(work, told=done)
         except LaminaError:  # the hub stops: the long way knows what to say
             self._take_over(offers)
             loop.call_soon(self._tell, offers, [None] * len(offers))
-        else:
-            future.add_done_callback(done)
 
-    def _keep(self, offers: list[Offer], connection: "sqlite3.Connection") -> list[str | None]:
+    def _keep(
+        self, offers: list[Offer], turn: Turn, connection: "sqlite3.Connection"
+    ) -> list[str | None]:
         """Keep all that waits now, on the writer's thread; it is put into `offers`."""
         self._take_over(offers)
 
         def footing(login: Login, name: str) -> Footing | None:
-            ground = connection.execute(GROUND, ground_values(login.name, name)).fetchone()
             try:
-                found = self._footing(login, ground_of(ground))
+                found = self._footing(login, turn.look(login.name, name))
                 if found is not None:
                     _admit(found, name, connection)
             except LaminaError:

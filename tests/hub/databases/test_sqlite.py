@@ -77,6 +77,30 @@ def test_each_commit_by_anyone_makes_another_version_and_nothing_else_does(datab
     assert database.version() == seen[-1]
 
 
+def test_the_state_is_another_after_each_commit_by_anyone_and_as_long_as_it_is_open(
+    database, tmp_path
+):
+    beside = SqliteDatabase(str(tmp_path / "hub.db"))  # which shares SQLite's files with it
+    seen = [database.state()]
+    for name in "ab":
+        database.write(put(name))
+        seen.append(database.state())
+    script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(\"INSERT INTO secrets VALUES ('c', 'x')\"); c.commit()"
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "hub.db")], check=True)
+    seen.append(database.state())
+    assert None not in seen
+    assert len(set(seen)) == 4
+    database.read(names)
+    with contextlib.suppress(ValueError):
+        database.write(lambda _: int("none"))
+    assert database.state() == beside.state() == seen[-1]
+    beside.close()
+    assert beside.state() is None
+    assert database.state() == seen[-1]
+    database.write(put("d"))
+    assert database.state() not in seen
+
+
 def test_readers_cannot_write(database):
     with pytest.raises(sqlite3.OperationalError):
         database.read(put("a"))

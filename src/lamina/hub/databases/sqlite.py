@@ -23,6 +23,7 @@ T = TypeVar("T")
 Connection = sqlite3.Connection
 _BATCH = 64
 _BUSY_MS = 15_000
+_HEADER = 48
 _LOG_PAGES = 4000
 """From 16 MB on, the log is carried over into the database, for which everyone waits: pages that are written
 again and again are carried once."""
@@ -82,8 +83,11 @@ class SqliteDatabase:
             self._writer = self._connect()
             self._writer.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
             _migrate(self._writer)
+        self._index = _index_of_log(path)
         self._looker: Connection | None = None
         self._syncs = True
+        self.is_shared = False
+        """Whether several writes were in the commit that was just made; for whoever is `told`."""
         self._jobs: queue.SimpleQueue[_Job[object] | None] = queue.SimpleQueue()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="hub-writer", daemon=True)
@@ -109,12 +113,23 @@ class SqliteDatabase:
         finally:
             connection.execute("ROLLBACK")
 
-    def submit(self, work: Callable[[Connection], T], *, durable: bool = True) -> "Future[T]":
-        """Queue a write; the future has its result once it is durable. Raises: Unavailable."""
+    def submit(
+        self,
+        work: Callable[[Connection], T],
+        *,
+        durable: bool = True,
+        told: "Callable[[Future[T]], None] | None" = None,
+    ) -> "Future[T]":
+        """Queue a write; the future has its result once it is durable. Raises: Unavailable.
+
+        `told` gets it on the writer's thread, before that writes anything else.
+        """
         with self._guard:
             if self._closed:
                 raise Unavailable("the hub is stopping")
             job = _Job(work, durable=durable)
+            if told is not None:
+                job.future.add_done_callback(told)
             self._jobs.put(job)  # type: ignore[arg-type]
         return job.future
 
@@ -160,6 +175,21 @@ class SqliteDatabase:
         except sqlite3.Error as error:
             raise Unavailable(f"the hub's database cannot be read: {error}") from error
 
+    def state(self) -> bytes | None:
+        """Give what is another after each commit, by whomever; None: it cannot be told. Any thread may ask; 1 µs.
+
+        It is the header of SQLite's index of its log, which all processes share, and which stands there twice, so
+        that one that is being written can be told: walformat.html, "The WAL-Index Header".
+        """
+        if self._index < 0:
+            return None
+        try:
+            found = os.pread(self._index, 2 * _HEADER, 0)
+        except OSError:
+            return None
+        first, second = found[:_HEADER], found[_HEADER:]
+        return first if len(second) == _HEADER and first == second else None
+
     def peek(self, sql: str, values: tuple[object, ...]) -> "sqlite3.Row | None":
         """Give the first row of one statement, which is a state by itself, on the loop like `glance`; costs some 10 µs.
 
@@ -180,6 +210,7 @@ class SqliteDatabase:
             if self._closed:
                 return
             self._closed = True
+            self._index = -1
             self._jobs.put(None)
         self._thread.join()
         for connection in (*self._readers, self._looker, self._writer):
@@ -238,6 +269,7 @@ class SqliteDatabase:
             failure = Unavailable(f"the hub's database cannot be written: {error}")
             for job in batch:
                 job.error = job.error or failure
+        self.is_shared = len(batch) > 1
         for job in batch:
             job.settle()
 
@@ -257,6 +289,20 @@ def _openable(path: str) -> Iterator[None]:
             f"the hub's database {path} is damaged: {error}",
             hint="stop the hub and restore it from a backup: lamina hub restore",
         ) from error
+
+
+def _index_of_log(path: str) -> int:
+    """Give SQLite's own descriptor of its log's index, -1 if it cannot be found. It is SQLite's to close.
+
+    One of our own would not do: closing it would drop the locks that SQLite holds on that file for this process.
+    """
+    wanted = f"{os.path.realpath(path)}-shm"
+    with contextlib.suppress(OSError):
+        for name in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(OSError):
+                if os.readlink(f"/proc/self/fd/{name}") == wanted:
+                    return int(name)
+    return -1
 
 
 def _create(path: str) -> None:
