@@ -136,9 +136,10 @@ class Front(web.RequestHandler):
             self._follow(data)
         else:
             began = time.perf_counter()
-            head = self._desk.heads.read(data)
+            sends = data.startswith(_SENDS)
+            head = None if sends else self._desk.heads.read(data)
             if head is None:
-                rest = self._take_in(data, began) if data.startswith(_SENDS) else None
+                rest = self._take_in(data, began) if sends else None
                 if rest is not None:
                     return rest
                 self._follow(data)
