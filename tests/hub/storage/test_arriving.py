@@ -145,6 +145,25 @@ def test_what_two_processes_settle_at_once_stays_and_so_does_what_came_meanwhile
     assert read(storage, late[0], "three") == b"three"
 
 
+def test_what_comes_while_the_disk_is_waited_for_waits_for_the_next_time(
+    database, storage, monkeypatch
+):
+    def work(connection) -> None:
+        number = len(waits)
+        arrivals.add(connection, f"late{number}", Digest(digest(b"%d" % number)), b"%d" % number)
+
+    def sync(folder: str) -> None:
+        waits.append(folder)
+        database.write(work)
+
+    waits: list[str] = []
+    arrive(database, b"one", b"two")
+    monkeypatch.setattr(disk, "sync_file_system", sync)
+    assert storage.settle() == 2
+    assert (len(waits), waiting(database)) == (1, ["late1"])
+    assert storage.settle() == 1
+
+
 def test_a_link_is_made_once_there_is_a_file(database, storage, tmp_path):
     (named,) = arrive(database, b"small")
     path = str(tmp_path / "linked")

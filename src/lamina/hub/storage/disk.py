@@ -250,6 +250,10 @@ class DiskStorage:
                         ):  # dropped meanwhile, and its file before it was there
                             self._unlink(each)
                     count += len(some) - len(gone)
+                if (
+                    len(found) < _TOGETHER
+                ):  # what came meanwhile waits for the next time, and for more
+                    break
         return count
 
     def _write_files(self, database: "Database", *, after: int) -> "list[Arrival]":
