@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 import pytest
 from tests.archives import STEPS, archive
@@ -79,6 +80,24 @@ def test_counts_paths_alone_and_json(pair: Console):
     ]
     assert document["history"]["common"] == 1
     assert pair("diff", "old:1", "old:1") == "No path differs.\n"
+
+
+@pytest.mark.root
+def test_what_the_runtime_made_in_a_container_to_mount_on_is_no_difference(
+    pair: Console, engine: Engine
+):
+    pair("create", "--name", "it", "old:1", "sh")
+    record = engine.containers.record("it")
+    upper = Path(engine.snapshotter.stack(record.id).upper)
+    for folder in ("etc", "proc", "sys", "dev"):
+        (upper / folder).mkdir(exist_ok=True)
+    for name in ("hosts", "hostname", "resolv.conf", "own"):
+        (upper / "etc" / name).write_bytes(b"")
+    assert pair("diff", "--name-only", "old:1", "it").split() == ["/etc/own"]
+    assert pair("diff", "--name-only", "it", "old:1").split() == ["/etc/own"]
+    assert pair("diff", "--name-only", "it", "it") == ""
+    assert "/etc/own" in pair("diff", "--json", "it", "new:1")
+    assert "hosts" not in pair("diff", "--json", "it", "new:1")
 
 
 def test_what_cannot_be_is_refused(pair: Console):

@@ -35,6 +35,30 @@ def test_a_file_that_was_there_is_replaced_and_nothing_stays_beside_it(tmp_path:
     assert list(tmp_path.iterdir()) == [target]
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_symlink_stays_and_what_it_leads_to_is_written(tmp_path: Path, *, there: bool):
+    (tmp_path / "far").mkdir()
+    target = tmp_path / "far" / "page"
+    if there:
+        target.write_bytes(b"before")
+    link = tmp_path / "out"
+    link.symlink_to("far/page")
+    with output_file(Console().context(), str(link), what="save") as out:
+        out.write(b"whole")
+    assert os.readlink(link) == "far/page"
+    assert target.read_bytes() == b"whole"
+    assert [*(tmp_path / "far").iterdir()] == [target]
+
+
+def test_what_is_open_already_is_written_into(tmp_path: Path):
+    with (tmp_path / "file").open("wb") as file:
+        with output_file(Console().context(), f"/dev/fd/{file.fileno()}", what="save") as out:
+            out.write(b"whole")
+        file.seek(0, os.SEEK_END)
+        file.write(b", and more")
+    assert (tmp_path / "file").read_bytes() == b"whole, and more"
+
+
 def test_without_files_that_have_no_name_it_is_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):

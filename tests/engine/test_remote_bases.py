@@ -11,7 +11,7 @@ from tests.servers import RegistryServer
 
 from lamina.engine.engine import Engine
 from lamina.engine.remote_bases import Looked, remote_bases
-from lamina.errors import Invalid, NotFound
+from lamina.errors import Invalid, LaminaError, NotFound
 from lamina.hub import Hub
 from lamina.remote.login import login
 from lamina.stream.codec import Compression
@@ -76,6 +76,8 @@ def test_a_whole_registry_is_asked_for_its_repositories_and_other_packing_is_no_
     looked = remote_bases(app, "app:1", [filled])
     assert ((f"{filled}/other/packed:zstd",), 1) in found(looked)
     assert looked.tags == 6
+    looked = remote_bases(app, "app:1", [f"{filled}/team"])
+    assert looked.tags == 5
 
 
 def test_one_image_can_be_asked_for_and_a_limit_leaves_the_rest(app: Engine, filled: str):
@@ -93,8 +95,9 @@ def test_what_cannot_be_read_is_named_and_the_rest_looked_at(app: Engine, filled
     assert found(looked) == [((f"{place}:mid",), 2)]
     assert len(looked.failed) == 1
     assert looked.failed[0].startswith(f"{place}:nosuch: ")
-    with pytest.raises(NotFound):
+    with pytest.raises(NotFound) as caught:
         remote_bases(app, "app:1", [f"{filled}/no/such"])
+    assert f"as {filled}/no/such/NAME" in caught.value.hint
     with pytest.raises(Invalid):
         remote_bases(app, "app:1", ["not a/name"])
 
@@ -107,4 +110,8 @@ def test_a_hub_lists_what_it_has_and_is_looked_at(app: Engine, hub: Hub, tmp_pat
         carol.images.push(name)
         load(carol, "app:1", IMAGES["app"])
         assert found(remote_bases(carol, "app:1", [hub.address])) == [((name,), 1)]
+        assert found(remote_bases(carol, "app:1", [f"{hub.address}/carol"])) == [((name,), 1)]
+        with pytest.raises(LaminaError) as caught:
+            remote_bases(carol, "app:1", [f"{hub.address}/nobody"])
+        assert "name a repository" in caught.value.hint
     assert remote_bases(app, "app:1", [f"{hub.address}/"], limit=0).tags == 1

@@ -37,16 +37,22 @@ def compare_images(arguments: Arguments, context: Context) -> int:
     engine = context.engine
     with ExitStack() as stack:
         opened: dict[str, tuple[Tree, Study | None, int]] = {}
+        points: dict[str, frozenset[bytes]] = {}
         for name in dict.fromkeys((first, second)):
             here = not is_remote(arguments, name)
             if here and is_container(engine, name):
-                tree, code = stack.enter_context(_container(context, name))
+                tree, points[name], code = stack.enter_context(_container(context, name))
                 opened[name] = tree, None, code
             else:
                 study, code = stack.enter_context(looked_into(context, arguments, name))
                 opened[name] = study.tree, study, code
         trees = [opened[name][0] for name in (first, second)]
-        found = compare(trees[0], trees[1], times=arguments.flag("times"))
+        made = [points.get(name, frozenset()) for name in (first, second)]
+        found = (
+            one
+            for one in compare(trees[0], trees[1], times=arguments.flag("times"))
+            if not ((one.before and one.path in made[0]) or (one.after and one.path in made[1]))
+        )
         studies = [it for name in (first, second) if (it := opened[name][1]) is not None]
         if form == "name-only" or len(studies) < len(trees):
             studies = []
@@ -63,21 +69,26 @@ def compare_images(arguments: Arguments, context: Context) -> int:
 
 
 @contextmanager
-def _container(context: Context, name: str) -> Iterator[tuple[Tree, int]]:
-    """Open a container's files for the body, as far as its image can be read, and give the code."""
+def _container(context: Context, name: str) -> Iterator[tuple[Tree, frozenset[bytes], int]]:
+    """Open a container's files for the body, as far as its image can be read, and give the code.
+
+    With them go the paths that the runtime made to mount on, which are no part of them.
+    """
     from lamina.cli.unreadable import tell_damage
     from lamina.engine.partial_study import partial_tree
     from lamina.engine.reading import tree_of
 
     with ExitStack() as stack:
-        code = 0
+        code, points = 0, frozenset[bytes]()
+        containers = context.engine.containers
         try:
+            points = containers.excluded_paths(containers.record(name))
             tree = stack.enter_context(tree_of(context.engine, name))
         except (Corrupt, Invalid, NotFound, Unsupported):
             tree, told = stack.enter_context(partial_tree(context.engine, name))
             tell_damage(context, told)
             code = 1
-        yield tree, code
+        yield tree, points, code
 
 
 def _print(found: Sequence[Difference], form: str, context: Context) -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["OutputRefused", "input_file", "output_file"]
 
 _OPEN_FILES = "/proc/self/fd"
+_OPENED = ("/dev/", "/proc/")
 
 
 class OutputRefused(Invalid):
@@ -28,7 +29,8 @@ class OutputRefused(Invalid):
 def output_file(context: Context, path: str, *, what: str) -> Iterator[BinaryIO]:
     """Open `path` for writing, stdout when it is empty or `-`.
 
-    A file gets its name only when the block ends well; a device or pipe is written as it is.
+    A file gets its name only when the block ends well; a device or pipe is written as it is. A symlink
+    stays one: what it leads to is written, as shells do.
     Raises: OutputRefused (stdout is a terminal), Unavailable (cannot write there).
     """
     if path in ("", "-"):
@@ -39,6 +41,12 @@ def output_file(context: Context, path: str, *, what: str) -> Iterator[BinaryIO]
         yield context.binary_out
         context.binary_out.flush()
         return
+    if os.path.abspath(path).startswith(_OPENED):  # /dev/stdout, whatever that is
+        with open(path, "wb") as opened:
+            yield opened
+        return
+    if os.path.islink(path):
+        path = os.path.realpath(path)
     if os.path.exists(path) and not os.path.isfile(path):
         if os.path.isdir(path):
             raise OutputRefused(f"{path} is a directory", hint="name a file")

@@ -1,14 +1,18 @@
 """What a container changed, without the mount points that the runtime made for it."""
 
 import posixpath
+from contextlib import nullcontext
 
 from lamina.layer.entry import Kind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lamina.engine.engine import Engine
     from lamina.engine.records import ContainerRecord
     from lamina.layer.diff import Change
+    from lamina.layer.node import Layer
     from lamina.layer.upper import Upper
     from lamina.layer.view import Tree
 
@@ -18,11 +22,16 @@ _FIXED = (b"proc", b"sys", b"dev", b"etc/hosts", b"etc/hostname", b"etc/resolv.c
 
 
 def excluded_paths(
-    engine: "Engine", record: "ContainerRecord", *, volumes: bool = False
+    engine: "Engine",
+    record: "ContainerRecord",
+    *,
+    volumes: bool = False,
+    given: "Sequence[Layer] | None" = None,
 ) -> frozenset[bytes]:
     """Give the mount points that the image does not have, and folders made only to hold them.
 
-    With `volumes` those of volumes are not among them: what they hold is wanted.
+    With `volumes` those of volumes are not among them: what they hold is wanted. `given` are the
+    image's layers where they are open already, or what there is of them.
     """
     from lamina.layer.uppers import opened
     from lamina.layer.view import Tree
@@ -34,16 +43,14 @@ def excluded_paths(
     ]
     targets += [path.strip("/").encode() for path in record.host.get("Tmpfs") or ()]
     targets += [*_FIXED, *([b"sbin/docker-init"] if record.host.get("Init") else [])]
-    layers = engine.layers.pile(record.diff_ids)
-    try:
+    with (
+        nullcontext(given) if given is not None else engine.layers.opened(record.diff_ids) as layers
+    ):
         tree = Tree.of(layers)
         resolved = [followed(tree, target) for target in targets]
         points = {target for target in resolved if target and tree.lookup(target) is None}
         holders = {above for point in points for above in _above(point)} - points
         made = [folder for folder in holders if tree.lookup(folder) is None]
-    finally:
-        for layer in layers:
-            layer.close()
     if made:
         with (
             engine.snapshotter.changed(record.id) as changed,

@@ -127,7 +127,7 @@ def written_layer(
             changed.paths,
             layers,
             marks=changed.marks,
-            exclude=excluded_paths(engine, record),
+            exclude=excluded_paths(engine, record, given=layers),
         )
         yield WrittenLayer(changed.path, (entry for entry, _ in entries), tree)
 

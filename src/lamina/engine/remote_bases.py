@@ -1,12 +1,21 @@
 """Which images at registries an image was built on: by the layers that their manifests name."""
 
+from contextlib import suppress
 from functools import partial
 from itertools import chain, islice, zip_longest
 from threading import Lock
 
-from lamina.errors import Corrupt, Invalid, LaminaError, NotFound, Unsupported
+from lamina.errors import (
+    Corrupt,
+    Denied,
+    Invalid,
+    LaminaError,
+    NotFound,
+    Unauthorized,
+    Unsupported,
+)
 from lamina.image.jobs import Cancelled, Jobs, gather
-from lamina.remote.errors import TooManyRequests
+from lamina.remote.errors import RequestRefused, TooManyRequests
 from lamina.remote.repository import Repository
 from lamina.spec.config import CONFIG_LIMIT, ImageConfig
 from lamina.spec.descriptor import MediaType
@@ -78,7 +87,7 @@ def remote_bases(
     """Look at `places` for images that a local one stands on.
 
     A place is a registry (`hub.example.com`, `localhost:5000`: all that it lists), a repository (all
-    its tags) or one image. Of each tag its manifest is read, of an index the one for the image's
+    its tags), a namespace (those of its repositories that are listed) or one image. Of each tag its manifest is read, of an index the one for the image's
     platform; its configuration only where the layers are packed otherwise. At most `limit` tags (0:
     all), in turn from each repository. `told` hears how many of how many were looked at.
     Raises: ImageUnknown, Invalid (a place), Unsupported (a registry that lists no repositories);
@@ -122,7 +131,7 @@ def _tags(
         if reference.tag or reference.digest:
             found.append([_Row(repository, reference)])
         else:
-            calls.append(partial(_tags_of, repository, reference))
+            calls.append(partial(_tags_below, engine, repository, reference))
     found += gather([(jobs, call) for call in calls])
     return found, more
 
@@ -152,6 +161,35 @@ def _tags_of(repository: Repository, reference: Reference) -> list[_Row]:
         _Row(repository, Reference.parse(f"{name}:{tag}", default_tag=""))
         for tag in repository.tags()
     ]
+
+
+def _tags_below(engine: "Engine", repository: Repository, reference: Reference) -> list[_Row]:
+    """Give the tags of what was named: a repository, or else all whose names begin with it and a slash.
+
+    Raises: NotFound, Unauthorized, Denied (there is neither), Unavailable.
+    """
+    try:
+        return _tags_of(repository, reference)
+    except (NotFound, Unauthorized, Denied, RequestRefused) as error:
+        below: list[list[_Row]] = []
+        with suppress(NotFound, Unauthorized, Denied, Unsupported):
+            names = (
+                name
+                for name in _listed(engine, reference.registry)
+                if name.repository.startswith(f"{reference.repository}/")
+            )
+            below.extend(
+                _tags_of(Repository.of(engine.client, name), name)
+                for name in islice(names, _REPOSITORIES)
+            )
+        rows = [row for row in chain.from_iterable(zip_longest(*below)) if row is not None]
+        if not rows:
+            error.hint = (
+                f"name a repository, as {reference.familiar_name}/NAME, or the registry: no repository that "
+                f"{reference.registry} lists begins with {reference.repository}/ (`lamina login` may show more)"
+            )
+            raise
+        return rows
 
 
 def _tags_or_failure(engine: "Engine", reference: Reference, failed: list[str]) -> list[_Row]:
