@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from types import TracebackType
 
-from lamina.events import Listener, silent
+from lamina.events import Listener, Notice, silent
 from lamina.remote.auth import Authorizer
 from lamina.remote.challenge import Challenge, parse_challenges
 from lamina.remote.endpoints import Endpoint, EndpointBook, InsecureRules
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from lamina.settings import Settings
 
 __all__ = ["Client"]
+
+_TOLD = 20
 
 
 class Client:
@@ -63,6 +65,7 @@ class Client:
         )
         self.listener = listener
         self.lost_mirrors: set[str] = set()
+        self._told: set[tuple[str, str]] = set()
         self.memory = Memory(f"{settings.run_root}/registries")
         self.endpoints = EndpointBook(rules, self.transport.speaks_tls, self.memory)
         self.authorizer = Authorizer(
@@ -122,7 +125,18 @@ class Client:
             moved = replace(request, url=endpoint.url + request.url.removeprefix(there.url))
             response = self._converse(endpoint, moved, repository, scopes)
         self.endpoints.trust(endpoint)
+        if warning := response.header("Warning"):
+            self._tell(endpoint.registry, warning)
         return response
+
+    def _tell(self, registry: str, warning: str) -> None:
+        """Pass on what a registry warns of, once."""
+        from lamina.remote.warned import warnings_of
+
+        for text in warnings_of(warning):
+            if len(self._told) < _TOLD and (registry, text) not in self._told:
+                self._told.add((registry, text))
+                self.listener(Notice(f"Warning from {registry}: {text}"))
 
     def _converse(
         self, endpoint: Endpoint, request: Request, repository: str, scopes: tuple[str, ...]
