@@ -24,6 +24,12 @@ def test_a_hub_that_is_yet_to_be_has_nothing_wrong_and_nothing_is_made(tmp_path)
     assert os.listdir(tmp_path) == []
 
 
+def test_a_setting_that_is_none_is_wrong(tmp_path):
+    environ = {"LAMINA_HUB_ROOT": str(tmp_path), "LAMINA_HUB_PROXY": "10.0.0.0/8"}
+    found = by_subject(HubSettings.from_environment(environ))["settings"]
+    assert (found.is_good, found.hint) == (False, "did you mean LAMINA_HUB_PROXIES?")
+
+
 def test_a_hub_that_runs_is_intact_and_up_to_date(tmp_path):
     with Hub(root=str(tmp_path)) as hub:
         before = set(os.listdir(hub.root))

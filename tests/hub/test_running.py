@@ -70,6 +70,14 @@ def test_one_line_says_where_and_a_signal_ends_it_quietly(served, tmp_path, numb
     assert hub.stop(number) == (0, "")
 
 
+def test_a_misspelled_setting_is_said_at_the_start(served, monkeypatch):
+    monkeypatch.setenv("LAMINA_HUB_REGISTRATON", "closed")
+    code, rest = served().stop(signal.SIGTERM)
+    assert code == 0
+    assert "LAMINA_HUB_REGISTRATON is no setting of a hub" in rest
+    assert "did you mean LAMINA_HUB_REGISTRATION?" in rest
+
+
 def test_an_upload_goes_on_after_kill_9_and_a_restart(served):
     hub = served()
     Client(hub.address).request(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lamina.errors import Invalid
-from lamina.hub.settings import HubSettings
+from lamina.hub.settings import VARIABLES, HubSettings, strange
 
 
 def read(environ: dict[str, str], **more: str) -> HubSettings:
@@ -148,3 +148,23 @@ def test_networks_that_webhooks_may_be_in_are_read_and_a_word_is_none():
     assert found.webhook_networks == ("10.20.0.0/16", "fd12::/32")
     with pytest.raises(Invalid, match="LAMINA_HUB_WEBHOOK_NETWORKS"):
         read({"LAMINA_HUB_WEBHOOK_NETWORKS": "everything"})
+
+
+def test_a_variable_that_is_none_of_a_hub_s_is_named_with_the_one_that_was_meant():
+    settings = read({"LAMINA_HUB_REGISTRATON": "closed", "LAMINA_HUB_URL": "https://h.example"})
+    assert settings.strange == ("LAMINA_HUB_REGISTRATON",)
+    assert strange("LAMINA_HUB_REGISTRATON")[1] == "did you mean LAMINA_HUB_REGISTRATION?"
+    assert "operating.md" in strange("LAMINA_HUB_QQQQ")[1]
+
+
+def test_every_variable_that_is_read_or_written_of_is_known():
+    root = Path(__file__).parents[2]
+    places = [
+        *(root / "src/lamina").rglob("*.py"),
+        *(path for path in (root / "deploy").rglob("*") if path.is_file()),
+        *(root / "docs").rglob("*.md"),
+    ]
+    name = re.compile(r"\bLAMINA_HUB_([A-Z][A-Z_]*[A-Z])\b")
+    named = {found for path in places for found in name.findall(path.read_text("utf-8"))}
+    assert named <= VARIABLES
+    assert {each for each in VARIABLES if not each.endswith("_FILE")} <= named

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
 from lamina.errors import LaminaError
-from lamina.hub.settings import HubSettings
+from lamina.hub.settings import HubSettings, strange
 
 if TYPE_CHECKING:
     from lamina.hub.storage.bucket import Bucket
@@ -47,12 +47,19 @@ class Finding:
 
 
 def examine(settings: HubSettings) -> tuple[Finding, ...]:
-    """Give all findings, the database's first."""
+    """Give all findings: strange settings first, then the database's."""
     database = _postgres(settings.database) if settings.database else _sqlite(settings.root)
     storage = _bucket(settings.storage) if settings.storage else _folder(settings.root)
     found = (*_told("database", database), *_told("storage", storage))
+    found = (*_settings(settings), *found)
     found = (*found, *_told("certificate", _certificate(settings)))
     return (*found, *_told("mail", _mail(settings)), *_told("sign-in", _sign_in(settings)))
+
+
+def _settings(settings: HubSettings) -> Iterator[Finding]:
+    for name in settings.strange:
+        text, hint = strange(name)
+        yield Finding("settings", is_good=False, text=text, hint=hint)
 
 
 def _told(subject: str, findings: Iterator[Finding]) -> Iterator[Finding]:

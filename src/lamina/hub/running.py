@@ -19,7 +19,7 @@ from lamina.hub.front import Desk, Front
 from lamina.hub.logs import json_lines
 from lamina.hub.remembered import Answers
 from lamina.hub.services import Services
-from lamina.hub.settings import HubSettings, split_address
+from lamina.hub.settings import HubSettings, split_address, strange
 from lamina.hub.silence import Silence
 from lamina.hub.tables.accounts import Account
 from lamina.hub.underway import Underway
@@ -70,6 +70,8 @@ def serve(settings: HubSettings, *, ready: Callable[[str], None]) -> None:
                 loop.add_signal_handler(signal.SIGHUP, _renew, running.context, settings)
             ready(_url(settings, running.port))
             _LOGGER.info("ready at %s", _url(settings, running.port))
+            for name in settings.strange:
+                _LOGGER.warning("%s: %s", *strange(name))
             await stop.wait()
             _LOGGER.info("stopping")
             running.services.readiness.is_stopping = True

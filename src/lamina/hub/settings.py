@@ -15,12 +15,24 @@ from lamina.settings import HUB_ADDRESS, Settings
 if TYPE_CHECKING:
     from lamina.hub.oidc import OidcSettings
 
-__all__ = ["HubSettings", "split_address"]
+__all__ = ["VARIABLES", "HubSettings", "split_address", "strange"]
 
 _LAST_PORT = 65535
 _LONGEST_S = 3600
 _EXPLORED = 8_000_000_000
 _POSTGRES = ("postgresql://", "postgres://")
+
+
+_PREFIX = "LAMINA_HUB_"
+VARIABLES = frozenset([
+    "CERTIFICATE", "DATABASE", "DATABASE_FILE", "DRAIN_S", "EXPLORE_LIMIT", "IMMUTABLE", "KEY",
+    "LOG", "MAIL_FROM", "METRICS", "METRICS_TOKEN", "METRICS_TOKEN_FILE", "OIDC_CLAIMS",
+    "OIDC_CLIENT_ID", "OIDC_CLIENT_SECRET", "OIDC_CLIENT_SECRET_FILE", "OIDC_DOMAINS",
+    "OIDC_ISSUER", "OIDC_NAME", "OIDC_REGISTER", "OIDC_SCOPES", "PROXIES", "READ_ONLY",
+    "REGISTRATION", "ROOT", "SCRUB_RATE", "SMTP", "SMTP_FILE", "STORAGE", "URL",
+    "WEBHOOK_NETWORKS",
+])  # fmt: skip
+"""What follows `LAMINA_HUB_` in the variables that are read; docs/hub/operating.md says what each is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +99,8 @@ class HubSettings:
     address_failures: int = 60
     """Wrong passwords from one address, whatever the names, before it has to wait."""
     failure_window_s: float = 300.0
+    strange: tuple[str, ...] = ()
+    """Variables that look like ours and are none: nobody sets one to have nothing happen."""
 
     @classmethod
     def from_environment(
@@ -131,6 +145,7 @@ class HubSettings:
             if not url:  # the Host header is whatever somebody sent: a link in a mail is ours alone
                 raise Invalid("links in mails need the hub's address", hint="set LAMINA_HUB_URL")
         return cls(
+            strange=tuple(sorted(each for each in env if _is_strange(each))),
             root=os.path.abspath(folder),
             database=database,
             storage=storage,
@@ -164,6 +179,23 @@ class HubSettings:
         parts = urlsplit(self.database)
         host = parts.netloc.rpartition("@")[2]
         return f"images in {images}, accounts in postgresql://{host}{parts.path}"
+
+
+def strange(name: str) -> tuple[str, str]:
+    """Say that a variable is none of a hub's, and which may have been meant."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name.removeprefix(_PREFIX), sorted(VARIABLES), n=1)
+    hint = (
+        f"did you mean {_PREFIX}{near[0]}?"
+        if near
+        else "docs/hub/operating.md names those there are"
+    )
+    return f"{name} is no setting of a hub and does nothing", hint
+
+
+def _is_strange(name: str) -> bool:
+    return name.startswith(_PREFIX) and name.removeprefix(_PREFIX) not in VARIABLES
 
 
 def _networks(env: Mapping[str, str], name: str) -> tuple[str, ...]:
