@@ -71,9 +71,9 @@ async def audit_of(request: web.Request, visit: Visit, target: str) -> web.Respo
     before = _before(request)
     own = visit.account.name if visit.account is not None else ""
 
-    def work(connection: Connection) -> About:
+    def work(connection: Connection) -> tuple[About, tuple[str, ...]]:
         require_owner(connection, visit.caller, target)
-        return audit.about(
+        found = audit.about(
             connection,
             target,
             by=own if own == target else "",
@@ -82,11 +82,12 @@ async def audit_of(request: web.Request, visit: Visit, target: str) -> web.Respo
             before=before,
             limit=_PAGE,
         )
+        return found, audit.actions(connection)
 
-    found = await services.threads.call(services.database.read, work)
+    found, actions = await services.threads.call(services.database.read, work)
     chosen = {name: text for name, text in (("account", account), ("action", action)) if text}
     values = {
-        "rows": found.rows, "actions": (), "account": account, "action": action,
+        "rows": found.rows, "actions": actions, "account": account, "action": action,
         "older": urlencode({**chosen, "before": found.before}) if found.before else "",
         "query": urlencode(chosen), "is_newest": not before, "target": target,
         **area_of(visit, target),
