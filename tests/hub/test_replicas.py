@@ -14,7 +14,7 @@ import pytest
 from tests.containers import eventually
 from tests.engine.worlds import import_image
 from tests.hub import keeping_on_replicas, test_real_clients, test_registry, test_uploads
-from tests.hub.api import test_quotas, test_retention, test_search
+from tests.hub.api import test_quotas, test_repositories, test_retention, test_search
 from tests.hub.clients import LAYER, PASSWORD, Client, digest, document
 from tests.hub.repositories import hide
 from tests.hub.test_collect import age_links
@@ -43,7 +43,7 @@ layout, run = test_real_clients.layout, test_real_clients.run
 
 _CONTRACT = (
     test_listing, test_registry, test_uploads, test_search, test_blobs, test_manifests,
-    test_uploads_over_http, test_retention, test_quotas,
+    test_uploads_over_http, test_retention, test_quotas, test_repositories,
     keeping_on_replicas,
 )  # fmt: skip
 for _module in _CONTRACT:

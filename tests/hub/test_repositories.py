@@ -122,6 +122,15 @@ def test_a_long_list_is_given_a_hundred_at_a_time(ours):
     assert (len(second.rows), second.has_next) == (1, False)
 
 
+def test_a_namespace_has_so_many_without_images_and_no_more(ours, monkeypatch):
+    monkeypatch.setattr("lamina.hub.repositories._EMPTY_LIMIT", 3)
+    for number in range(3):
+        ours.create(SAM, f"sam/r{number}")
+    with pytest.raises(FormInvalid, match="sam has 3 repositories without images"):
+        ours.create(SAM, "sam/more")
+    ours.create(MAX, "max/first")
+
+
 def test_only_what_was_said_is_changed(ours):
     ours.create(SAM, "sam/app", summary="one", is_private=True)
     ours.change(SAM, "sam/app", readme="# A\r\nB\0")

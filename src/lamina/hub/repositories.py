@@ -21,6 +21,7 @@ __all__ = ["Page", "Repositories", "View"]
 
 _SUMMARY_LIMIT, _README_LIMIT = 160, 100_000
 _PAGE = 100
+_EMPTY_LIMIT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,16 @@ def _check_place(connection: Connection, namespace: str) -> None:
             )
 
 
+def _check_empty(connection: Connection, namespace: str) -> None:
+    """Let a namespace have so many names without images, and no more: a row costs nothing to ask for."""
+    if repositories.count_empty(connection, namespace, limit=_EMPTY_LIMIT) >= _EMPTY_LIMIT:
+        raise FormInvalid(
+            {
+                "name": f"{namespace} has {_EMPTY_LIMIT:,} repositories without images; push to some, or delete them"
+            }
+        )
+
+
 class Repositories:
     """The repositories of a hub, as their owners look after them."""
 
@@ -105,6 +116,7 @@ class Repositories:
             if there is not None:
                 raise RepositoryTaken(f"{name} is there already")
             _check_place(connection, namespace_of(name))
+            _check_empty(connection, namespace_of(name))
             made = repositories.ensure(connection, name, now=now)
             if is_private is not None:
                 repositories.set_private(connection, made, is_private=is_private)

@@ -56,7 +56,7 @@ def test_ones_own_are_listed_and_those_of_another_as_one_may_see_them(alice, bob
     theirs = bob.get(f"{ALL}?namespace=alice").json
     names = [row["name"] for row in theirs["repositories"]]
     assert ("alice/full" in names, "alice/empty" in names) == (True, False)
-    assert bob.get(ALL).json == {"repositories": [], "more": False}
+    assert all(row["name"].startswith("bob/") for row in bob.get(ALL).json["repositories"])
 
 
 def test_what_cannot_be_is_said(alice):

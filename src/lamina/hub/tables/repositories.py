@@ -14,6 +14,7 @@ __all__ = [
     "Repository",
     "add",
     "catalog",
+    "count_empty",
     "count_pulls",
     "describe",
     "ensure",
@@ -213,6 +214,16 @@ def catalog(connection: Connection, *, reader: Reader, last: str, limit: int) ->
         (last, *reader_values(reader), limit),
     )
     return tuple(row[0] for row in rows)
+
+
+def count_empty(connection: Connection, namespace: str, *, limit: int) -> int:
+    """Count a namespace's repositories without content, no further than `limit`."""
+    row = connection.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM repositories WHERE namespace = ?"  # noqa: S608 - a constant
+        f" AND NOT {_HAS_CONTENT} LIMIT ?) AS counted",
+        (namespace, limit),
+    ).fetchone()
+    return int(row[0])
 
 
 def describe(connection: Connection, repository: Repository, *, summary: str, readme: str) -> None:
