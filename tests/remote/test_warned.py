@@ -41,4 +41,8 @@ def test_each_warning_of_a_registry_is_told_once(tmp_path: Path) -> None:
         for _ in range(2):
             assert Repository(client, server.address, "a/b").tags() == ("v1",)
         told = [each.text for each in heard if isinstance(each, Notice)]
-        assert told == [f"Warning from {server.address}: {text}" for text in ("moving soon", "bye")]
+        assert (
+            client.warnings
+            == told
+            == [f"Warning from {server.address}: {text}" for text in ("moving soon", "bye")]
+        )

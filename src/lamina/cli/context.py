@@ -135,7 +135,9 @@ class Context:
         return self.stdin.readline().strip().lower() in ("y", "yes")
 
     def close(self) -> None:
-        """Let go of the engine."""
+        """Let go of the engine; what registries warned of is said last."""
         engine, self._engine = self._engine, None
         if engine is not None:
+            for line in engine.warnings():
+                self.say(line)
             engine.close()

@@ -145,6 +145,11 @@ class Engine:
 
         return Client(self.settings, witness=self.witness)
 
+    def warnings(self) -> tuple[str, ...]:
+        """Give what registries warned of since the connections were opened, in words for people."""
+        client = self.__dict__.get("client")
+        return tuple(client.warnings) if client is not None else ()
+
     def heard(self, listener: "Listener") -> "Listener":
         """Give what tells `listener` of an event, and the witness where there is one."""
         witness = self.witness

@@ -65,7 +65,8 @@ class Client:
         )
         self.listener = listener
         self.lost_mirrors: set[str] = set()
-        self._told: set[tuple[str, str]] = set()
+        self.warnings: list[str] = []
+        """What registries warned of, each once, in words for people."""
         self.memory = Memory(f"{settings.run_root}/registries")
         self.endpoints = EndpointBook(rules, self.transport.speaks_tls, self.memory)
         self.authorizer = Authorizer(
@@ -134,9 +135,10 @@ class Client:
         from lamina.remote.warned import warnings_of
 
         for text in warnings_of(warning):
-            if len(self._told) < _TOLD and (registry, text) not in self._told:
-                self._told.add((registry, text))
-                self.listener(Notice(f"Warning from {registry}: {text}"))
+            line = f"Warning from {registry}: {text}"
+            if len(self.warnings) < _TOLD and line not in self.warnings:
+                self.warnings.append(line)
+                self.listener(Notice(line))
 
     def _converse(
         self, endpoint: Endpoint, request: Request, repository: str, scopes: tuple[str, ...]

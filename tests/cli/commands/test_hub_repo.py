@@ -1,9 +1,13 @@
 """`lamina hub repo`."""
 
+import io
 import json
 
 from tests.cli.commands.hub_logins import hub, login
 from tests.hub.clients import Client
+
+from lamina.cli.context import Context
+from lamina.cli.main import main
 
 __all__ = ["hub", "login"]
 
@@ -34,6 +38,24 @@ def test_one_tag_is_deleted_alone_and_a_digest_with_all_its_tags(login, hub):
     assert alice.get("/v2/alice/tags/tags/list").json["tags"] == ["v1", "v3"]
     assert repo("rm", f"alice/tags@{digest}")[0] == 0
     assert alice.get("/v2/alice/tags/tags/list").json["tags"] == ["v3"]
+
+
+def test_what_the_hub_warns_of_is_said_once_on_stderr_after_a_push(login, hub, tmp_path):
+    login("alice", "repo")  # logs in
+    Client(hub.address, "alice").image("alice/nearly")
+    hub.services.quotas.set("alice/nearly", hub.services.quotas.usage("alice/nearly").used + 1)
+    home = str(tmp_path / "alice")
+    environ = {"LAMINA_ROOT": home, "HOME": home, "DOCKER_CONFIG": f"{home}/docker"}
+
+    def run(*words: str) -> str:
+        err = io.StringIO()
+        assert main([*words], Context(out=io.StringIO(), err=err, environ=environ)) == 0
+        return err.getvalue()
+
+    run("copy", f"docker://{hub.address}/alice/nearly:v1", f"oci:{tmp_path}/layout:v1")
+    said = run("copy", f"oci:{tmp_path}/layout:v1", f"docker://{hub.address}/alice/nearly:v2")
+    assert said.splitlines()[-1].startswith(f"Warning from {hub.address}: alice/nearly has ")
+    assert said.count("Warning from") == 1
 
 
 def test_lists_are_of_ones_own_namespace_or_of_another(login, hub):
