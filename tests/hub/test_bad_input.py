@@ -14,6 +14,7 @@ from tests.soaking import sized
 
 from lamina.hub.documents import read_facts
 from lamina.hub.errors import ManifestInvalid
+from lamina.spec.manifest import MANIFEST_LIMIT
 
 DATA = b"0123456789" * 100
 
@@ -75,6 +76,15 @@ def test_a_body_that_ends_too_soon_leaves_no_blob_and_no_fault_in_the_log(hub, a
     assert alice.head(f"/v2/alice/short/blobs/{named}").status == 404
     assert alice.get("/v2/alice/short/manifests/v1").status == 404
     assert [row for row in caplog.records if row.levelno >= logging.ERROR] == []
+
+
+def test_a_manifest_that_says_no_length_is_refused_at_the_first_byte_too_many(hub, alice):
+    chunk = b" " * (MANIFEST_LIMIT + 1)
+    start = head(alice, "PUT", "/v2/alice/large/manifests/v1", "Transfer-Encoding: chunked")
+    with connect(hub) as connection:
+        connection.sendall(start + f"{len(chunk):x}\r\n".encode() + chunk)  # and no end of it
+        answer = connection.recv(65536)
+    assert status(answer) == 413
 
 
 def test_a_body_longer_than_it_says_is_no_part_of_the_blob(hub, alice):
