@@ -1,5 +1,8 @@
 """Who makes caches, of what, and what is told of them."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+
 import pytest
 from tests.hub.clients import Client, document
 from tests.hub.hostile import Hostile
@@ -10,6 +13,12 @@ from lamina.hub.errors import CacheUnknown, FormInvalid, LoginRequired, NameTake
 
 CHIEF, ALICE = Caller("chief", is_admin=True), Caller("alice")
 API = "/api/v1/caches"
+
+
+@pytest.fixture(scope="module")
+def hub(without_chores, hub: Hub) -> Hub:
+    """The hub of all tests, which looks for caches when it is told to."""
+    return hub
 
 
 @pytest.fixture
@@ -45,6 +54,29 @@ def test_what_is_wrong_with_a_cache_is_said_by_field(caches, field, given):
     with pytest.raises(FormInvalid) as caught:
         caches.create(CHIEF, **fields)
     assert list(caught.value.fields) == [field]
+
+
+def test_a_look_that_began_before_a_cache_was_made_does_not_forget_it(hub, caches, monkeypatch):
+    database = hub.services.database
+    read, begun, gate = database.read, threading.Event(), threading.Event()
+
+    def slow(work):
+        monkeypatch.setattr(database, "read", read)
+        found = read(work)
+        begun.set()
+        assert gate.wait(100)
+        return found
+
+    with ThreadPoolExecutor(2) as pool:
+        monkeypatch.setattr(database, "read", slow)
+        early = pool.submit(caches.look)
+        assert begun.wait(100)
+        making = pool.submit(caches.create, CHIEF, "up", "registry.example")
+        wait([making], timeout=0.2)  # long enough for one that waits for nobody
+        gate.set()
+        early.result(100)
+        made = making.result(100)
+    assert caches.locate("up/app", "")[0] == made
 
 
 def test_docker_hub_has_one_name_and_a_path_is_kept(caches):

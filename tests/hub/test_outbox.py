@@ -2,6 +2,7 @@
 
 import pytest
 
+from lamina.hub import Hub
 from lamina.hub.access import Caller
 from lamina.hub.outbox import Asked, Deed, event_document
 
@@ -15,6 +16,12 @@ def events(hub, *, event=None):
         ).fetchall()
     )
     return [tuple(row) for row in rows if event in (None, row[0])]
+
+
+@pytest.fixture(scope="module")
+def hub(without_chores, hub: Hub) -> Hub:
+    """The hub of all tests, which tells of pulls when it is told to."""
+    return hub
 
 
 @pytest.fixture
@@ -116,4 +123,23 @@ def test_each_pull_is_told_although_its_answer_was_given_before(hub, alice, nobo
         assert nobody.get("/v2/alice/often/manifests/v1").status == 200
     hub.services.webhooks.flush_pulls()
     assert events(hub, event="pull").count(("pull", "alice/often:v1")) == 3
+    hub.services.webhooks.remove(Caller("alice"), made.id)
+
+
+def test_pulls_that_could_not_be_told_are_told_the_next_time(hub, alice, monkeypatch):
+    alice.image("alice/kept", "v1")
+    made = hub.services.webhooks.create(
+        Caller("alice"), "alice/kept", url="https://hooks.example/x", events=("pull",)
+    )
+    assert alice.get("/v2/alice/kept/manifests/v1").status == 200
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError("on purpose")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(hub.services.database, "write", fail)
+        with pytest.raises(OSError, match="on purpose"):
+            hub.services.webhooks.flush_pulls()
+    hub.services.webhooks.flush_pulls()
+    assert events(hub, event="pull").count(("pull", "alice/kept:v1")) == 1
     hub.services.webhooks.remove(Caller("alice"), made.id)

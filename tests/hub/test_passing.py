@@ -19,7 +19,7 @@ _PATIENCE_S = 60
 
 
 @pytest.fixture(scope="module")
-def hub_(tmp_path_factory):
+def hub_(without_chores, tmp_path_factory):
     settings = HubSettings(root=str(tmp_path_factory.mktemp("hub")), port=0, shutdown_s=1)
     with Hub(settings=settings) as hub:
         for name in ("chief", "alice"):

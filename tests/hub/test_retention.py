@@ -1,6 +1,8 @@
 """Retention on a real hub: what the dry run says goes, and nothing else."""
 
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 from tests.hub.clients import INDEX, MANIFEST, PASSWORD, Client, digest, document
@@ -18,7 +20,7 @@ DAY = 86400.0
 
 
 @pytest.fixture
-def hub(tmp_path):
+def hub(without_chores, tmp_path):
     settings = HubSettings(
         root=str(tmp_path), port=0, shutdown_s=2.0, immutable=("alice/*:fixed*",)
     )
@@ -103,6 +105,35 @@ def test_asking_by_tag_or_digest_keeps_a_tag_for_a_while(hub, alice):
     alice.get(f"/v2/alice/a/manifests/{digests[1]}")
     hub.services.registry.flush_pulls()
     assert going(hub, draft=Rule("hub", pulled_within_days=30)) == ["alice/a:unused"]
+
+
+def test_whoever_has_pulls_written_finds_them_written_though_another_is_at_it(
+    hub, alice, monkeypatch
+):
+    alice.image("alice/a")
+    alice.get("/v2/alice/a/manifests/v1")
+    registry, database = hub.services.registry, hub.services.database
+    write, begun, gate = database.write, threading.Event(), threading.Event()
+
+    def held(work, **more):
+        begun.set()
+        assert gate.wait(100)
+        return write(work, **more)
+
+    def flush_and_look():
+        registry.flush_pulls()
+        return database.read(
+            lambda connection: connection.execute("SELECT pulls FROM repositories").fetchone()[0]
+        )
+
+    with ThreadPoolExecutor(2) as pool:
+        monkeypatch.setattr(database, "write", held)
+        first = pool.submit(flush_and_look)
+        assert begun.wait(100)
+        second = pool.submit(flush_and_look)
+        wait([second], timeout=0.2)  # long enough for one that waits for nobody
+        gate.set()
+        assert (first.result(100), second.result(100)) == (1, 1)
 
 
 def test_pulls_that_could_not_be_written_are_written_the_next_time(hub, alice, monkeypatch):

@@ -46,6 +46,7 @@ class Caches:
         self._folder = os.path.join(root, "upstream")
         self.via = "lamina-" + hashlib.sha256(b"via" + form_key).hexdigest()[:16]
         self._guard = threading.Lock()
+        self._looking = threading.Lock()
         self._known: dict[str, Cache] = {}
         self._default = ""
         self._upstreams: dict[Cache, Upstream] = {}
@@ -109,13 +110,14 @@ class Caches:
             }
 
     def look(self) -> None:
-        """Learn anew which caches there are."""
-        found = {each.namespace: each for each in self._database.read(caches.rows)}
-        with self._guard:
-            self._known = found
-            self._default = next((each.namespace for each in found.values() if each.is_default), "")
-            gone = [cache for cache in self._upstreams if found.get(cache.namespace) != cache]
-            closing = [self._upstreams.pop(cache) for cache in gone]
+        """Learn anew which caches there are: one look after another, so that the last one counts."""
+        with self._looking:
+            found = {each.namespace: each for each in self._database.read(caches.rows)}
+            default = next((each.namespace for each in found.values() if each.is_default), "")
+            with self._guard:
+                self._known, self._default = found, default
+                gone = [cache for cache in self._upstreams if found.get(cache.namespace) != cache]
+                closing = [self._upstreams.pop(cache) for cache in gone]
         for each in closing:
             each.close()
 

@@ -9,6 +9,7 @@ Why, and what it gives: docs/decisions/0018-hot-path.md.
 import asyncio
 import contextlib
 import re
+import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -78,6 +79,7 @@ class Intake:
         self._clock = clock
         self._may_be_any = True  # what a process before this one left
         self._grounds = Grounds(database)
+        self._settling = threading.Lock()
         self._waiting: deque[Offer] = deque()
         self._is_awaited = False  # a turn of the writer that is to come takes all of them
 
@@ -179,14 +181,18 @@ class Intake:
             offer.told(account)
 
     def settle(self) -> None:
-        """Give what was taken its files. Blocks. Raises: OSError (disk full), Unavailable."""
-        if self._may_be_any:
-            self._may_be_any = False
-            try:
-                self._storage.settle()
-            except BaseException:
-                self._may_be_any = True
-                raise
+        """Give what was taken its files: on return it has them. Blocks.
+
+        Raises: OSError (disk full), Unavailable.
+        """
+        with self._settling:
+            if self._may_be_any:
+                self._may_be_any = False
+                try:
+                    self._storage.settle()
+                except BaseException:
+                    self._may_be_any = True
+                    raise
 
     def _is_others(self, name: str) -> bool:
         """Tell whether the name may stand for what another registry has."""

@@ -161,6 +161,11 @@ class Outbox:
             pulls, self._pulls = self._pulls, []
         return pulls
 
+    def take_back(self, pulls: "list[tuple[Deed, Asked]]") -> None:
+        """Keep pulls that could not be told, as those noted first."""
+        with self._guard:
+            self._pulls = [*pulls, *self._pulls][:_PULLS_KEPT]
+
     def look(self, connection: Connection) -> None:
         """Learn anew where someone wants to hear of pulls."""
         self._told_of_pulls = webhooks.scopes_told_of(connection, "pull")

@@ -80,6 +80,7 @@ class Passing:
         self._uploads = uploads
         self._clock = clock
         self._guard = threading.Lock()
+        self._flushing = threading.Lock()
         self._uses: dict[int, float] = {}
         self._written: dict[int, float] = {}
         self.outcomes: Counter[tuple[str, Outcome]] = Counter()
@@ -305,11 +306,19 @@ class Passing:
                 self._written.clear()
 
     def flush_uses(self) -> None:
-        """Write down what was pulled since the last time."""
-        with self._guard:
-            uses, self._uses = self._uses, {}
-        if uses:
-            self._database.write(lambda connection: caches.note_uses(connection, uses), alone=False)
+        """Write down what was pulled since the last time; on return it is, whoever wrote it."""
+        with self._flushing:
+            with self._guard:
+                uses, self._uses = self._uses, {}
+            try:
+                if uses:
+                    self._database.write(
+                        lambda connection: caches.note_uses(connection, uses), alone=False
+                    )
+            except BaseException:
+                with self._guard:
+                    self._uses = {**uses, **self._uses}
+                raise
 
     def evict_in_turn(self) -> int:
         """Drop what nobody pulled for as long as its cache says; give how many manifests went.

@@ -79,6 +79,7 @@ class Registry:
         self._asked: set[int] = set()
         self._noted: dict[int, float] = {}
         self._guard = threading.Lock()
+        self._flushing = threading.Lock()
 
     def grants(
         self, caller: Caller, wanted: "list[tuple[str, frozenset[str]]]"
@@ -145,7 +146,14 @@ class Registry:
             self._outbox.pulled(_deed("pull", name, caller, manifest, tag=tag), asked)
 
     def flush_pulls(self) -> None:
-        """Write down the pulls counted since the last time, and what was asked for, to the hour."""
+        """Write down the pulls counted since the last time, and what was asked for, to the hour.
+
+        On return they are written down, whoever did it: two at once come one after another.
+        """
+        with self._flushing:
+            self._flush_pulls()
+
+    def _flush_pulls(self) -> None:
         now = self._clock()
         with self._guard:
             counts, self._pulls = self._pulls, Counter()

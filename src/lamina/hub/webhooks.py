@@ -6,6 +6,7 @@ once; it is kept as it is, because every delivery is signed with it.
 
 import base64
 import secrets
+import threading
 import uuid
 from collections.abc import Callable, Sequence
 
@@ -60,6 +61,8 @@ class Webhooks:
         self._outbox = outbox
         self._clock = clock
         self._networks = networks
+        self._looking = threading.Lock()
+        self._flushing = threading.Lock()
 
     def create(
         self, caller: Caller, scope: str, *, url: str, events: Sequence[str], secret: str = ""
@@ -171,19 +174,25 @@ class Webhooks:
 
     def look(self) -> None:
         """Learn where pulls are to be told of; other processes do with their next flush."""
-        self._database.read(self._outbox.look)
+        with self._looking:  # one after another: what was seen last counts
+            self._database.read(self._outbox.look)
 
     def flush_pulls(self) -> None:
-        """Have the pulls delivered that were noted since the last time."""
+        """Have the pulls delivered that were noted since the last time; on return they are written down."""
         self.look()
-        pulls = self._outbox.take_pulls()
-        if pulls:
+        with self._flushing:
+            pulls = self._outbox.take_pulls()
 
             def work(connection: Connection) -> None:
                 for deed, asked in pulls:
                     self._outbox.tell(connection, deed, asked)
 
-            self._database.write(work, alone=False)
+            try:
+                if pulls:
+                    self._database.write(work, alone=False)
+            except BaseException:
+                self._outbox.take_back(pulls)
+                raise
 
     def claim(self, *, busy: Sequence[str]) -> tuple[Due, ...]:
         """Take what is to be delivered now, for a minute; none of the webhooks in `busy`."""
