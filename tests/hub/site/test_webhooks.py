@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from tests.containers import eventually
 from tests.hub.site.pages import Browser
 
 OWN, PAGE = "/settings/webhooks", "/alice/-/webhooks"
@@ -63,6 +64,15 @@ def test_a_test_is_logged_and_sent_again_and_one_rests_and_wakes(owner):
     assert owner.post(path, do="wake").status == 303
     assert "Let it rest" in owner.get(path).text
     assert owner.post(path, do="nothing").status == 404
+    owner.post(path, do="delete")
+
+
+def test_why_nothing_came_back_stands_beside_the_outcome(owner):
+    answer = owner.post(PAGE, url="https://localhost/x", push="yes")  # refused as it is looked up
+    path = re.findall(rf'href="({PAGE}/[0-9a-f]+)">https://localhost/x<', answer.text)[0]
+    owner.post(path, do="test")
+    outcome = re.compile(r'<td class="wide">\w+: not sent: [^<]+')
+    eventually(lambda: outcome.search(owner.get(path).text))
     owner.post(path, do="delete")
 
 
