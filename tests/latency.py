@@ -10,6 +10,7 @@ from typing import Self
 __all__ = ["LongLine"]
 
 _PATIENCE_S = 60.0
+_METHODS = (b"GET ", b"HEAD ", b"POST ", b"PUT ", b"PATCH ", b"DELETE ")
 
 
 class LongLine:
@@ -93,7 +94,8 @@ class LongLine:
         time.sleep(self._delay_s)  # the handshake's
         with contextlib.suppress(OSError):
             while piece := near.recv(256 * 1024):
-                if not talk.asking:
+                # A server may have answered before the body came, which is no other request.
+                if not talk.asking and piece.startswith(_METHODS):
                     self._begin(talk, piece)
                 far.sendall(piece)
             far.shutdown(socket.SHUT_WR)

@@ -34,6 +34,7 @@ AFTERWARDS = (
 WAYS = {"one ID": ONE_ID, "subordinate IDs": OWN_IDS} if PLAIN else {"one ID": ONE_ID}
 
 
+@pytest.mark.timeout(900)  # it is a suite
 @pytest.mark.parametrize("way", WAYS)
 def test_the_contract_holds_in_a_namespace(tmp_path, way):
     top = Path(__file__).parents[2]

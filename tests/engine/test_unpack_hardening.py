@@ -4,7 +4,6 @@ import io
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -151,8 +150,7 @@ def test_no_race_leads_outside(prison: Prison, how: str, rooted: bool):
         Entry(b"f", Kind.FIFO, 0o4777, 1, 1),
     ])  # fmt: skip
     with meddler(code, prison.root):
-        end = time.monotonic() + sized(2, 60)
-        while time.monotonic() < end:
+        for _ in range(sized(150, 20_000)):
             with suppress(LaminaError, OSError):  # the other one was in the way: no matter
                 prison.put(data, rooted=rooted)
     assert prison.facts() == prison.before

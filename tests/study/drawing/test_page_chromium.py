@@ -8,6 +8,7 @@ from tests.study.explored import explored
 
 from lamina.study.drawing.page import page
 
+_PATIENCE_MS = 200_000
 ARGUMENTS = (
     "--no-sandbox", "--headless", "--disable-gpu", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--no-first-run",
@@ -21,8 +22,11 @@ def test_a_browser_shows_the_page_of_a_hostile_image_and_runs_nothing_of_it(tmp_
     said: list[str] = []
     asked: list[str] = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=ARGUMENTS, timeout=_PATIENCE_MS
+        )
         shown = browser.new_page(viewport={"width": 1200, "height": 900})
+        shown.set_default_timeout(_PATIENCE_MS)
         shown.on("console", lambda line: said.append(line.text))
         shown.on("pageerror", lambda error: said.append(str(error)))
         shown.on("dialog", lambda dialog: said.append(dialog.message))

@@ -46,7 +46,7 @@ _EQUAL, _NOT_EQUAL = 0, 1
 _IIFNAME, _OIFNAME, _NFPROTO = 6, 7, 15
 _NEW = struct.pack("=I", 8)  # NF_CT_STATE_BIT(IP_CT_NEW)
 _NAME_SIZE = 16
-_TRIES = 400
+_TRIES = 2000
 _PAUSE_S = 0.005
 
 Rule = tuple[bytes, ...]
