@@ -10,7 +10,15 @@ from typing import Self
 __all__ = ["LongLine"]
 
 _PATIENCE_S = 60.0
-_METHODS = (b"GET ", b"HEAD ", b"POST ", b"PUT ", b"PATCH ", b"DELETE ")
+_BEGINNINGS = (
+    b"GET ",
+    b"HEAD ",
+    b"POST ",
+    b"PUT ",
+    b"PATCH ",
+    b"DELETE ",
+    b"\x16",
+)  # the last of TLS
 
 
 class LongLine:
@@ -95,7 +103,7 @@ class LongLine:
         with contextlib.suppress(OSError):
             while piece := near.recv(256 * 1024):
                 # A server may have answered before the body came, which is no other request.
-                if not talk.asking and piece.startswith(_METHODS):
+                if not talk.asking and piece.startswith(_BEGINNINGS):
                     self._begin(talk, piece)
                 far.sendall(piece)
             far.shutdown(socket.SHUT_WR)

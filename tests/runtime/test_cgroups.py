@@ -1,6 +1,8 @@
+import itertools
 import os
 import secrets
 import subprocess
+import time
 
 import pytest
 from tests.containers import eventually
@@ -120,3 +122,21 @@ def test_where_systemd_can_be_asked_what_it_was_given_can_be_limited(unified, mo
     assert not cgroups.take_scope("box", Limits(), [1]), "nothing is asked for"
     assert cgroups.take_scope("box", Limits(pids=5), [1])
     assert asked == [("lamina-box.scope", 7, [1])]
+
+
+@pytest.mark.root
+def test_a_group_is_removed_though_what_was_killed_in_it_takes_its_time(monkeypatch):
+    """After fifty looks it was left for good: a busy machine's processes take longer to end."""
+    group = cgroups.create(secrets.token_hex(8), privileged=False)
+    child = subprocess.Popen(["sleep", "100"], preexec_fn=group.enter)  # noqa: PLW1509
+    looks = itertools.count(1)
+
+    def rest(_: float) -> None:
+        if next(looks) == 80:
+            child.kill()
+            child.wait()
+
+    monkeypatch.setattr(time, "sleep", rest)
+    group.remove()
+    assert not any(map(os.path.exists, group.folders))
+    assert child.poll() is not None

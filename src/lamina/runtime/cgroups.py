@@ -35,6 +35,8 @@ __all__ = [
 _PARENT = f"/{FOLDER}"
 _GROUPS = "groups"
 _MEMORY = "memory.limit_in_bytes"
+_PATIENCE_S = 10.0
+_TRIES = 50
 DEVICES = (
     "c *:* m", "b *:* m", "c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm",
     "c 5:0 rwm", "c 5:1 rwm", "c 5:2 rwm", "c 136:* rwm",
@@ -88,12 +90,14 @@ class Cgroup(NamedTuple):
             wanted = "FROZEN" if frozen else "THAWED"
             path = f"{self.freezer}/freezer.state"
             _write(path, wanted)
-        for _ in range(200):
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
             with open(path, encoding="utf-8") as file:
                 if wanted in file.read():
                     return True
+            if time.monotonic() > deadline:
+                return False
             time.sleep(0.005)
-        return False
 
     def pids(self) -> tuple[int, ...]:
         """List the processes inside, in this process's numbers; those it cannot see are left out."""
@@ -113,17 +117,15 @@ class Cgroup(NamedTuple):
             time.sleep(0.005)
 
     def remove(self) -> None:
-        """Remove the folders; processes that are still ending get a moment."""
+        """Remove the folders; processes that are still ending get a moment, as long as the machine is busy."""
+        deadline = time.monotonic() + _PATIENCE_S
         for folder in self.folders:
-            for _ in range(50):
-                try:
-                    os.rmdir(folder)
-                except FileNotFoundError:
-                    break
-                except OSError:
-                    time.sleep(0.01)
-                else:
-                    break
+            tries = _TRIES
+            while tries and not _is_removed(folder):
+                time.sleep(0.01)
+                # One that is empty and stays has groups of the container's own in it.
+                if time.monotonic() > deadline or not words(f"{folder}/cgroup.procs"):
+                    tries -= 1
 
     def limit(self, limits: Limits) -> None:
         """Write `limits`; what they do not name stays. Raises: LimitRefused.
@@ -304,6 +306,16 @@ def discard(container: str, run_folder: str = "") -> None:
     group = Cgroup(tuple(folder for folder in dict.fromkeys(folders) if os.path.isdir(folder)))
     group.kill()
     group.remove()
+
+
+def _is_removed(folder: str) -> bool:
+    try:
+        os.rmdir(folder)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def create(

@@ -15,7 +15,7 @@ def test_the_processes_inside_are_listed_with_this_machines_numbers(lamina: Lami
     lamina("run", "-d", "--name", "tt", "tiny", "sh", "-c", "sleep 1000 & wait")
     assert eventually(lambda: len(lamina("top", "tt").splitlines()) == 3)
     assert lamina("top", "tt").splitlines()[0].split()[:2] == ["UID", "PID"]
-    assert "sleep" in lamina("top", "tt", "-o", "pid,comm", "-e")
+    assert eventually(lambda: "sleep" in lamina("top", "tt", "-o", "pid,comm", "-e"))
     lamina("rm", "-f", "tt")
 
 
