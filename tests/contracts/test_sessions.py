@@ -132,6 +132,20 @@ def test_keys_that_mean_something_here_go_to_the_container(lamina, box):
     child.close()
 
 
+def test_ctrl_c_is_for_the_program_which_may_go_on(lamina):
+    """bubblewrap, in the foreground beside it, once died of the first one and took the container along."""
+    script = "trap 'echo cau''ght' INT; echo rea''dy; read -r line; read -r line; echo got $line"
+    child = spawn(lamina, "run", "-it", "--rm", "tiny", "sh", "-c", script)
+    child.expect("ready")
+    child.sendintr()
+    child.expect("caught")
+    child.sendline("all")
+    child.expect("got all")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_command_that_is_ended_leaves_the_terminal_as_it_was(lamina, box, number):
     """Nobody handled them: the person's shell had no echo and no lines afterwards."""

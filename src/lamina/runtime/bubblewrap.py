@@ -9,8 +9,8 @@ import json
 import os
 import select
 import stat
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 from lamina.runtime import syscalls
 from lamina.runtime.executable import check
@@ -26,6 +26,7 @@ from lamina.runtime.process import (
     spawn,
     take_terminal,
 )
+from lamina.runtime.strays import children
 from lamina.spec.bundle import KEEPING
 from lamina.spec.filter_program import compile_filter
 from lamina.spec.wire import Document
@@ -103,7 +104,10 @@ class Bubblewrap:
             keep.append(words_fd)
             line = [self.path, "--args", str(words_fd), "--", *config["process"]["args"]]
             before = _before(launch, slave, near, memory)
-            child = spawn(line, stdio, keep=keep, before=before)
+            with _first_of_its_own(
+                wanted=launch.terminal and "--as-pid-1" in words and not _is_setuid(self.path)
+            ):
+                child = spawn(line, stdio, keep=keep, before=before)
         finally:
             for fd in {*keep, root, slave} - {-1}:
                 os.close(fd)
@@ -137,6 +141,32 @@ class Bubblewrap:
 
     def delete(self, container: str, folder: str) -> None:
         """Forget the container: nothing is left of it."""
+
+
+@contextmanager
+def _first_of_its_own(*, wanted: bool) -> Iterator[None]:
+    """Make what is forked inside the first process of a PID namespace, if `wanted`.
+
+    bubblewrap stays in the terminal's foreground beside the program. Ctrl-C is for the program, and
+    the kernel spares a namespace's first process whatever that has not asked for.
+    """
+    if not wanted:
+        yield
+        return
+    own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        syscalls.unshare(syscalls.CLONE_NEWPID)
+        try:
+            yield
+        finally:
+            syscalls.setns(own, syscalls.CLONE_NEWPID)
+    finally:
+        os.close(own)
+
+
+def _is_setuid(path: str) -> bool:
+    """Tell whether this is bubblewrap as root's set-uid program, which finds its child by the number."""
+    return bool(os.stat(path).st_mode & stat.S_ISUID)
 
 
 def _sources(config: Document) -> dict[str, str]:
@@ -284,7 +314,8 @@ def _wait_for_program(bwrap: str, child: int, status: int) -> int:
             with suppress(BlockingIOError):
                 said += os.read(status, 4096)
             if not pid and b"\n" in said:  # it writes the line in pieces
-                pid = int(json.loads(said.splitlines()[0])["child-pid"])
+                # Its own number for it may be another than ours; what it names is its only child.
+                pid = next(children(child), int(json.loads(said.splitlines()[0])["child-pid"]))
             if gone:
                 break
             if pid and _is_other(pid, bwrap):
