@@ -7,6 +7,7 @@ import pytest
 from tests.postgres import PostgresServer
 
 from lamina.errors import Corrupt, Invalid, Unavailable
+from lamina.hub.databases import postgres
 from lamina.hub.databases.postgres import PostgresDatabase, check_sessions, connect, translate
 
 
@@ -121,6 +122,19 @@ def test_it_goes_on_after_the_server_restarted(server, url, database):
     assert database.write(put("after")) == 1
     hurried.join()
     assert database.read(names) == ["after", "before"]
+
+
+def test_it_goes_on_after_a_restart_that_took_longer_than_the_pool_tries(
+    server, database, monkeypatch
+):
+    monkeypatch.setattr(postgres, "_ASK_AGAIN_S", 0.3)
+    database._pool.reconnect_timeout = 0.1
+    server.stop()
+    hurried = threading.Timer(0.5, server.start)
+    hurried.start()
+    assert database.write(put("late")) == 1
+    hurried.join()
+    assert database.read(names) == ["late"]
 
 
 def test_a_server_that_stays_away_is_told_of_in_words_and_without_a_password(server, url):

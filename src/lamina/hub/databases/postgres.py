@@ -38,6 +38,9 @@ _CONNECTIONS = 16
 _CONNECT_S = 5
 _PATIENCE_S = 5.0
 """How long a request may wait for a server that restarts, or for its turn among writers."""
+_RECONNECT_S = 2.0
+_ASK_AGAIN_S = 2.5
+"""After which the pool is asked anew: it has given up by then, and tries again only for who asks."""
 _MIGRATION_LOCK = 0x1A314A
 _SETTINGS = (
     "SET statement_timeout = '30s'",
@@ -128,7 +131,7 @@ class PostgresDatabase:
             min_size=1,
             max_size=connections,
             configure=_configure,
-            reconnect_timeout=2.0,  # then whoever waits next tries anew, without a grown delay
+            reconnect_timeout=_RECONNECT_S,  # then whoever waits next tries anew, without a grown delay
             open=True,
         )
 
@@ -173,12 +176,16 @@ class PostgresDatabase:
 
     @contextmanager
     def _connection(self, until: float) -> "Iterator[psycopg.Connection[Any]]":
-        try:
-            connection = self._pool.getconn(timeout=max(0.1, until - time.monotonic()))
-        except PoolClosed as error:
-            raise Unavailable("the hub is stopping") from error
-        except PoolTimeout as error:
-            raise _unreachable(error) from error
+        connection = None
+        while connection is None:
+            left_s = until - time.monotonic()
+            try:
+                connection = self._pool.getconn(timeout=max(0.1, min(left_s, _ASK_AGAIN_S)))
+            except PoolClosed as error:
+                raise Unavailable("the hub is stopping") from error
+            except PoolTimeout as error:
+                if left_s <= _ASK_AGAIN_S:
+                    raise _unreachable(error) from error
         try:
             yield connection
         finally:
