@@ -30,6 +30,7 @@ ELSEWHERE: dict[str, str] = {
     "study.databases.npm": "tests/study/test_packages.py has an image with each",
     "study.databases.python": "tests/study/test_packages.py has an image with each",
     "study.databases.rpm_files": "tests/study/databases/test_rpm.py has a file of each form",
+    "image.contents_table": "tests/journeys/test_remote_encodings.py reads skopeo's, and damaged ones",
     "study.places": "tests/study/test_packages.py and test_waste.py look for what lies in them",
     "study.installed": "tests/study/test_packages.py reads each database through it",
     "cli.commands.explore": "tests/cli/explorer/test_start.py calls it",

@@ -7,7 +7,7 @@ import json
 import struct
 import subprocess
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -83,8 +83,13 @@ def archived(transport: str) -> Callable[[Path, Path], bytes]:
     return write
 
 
-def layout_of(blobs: list[tuple[bytes, str]], plains: list[bytes], layout: Path) -> bytes:
-    """Write the image of `layout` with other blobs of its layers."""
+def layout_of(
+    blobs: list[tuple[bytes, str]],
+    plains: list[bytes],
+    layout: Path,
+    notes: Sequence[dict[str, str]] = (),
+) -> bytes:
+    """Write the image of `layout` with other blobs of its layers, and `notes` for annotations."""
     folder = layout.parent / "again"
 
     def put(body: bytes, media_type: str) -> dict[str, object]:
@@ -105,6 +110,8 @@ def layout_of(blobs: list[tuple[bytes, str]], plains: list[bytes], layout: Path)
     ]
     manifest["config"] = put(document(settings), f"{OCI}.config.v1+json")
     manifest["layers"] = [put(body, f"{OCI}.layer.v1.tar{kind}") for body, kind in blobs]
+    for row, note in zip(manifest["layers"], notes, strict=False):
+        row["annotations"] = note
     target = put(document(manifest), f"{OCI}.manifest.v1+json")
     target["annotations"] = {"org.opencontainers.image.ref.name": "it"}
     (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')

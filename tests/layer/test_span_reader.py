@@ -89,6 +89,18 @@ def test_one_frame_is_decoded_on_and_not_anew_for_each_part(layer: SealedLayer):
     assert len(made.blob.asked) == 1
 
 
+def test_what_was_decoded_of_one_frame_is_not_fetched_again(layer: SealedLayer):
+    made = indexed(layer, packed_by("zstd", TAR), every=EVERY)
+    reads = reader(made, limit=1)  # nothing stays in memory
+    before = made.blob.total
+    assert b"".join(reads.pieces(len(TAR) - 10, len(TAR))) == TAR[-10:]
+    assert made.blob.total - before == len(made.blob.data)
+    for start in (0, len(TAR) // 2, len(TAR) // 3, len(TAR) - 10):
+        assert b"".join(reads.pieces(start, start + 10)) == TAR[start : start + 10]
+    assert made.blob.total - before == len(made.blob.data)
+    reads.close()
+
+
 @given(st.data())
 def test_a_blob_with_other_bytes_is_told_and_never_believed(made: Indexed, data: st.DataObject):
     at = data.draw(st.integers(0, len(made.blob.data) - 1))

@@ -8,6 +8,7 @@ from threading import Lock
 
 from lamina.errors import Corrupt, Invalid, NotFound, Unsupported
 from lamina.events import Listener, Notice, silent
+from lamina.image.contents_table import codec_of, read_table
 from lamina.image.jobs import Cancelled, Jobs, gather
 from lamina.image.seek_artifact import ARTIFACT, PILE, LayerIndex, read_artifact
 from lamina.image.source import choose_manifest
@@ -17,6 +18,7 @@ from lamina.layer.sealed import SealedLayer
 from lamina.layer.seek_index import SeekIndex
 from lamina.layer.span_reader import SpanCache
 from lamina.layer.spans import SeekIndexInvalid
+from lamina.layer.tabled import TabledLayer
 from lamina.remote.blobs import RangesRefused
 from lamina.remote.repository import Repository
 from lamina.spec.config import CONFIG_LIMIT, ImageConfig
@@ -242,7 +244,7 @@ def opened_remotely(
     folder: str | None = None,
     listener: Listener = silent,
 ) -> Iterator[RemoteImage]:
-    """Open an image at its registry for the body, by its seek index.
+    """Open an image at its registry for the body, by its seek index, or by its blobs' own tables.
 
     Costs the documents, the heads of the indexes (some KB a layer), and then what is looked at.
     `here` opens a layer that is on this machine, by its pile; those are read here, and where all
@@ -267,7 +269,27 @@ def opened_remotely(
             if known is not None:
                 layers[number] = stack.enter_context(known)
         wanted = [number for number in range(len(piles)) if number not in layers]
-        rows = _rows(repository, reference, manifest, config) if wanted else ()
+        cache = SpanCache()
+        try:
+            rows = _rows(repository, reference, manifest, config) if wanted else ()
+        except IndexMissing:  # blobs may have tables of contents of their own
+            if not all(codec_of(manifest.layers[number]) for number in wanted):
+                raise
+            rows = ()
+            for number in wanted:
+                layer, below = manifest.layers[number], [layers[each] for each in range(number)]
+                blob = ranges(layer)
+                tabled = TabledLayer.of(
+                    f"{layer.digest} on {chain_id(piles[number])}",
+                    read_table(layer, blob),
+                    codec=codec_of(layer),
+                    blob=blob,
+                    diff_id=config.diff_ids[number],
+                    below=below,
+                    cache=cache,
+                )
+                layers[number] = stack.enter_context(tabled)
+            wanted = []
         files = [ranges(rows[number].descriptor) for number in wanted]
         heads = _together(
             [
@@ -275,7 +297,6 @@ def opened_remotely(
                 for number, file in zip(wanted, files, strict=True)
             ]
         )
-        cache = SpanCache()
         for number, file, head in zip(wanted, files, heads, strict=True):
             layer = manifest.layers[number]
             if (head.blob, head.blob_size) != (layer.digest, layer.size):

@@ -131,6 +131,10 @@ class Sealer:
         if self._early:
             write_out(self._fd, at, at + len(data))
 
+    def leave_out(self, size: int) -> None:
+        """Count the next bytes of such a tar as they were there: for layers whose contents are elsewhere."""
+        self._size += size
+
     def finish(
         self,
         diff_id: "Digest",

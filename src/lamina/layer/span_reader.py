@@ -1,5 +1,6 @@
 """Read a layer's tar from ranges of its blob, a span at a time; each is checked before it is used."""
 
+import os
 from collections import OrderedDict
 from contextlib import AbstractContextManager
 from hashlib import sha256
@@ -14,6 +15,7 @@ from lamina.values import Protocol
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from typing import BinaryIO
 
     from lamina.layer.spans import Span
 
@@ -87,6 +89,7 @@ class SpanReader:
         self._window = window
         self._cache = cache or SpanCache()
         self._lock = RLock()
+        self._passed = _Passed()
         self._run: _Run | None = None
         self._ahead = 0  # spans behind the wanted one that are asked for as well
         self._expected = -1  # the span that whoever reads on will miss next
@@ -95,6 +98,7 @@ class SpanReader:
         """Drop a connection that may go on."""
         with self._lock:
             self._stop()
+            self._passed.close()
 
     def pieces(self, start: int, end: int) -> "Iterator[bytes]":
         """Give the bytes of the tar from `start` up to `end`, a span's at most at a time.
@@ -118,7 +122,7 @@ class SpanReader:
         """Give one span; where it has to be fetched, those up to `end` will be next."""
         key = (id(self), number)
         with self._lock:
-            found = self._cache.get(key)
+            found = self._cache.get(key) or self._passed.get(self._spans[number])
             if found is not None:
                 return found
             if self._run is None or not self._run.reaches(number):
@@ -152,12 +156,60 @@ class SpanReader:
         span = spans[first]
         machine = Resumed(self._codec, span.point(self._window(span) if span.windowed else None))
         stop = min(spans[until].needed + _SLACK, self._blob_size)
-        return _Run(spans, first, until, machine, self._blob.open(machine.start, stop))
+        source = self._blob.open(machine.start, stop)
+        return _Run(spans, first, until, machine, source, passed=self._passed)
 
     def _stop(self) -> None:
         if self._run is not None:
             run, self._run = self._run, None
             run.close()
+
+
+class _Passed:
+    """The spans that were decoded where it cannot begin at each: in a file without a name, if there are any.
+
+    To come to one of them again its blob would be fetched from where decoding can begin: of zstd in one
+    frame, from its start.
+    """
+
+    def __init__(self) -> None:
+        self._file: BinaryIO | None = None
+        self._places: dict[int, int] = {}
+        self._end = 0
+
+    def __del__(self) -> None:
+        self.close()  # of readers that nobody closed, as they had no connection open
+
+    def close(self) -> None:
+        """Drop them."""
+        self._places.clear()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def get(self, span: "Span") -> bytes | None:
+        """Give a span that was passed."""
+        place = self._places.get(span.at)
+        if place is None or self._file is None:
+            return None
+        return os.pread(self._file.fileno(), span.size, place)
+
+    def put(self, span: "Span", data: bytes) -> None:
+        """Keep a span, whose sum was looked at; without room for it, it is decoded again."""
+        if span.at in self._places:
+            return
+        if self._file is None:
+            from tempfile import TemporaryFile
+
+            self._file = TemporaryFile(buffering=0)  # noqa: SIM115 - closed by `close`
+        view, at = memoryview(data), self._end
+        try:
+            while view:
+                done = os.pwrite(self._file.fileno(), view, at)
+                view, at = view[done:], at + done
+        except OSError:
+            return
+        self._places[span.at], self._end = self._end, at
 
 
 class _Run:
@@ -170,7 +222,10 @@ class _Run:
         until: int,
         machine: Resumed,
         source: AbstractContextManager[Readable],
+        *,
+        passed: _Passed,
     ) -> None:
+        self._passed = passed
         self._spans = spans
         self._next = first
         self._until = until
@@ -195,14 +250,21 @@ class _Run:
 
     def take(self, number: int) -> bytes:
         """Decode up to span `number` and give it, checked."""
-        while self._next < number:
-            self._skip(self._spans[self._next].size)
-            self._next += 1
-        span = self._spans[number]
+        while True:
+            here = self._next
+            data = self._one()
+            if not all(span.begins for span in self._spans[here : here + 2]):
+                self._passed.put(self._spans[here], data)
+            if here == number:
+                return data
+
+    def _one(self) -> bytes:
+        """Decode the next span, and check it."""
+        span = self._spans[self._next]
         data = self._read(span.size)
         if sha256(data).digest() != span.digest:
             raise SeekIndexInvalid(f"the blob has other bytes for the tar's {span.at} and on")
-        self._next = number + 1
+        self._next += 1
         return data
 
     def _decoded(self, source: Readable) -> "Iterator[bytes]":
@@ -211,10 +273,6 @@ class _Run:
 
     def _read(self, size: int) -> bytes:
         return b"".join(self._pieces(size))
-
-    def _skip(self, size: int) -> None:
-        for _ in self._pieces(size):
-            pass
 
     def _pieces(self, size: int) -> "Iterator[bytes]":
         """Give the next `size` bytes. Raises: SeekIndexInvalid."""
