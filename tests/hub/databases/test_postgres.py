@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 from tests.postgres import PostgresServer
 
@@ -192,3 +193,68 @@ def test_a_pooler_that_lends_sessions_for_a_transaction_is_refused(url):
         with pytest.raises(Invalid, match="gives each transaction another session") as caught:
             check_sessions(one, one)  # so it is behind PgBouncer: two clients, one session
     assert "pool_mode = session" in caught.value.hint
+
+
+def test_a_write_waits_for_the_server_only_where_it_wants_an_answer(database, monkeypatch):
+    waits: list[str] = []
+    sync = psycopg.Pipeline.sync
+
+    def counted(pipeline: psycopg.Pipeline) -> None:
+        waits.append("")
+        sync(pipeline)
+
+    monkeypatch.setattr(psycopg.Pipeline, "sync", counted)
+
+    def fill(connection) -> None:
+        for name in ("a", "b", "c"):
+            connection.execute("INSERT INTO secrets VALUES (?, 'x')", (name,))
+
+    database.write(fill)
+    assert len(waits) == 1  # that the server is there; its end is not counted
+    waits.clear()
+
+    def more(connection) -> tuple[int, list[str]]:
+        put("d")(connection)
+        connection.executemany("INSERT INTO secrets VALUES (?, 'x')", [("e",), ("f",)])
+        return count(connection), names(connection)
+
+    assert database.write(more) == (6, ["a", "b", "c", "d", "e", "f"])
+    assert len(waits) == 1  # many rows go without a pipeline, and so does all after them
+    assert database.read(count, once=True) == 6
+
+
+def test_what_is_wrong_with_a_statement_nobody_waits_for_undoes_the_write(database):
+    def twice(connection) -> None:
+        for name in ("first", "same", "same", "last"):
+            connection.execute("INSERT INTO secrets VALUES (?, 'x')", (name,))
+
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        database.write(twice)
+    assert database.read(names) == []
+    assert database.write(put("after")) == 1
+
+
+def test_a_statement_that_was_passed_over_is_not_taken_for_prepared(database):
+    def fill(connection, *, twice: bool) -> None:
+        for _ in range(1 + twice):
+            connection.execute("INSERT INTO secrets VALUES ('same', 'x')")
+        connection.execute("DELETE FROM secrets WHERE name = ?", ("same",))
+
+    for turn in range(24):  # from the sixth time on a statement is prepared
+        if turn % 4:
+            database.write(lambda connection: fill(connection, twice=False))
+            continue
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            database.write(lambda connection: fill(connection, twice=True))
+    assert database.read(names) == []
+
+
+def test_what_is_larger_than_a_socket_takes_is_written_with_all_that_follows(database):
+    def fill(connection, *, pieces: int, size: int) -> int:
+        for number in range(pieces):
+            row = (f"{number}-{size}", "x" * size)
+            connection.execute("INSERT INTO secrets VALUES (?, ?)", row)
+        return count(connection)
+
+    assert database.write(lambda connection: fill(connection, pieces=3, size=4 << 20)) == 3
+    assert database.write(lambda connection: fill(connection, pieces=300, size=1500)) == 303

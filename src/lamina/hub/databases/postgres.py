@@ -11,7 +11,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -22,16 +22,16 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from lamina.errors import Invalid, Unavailable
-from lamina.hub.database import Cursor
+from lamina.hub.database import Connection, Cursor
 from lamina.hub.databases.schema import pending
 
 __all__ = ["PostgresDatabase", "check_sessions", "connect", "translate"]
 
 T = TypeVar("T")
-_ONCE = ""  # a statement without a transaction is one: a third of the time
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 # Predicate locks of a scan are on the whole table: every two writers of small tables would conflict.
-_WRITE = "BEGIN ISOLATION LEVEL SERIALIZABLE; SET LOCAL enable_seqscan = off"
+_WRITE = "BEGIN ISOLATION LEVEL SERIALIZABLE"
+_NO_SCANS = "SET LOCAL enable_seqscan = off"
 _WRITE_LOOSELY = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _SOON = "SET LOCAL synchronous_commit = off"
 _CONNECTIONS = 16
@@ -41,6 +41,8 @@ _PATIENCE_S = 5.0
 _RECONNECT_S = 2.0
 _ASK_AGAIN_S = 2.5
 """After which the pool is asked anew: it has given up by then, and tries again only for who asks."""
+_PIPED = 8192
+"""Bytes that are sent without waiting for answers: less than the smallest socket takes."""
 _MIGRATION_LOCK = 0x1A314A
 _SETTINGS = (
     "SET statement_timeout = '30s'",
@@ -81,6 +83,79 @@ class _Connection:
         return None
 
 
+class _PipedConnection:
+    """The hand of a transaction that writes: statements go out one after the other, none waits for the one before.
+
+    What is large, or many, ends that: psycopg (3.3) waits for answers before it has sent all that the socket had no
+    room for, and would wait for ever.
+    """
+
+    def __init__(self, connection: "psycopg.Connection[Any]", stack: ExitStack) -> None:
+        self._connection = connection
+        self._stack = stack
+        self._pipeline: psycopg.Pipeline | None = stack.enter_context(connection.pipeline())
+        self._sent = 0  # bytes that nobody waited for
+        self.has_heard = False
+        """Whether the server answered anything in this transaction."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> "_PipedCursor":
+        if self._pipeline is not None:
+            texts = (len(each) for each in parameters if isinstance(each, str | bytes))
+            size = len(sql) + 16 * len(parameters) + 4 * sum(texts)
+            if size > _PIPED:
+                self._leave()
+            elif self._sent + size > _PIPED:
+                self.listen()
+            self._sent += size
+        cursor = self._connection.cursor(binary=True)
+        return _PipedCursor(self, cursor.execute(translate(sql), parameters))
+
+    def executemany(self, sql: str, rows: Sequence[Sequence[Any]], /) -> object:
+        self._leave()
+        with self._connection.cursor(binary=True) as cursor:
+            cursor.executemany(translate(sql), rows)
+        return None
+
+    def listen(self) -> None:
+        """Wait for what was sent; what was wrong with any of it is raised."""
+        if self._pipeline is not None and self._sent:
+            self._pipeline.sync()
+            self._sent, self.has_heard = 0, True
+
+    def _leave(self) -> None:
+        """Do without a pipeline from here on."""
+        self._pipeline = None
+        self._stack.close()
+        self.has_heard = True
+
+
+class _PipedCursor:
+    """The answer to one statement, waited for when somebody wants to know it."""
+
+    __slots__ = ("_connection", "_cursor")
+
+    def __init__(self, connection: _PipedConnection, cursor: "psycopg.Cursor[Any]") -> None:
+        self._connection = connection
+        self._cursor = cursor
+
+    @property
+    def rowcount(self) -> int:
+        self._connection.listen()
+        return self._cursor.rowcount
+
+    def fetchone(self) -> Any:  # noqa: ANN401 - a row, or None
+        self._connection.listen()
+        return self._cursor.fetchone()
+
+    def fetchall(self) -> list[Any]:
+        self._connection.listen()
+        return self._cursor.fetchall()
+
+    def __iter__(self) -> Iterator[Any]:
+        self._connection.listen()
+        return iter(self._cursor)
+
+
 @functools.lru_cache(4096)
 def translate(sql: str) -> bytes:
     """Give SQL with `?` as psycopg wants it, `%s`; what stands in quotes stays as it is."""
@@ -117,6 +192,9 @@ class PostgresDatabase:
         self._patience_s = patience_s
         # It tells each failed attempt; whoever waits for a connection is told, too, and says so.
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+        logging.getLogger("psycopg").setLevel(
+            logging.ERROR
+        )  # what is left of a pipeline that broke
         with connect(url) as connection, connect(url) as other:
             check_sessions(connection, other)
             _migrate(connection)
@@ -135,16 +213,18 @@ class PostgresDatabase:
             open=True,
         )
 
-    def read(self, work: Callable[[_Connection], T], *, once: bool = False) -> T:
+    def read(self, work: Callable[[Connection], T], *, once: bool = False) -> T:
         """Give `work(connection)`, all of it seeing one state. Raises: Unavailable, Invalid."""
-        return self._run(_ONCE if once else _READ, work)
+        return self._run(lambda connection: _look(connection, work, once=once))
 
     def write(
-        self, work: Callable[[_Connection], T], *, alone: bool = True, durable: bool = True
+        self, work: Callable[[Connection], T], *, alone: bool = True, durable: bool = True
     ) -> T:
         """Give `work(connection)` once it is durable. Raises: Unavailable, Invalid."""
-        begin = _WRITE if alone else _WRITE_LOOSELY
-        return self._run(begin if durable else f"{begin}; {_SOON}", work)
+        begin = (_WRITE, _NO_SCANS) if alone else (_WRITE_LOOSELY,)
+        return self._run(
+            lambda connection: _change(connection, begin if durable else (*begin, _SOON), work)
+        )
 
     def version(self) -> int | None:
         """Give nothing: the server would have to be asked, which costs as much as asking for the answer."""
@@ -154,13 +234,13 @@ class PostgresDatabase:
         """Close every connection; a second time is fine."""
         self._pool.close()
 
-    def _run(self, begin: str, work: Callable[[_Connection], T]) -> T:
+    def _run(self, transact: "Callable[[psycopg.Connection[Any]], T]") -> T:
         until = time.monotonic() + self._patience_s
         turn = 0
         while True:
             try:
                 with self._connection(until) as connection:
-                    return _transact(connection, begin, work)
+                    return transact(connection)
             except _AGAIN as error:
                 if time.monotonic() > until:
                     raise Unavailable(
@@ -200,25 +280,65 @@ class _Lost(Exception):
         self.is_in_doubt = is_in_doubt
 
 
-def _transact(
-    connection: "psycopg.Connection[Any]", begin: str, work: Callable[[_Connection], T]
+def _look(
+    connection: "psycopg.Connection[Any]", work: Callable[[Connection], T], *, once: bool
 ) -> T:
-    """Run one transaction; whatever work raises undoes it. Raises: _Lost, Invalid, Unavailable."""
-    is_committing = False
-    try:
-        if not begin:
+    """Run what reads. Raises: _Lost, Invalid, Unavailable."""
+    with _translated(connection, lambda: False):
+        if once:  # a statement without a transaction is one, and costs a third
             return work(_Connection(connection))
-        connection.execute(begin)
-        try:
+        connection.execute(_READ)
+        with _undone(connection):
             result = work(_Connection(connection))
-        except BaseException:
-            if not connection.broken:
-                connection.execute("ROLLBACK")
-            raise
-        is_committing = begin != _READ
         connection.execute("COMMIT")
+        return result
+
+
+def _change(
+    connection: "psycopg.Connection[Any]",
+    begin: Sequence[str],
+    work: Callable[[Connection], T],
+) -> T:
+    """Run what writes; the server is waited for only where `work` wants an answer.
+
+    Raises: _Lost, Invalid, Unavailable.
+    """
+    is_committing = False
+    with _translated(connection, lambda: is_committing), _undone(connection):
+        with ExitStack() as stack:
+            piped = _PipedConnection(connection, stack)
+            for each in begin:
+                piped.execute(each)
+            result = work(piped)
+            if not piped.has_heard:  # a server that went long ago: the work may be run again
+                piped.listen()
+            is_committing = True
+            connection.execute("COMMIT")
+        return result
+
+
+@contextmanager
+def _undone(connection: "psycopg.Connection[Any]") -> Iterator[None]:
+    """Undo the transaction of whatever is raised within this."""
+    try:
+        yield
+    except psycopg.Error:
+        _undo_failed(connection)
+        raise
+    except BaseException:
+        if _is_within(connection):
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def _translated(
+    connection: "psycopg.Connection[Any]", is_committing: Callable[[], bool]
+) -> Iterator[None]:
+    """Say in our words what goes wrong within this. Raises: _Lost, Invalid, Unavailable."""
+    try:
+        yield
     except _AGAIN:
-        _undo(connection)
         raise
     except psycopg.DataError as error:
         raise Invalid(
@@ -227,17 +347,28 @@ def _transact(
     except psycopg.Error as error:
         if connection.broken or isinstance(error, _GONE):
             connection.close()
-            raise _Lost(is_in_doubt=is_committing) from error
-        _undo(connection)
+            raise _Lost(is_in_doubt=is_committing()) from error
         if isinstance(error, psycopg.OperationalError):  # full, read-only, cancelled by a timeout
             raise Unavailable(f"the hub's database refused: {_first_line(error)}") from error
         raise
-    return result
 
 
-def _undo(connection: "psycopg.Connection[Any]") -> None:
-    if not connection.broken and connection.info.transaction_status != TransactionStatus.IDLE:
-        connection.execute("ROLLBACK")
+def _is_within(connection: "psycopg.Connection[Any]") -> bool:
+    idle = TransactionStatus.IDLE
+    return not connection.broken and connection.info.transaction_status != idle
+
+
+def _undo_failed(connection: "psycopg.Connection[Any]") -> None:
+    """End a transaction in which the server refused something, and forget what was prepared.
+
+    What followed in the pipeline was passed over, and psycopg (3.3) takes statements for prepared that were among it.
+    Its own `rollback` forgets all of them, but does nothing outside a transaction: after a COMMIT that failed.
+    """
+    if connection.broken:
+        return
+    if not _is_within(connection):
+        connection.execute("BEGIN")
+    connection.rollback()
 
 
 def _configure(connection: "psycopg.Connection[Any]") -> None:
