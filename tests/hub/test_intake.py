@@ -213,6 +213,7 @@ def test_what_was_begun_in_one_process_goes_on_in_another_and_after_a_stop(hub, 
 
 def test_what_rests_has_a_row_and_a_file_and_goes_on_from_there(hub):
     data = b"after a while"
+    hub.services.uploads.note_rested(for_s=0)  # what other tests began
     with Line(hub) as line:
         place = begin(line)
         before = rows(hub, "uploads")

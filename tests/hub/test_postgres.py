@@ -1,16 +1,18 @@
 """Accounts and all that belongs to them on PostgreSQL: the same statements, another database."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
-from tests.hub.clients import PASSWORD, Client
+from tests.hub.clients import PASSWORD, Client, digest
 from tests.hub.site.pages import Browser
 from tests.postgres import PostgresServer
 
+from lamina.errors import Unavailable
 from lamina.hub import Hub, HubSettings
 from lamina.hub.errors import FormInvalid, LastAdmin, LinkInvalid
 from lamina.hub.oidc import Claims
-from lamina.hub.tables import figures
+from lamina.hub.tables import blobs, figures
 from lamina.hub.tables.profiles import Profile
 
 NEW = "a new long password"
@@ -102,3 +104,55 @@ def test_the_pages_are_shown_and_no_letter_breaks_them(hub):
         assert chief.get(path).status == 200
     assert Browser(hub.address).sign_in("a\0b", "x\0y").status == 401
     assert hub.services.database.read(figures.count).accounts >= 3
+
+
+@pytest.fixture(scope="module")
+def erin(hub) -> Client:
+    hub.register("erin", PASSWORD)
+    return Client(hub.address, "erin")
+
+
+def uploading(hub) -> tuple[int, list[str]]:
+    """How many uploads have a row, and the files of those that are on their way."""
+    count = hub.services.database.read(
+        lambda connection: connection.execute("SELECT count(*) FROM uploads").fetchone()[0]
+    )
+    return int(count), os.listdir(f"{hub.root}/uploads")
+
+
+def test_a_small_blob_that_comes_whole_to_a_begun_upload_is_kept_without_a_row_of_that(hub, erin):
+    place, data = erin.begin("erin/opened"), b"whole"
+    before = uploading(hub)
+    wrong = erin.request("PUT", f"{erin.begin('erin/opened')}?digest={digest(b'other')}", data)
+    assert (wrong.status, wrong.code) == (400, "DIGEST_INVALID")
+    ending = f"{place}?digest={digest(data)}"
+    assert erin.request("PUT", ending, data).status == 201
+    assert uploading(hub) == before
+    assert erin.get(f"/v2/erin/opened/blobs/{digest(data)}").body == data
+    assert [erin.get(place).status, erin.request("PUT", ending, data).status] == [404, 404]
+
+
+def test_who_may_push_no_more_leaves_nothing_of_a_begun_upload(hub, erin):
+    hub.register("dora", PASSWORD)
+    dora = Client(hub.address, "dora")
+    erin.push_blob("erin/given", b"x")
+    roles = "/api/v1/repositories/erin/given/roles/accounts/dora"
+    given = erin.request("PUT", roles, b'{"role": "write"}', Content_Type="application/json")
+    assert given.status == 204
+    place, before = dora.begin("erin/given"), uploading(hub)
+    assert erin.request("DELETE", roles).status == 204
+    assert dora.request("PUT", f"{place}?digest={digest(b'late')}", b"late").status == 403
+    assert uploading(hub) == before
+
+
+def test_a_begun_upload_goes_on_after_the_database_did_not_answer(erin, monkeypatch):
+    ending = f"{erin.begin('erin/doubt')}?digest={digest(b'doubt')}"
+
+    def fail(*_: object, **__: object) -> None:
+        raise Unavailable("the hub's database cannot be reached: on purpose")
+
+    monkeypatch.setattr(blobs, "add", fail)
+    assert erin.request("PUT", ending, b"doubt").status == 503
+    monkeypatch.undo()
+    assert erin.request("PUT", ending, b"doubt").status == 201
+    assert erin.get(f"/v2/erin/doubt/blobs/{digest(b'doubt')}").body == b"doubt"

@@ -158,6 +158,21 @@ def test_each_request_of_an_upload_may_go_to_another_replica(alice, second, size
     assert two.get(f"/v2/alice/hop/blobs/{digest(data)}").body == data
 
 
+def test_an_upload_begun_here_ends_there_with_one_small_request_and_never_has_a_row(
+    hub, second, radosgw, alice
+):
+    two, data = Client(second.address, "alice"), os.urandom(3000)
+    place = alice.begin("alice/sole")
+    ending = f"{place}?digest={digest(data)}"
+    assert two.request("PUT", ending, data).status == 201
+    hub.services.uploads.note_rested(for_s=0)
+    assert [client.get(place).status for client in (alice, two)] == [404, 404]
+    assert alice.request("PUT", ending, data).status == 404
+    upload = place.rpartition("/")[2]
+    assert len([key for key in objects(hub, radosgw) if key.startswith(upload)]) == 1
+    assert alice.get(f"/v2/alice/sole/blobs/{digest(data)}").body == data
+
+
 def test_a_request_that_hangs_at_one_replica_is_shut_out_when_another_goes_on(hub, second, alice):
     two = Client(second.address, "alice")
     place = alice.begin("alice/late")

@@ -1,10 +1,12 @@
 """Use cases of blobs: look up, mount, and the life of an upload. Every call may block."""
 
+import hashlib
 import threading
 import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+from lamina.errors import Unavailable
 from lamina.hub.access import Caller
 from lamina.hub.admission import admit
 from lamina.hub.database import Connection, Database
@@ -116,6 +118,14 @@ class Uploads:
         self._database.write(work, durable=False)
         return upload
 
+    def open(self, caller: Caller, name: str) -> str:
+        """Begin an upload that is its id alone until something of it comes; give that.
+
+        Raises: what `begin` does.
+        """
+        self._let_in(caller, name, 0)
+        return self._openings.begin(name, caller.name)
+
     def take(self, caller: Caller, name: str, digest: Digest, data: bytes) -> None:
         """Keep a small blob that came whole. On return it is durable.
 
@@ -150,7 +160,7 @@ class Uploads:
         check_repository(name)
 
         def work(connection: Connection) -> Standing:
-            admit(connection, caller, name, repositories.find(connection, name), "push")
+            _to_push(connection, caller, name)
             return quotas.standing(connection, name)
 
         check_room(self._database.read(work), self._storage, wanted=length)
@@ -185,7 +195,7 @@ class Uploads:
         reader = caller.reader_of(source)
 
         def work(connection: Connection) -> bool:
-            admit(connection, caller, name, repositories.find(connection, name), "push")
+            _to_push(connection, caller, name)
             found = blobs.find_source(
                 connection,
                 digest,
@@ -231,7 +241,7 @@ class Uploads:
 
         def work(connection: Connection) -> bool:
             if caller is not None:
-                admit(connection, caller, name, repositories.find(connection, name), "push")
+                _to_push(connection, caller, name)
             if blobs.is_place_known(connection, opening.id):
                 return False
             repository = repositories.ensure(connection, name, now=now)
@@ -242,7 +252,8 @@ class Uploads:
 
         with self._noting[hash(opening.id) % _NOTING]:  # the second finds a row and a file
             if self._database.write(work, durable=False):
-                self._storage.drop_upload(opening.id)  # what a power cut left, without its row
+                if self._storage.finds_strays:
+                    self._storage.drop_upload(opening.id)  # what a power cut left, without its row
                 self._storage.begin(opening.id)
             self._openings.close(opening.id)
 
@@ -286,7 +297,55 @@ class Uploads:
         self, caller: Caller, name: str, upload_id: str, data: bytes, digest: Digest
     ) -> None:
         """Do `append` and `finish`; on return the blob is durable. Raises: what those do."""
-        self.finish(self.append(caller, name, upload_id, data)[0], digest)
+        is_open = self._openings.is_open(upload_id, name)
+        if not (is_open and self._take_opened(caller, name, upload_id, data, digest)):
+            self.finish(self.append(caller, name, upload_id, data)[0], digest)
+
+    def _take_opened(
+        self, caller: Caller, name: str, upload: str, data: bytes, digest: Digest
+    ) -> bool:
+        """Keep a small blob that came whole to an upload of which nothing came before.
+
+        False: nothing was done, since something is in the way that the long way has the words for.
+        Raises: what `visible` does, UploadUnknown, QuotaExceeded.
+        """
+        now, is_noted = self._clock(), not self._storage.finds_strays
+        is_kept = False
+
+        def claim(connection: Connection) -> bool:
+            _to_push(connection, caller, name)
+            is_limited = bool(quotas.of_repository(connection, name))
+            return not is_limited and blobs.claim_upload(connection, upload, now=now)
+
+        if is_noted and not (_is_of(digest, data) and self._database.write(claim, alone=False)):
+            return False
+        try:
+            kept = self._storage.take(upload, digest, data)
+        except (FileExistsError, DigestDisagrees):  # another is at it, or was killed
+            return False
+
+        def work(connection: Connection) -> bool:
+            repository = _to_push(connection, caller, name)
+            if is_noted:
+                blobs.save_leftover(connection, upload)
+            elif quotas.of_repository(connection, name) or blobs.is_place_known(connection, upload):
+                return False
+            repository = repository or repositories.ensure(connection, name, now=now)
+            blobs.add(connection, repository.id, digest, kept, now=now)
+            return True
+
+        try:
+            is_kept = self._database.write(work)
+        except Unavailable:
+            is_kept = True  # for all that is known; what has no row after all, a sweep takes
+            raise
+        finally:
+            if not is_kept and not is_noted:
+                self._storage.drop_upload(upload)
+        if is_kept:
+            self._openings.close(upload)
+            self._storage.shelve(digest, kept.place)
+        return is_kept
 
     def finish(self, upload: Upload, digest: Digest) -> int:
         """Turn an upload into a blob; give its size. On return it is durable.
@@ -328,6 +387,17 @@ class Uploads:
                 blobs.keep_leftover(connection, "", upload.id, now=now)
 
         self._database.write(work)
+
+
+def _to_push(connection: Connection, caller: Caller, name: str) -> Repository | None:
+    """Give the repository that `caller` may push to, if it is there. Raises: LoginRequired, PushDenied, NameUnknown."""
+    repository = repositories.find(connection, name)
+    admit(connection, caller, name, repository, "push")
+    return repository
+
+
+def _is_of(digest: Digest, data: bytes) -> bool:
+    return hashlib.new(digest.algorithm, data).hexdigest() == digest.hex
 
 
 def _visible_to_pusher(connection: Connection, caller: Caller, name: str) -> Repository:

@@ -12,6 +12,7 @@ before, or has another algorithm, its bytes are read once more when it is closed
 import contextlib
 import hashlib
 import io
+import secrets
 import threading
 import time
 from collections import OrderedDict
@@ -180,7 +181,9 @@ class S3Storage:
     def take(self, upload: str, digest: Digest, data: bytes) -> Kept:
         """Verify and keep a small blob. Raises: DigestDisagrees, Unavailable."""
         compare(digest, hashlib.new(digest.algorithm, data).hexdigest())
-        place = f"{upload}/0"
+        place = (
+            f"{upload}/0.{secrets.token_hex(4)}"  # where nobody else writes who has the upload's id
+        )
         self.bucket.put(place, data)
         return Kept(place, len(data))
 

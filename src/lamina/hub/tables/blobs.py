@@ -17,6 +17,7 @@ __all__ = [
     "add",
     "add_upload",
     "claim_leftovers",
+    "claim_upload",
     "drop_link",
     "find",
     "find_source",
@@ -36,6 +37,7 @@ __all__ = [
     "upload",
 ]
 
+_LEAVE = "INSERT INTO leftovers (place, digest, since) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 BUSY_S = 30.0
 """How exact a repository's last push is known: its row is not written with each blob."""
 
@@ -203,11 +205,12 @@ def upload(connection: Connection, upload_id: str, repository_id: int) -> Upload
 
 
 def is_place_known(connection: Connection, upload_id: str) -> bool:
-    """Tell whether there is a row of this upload, or of what became of it."""
+    """Tell whether there is a row of this upload, or of what became of it: a blob in that place, or below it."""
     row = connection.execute(
         "SELECT 1 FROM uploads WHERE id = ? UNION ALL SELECT 1 FROM blobs WHERE place = ?"
-        " AND place <> '' UNION ALL SELECT 1 FROM leftovers WHERE place = ? LIMIT 1",
-        (upload_id, upload_id, upload_id),
+        " AND place <> '' UNION ALL SELECT 1 FROM leftovers WHERE place = ? UNION ALL"
+        " SELECT 1 FROM blobs WHERE place > ? AND place < ? AND place <> '' LIMIT 1",
+        (upload_id, upload_id, upload_id, f"{upload_id}/", f"{upload_id}0"),
     ).fetchone()
     return row is not None
 
@@ -272,10 +275,14 @@ def place(connection: Connection, digest: Digest) -> str | None:
 
 def keep_leftover(connection: Connection, digest: str, place: str, *, now: float) -> None:
     """Note bytes that no row names any more; an empty `digest` means an upload's."""
-    connection.execute(
-        "INSERT INTO leftovers (place, digest, since) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-        (place, digest, now),
-    )
+    connection.execute(_LEAVE, (place, digest, now))
+
+
+def claim_upload(connection: Connection, upload_id: str, *, now: float) -> bool:
+    """Note an upload as left over, before its bytes come; tell whether nobody else did, nor anything became of it."""
+    if is_place_known(connection, upload_id):
+        return False
+    return bool(connection.execute(_LEAVE, (upload_id, "", now)).rowcount)
 
 
 def save_leftover(connection: Connection, upload_id: str) -> None:

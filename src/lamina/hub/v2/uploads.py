@@ -59,10 +59,10 @@ async def post_upload(request: web.Request, caller: Caller, name: str) -> web.St
         data = await request.content.read()
         await call(services.uploads.take, caller, name, wanted, data)
         return _created(name, wanted)
-    known = (length or 0) if wanted is not None else 0
-    upload = await call(lambda: services.uploads.begin(caller, name, length=known))
     if wanted is None:
+        upload = await call(services.uploads.open, caller, name)
         return _progress(name, upload, 0, HTTPStatus.ACCEPTED)
+    upload = await call(lambda: services.uploads.begin(caller, name, length=length or 0))
     found = await call(services.uploads.find, caller, name, upload)
     await _receive(request, found, name)
     await call(services.uploads.finish, found, wanted)
