@@ -4,12 +4,12 @@ What is in them is `hub/registry.py`'s. Every call may block.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from lamina.hub.access import Caller
+from lamina.hub.access import Caller, Reach
 from lamina.hub.admission import admit
 from lamina.hub.database import Connection, Database
-from lamina.hub.errors import CacheWritten, FormInvalid, RepositoryTaken
+from lamina.hub.errors import CacheWritten, FormInvalid, PushDenied, RepositoryTaken
 from lamina.hub.names import check_repository, namespace_of
 from lamina.hub.registry import visible
 from lamina.hub.roles import administered
@@ -75,6 +75,17 @@ def _check_empty(connection: Connection, namespace: str) -> None:
                 "name": f"{namespace} has {_EMPTY_LIMIT:,} repositories without images; push to some, or delete them"
             }
         )
+
+
+def _untied(caller: Caller, name: str, *, is_private: bool | None) -> Caller:
+    """Give whose access token it is, where that may push: then it may describe, too, and no more."""
+    if is_private is not None:
+        raise PushDenied(
+            "an access token makes nothing private or public", hint="log in with the password"
+        )
+    if "push" not in caller.reach.allows(name):
+        raise PushDenied(f"this access token does not allow to push {name}, nor to describe it")
+    return replace(caller, reach=Reach())
 
 
 class Repositories:
@@ -160,11 +171,14 @@ class Repositories:
     ) -> Repository:
         """Set what is not None; give the repository as it was before.
 
+        With an access token that may push an admin of the repository describes it, and no more.
         Raises: what `administered` does, FormInvalid.
         """
 
         def work(connection: Connection) -> Repository:
-            found = administered(connection, caller, name)
+            visible(connection, caller, name)
+            who = caller if not caller.token_id else _untied(caller, name, is_private=is_private)
+            found = administered(connection, who, name)
             if summary is not None or readme is not None:
                 words = found.summary if summary is None else _one_line(summary)
                 text = found.readme if readme is None else _plain(readme)

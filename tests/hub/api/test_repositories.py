@@ -5,6 +5,8 @@ from urllib.parse import quote
 
 from tests.hub.clients import Answer, Client, document
 
+from lamina.hub import Hub
+
 ALL = "/api/v1/repositories"
 
 
@@ -57,6 +59,51 @@ def test_ones_own_are_listed_and_those_of_another_as_one_may_see_them(alice, bob
     names = [row["name"] for row in theirs["repositories"]]
     assert ("alice/full" in names, "alice/empty" in names) == (True, False)
     assert all(row["name"].startswith("bob/") for row in bob.get(ALL).json["repositories"])
+
+
+def holder(hub: Hub, name: str, *actions: str, targets: tuple[str, ...] = ()) -> Client:
+    """Alice with an access token."""
+    token, _ = hub.services.access_tokens.create("alice", name, actions=actions, targets=targets)
+    return Client(hub.address, "alice", token)
+
+
+def test_an_access_token_does_with_repositories_what_it_may_with_images(alice, hub):
+    send(alice, "POST", ALL, {"name": "alice/held", "private": True})
+    puller, pusher, deleter = (
+        holder(hub, f"may {each}", each) for each in ("pull", "push", "delete")
+    )
+    held = one("alice/held")
+    assert puller.get(held).json["private"]
+    assert send(puller, "PATCH", held, {"readme": "x"}).status == 403
+    assert send(puller, "POST", ALL, {"name": "alice/pulled"}).status == 403
+    assert send(pusher, "POST", ALL, {"name": "alice/pushed", "private": True}).status == 201
+    assert send(pusher, "PATCH", held, {"readme": "from CI"}).status == 204
+    assert send(pusher, "PATCH", held, {"private": False}).status == 403
+    assert pusher.request("DELETE", held).status == 403
+    found = alice.get(held).json
+    assert (found["readme"], found["private"]) == ("from CI", True)
+    assert send(deleter, "PATCH", held, {"private": False}).status == 403
+    assert deleter.with_token(deleter.password).request("DELETE", held).status == 204
+
+
+def test_an_access_token_for_one_repository_is_for_no_other(alice, hub):
+    for name in ("alice/mine", "alice/other"):
+        send(alice, "POST", ALL, {"name": name, "private": True})
+    client = holder(hub, "one", "push", "delete", targets=("alice/mine",))
+    assert send(client, "PATCH", one("alice/mine"), {"summary": "x"}).status == 204
+    for method in ("GET", "DELETE"):
+        assert client.request(method, one("alice/other")).status == 404
+    assert send(client, "PATCH", one("alice/other"), {"summary": "x"}).status == 404
+    names = [row["name"] for row in client.get(f"{ALL}?namespace=alice").json["repositories"]]
+    assert "alice/other" not in names
+
+
+def test_an_access_token_describes_nothing_that_its_owner_may_not(alice, bob, hub):
+    bob.image("bob/shown")
+    client = holder(hub, "reaching", "delete")
+    assert send(client, "PATCH", one("bob/shown"), {"summary": "x"}).status == 403
+    assert client.request("DELETE", one("bob/shown")).status == 403
+    assert send(client, "POST", ALL, {"name": "bob/more"}).status == 403
 
 
 def test_what_cannot_be_is_said(alice):

@@ -1,7 +1,7 @@
 """JSON below `/api/v1/`: who asks, what they sent, and errors as documents.
 
 Who asks logs in with their password (Basic) or with the refresh token that Docker's clients keep
-in its place (Bearer). Access tokens are for images and get 403; cookies count for nothing, so no
+in its place (Bearer). Access tokens are for images and repositories, and get 403 elsewhere; cookies count for nothing, so no
 form token is needed.
 """
 
@@ -23,7 +23,7 @@ from lamina.errors import (
 from lamina.hub.access import Caller
 from lamina.hub.access_tokens import is_access_token
 from lamina.hub.errors import FormInvalid, LoginRequired, ReadOnly, TooManyAttempts
-from lamina.hub.web import SERVICES, basic_login, read_body
+from lamina.hub.web import SERVICES, basic_login, login, read_body
 from lamina.hub.writable import check_writable
 from lamina.spec.wire import Document, decode, encode
 
@@ -37,6 +37,7 @@ __all__ = [
     "read_json",
     "text_of",
     "texts",
+    "token_login",
 ]
 
 _LIMIT = 64 * 1024
@@ -73,6 +74,23 @@ async def nowhere(request: web.Request) -> web.StreamResponse:
     raise NotFound(
         f"{request.method} {request.path} is not known here", hint="see /api/openapi.json"
     )
+
+
+async def token_login(request: web.Request) -> Caller:
+    """Give who asks with a full login, or with an access token, which narrows what they may do.
+
+    Raises: what `full_login` does; Denied for robots alone.
+    """
+    kind, _, value = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() == "bearer" and is_access_token(value.strip()):
+        caller = await login(request, "", value.strip())
+    elif kind.lower() == "basic":
+        caller = await basic_login(request)
+    else:
+        return await full_login(request)
+    if caller.robot_of:
+        raise Denied("a robot is for images alone", hint="log in with an account's access token")
+    return caller
 
 
 async def full_login(request: web.Request) -> Caller:

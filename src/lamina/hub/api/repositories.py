@@ -6,8 +6,9 @@
     PATCH  /api/v1/repositories/of?name=R            {"private"?, "summary"?, "readme"?}
     DELETE /api/v1/repositories/of?name=R            204; all its tags and images go
 
-The name is no part of the path, where it may end like a path of something else. Wants a full login; what
-the caller may not see is 404, as if it were not there.
+The name is no part of the path, where it may end like a path of something else. Takes access tokens, too:
+one that pulls sees, one that pushes makes and describes, one that deletes deletes, none makes private or
+public what is there. What the caller may not see is 404, as if it were not there.
 """
 
 from http import HTTPStatus
@@ -15,7 +16,7 @@ from http import HTTPStatus
 from aiohttp import web
 
 from lamina.errors import Invalid
-from lamina.hub.api.answers import answered, flag_of, full_login, json_answer, read_json, text_of
+from lamina.hub.api.answers import answered, flag_of, json_answer, read_json, text_of, token_login
 from lamina.hub.notes import note
 from lamina.hub.tables.repositories import Repository
 from lamina.hub.web import SERVICES, asked_by
@@ -42,7 +43,7 @@ def add_repositories(app: web.Application) -> None:
 
 async def _list(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
-    caller = await full_login(request)
+    caller = await token_login(request)
     namespace = request.query.get("namespace") or caller.name
     page = request.query.get("page", "1")
     if not page.isascii() or not page.isdigit() or not 0 < int(page[:9]) <= _PAGES:
@@ -56,7 +57,7 @@ async def _list(request: web.Request) -> web.StreamResponse:
 
 async def _create(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
-    caller = await full_login(request)
+    caller = await token_login(request)
     document = await read_json(request, "name", "private", "summary")
     name = text_of(document, "name")
     made = await services.threads.call(
@@ -67,20 +68,20 @@ async def _create(request: web.Request) -> web.StreamResponse:
             is_private=_privacy(document),
         )
     )
-    note(request, "create repository", name, account=caller.name)
+    note(request, "create repository", name, account=caller.name, token=caller.token_id)
     return json_answer(_row(made, 0), HTTPStatus.CREATED)
 
 
 async def _show(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
-    caller = await full_login(request)
+    caller = await token_login(request)
     found = await services.threads.call(services.repositories.view, caller, _name(request))
     return json_answer({**_row(found.repository, found.tags), "readme": found.repository.readme})
 
 
 async def _change(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
-    caller = await full_login(request)
+    caller = await token_login(request)
     name = _name(request)
     document = await read_json(request, "private", "summary", "readme", limit=_LIMIT)
     summary, readme = (
@@ -93,20 +94,20 @@ async def _change(request: web.Request) -> web.StreamResponse:
         )
     )
     if (summary, readme) != (None, None):
-        note(request, "describe", name, account=caller.name)
+        note(request, "describe", name, account=caller.name, token=caller.token_id)
     if is_private is not None and is_private != before.is_private:
-        note(request, _said(is_private), name, account=caller.name)
+        note(request, _said(is_private), name, account=caller.name, token=caller.token_id)
     return web.Response(status=HTTPStatus.NO_CONTENT)
 
 
 async def _remove(request: web.Request) -> web.StreamResponse:
     services = request.app[SERVICES]
-    caller = await full_login(request)
+    caller = await token_login(request)
     name, asked = _name(request), asked_by(request)
     await services.threads.call(
         lambda: services.registry.remove_repository(caller, name, asked=asked)
     )
-    note(request, "delete repository", name, account=caller.name)
+    note(request, "delete repository", name, account=caller.name, token=caller.token_id)
     return web.Response(status=HTTPStatus.NO_CONTENT)
 
 
