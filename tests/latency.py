@@ -83,10 +83,14 @@ class LongLine:
         while True:
             try:
                 near, _ = self._listener.accept()
-                time.sleep(0)
-                far = socket.create_connection(self._target)
             except OSError:
                 return
+            time.sleep(0)
+            try:
+                far = socket.create_connection(self._target)
+            except OSError:  # nobody there: whoever came hears of it
+                near.close()
+                continue
             for one in (near, far):
                 one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._sockets += [near, far]

@@ -288,9 +288,13 @@ class Relay:
         while True:
             try:
                 near, _ = self._listener.accept()
-                far = socket.create_connection(self._target)
             except OSError:
                 return
+            try:
+                far = socket.create_connection(self._target)
+            except OSError:  # nobody there: whoever came hears of it
+                near.close()
+                continue
             self._sockets += [near, far]
             self._spawn(self._forward, near, far, "up")
             self._spawn(self._forward, far, near, "down")

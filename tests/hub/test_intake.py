@@ -380,6 +380,7 @@ def test_the_books_are_kept_as_they_are_the_long_way(tmp_path):
 
 
 def test_a_stop_waits_for_what_is_being_taken_and_says_that_it_was_the_last(tmp_path, monkeypatch):
+    monkeypatch.setattr("lamina.hub.databases.sqlite._BUSY_MS", 100_000)  # for the lock held here
     with Hub(settings=HubSettings(root=str(tmp_path), port=0, shutdown_s=100)) as hub:
         hub.register("alice", PASSWORD)
         Client(hub.address, "alice").get("/v2/")
