@@ -225,9 +225,11 @@ class Balancer:
         with contextlib.suppress(OSError):
             while piece := source.recv(65536):
                 sink.sendall(piece)
-        for one in (source, sink):  # a connection that broke on one side is broken on the other
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_WR if one is sink else socket.SHUT_RD)
+        with contextlib.suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):
+            while source.recv(65536):  # what goes to nobody is taken, or its sender waits for ever
+                pass
 
 
 class Relay:
