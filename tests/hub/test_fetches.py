@@ -162,6 +162,15 @@ def test_bytes_that_are_gone_cannot_be_held_again(tmp_path):
     assert not fetch.hold()
 
 
+def test_who_comes_when_it_has_broken_off_does_not_get_what_came_before(tmp_path):
+    fetch, source = Fetch(6, lambda: str(tmp_path)), Slowly(b"bad", error=UpstreamFailed("no"))
+    assert fetch.hold()  # by a reader, who still reads
+    source.gate.release(2)
+    fetch.run(source)
+    assert not fetch.hold()
+    fetch.release()
+
+
 def test_an_empty_blob_is_whole_once_it_is_kept(tmp_path):
     async def run():
         fetches = Fetches(lambda: str(tmp_path))

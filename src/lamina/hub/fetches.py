@@ -71,9 +71,9 @@ class Fetch:
             self.release()
 
     def hold(self) -> bool:
-        """Have the bytes kept until `release`; False: they are gone already."""
+        """Have the bytes kept until `release`; False: they are gone already, or no more will come."""
         with self._guard:
-            if not self._holders:
+            if not self._holders or self._error is not None:
                 return False
             self._holders += 1
             return True
