@@ -1,14 +1,16 @@
 """What a tar leaves for the layers below to say: its unlisted directories, and links into them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from lamina.layer.entry import EntryInvalid, Kind
-from lamina.layer.node import Node
+from lamina.layer.node import Layer, Node
 from lamina.layer.tree import Directory, LayerTree, Shared, clean_xattrs
 from lamina.layer.view import Tree, merged_child
 
-__all__ = ["adopt", "bind"]
+__all__ = ["adopt", "bind", "stated", "unlisted"]
 
+_MOST = 64 * 1024
+_MOST_PUT_TOGETHER = 16 * 1024 * 1024
 _Pile = tuple[Node, ...]
 
 
@@ -54,6 +56,46 @@ def adopt(root: Directory, below: Tree) -> None:
         for name, child in directory.children.items():
             if isinstance(child, Directory):
                 stack.append((child, _Place(place, name)))
+
+
+def unlisted(root: Directory) -> list[bytes] | None:
+    """Give the paths of the directories that `adopt` asks about, sorted; None: they take more than 64 KiB."""
+    found: list[bytes] = []
+    size = put_together = 0
+    stack = [(root, b"")]
+    while stack:
+        directory, prefix = stack.pop()
+        for name, child in directory.children.items():
+            if isinstance(child, Directory):
+                path = prefix + name
+                if not child.listed:
+                    found.append(path)
+                    size += len(path)
+                put_together += len(path)
+                if size > _MOST or put_together > _MOST_PUT_TOGETHER:
+                    return None
+                stack.append((child, path + b"/"))
+    return sorted(found)
+
+
+def stated(layers: Sequence[Layer], path: bytes) -> Node | None:
+    """Give the directory whose attributes `adopt` takes for `path`; looks no deeper than at the layer that has it."""
+    for layer in reversed(layers):
+        node: Node = layer.root
+        hides = False
+        for name in path.split(b"/"):
+            hides |= node.opaque
+            child = layer.child(node, name)
+            if child is None:
+                break
+            if child.kind is not Kind.DIRECTORY:
+                return None
+            node = child
+        else:
+            return node
+        if hides:
+            return None
+    return None
 
 
 def bind(tree: LayerTree, below: Tree) -> Iterator[tuple[Shared, Node]]:

@@ -64,14 +64,16 @@ class SealResult:
 
     `needs_parents` says that the index took something from the layers below (a hard link's
     target, or the attributes of a directory below the root that the tar does not list), so that the
-    same tar on other layers may need another index. `copies` says that it is content, too.
+    same tar on other layers may need another index. Where it is content, too, `copied_from` are the
+    paths of the layers that it was copied from, and `copied` its bytes.
     """
 
     entries: int
     size: int
     needs_parents: bool
     content_size: int
-    copies: bool = False
+    copied_from: tuple[str, ...] = ()
+    copied: int = 0
 
 
 class Sealer:
@@ -89,7 +91,8 @@ class Sealer:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         self._size = 0  # bytes of tar
         self._chunked = False
-        self._copies = False
+        self._copied_from: set[str] = set()
+        self._copied = 0
         self._tree = LayerTree(memory_limit)
         self._intake = Intake(self._tree)
         self._tail = _Tail(self._fd)
@@ -157,7 +160,22 @@ class Sealer:
         self._finish_index(diff_id, size, needs_parents=needs_parents)
         self.close()
         tree = self._tree
-        return SealResult(tree.entries, size, needs_parents, tree.content_size, copies=self._copies)
+        return SealResult(
+            tree.entries, size, needs_parents, tree.content_size, tuple(sorted(self._copied_from)),
+            self._copied,
+        )  # fmt: skip
+
+    def unlisted(self) -> "list[bytes] | None":
+        """Give the directories of which lower layers are to tell the attributes, sorted; not the root.
+
+        Of them alone follows what lower layers add to the index: None where it is more than that (hard
+        links wait for a target), or where they are very many. To be called by `parents` of `finish`.
+        """
+        from lamina.layer.below import unlisted
+
+        if any(one.alias is None and one.inode is None for one in self._tree.pending):
+            return None
+        return unlisted(self._tree.root)
 
     def close(self) -> None:
         """Close the file as it is; a second call does nothing."""
@@ -192,8 +210,9 @@ class Sealer:
         copied: dict[tuple[str, int], Shared] = {}
         for shared, node in bind(self._tree, below):
             known = copied.setdefault((node.layer.path, node.nid), shared)
-            self._copies = True
             if known is shared:
+                self._copied_from.add(node.layer.path)
+                self._copied += node.size
                 shared.inode = self._copy(shared, node)
             else:
                 shared.alias = known

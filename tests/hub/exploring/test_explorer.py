@@ -39,6 +39,7 @@ from lamina.hub.exploring import look
 from lamina.hub.exploring.artifact import ARTIFACT, CATALOGUE, INDEX, LAYER
 from lamina.hub.exploring.explorer import Explorer
 from lamina.hub.exploring.processes import Shortage, work
+from lamina.layer.entry import Entry, Kind
 from lamina.spec.digest import Digest
 from lamina.spec.wire import Document
 
@@ -238,17 +239,35 @@ def test_what_is_no_image_is_passed_over(hub, alice):
     assert explore(hub) == 0
 
 
-def test_a_layer_that_leans_on_the_ones_below_has_an_index_for_each_pile(hub, alice):
-    lower = tar_of([file(b"tool", b"one" * 100)])
+def test_a_layer_that_leans_on_the_ones_below_has_an_index_for_each_answer_of_theirs(
+    hub, alice, monkeypatch
+):
+    """It had one for each pile: an image of 500 times such a layer was unpacked 500 times."""
+    unpacked: list[str] = []
+
+    def count(what, *given, **more):
+        unpacked.append(what)
+        return work(what, *given, **more)
+
+    monkeypatch.setattr(look, "work", count)
     leaning = tar_of([file(b"deep/inside/file", b"x")])  # its folders are not listed
-    for tag, below in (("v1", lower), ("v2", tar_of([file(b"tool", b"two" * 50)]))):
-        push(alice, "alice/app", tag, [below, leaning])
+    other = tar_of([file(b"tool", b"two" * 50)])
+    strict = tar_of([Entry(b"deep", Kind.DIRECTORY, 0o700, uid=7)])
+    push(alice, "alice/app", "v1", [tar_of([file(b"tool", b"one" * 100)]), *[leaning] * 9])
+    push(alice, "alice/app", "v2", [other, leaning, leaning])
+    assert explore(hub) == 2
+    assert unpacked.count("layer") == 3
+    assert len(set(known(hub, "alice/app", "v1").parts)) == 3
+    push(alice, "alice/app", "v3", [other, strict, leaning, leaning])
     explore(hub)
-    keys = hub.services.database.read(
-        lambda connection: [row[0] for row in connection.execute("SELECT layer FROM layer_indexes")]
-    )
-    assert sum(key.startswith("pile ") for key in keys) == 2
-    assert known(hub, "alice/app", "v2").state == "done"
+    assert unpacked.count("layer") == 5
+    one, two = known(hub, "alice/app", "v2").parts[1], known(hub, "alice/app", "v3").parts[2]
+    places = explorer(hub).places
+    for digest_of, mode in ((one, 0o755), (two, 0o700)):
+        with places.shelf.layer(digest_of, places.fetch) as layer:
+            node = layer.lookup(b"deep")
+            assert node is not None
+            assert node.mode == mode
 
 
 def test_a_quota_without_room_for_it_is_named_and_the_image_stays(hub, alice):

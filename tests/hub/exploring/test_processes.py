@@ -41,7 +41,8 @@ def test_bytes_that_are_no_file_are_sent_through_a_pipe(tmp_path: Path):
     asked = {"limit": 10**9, "below": []}
     told = work("layer", str(tmp_path), asked, Pieces(BOTTOM), goes_on=go_on)  # type: ignore[arg-type]
     assert told == {
-        "needs_parents": False, "seek": True, "secrets": [["a private key of ssh", "srv/id_rsa"]],
+        "copied_from": [], "copied": 0, "needs_parents": False,
+        "secrets": [["a private key of ssh", "srv/id_rsa"]],
     }  # fmt: skip
     assert (tmp_path / INDEX).stat().st_size
 

@@ -1,17 +1,20 @@
 """What the hub makes after a push lets clients read single files, as `lamina index` would."""
 
+import os
 from pathlib import Path
 
 import pytest
 from tests.engine.worlds import make_engine
 from tests.hub.clients import PASSWORD, Client
-from tests.hub.exploring.images import BOTTOM, TOP, explore, file, push
+from tests.hub.exploring.images import BOTTOM, TOP, explore, explorer, file, folder, known, push
 from tests.layer.trees import tar_of
 
 from lamina.engine.indexing import index_image
 from lamina.engine.remote_study import remote_study
 from lamina.errors import NotFound
 from lamina.hub import Hub
+from lamina.hub.exploring import look
+from lamina.hub.exploring.reading import opened
 from lamina.image.seek_artifact import ARTIFACT, PILE
 from lamina.layer.entry import Entry, Kind
 from lamina.remote.login import login
@@ -67,21 +70,50 @@ def test_a_layer_is_indexed_once_for_all_images_that_have_it(hub, alice):
     assert first == second[:1]
 
 
-def test_hard_links_into_lower_layers_are_left_to_the_command(hub, alice, engine):
-    linked = tar_of([Entry(b"again", Kind.HARDLINK, link=b"etc/low")])
-    image = push(alice, "alice/app", "v1", [tar_of([file(b"etc/low", b"low\n")]), linked])
+LOW = tar_of([folder(b"etc"), file(b"etc/low", b"low\n" * 99), file(b"etc/other", os.urandom(396))])
+LINKED = [
+    tar_of([Entry(b"again", Kind.HARDLINK, link=b"etc/low"), file(b"own", b"1")]),
+    tar_of([Entry(b"once-more", Kind.HARDLINK, link=b"again")]),
+    tar_of([Entry(b"other", Kind.HARDLINK, link=b"etc/other"), Entry(b"last", Kind.HARDLINK, link=b"once-more")]),
+]  # fmt: skip
+
+
+def test_hard_links_into_lower_layers_bring_their_content_along(hub, alice, engine):
+    """There was no seek index of such an image, and all that they led to was told to be alike."""
+    image = push(alice, "alice/app", "v1", [LOW, *LINKED])
     assert explore(hub) == 1
+    (artifact,) = artifacts(alice, image)
+    name = f"{hub.address}/alice/app:v1"
+    with remote_study(engine, name) as study:
+        for path in (b"again", b"once-more", b"last"):
+            assert study.tree.read(path) == b"low\n" * 99
+        assert len(study.tree.read(b"other")) == 396
+    assert index_image(engine, name).made == 0
+    assert index_image(engine, name, again=True).artifact == artifact
+    assert os.listdir(Path(hub.root, "exploring", "jobs")) == []
+    found = known(hub, "alice/app", "v1")
+    with opened(explorer(hub).places, found) as inside:
+        nodes = [inside.tree.lookup(path) for path in (b"last", b"etc/low", b"other")]
+        assert len({node.layer.digest(node) for node in nodes if node}) == 2
+        assert all(nodes)
+
+
+@pytest.mark.parametrize("why", ["much is linked", "the layers are large"])
+def test_hard_links_to_more_than_is_unpacked_twice_are_left_to_the_command(
+    hub, alice, engine, monkeypatch, why
+):
+    image = push(alice, "alice/app", "v1", [LOW, *LINKED])
+    monkeypatch.setattr(look, "_COPIED", 9 if why == "much is linked" else 10**6)
+    largest = max(map(len, (LOW, *LINKED)))
+    assert explore(hub, limit=largest if why == "the layers are large" else 10**9) == 1
+    assert known(hub, "alice/app", "v1").state == "done"
     assert artifacts(alice, image) == []
     name = f"{hub.address}/alice/app:v1"
     with pytest.raises(NotFound, match="no seek index"), remote_study(engine, name):
         pass
     index_image(engine, name)
     with remote_study(engine, name) as study:
-        assert study.tree.read(b"again") == b"low\n"
-    explore(hub)
-    again = push(alice, "alice/app", "v2", [tar_of([file(b"etc/low", b"low\n")]), linked], env=("A=b",))  # fmt: skip
-    assert explore(hub) == 1
-    assert artifacts(alice, again) == []
+        assert study.tree.read(b"last") == b"low\n" * 99
 
 
 def test_folders_that_only_a_lower_layer_lists_bind_the_index_to_it(hub, alice, engine):

@@ -1,9 +1,10 @@
 """One look into one image: an index for each layer, the answers, and all of it kept with the image."""
 
 import os
+import shutil
 import uuid
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -13,10 +14,12 @@ from lamina.hub.database import Connection, Database
 from lamina.hub.documents import CONFIG_LIMIT, Facts, read_facts
 from lamina.hub.errors import BlobUnknown, QuotaExceeded
 from lamina.hub.exploring import artifact
+from lamina.hub.exploring.asking import answered
 from lamina.hub.exploring.kept import secrets_from
+from lamina.hub.exploring.notes import Notes, notes_of
 from lamina.hub.exploring.processes import Later, Refused, Shortage, work
 from lamina.hub.exploring.shelf import Shelf
-from lamina.hub.exploring.worker import ANSWERS, CATALOGUE, INDEX, SEEK
+from lamina.hub.exploring.worker import ANSWERS, CATALOGUE, INDEX, SEALED, SEEK
 from lamina.hub.storage.protocol import Storage
 from lamina.hub.tables import blobs, explorations, manifests
 from lamina.hub.tables.explorations import Exploration, Job
@@ -30,6 +33,10 @@ from lamina.spec.digest import Digest, chain_id
 from lamina.spec.manifest import Manifest
 from lamina.spec.wire import Document
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lamina.layer.hollow import HollowLayer
+
 __all__ = ["LEASE_S", "Gone", "Look", "Places", "check_room"]
 
 LEASE_S = 120.0
@@ -37,6 +44,9 @@ LEASE_S = 120.0
 
 _ROOM = 512 * 1024 * 1024
 """Bytes of the disk that are left to everyone else."""
+
+_COPIED = 64 * 1024 * 1024
+"""Bytes of lower layers' files that hard links may bring into a layer's indexes."""
 
 
 class Gone(LaminaError):
@@ -91,9 +101,18 @@ class Look:
         self._limit = limit
         self._asked = goes_on
         self._secrets: dict[Digest, Secrets] = {}
+        self._opened = ExitStack()
+        self._open: list[HollowLayer] = []  # the image's lowest, as far as anybody asked
+        self._asks: dict[Digest, tuple[bytes, ...] | None] = {}
+        self._kept: dict[str, str] = {}  # whole layers, by where their indexes are
+        self._room = limit
 
     def run(self, image: Manifest) -> None:
         """Look. Raises: Refused, QuotaExceeded, Gone, Later, Shortage, LaminaError, OSError."""
+        with self._opened:
+            self._look(image)
+
+    def _look(self, image: Manifest) -> None:
         places = self._places
         places.database.read(lambda connection: _check_links(connection, self._job, image))
         if image.config.size > CONFIG_LIMIT:
@@ -178,44 +197,127 @@ class Look:
     ) -> tuple[_Part, _Part]:
         """Give the index of a layer, and its seek index or `empty`: those that are here, or new ones."""
         places, layer = self._places, image.layers[number].digest
-        pile = Digest.of("\n".join(one.digest for one in image.layers[: number + 1]).encode())
-        keys = (str(layer), f"pile {pile}")
-        known, seek = places.database.read(
-            lambda connection: (
-                _known(connection, keys),
-                _known(connection, tuple(f"seek {key}" for key in keys)),
-            )
-        )
-        if known is not None and seek is not None and self._is_seen(known.digest):
-            with suppress(LaminaError, OSError):  # what cannot be read is made anew
-                places.shelf.index(known.digest, places.fetch)
-                return known, seek
-        place = places.database.read(lambda connection: blobs.place(connection, layer))
-        if place is None:
-            raise Later(f"layer {number + 1} is not here any more")
-        with places.storage.open(layer, place) as source:
-            try:
-                told = work(
-                    "layer",
-                    self._folder,
-                    {"limit": self._limit, "below": self._files(below)},
-                    source,
-                    goes_on=self._goes_on,
-                )
-            except Refused as error:
-                raise Refused(f"layer {number + 1}: {error.message}") from error
+        for key in self._keys(image, number, below):
+            known, seek = self._noted(key), self._noted(f"seek {key}")
+            if known is not None and seek is not None and self._is_seen(known.digest):
+                with suppress(LaminaError, OSError):  # what cannot be read is made anew
+                    places.shelf.index(known.digest, places.fetch)
+                    return known, seek
+        told = self._sealed(image, number, below)
         part = self._keep(self._taken(INDEX))
         self._secrets[part.digest] = told["secrets"]
         data = self._taken(SEEK)
-        made = self._keep(data) if told["seek"] else empty
-        key = keys[1] if told["needs_parents"] else keys[0]
+        made = empty if told["copied_from"] else self._keep(data)
+        notes = self._notes(part)
+        self._asks[layer] = notes.asks
+        keys = [self._pile(image, number)] if told["needs_parents"] else [str(layer)]
+        if notes.asks is not None:
+            keys += [_asking(layer), self._key(layer, notes.asks, below)]
 
         def note(connection: Connection) -> None:
-            explorations.note_index(connection, key, part.digest)
-            explorations.note_index(connection, f"seek {key}", made.digest)
+            for key in keys:
+                explorations.note_index(connection, key, part.digest)
+                explorations.note_index(connection, f"seek {key}", made.digest)
 
         places.database.write(note)
         return part, made
+
+    def _keys(self, image: Manifest, number: int, below: list[_Part]) -> Iterator[str]:
+        """Give under what an index of a layer may be noted: by itself, on its pile, or on any that says the same."""
+        layer = image.layers[number].digest
+        yield str(layer)
+        yield self._pile(image, number)
+        if layer not in self._asks:
+            index = self._noted(_asking(layer))
+            self._asks[layer] = None if index is None else self._notes(index).asks
+        asks = self._asks[layer]
+        if asks is not None:
+            yield self._key(layer, asks, below)
+
+    @staticmethod
+    def _pile(image: Manifest, number: int) -> str:
+        rows = "\n".join(one.digest for one in image.layers[: number + 1])
+        return f"pile {Digest.of(rows.encode())}"
+
+    def _key(self, layer: Digest, asks: Sequence[bytes], below: list[_Part]) -> str:
+        for part in below[len(self._open) :]:
+            self._open.append(
+                self._opened.enter_context(
+                    self._places.shelf.layer(part.digest, self._places.fetch)
+                )
+            )
+        return f"{layer} on {answered(asks, self._open[: len(below)])}"
+
+    def _noted(self, key: str) -> _Part | None:
+        return self._places.database.read(lambda connection: _known(connection, key))
+
+    def _notes(self, part: _Part) -> Notes:
+        with self._places.shelf.layer(part.digest, self._places.fetch) as index:
+            return notes_of(index)
+
+    def _sealed(self, image: Manifest, number: int, below: list[_Part]) -> Document:
+        """Have a layer's indexes made, with the content of its links into lower layers where that is little."""
+        told = self._unpack(image, number, below)
+        if told["copied_from"] and told["copied"] <= _COPIED:
+            whole = self._whole(image, told["copied_from"], below)
+            if whole is not None:
+                for name in (INDEX, SEEK):
+                    os.unlink(os.path.join(self._folder, name))
+                told = self._unpack(image, number, below, whole=whole)
+        return told
+
+    def _whole(
+        self, image: Manifest, indexes: Sequence[str], below: list[_Part]
+    ) -> dict[str, str] | None:
+        """Have lower layers unpacked with their content: give where, by where their indexes are.
+
+        None: together they are larger than what is looked into.
+        """
+        files = self._files(below)
+        found = {}
+        for index in indexes:
+            if index not in self._kept:
+                number = files.index(index)
+                self._room -= self._notes(below[number]).size
+                if self._room < 0:
+                    return None
+                lower, folder = below[:number], os.path.join(self._folder, f"whole-{number}")
+                told = self._unpack(image, number, lower, folder=folder)
+                if told["copied_from"]:
+                    whole = self._whole(image, told["copied_from"], lower)
+                    if whole is None:
+                        return None
+                    shutil.rmtree(folder)
+                    self._unpack(image, number, lower, whole=whole, folder=folder)
+                self._kept[index] = os.path.join(folder, SEALED)
+            found[index] = self._kept[index]
+        return found
+
+    def _unpack(
+        self,
+        image: Manifest,
+        number: int,
+        below: list[_Part],
+        *,
+        whole: dict[str, str] | None = None,
+        folder: str = "",
+    ) -> Document:
+        """Have a process unpack a layer; in a `folder` of its own it stays there as it is."""
+        places, layer = self._places, image.layers[number].digest
+        place = places.database.read(lambda connection: blobs.place(connection, layer))
+        if place is None:
+            raise Later(f"layer {number + 1} is not here any more")
+        asked: Document = {
+            "limit": self._limit, "below": self._files(below), "whole": whole or {},
+            "keep": bool(folder),
+        }  # fmt: skip
+        if folder:
+            os.mkdir(folder, 0o700)
+        with places.storage.open(layer, place) as source:
+            try:
+                return work("layer", folder or self._folder, asked, source, goes_on=self._goes_on)
+            except Refused as error:
+                raise Refused(f"layer {number + 1}: {error.message}") from error
 
     def _is_seen(self, index: Digest) -> bool:
         """Tell whether the secrets of a layer are known, by this look or that at another image."""
@@ -314,12 +416,14 @@ def check_room(folder: str) -> None:
         raise Shortage("too little is free on the hub's disk")
 
 
-def _known(connection: Connection, keys: tuple[str, ...]) -> _Part | None:
-    for key in keys:
-        digest = explorations.index_of(connection, key)
-        if digest is not None:
-            row = connection.execute(
-                "SELECT size FROM blobs WHERE digest = ?", (digest,)
-            ).fetchone()
-            return _Part(digest, int(row[0]))
-    return None
+def _known(connection: Connection, key: str) -> _Part | None:
+    digest = explorations.index_of(connection, key)
+    if digest is None:
+        return None
+    row = connection.execute("SELECT size FROM blobs WHERE digest = ?", (digest,)).fetchone()
+    return _Part(digest, int(row[0]))
+
+
+def _asking(layer: Digest) -> str:
+    """Give under what any index of a layer is noted that knows what it asks those below."""
+    return f"asks {layer}"

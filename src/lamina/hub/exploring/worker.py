@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain
 from typing import BinaryIO
+from urllib.parse import quote
 
 from lamina.errors import Invalid, LaminaError, Unsupported
 from lamina.hub.exploring.answers import answers_of
@@ -36,10 +37,10 @@ from lamina.stream.verify import Hasher, chunks
 from lamina.study.records import is_record
 from lamina.study.regrets import seen_in
 
-__all__ = ["ANSWERS", "ASKED", "CATALOGUE", "INDEX", "LACKS", "SEEK", "TOLD", "main"]
+__all__ = ["ANSWERS", "ASKED", "CATALOGUE", "INDEX", "LACKS", "SEALED", "SEEK", "TOLD", "main"]
 
-ASKED, TOLD, INDEX, SEEK, ANSWERS, CATALOGUE = (
-    "asked.json", "told.json", "index", "seek", "answers", "catalogue",
+ASKED, TOLD, INDEX, SEEK, SEALED, ANSWERS, CATALOGUE = (
+    "asked.json", "told.json", "index", "seek", "sealed", "answers", "catalogue",
 )  # fmt: skip
 LACKS = {
     errno.ENOSPC: 100, errno.EDQUOT: 101, errno.ENOMEM: 102, errno.EMFILE: 103, errno.ENFILE: 103,
@@ -109,10 +110,13 @@ def _bound(limit: int) -> None:
 
 
 def _layer(folder: str, asked: Document) -> Document:
-    """Seal the layer that comes on stdin, and write its hollow form."""
-    path = os.path.join(folder, "sealed")
+    """Seal the layer that comes on stdin, and write its hollow form; or with `keep` leave it as it is."""
+    path = os.path.join(folder, SEALED)
+    whole: dict[str, str] = asked.get("whole", {})
+    asks: list[bytes] | None = []
     with ExitStack() as stack:
-        stack.callback(_remove, path)
+        if not asked.get("keep"):
+            stack.callback(_remove, path)
         sealer = stack.enter_context(Sealer(path, memory_limit=_SEALER_MEMORY, early=False))
         out = stack.enter_context(open(os.path.join(folder, SEEK), "xb"))
         seek = _Seek(out)
@@ -125,24 +129,34 @@ def _layer(folder: str, asked: Document) -> Document:
         diff_id = Digest(f"sha256:{total.hexdigest()}")
 
         def below() -> list[SealedLayer]:
-            # What is copied from these is as long as it should be, and its content zeros.
-            return [stack.enter_context(SealedLayer.open(each)) for each in asked["below"]]
+            # What is copied from these is as long as it should be, and its content zeros, but of `whole` ones.
+            nonlocal asks
+            asks = sealer.unlisted()
+            paths = [whole.get(each, each) for each in asked["below"]]
+            return [stack.enter_context(SealedLayer.open(each)) for each in paths]
 
         result = sealer.finish(diff_id, below)
+        told = {
+            "copied_from": [each for each in result.copied_from if each not in whole.values()],
+            "copied": result.copied,
+        }
+        if asked.get("keep"):
+            return told
         layer = stack.enter_context(SealedLayer.open(path))
         secrets = [
             [what, os.fsdecode(where)]
             for what, where in sorted(seen_in(layer).secrets, key=lambda row: row[1])
         ][:_SECRETS]
         # no secrets: the index is attached to the image, for everyone who may pull
-        notes = {"diff_id": str(diff_id), "size": result.size, "entries": result.entries}
+        notes: Document = {"diff_id": str(diff_id), "size": result.size, "entries": result.entries}
+        if result.needs_parents and asks is not None:
+            notes["asks"] = [quote(each) for each in asks]
         data = pack(layer, is_record, notes=encode(notes))
         _write(os.path.join(folder, INDEX), data)
-        if not result.copies:  # else it would tell of the zeros that stand for what was copied
+        # else it would tell of the zeros that stand for what was copied
+        if not told["copied_from"]:
             seek.finish(layer)
-    return {
-        "needs_parents": result.needs_parents, "seek": not result.copies, "secrets": secrets,
-    }  # fmt: skip
+    return {**told, "needs_parents": result.needs_parents, "secrets": secrets}
 
 
 class _Seek:
