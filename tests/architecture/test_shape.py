@@ -147,7 +147,6 @@ ELSEWHERE: dict[str, str] = {
     "hub.tables.explorations": "queries only; tests/hub/exploring/test_explorer.py runs them",
     "hub.api.described.exploring": "values, as hub.api.described.accounts",
     "hub.exploring.finding": "tests/hub/site/test_inside.py and test_files.py find images by it",
-    "hub.exploring.reading": "tests/hub/site/test_files.py and test_difference.py read by it",
     "hub.exploring.look": "tests/hub/exploring/test_explorer.py looks into images by it",
     "hub.exploring.notes": "tests/hub/exploring/test_answers.py reads some",
     "hub.exploring.worker": "tests/hub/exploring/test_processes.py and test_explorer.py start it",

@@ -142,6 +142,11 @@ class Inside:
         if here is None or here.kind is not Kind.DIRECTORY:
             return Listed((), 0)
         lower = Tree.of(self.layers[: number - 1]).pile_of_directory(path) if number > 1 else ()
+        if not lower and (found := layer.part(here, offset, limit)) is not None:
+            new = tuple(
+                Row(name, node, number, _size(node, -1), "added") for name, node in found[1]
+            )
+            return Listed(new, found[0])
         below, own = Folder([self._placed(node) for node in lower]), Folder([(layer, here)])
         seen = set(below.names) if here.opaque or own.gone[0] else set()
         gone = seen - set(own.names) if here.opaque else seen & own.gone[0]
