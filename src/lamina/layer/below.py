@@ -78,24 +78,29 @@ def unlisted(root: Directory) -> list[bytes] | None:
     return sorted(found)
 
 
-def stated(layers: Sequence[Layer], path: bytes) -> Node | None:
-    """Give the directory whose attributes `adopt` takes for `path`; looks no deeper than at the layer that has it."""
+def stated(layers: Sequence[Layer], path: bytes, *, most: int) -> tuple[Node | None, int]:
+    """Give the directory whose attributes `adopt` takes for `path`, and how many names were looked up.
+
+    Looks no deeper than at the layer that has it, and ends where `most` names were.
+    """
+    count = 0
     for layer in reversed(layers):
         node: Node = layer.root
         hides = False
         for name in path.split(b"/"):
             hides |= node.opaque
+            count += 1
             child = layer.child(node, name)
             if child is None:
                 break
             if child.kind is not Kind.DIRECTORY:
-                return None
+                return None, count
             node = child
         else:
-            return node
-        if hides:
-            return None
-    return None
+            return node, count
+        if hides or count >= most:
+            break
+    return None, count
 
 
 def bind(tree: LayerTree, below: Tree) -> Iterator[tuple[Shared, Node]]:

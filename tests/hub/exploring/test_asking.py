@@ -11,7 +11,7 @@ from tests.layer.test_view import stackable, whited
 from tests.layer.trees import tar_of
 from tests.study.piles import Items, pile
 
-from lamina.hub.exploring.asking import answered
+from lamina.hub.exploring.asking import Answers
 from lamina.layer.below import stated
 from lamina.layer.entry import Entry, Kind
 from lamina.layer.seal import Sealer
@@ -47,7 +47,8 @@ def test_what_is_stated_is_what_the_union_has(
         paths = {path for layer in layers for path, _ in layer.walk() if path}
         for path in paths | {each + b"/not/there" for each in paths}:
             found = tree.pile_of_directory(path)
-            node = stated(layers, path)
+            node, names = stated(layers, path, most=999)
+            assert 0 < names <= len(layers) * (path.count(b"/") + 1)
             assert (node is None) == (not found)
             if node is not None:
                 assert (node.layer.path, node.nid) == (found[0].layer.path, found[0].nid)
@@ -71,11 +72,21 @@ def test_the_same_answers_give_the_same_index_and_others_another(tmp_path: Path)
         with pile(tmp_path / f"pile{number}", *items) as below:
             data, asked = seal(tmp_path / f"sealed{number}", below)
             assert asked == ASKS
-            found.append((answered(ASKS, below), data))
+            found.append((Answers().about(ASKS, below), data))
     for one in found:
         for two in found:
             assert (one[0] == two[0]) == (one[1] == two[1])
     assert len(set(found)) == 3
+
+
+def test_what_would_take_the_hub_long_is_not_answered(tmp_path: Path) -> None:
+    """Hundreds of layers that ask for thousands of directories, which none below has, took hours."""
+    with pile(tmp_path, *[[file(b"x%d" % number)] for number in range(9)]) as below:
+        answers = Answers(most=100)
+        assert answers.about([b"a", b"b"], below) is not None
+        assert answers.about([b"a%d" % number for number in range(50)], below) is None
+        assert answers.about([b"a"], below) is None
+        assert stated(below, b"nowhere", most=3) == (None, 3)
 
 
 def test_links_that_wait_ask_for_more_than_attributes(tmp_path: Path) -> None:

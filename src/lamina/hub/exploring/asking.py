@@ -11,14 +11,32 @@ from lamina.layer.node import Layer
 from lamina.layer.tree import Directory
 from lamina.spec.digest import Digest
 
-__all__ = ["answered"]
+__all__ = ["Answers"]
+
+_MOST = 50_000
 
 
-def answered(asks: Sequence[bytes], below: Sequence[Layer]) -> Digest:
-    """Sum up what the layers `below`, lowest first, say of the directories `asks`. Raises: Corrupt."""
-    untold = Directory()  # what a directory is that nobody lists
-    rows = []
-    for path in asks:
-        node = stated(below, path) or untold
-        rows.append((node.mode, node.uid, node.gid, node.mtime_ns, node.xattrs))
-    return Digest.of(repr(rows).encode())
+class Answers:
+    """Answers for the layers of one image. They are looked up by the hub itself, so `most` names and no more.
+
+    A stranger's hundreds of layers may ask for thousands of directories each, through all that lie below.
+    """
+
+    def __init__(self, *, most: int = _MOST) -> None:
+        self._left = most
+
+    def about(self, asks: Sequence[bytes], below: Sequence[Layer]) -> Digest | None:
+        """Sum up what the layers `below`, lowest first, say of the directories `asks`; None: that is too much.
+
+        Raises: Corrupt.
+        """
+        untold = Directory()  # what a directory is that nobody lists
+        rows = []
+        for path in asks:
+            if self._left <= 0:
+                return None
+            node, names = stated(below, path, most=self._left)
+            self._left -= names
+            found = node or untold
+            rows.append((found.mode, found.uid, found.gid, found.mtime_ns, found.xattrs))
+        return Digest.of(repr(rows).encode()) if self._left > 0 else None

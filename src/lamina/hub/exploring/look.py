@@ -14,7 +14,7 @@ from lamina.hub.database import Connection, Database
 from lamina.hub.documents import CONFIG_LIMIT, Facts, read_facts
 from lamina.hub.errors import BlobUnknown, QuotaExceeded
 from lamina.hub.exploring import artifact
-from lamina.hub.exploring.asking import answered
+from lamina.hub.exploring.asking import Answers
 from lamina.hub.exploring.kept import secrets_from
 from lamina.hub.exploring.notes import Notes, notes_of
 from lamina.hub.exploring.processes import Later, Refused, Shortage, work
@@ -101,6 +101,7 @@ class Look:
         self._limit = limit
         self._asked = goes_on
         self._secrets: dict[Digest, Secrets] = {}
+        self._answers = Answers()
         self._opened = ExitStack()
         self._open: list[HollowLayer] = []  # the image's lowest, as far as anybody asked
         self._asks: dict[Digest, tuple[bytes, ...] | None] = {}
@@ -212,7 +213,7 @@ class Look:
         self._asks[layer] = notes.asks
         keys = [self._pile(image, number)] if told["needs_parents"] else [str(layer)]
         if notes.asks is not None:
-            keys += [_asking(layer), self._key(layer, notes.asks, below)]
+            keys += filter(None, (_asking(layer), self._key(layer, notes.asks, below)))
 
         def note(connection: Connection) -> None:
             for key in keys:
@@ -231,8 +232,8 @@ class Look:
             index = self._noted(_asking(layer))
             self._asks[layer] = None if index is None else self._notes(index).asks
         asks = self._asks[layer]
-        if asks is not None:
-            yield self._key(layer, asks, below)
+        if asks is not None and (key := self._key(layer, asks, below)):
+            yield key
 
     @staticmethod
     def _pile(image: Manifest, number: int) -> str:
@@ -240,13 +241,15 @@ class Look:
         return f"pile {Digest.of(rows.encode())}"
 
     def _key(self, layer: Digest, asks: Sequence[bytes], below: list[_Part]) -> str:
+        """Give under what its index is noted for all piles that say the same; empty: that takes too long."""
         for part in below[len(self._open) :]:
             self._open.append(
                 self._opened.enter_context(
                     self._places.shelf.layer(part.digest, self._places.fetch)
                 )
             )
-        return f"{layer} on {answered(asks, self._open[: len(below)])}"
+        found = self._answers.about(asks, self._open[: len(below)])
+        return f"{layer} on {found}" if found else ""
 
     def _noted(self, key: str) -> _Part | None:
         return self._places.database.read(lambda connection: _known(connection, key))
