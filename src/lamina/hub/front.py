@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from lamina.hub.heads import HEAD_LIMIT, Head, Heads, Sending, read_head
-from lamina.hub.intake import LARGEST, Intake, LongWay
+from lamina.hub.intake import Intake, LongWay
 from lamina.hub.logs import ACCOUNT, REQUEST_ID, log_request, logs_requests
 from lamina.hub.offers import Wish
 from lamina.hub.remembered import FILE, TELLS, UNTIL, Answer, Answers, KeptFile, Key
@@ -347,7 +347,7 @@ class Front(web.RequestHandler):
                 name, status = wish.login.name, HTTPStatus.ACCEPTED
                 self._tell(head, known, began, route=_ROUTE, account=name, status=status)
                 return data[end:]
-            if wish.digest is not None and 0 < size <= LARGEST:
+            if wish.digest is not None and size and intake.has_room(size):
                 self._taking = _Taking(sending, wish, began, bytearray())
                 return data
         except LongWay:

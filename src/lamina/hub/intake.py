@@ -44,8 +44,10 @@ if TYPE_CHECKING:
 
 __all__ = ["LARGEST", "Intake", "LongWay"]
 
-LARGEST = 16 * 1024
+LARGEST = 64 * 1024
 """Bytes of a body that is taken here: it is written twice, which costs less than waiting twice."""
+_SMALL, _ROOM = 16 * 1024, 64 * 1024 * 1024
+"""Larger ones than `_SMALL` are taken while no more than `_ROOM` waits for files: the database does not become smaller again."""
 _BEGINNING = re.compile(r"/v2/([^?%]+)/blobs/uploads/?")
 _ENDING = re.compile(
     r"/v2/([^?%]+)/blobs/uploads/([^/?%]*)\?digest=(sha256|sha512)(?::|%3[aA])([0-9a-f]+)"
@@ -78,6 +80,7 @@ class Intake:
         self._caches = caches
         self._clock = clock
         self._may_be_any = True  # what a process before this one left
+        self._taken = self._settled = 0  # bytes, each counted by one thread alone
         self._grounds = Grounds(database)
         self._settling = threading.Lock()
         self._waiting: deque[Offer] = deque()
@@ -118,6 +121,10 @@ class Intake:
         except LaminaError:
             raise LongWay from None
         return self._openings.begin(name, footing.caller.name)
+
+    def has_room(self, size: int) -> bool:
+        """Tell whether a body of that size may be taken here."""
+        return size <= _SMALL or (size <= LARGEST and self._taken - self._settled + size <= _ROOM)
 
     def take(self, wish: Wish, data: bytes, told: Callable[[str | None], None]) -> None:
         """Keep a blob; `told` is called on the loop: whose it is once it is durable, or None, and nothing was done.
@@ -177,6 +184,7 @@ class Intake:
     def _tell(self, offers: list[Offer], kept: Sequence[str | None]) -> None:
         for offer, account in zip(offers, kept, strict=True):
             if account is not None:
+                self._taken += len(offer.arrived.data)
                 self._openings.finish(offer.arrived.place)
             offer.told(account)
 
@@ -187,9 +195,10 @@ class Intake:
         """
         with self._settling:
             if self._may_be_any:
-                self._may_be_any = False
+                self._may_be_any, taken = False, self._taken
                 try:
                     self._storage.settle()
+                    self._settled = taken
                 except BaseException:
                     self._may_be_any = True
                     raise

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Footing", "Login", "Offer", "Wish", "keep"]
 
-_PIECE = 2047  # of more than that, hashlib lets another thread have the interpreter
+_SHORT, _PIECE = 16 * 1024, 2047
+"""Of larger pieces hashlib lets another thread have the interpreter, which costs more than to hash a short body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,9 @@ class Offer:
         algorithm, _, wanted = self.arrived.digest.partition(":")
         data = self.arrived.data
         value = hashlib.sha256() if algorithm == "sha256" else hashlib.sha512()
-        for start in range(0, len(data), _PIECE):
-            value.update(data[start : start + _PIECE])
+        piece = _PIECE if len(data) <= _SHORT else len(data)
+        for start in range(0, len(data), piece):
+            value.update(data[start : start + piece])
         return value.hexdigest() == wanted
 
 
