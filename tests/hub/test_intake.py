@@ -1,12 +1,10 @@
 """Small uploads the short way: the same answers, the same effects, and whatever is wrong said as ever."""
 
 import base64
-import contextlib
 import io
 import os
 import socket
 import sqlite3
-import threading
 
 import pytest
 from tests.hub.clients import PASSWORD, Client, digest
@@ -14,7 +12,6 @@ from tests.hub.lines import Line, a_hub_beside, head
 from tests.hub.raw import exchange
 
 from lamina.hub import Hub, HubSettings, front
-from lamina.hub.databases.sqlite import SqliteDatabase
 from lamina.hub.intake import LARGEST
 from lamina.hub.logs import json_lines
 from lamina.spec.wire import decode
@@ -434,44 +431,6 @@ def stopping(hub: Hub) -> bool:
     except (ConnectionRefusedError, ConnectionResetError):
         return True
     return False
-
-
-def test_what_comes_while_the_writer_waits_is_one_turn_of_it_and_each_is_told_its_own(tmp_path):
-    with Hub(str(tmp_path)) as hub, contextlib.ExitStack() as stack:
-        hub.register("alice", PASSWORD)
-        Client(hub.address, "alice").get("/v2/")
-        database, intake, statements = hub.services.database, hub.services.intake, list[str]()
-        assert isinstance(database, SqliteDatabase)
-        assert intake is not None
-        lines = [stack.enter_context(Line(hub)) for _ in range(40)]
-        bodies = [b"one of many %d" % number for number in range(40)]
-        places = [begin(line) for line in lines]
-        gate, held = threading.Event(), threading.Event()
-
-        def hold(_connection) -> bool:
-            held.set()
-            return gate.wait(100)
-
-        waiting = database.submit(hold)
-        assert held.wait(100)
-        for number, (line, place, body) in enumerate(zip(lines, places, bodies, strict=True)):
-            path = named(place, b"another" if number % 4 == 3 else body)
-            line.socket.sendall(
-                head(path, ALICE, f"Content-Length: {len(body)}", method="PUT") + body
-            )
-        while len(intake._waiting) < len(lines):
-            pass
-        database._writer.set_trace_callback(statements.append)
-        gate.set()
-        waiting.result(100)
-        told = [line.answer("PUT")[0] for line in lines]
-        assert told == [400 if number % 4 == 3 else 201 for number in range(40)]
-        taken = [each for each in statements if each.startswith("INSERT INTO arrivals")]
-        assert len(taken) == 2  # 30 of them, 16 at once
-        alice = Client(hub.address, "alice")
-        for number, body in enumerate(bodies):
-            status = 404 if number % 4 == 3 else 200
-            assert alice.get(f"/v2/alice/small/blobs/{digest(body)}").status == status
 
 
 def test_a_turn_that_fails_has_kept_nothing_and_all_of_it_goes_the_long_way(

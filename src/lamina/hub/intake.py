@@ -146,6 +146,10 @@ class Intake:
             return self._keep(offers, turns[0], connection)
 
         def done(future: "Future[list[str | None]]") -> None:  # on the writer's thread
+            if (
+                not turns
+            ):  # it did not even begin: another process has held the database for too long
+                self._take_over(offers)
             kept = future.result() if future.exception() is None else [None] * len(offers)
             if any(each is not None for each in kept):
                 self._may_be_any = True
