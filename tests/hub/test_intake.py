@@ -114,24 +114,6 @@ def test_a_blob_may_come_with_the_request_that_begins_it(hub, alice, long_way):
         assert alice.get(f"/v2/alice/small/blobs/{digest(each)}").body == each
 
 
-def test_larger_ones_go_the_long_way_while_much_waits_for_its_files(
-    hub, alice, long_way, monkeypatch
-):
-    bodies = [os.urandom(size) for size in (LARGEST, 40_000, 9_000, LARGEST)]
-    hub.services.intake.settle()
-    monkeypatch.setattr("lamina.hub.intake._ROOM", LARGEST)
-    with Line(hub) as line:
-        for number, data in enumerate(bodies):
-            if number == 3:
-                hub.services.intake.settle()
-            path = named(UPLOADS, data)
-            assert ask(line, "POST", path, body=data)[0] == 201
-            assert len(long_way) == (number > 0)
-            assert hub.services.intake.has_room(9_000)
-    for data in bodies:
-        assert alice.get(f"/v2/alice/small/blobs/{digest(data)}").body == data
-
-
 def test_a_token_is_enough_and_what_it_does_not_allow_is_refused(hub, alice, long_way):
     data = b"by token"
     logins = [
