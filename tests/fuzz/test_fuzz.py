@@ -48,7 +48,7 @@ def test_a_finding_is_kept_and_says_how_to_repeat_it(tmp_path: Path):
         "    def input(self, random): return random.randbytes(5)\n"
         "    def judge(self, data, random): assert data[0] > 16; return 'fine'\n"
         "targets.TARGETS['tar'] = Bad\n"
-        "sys.argv = ['fuzz', '--child', '--target', 'tar', '--seconds', '5', '--seed', '1']\n"
+        "sys.argv = ['fuzz', '--child', '--target', 'tar', '--seconds', '100', '--seed', '1']\n"
         "sys.exit(__main__.main())\n"
     )
     with (tmp_path / "progress").open("w+") as progress:
