@@ -7,6 +7,7 @@ import subprocess
 import termios
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pexpect
@@ -154,6 +155,7 @@ def test_a_command_that_is_ended_leaves_the_terminal_as_it_was(lamina, box, numb
     command = subprocess.Popen(
         lamina.argv("exec", "-it", box, "sh"),
         stdin=slave, stdout=slave, stderr=slave, env=lamina.environ,
+        preexec_fn=partial(signal.signal, number, signal.SIG_DFL),  # noqa: PLW1509 - as nohup ignores it
     )  # fmt: skip
     assert eventually(lambda: termios.tcgetattr(slave) != before)
     seen = os.read(master, 10)  # the prompt: it runs
