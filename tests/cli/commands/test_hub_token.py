@@ -44,7 +44,7 @@ def test_a_login_with_a_token_pulls_and_makes_no_tokens(token, run, hub):
     words = ("login", "-u", "alice", "--password-stdin", hub.address)
     assert run(*words, stdin=secret)[0] == 0
     code, _, err = token("ls")
-    assert (code, "an access token is for images alone" in err) == (1, True)
+    assert (code, "an access token is for images and repositories alone" in err) == (1, True)
 
 
 def test_what_is_wrong_is_said_and_what_to_do(token, run, hub):

@@ -109,7 +109,10 @@ async def full_login(request: web.Request) -> Caller:
             return caller
     elif kind.lower() != "bearer":
         raise LoginRequired("this needs an account")
-    raise Denied("an access token is for images alone", hint="log in with the account's password")
+    raise Denied(
+        "an access token is for images and repositories alone",
+        hint="log in with the account's password",
+    )
 
 
 async def read_json(request: web.Request, *fields: str, limit: int = _LIMIT) -> Document:
