@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from lamina.hub.api.answers import answered, nowhere
+from lamina.hub.api.answers import answered, for_login, nowhere
 from lamina.hub.api.caches import add_caches
 from lamina.hub.api.damage import add_damage
 from lamina.hub.api.exploring import add_exploring
@@ -46,9 +46,9 @@ def create_app(services: Services) -> web.Application:
     app.router.add_get("/metrics", metrics_by_token)
     app.router.add_get("/api/openapi.json", openapi)
     app.router.add_post("/api/v1/register", register)
-    app.router.add_get("/api/v1/tokens", answered(list_tokens))
-    app.router.add_post("/api/v1/tokens", answered(create_token))
-    app.router.add_delete("/api/v1/tokens/{id}", answered(revoke_token))
+    app.router.add_get("/api/v1/tokens", for_login(list_tokens))
+    app.router.add_post("/api/v1/tokens", for_login(create_token))
+    app.router.add_delete("/api/v1/tokens/{id}", for_login(revoke_token))
     add_organisations(app)
     add_repositories(app)
     add_exploring(app)

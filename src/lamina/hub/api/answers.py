@@ -23,16 +23,23 @@ from lamina.errors import (
 from lamina.hub.access import Caller
 from lamina.hub.access_tokens import is_access_token
 from lamina.hub.errors import FormInvalid, LoginRequired, ReadOnly, TooManyAttempts
+from lamina.hub.notes import note
 from lamina.hub.web import SERVICES, basic_login, login, read_body
 from lamina.hub.writable import check_writable
 from lamina.spec.wire import Document, decode, encode
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lamina.hub.services import Services
 
 __all__ = [
     "answered",
     "days_of",
     "flag_of",
+    "for_login",
     "full_login",
     "json_answer",
+    "noted",
     "nowhere",
     "read_json",
     "text_of",
@@ -53,6 +60,7 @@ _STATUS: tuple[tuple[type[LaminaError], HTTPStatus], ...] = (
     (Invalid, HTTPStatus.BAD_REQUEST),
 )
 _Route = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_LoginRoute = Callable[[web.Request, "Services", Caller], Awaitable[web.StreamResponse]]
 
 
 def answered(route: _Route) -> _Route:
@@ -67,6 +75,22 @@ def answered(route: _Route) -> _Route:
             return _failed(error)
 
     return answer
+
+
+def for_login(route: _LoginRoute) -> _Route:
+    """Give `route` to who asks with a full login; all else is `answered` as a document."""
+
+    @functools.wraps(route)
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return await route(request, request.app[SERVICES], await full_login(request))
+
+    return answered(answer)
+
+
+def noted(request: web.Request, caller: Caller, action: str, subject: str) -> web.Response:
+    """Note what `caller` has just done, and answer that there is nothing more to say."""
+    note(request, action, subject, account=caller.name)
+    return web.Response(status=HTTPStatus.NO_CONTENT)
 
 
 async def nowhere(request: web.Request) -> web.StreamResponse:

@@ -11,11 +11,12 @@ from http import HTTPStatus
 from aiohttp import web
 
 from lamina.errors import Invalid
-from lamina.hub.api.answers import answered, flag_of, full_login, json_answer, read_json, text_of
+from lamina.hub.access import Caller
+from lamina.hub.api.answers import flag_of, for_login, json_answer, noted, read_json, text_of
 from lamina.hub.caches import FRESH_S, KEEP_DAYS
 from lamina.hub.notes import note
+from lamina.hub.services import Services
 from lamina.hub.tables.caches import Cache
-from lamina.hub.web import SERVICES
 from lamina.hub.words import moment
 from lamina.spec.wire import Document
 
@@ -26,22 +27,18 @@ _DAY_S = 86400
 
 def add_caches(app: web.Application) -> None:
     """Add the routes to the application."""
-    app.router.add_get("/api/v1/caches", answered(_list))
-    app.router.add_post("/api/v1/caches", answered(_create))
-    app.router.add_delete("/api/v1/caches/{namespace}", answered(_remove))
+    app.router.add_get("/api/v1/caches", for_login(_list))
+    app.router.add_post("/api/v1/caches", for_login(_create))
+    app.router.add_delete("/api/v1/caches/{namespace}", for_login(_remove))
 
 
-async def _list(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _list(_: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     found = await services.threads.call(services.caches.all, caller)
     limits = services.caches.limits()
     return json_answer({"caches": [_row(each, limits) for each in found]})
 
 
-async def _create(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _create(request: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     document = await read_json(
         request,
         "namespace",
@@ -78,14 +75,11 @@ async def _create(request: web.Request) -> web.StreamResponse:
     return json_answer(_row(made, {}), HTTPStatus.CREATED)
 
 
-async def _remove(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _remove(request: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     gone = await services.threads.call(
         services.caches.remove, caller, request.match_info["namespace"]
     )
-    note(request, "remove cache", f"{gone.namespace} of {gone.upstream}", account=caller.name)
-    return web.Response(status=HTTPStatus.NO_CONTENT)
+    return noted(request, caller, "remove cache", f"{gone.namespace} of {gone.upstream}")
 
 
 def _whole(document: Document, field: str, default: int) -> int:

@@ -7,10 +7,11 @@ Wants a full login.
 
 from aiohttp import web
 
-from lamina.hub.api.answers import answered, full_login, json_answer
+from lamina.hub.access import Caller
+from lamina.hub.api.answers import for_login, json_answer
 from lamina.hub.names import HUB
+from lamina.hub.services import Services
 from lamina.hub.targets import require_owner
-from lamina.hub.web import SERVICES
 from lamina.hub.words import moment
 
 __all__ = ["add_damage"]
@@ -18,12 +19,10 @@ __all__ = ["add_damage"]
 
 def add_damage(app: web.Application) -> None:
     """Add the route to the application."""
-    app.router.add_get("/api/v1/damaged", answered(_list))
+    app.router.add_get("/api/v1/damaged", for_login(_list))
 
 
-async def _list(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _list(_: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     await services.threads.call(
         services.database.read, lambda connection: require_owner(connection, caller, HUB)
     )

@@ -13,19 +13,12 @@ from http import HTTPStatus
 from aiohttp import web
 
 from lamina.errors import Invalid
-from lamina.hub.api.answers import (
-    answered,
-    flag_of,
-    full_login,
-    json_answer,
-    read_json,
-    text_of,
-    texts,
-)
+from lamina.hub.access import Caller
+from lamina.hub.api.answers import flag_of, for_login, json_answer, noted, read_json, text_of, texts
 from lamina.hub.mirrors import EVERY_HOURS
 from lamina.hub.notes import note
+from lamina.hub.services import Services
 from lamina.hub.tables.mirrors import Mirror, Run
-from lamina.hub.web import SERVICES
 from lamina.hub.words import moment
 from lamina.spec.wire import Document
 
@@ -36,16 +29,14 @@ _HOUR_S = 3600
 
 def add_mirrors(app: web.Application) -> None:
     """Add the routes to the application."""
-    app.router.add_get("/api/v1/mirrors", answered(_list))
-    app.router.add_post("/api/v1/mirrors", answered(_create))
-    app.router.add_get("/api/v1/mirrors/{id}", answered(_show))
-    app.router.add_post("/api/v1/mirrors/{id}/run", answered(_run))
-    app.router.add_delete("/api/v1/mirrors/{id}", answered(_remove))
+    app.router.add_get("/api/v1/mirrors", for_login(_list))
+    app.router.add_post("/api/v1/mirrors", for_login(_create))
+    app.router.add_get("/api/v1/mirrors/{id}", for_login(_show))
+    app.router.add_post("/api/v1/mirrors/{id}/run", for_login(_run))
+    app.router.add_delete("/api/v1/mirrors/{id}", for_login(_remove))
 
 
-async def _list(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _list(_: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     found = await services.threads.call(services.mirrors.all, caller)
     rows = [
         {**_row(each), "last_run": None if run is None else _run_row(run)} for each, run in found
@@ -53,9 +44,7 @@ async def _list(request: web.Request) -> web.StreamResponse:
     return json_answer({"mirrors": rows})
 
 
-async def _create(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _create(request: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     document = await read_json(
         request, "target", "source", "tags", "every_hours", "deletes", "username", "password"
     )
@@ -81,9 +70,7 @@ async def _create(request: web.Request) -> web.StreamResponse:
     return json_answer(_row(made), HTTPStatus.CREATED)
 
 
-async def _show(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _show(request: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     found, runs = await services.threads.call(
         services.mirrors.get, caller, request.match_info["id"]
     )
@@ -92,20 +79,15 @@ async def _show(request: web.Request) -> web.StreamResponse:
     )
 
 
-async def _run(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _run(request: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     found = await services.threads.call(services.mirrors.run_now, caller, request.match_info["id"])
     note(request, "run mirror", f"{found.target} of {found.source}", account=caller.name)
     return web.Response(status=HTTPStatus.ACCEPTED)
 
 
-async def _remove(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _remove(request: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     found = await services.threads.call(services.mirrors.remove, caller, request.match_info["id"])
-    note(request, "remove mirror", f"{found.target} of {found.source}", account=caller.name)
-    return web.Response(status=HTTPStatus.NO_CONTENT)
+    return noted(request, caller, "remove mirror", f"{found.target} of {found.source}")
 
 
 def _row(rule: Mirror) -> Document:

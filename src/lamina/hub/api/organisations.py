@@ -20,12 +20,13 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from lamina.hub.api.answers import answered, flag_of, full_login, json_answer, read_json, text_of
+from lamina.hub.access import Caller
+from lamina.hub.api.answers import flag_of, for_login, json_answer, noted, read_json, text_of
 from lamina.hub.notes import note
 from lamina.hub.roles import parse_role
+from lamina.hub.services import Services
 from lamina.hub.tables.organisations import Organisation
 from lamina.hub.tables.roles import Role
-from lamina.hub.web import SERVICES
 from lamina.hub.words import moment
 from lamina.spec.wire import Document
 
@@ -40,40 +41,34 @@ _IN_TEAM = f"{_TEAM}/members/{{account}}"
 def add_organisations(app: web.Application) -> None:
     """Add the routes to the application."""
     router = app.router
-    router.add_get("/api/v1/orgs", answered(_list))
-    router.add_post("/api/v1/orgs", answered(_create))
-    router.add_get(_ONE, answered(_show))
-    router.add_patch(_ONE, answered(_change))
-    router.add_delete(_ONE, answered(_remove))
-    router.add_put(_MEMBER, answered(_set_member))
-    router.add_delete(_MEMBER, answered(_remove_member))
-    router.add_post(f"{_ONE}/teams", answered(_create_team))
-    router.add_get(_TEAM, answered(_show_team))
-    router.add_delete(_TEAM, answered(_remove_team))
-    router.add_put(_IN_TEAM, answered(_join_team))
-    router.add_delete(_IN_TEAM, answered(_leave_team))
+    router.add_get("/api/v1/orgs", for_login(_list))
+    router.add_post("/api/v1/orgs", for_login(_create))
+    router.add_get(_ONE, for_login(_show))
+    router.add_patch(_ONE, for_login(_change))
+    router.add_delete(_ONE, for_login(_remove))
+    router.add_put(_MEMBER, for_login(_set_member))
+    router.add_delete(_MEMBER, for_login(_remove_member))
+    router.add_post(f"{_ONE}/teams", for_login(_create_team))
+    router.add_get(_TEAM, for_login(_show_team))
+    router.add_delete(_TEAM, for_login(_remove_team))
+    router.add_put(_IN_TEAM, for_login(_join_team))
+    router.add_delete(_IN_TEAM, for_login(_leave_team))
 
 
-async def _list(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _list(_: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     found = await services.threads.call(services.organisations.of, caller.name)
     rows = [{**_row(each), "owner": is_owner} for each, is_owner in found]
     return json_answer({"organisations": rows})
 
 
-async def _create(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _create(request: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     name = text_of(await read_json(request, "name"), "name")
     made = await services.threads.call(services.organisations.create, caller, name)
     note(request, "create organisation", name, account=caller.name)
     return json_answer({**_row(made), "owner": True}, HTTPStatus.CREATED)
 
 
-async def _show(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _show(request: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     found = await services.threads.call(
         services.organisations.view, caller, request.match_info["org"]
     )
@@ -87,9 +82,7 @@ async def _show(request: web.Request) -> web.StreamResponse:
     return json_answer(document)
 
 
-async def _change(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _change(request: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     name = request.match_info["org"]
     document = await read_json(request, "summary", "members_role", "new_private")
 
@@ -105,22 +98,18 @@ async def _change(request: web.Request) -> web.StreamResponse:
         )
 
     await services.threads.call(work)
-    note(request, "change organisation", name, account=caller.name)
-    return _done()
+    return noted(request, caller, "change organisation", name)
 
 
-async def _remove(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _remove(request: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     name = request.match_info["org"]
     await services.threads.call(services.organisations.remove, caller, name)
-    note(request, "delete organisation", name, account=caller.name)
-    return _done()
+    return noted(request, caller, "delete organisation", name)
 
 
-async def _set_member(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _set_member(
+    request: web.Request, services: Services, caller: Caller
+) -> web.StreamResponse:
     org, account = request.match_info["org"], request.match_info["account"]
     document = await read_json(request, "owner") if request.body_exists else {}
     is_owner = flag_of(document, "owner", default=False)
@@ -128,31 +117,29 @@ async def _set_member(request: web.Request) -> web.StreamResponse:
         lambda: services.organisations.set_member(caller, org, account, is_owner=is_owner)
     )
     action = "make owner" if is_owner else "make member"
-    note(request, action, f"{account} of {org}", account=caller.name)
-    return _done()
+    return noted(request, caller, action, f"{account} of {org}")
 
 
-async def _remove_member(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _remove_member(
+    request: web.Request, services: Services, caller: Caller
+) -> web.StreamResponse:
     org, account = request.match_info["org"], request.match_info["account"]
     await services.threads.call(services.organisations.remove_member, caller, org, account)
-    note(request, "remove member", f"{account} of {org}", account=caller.name)
-    return _done()
+    return noted(request, caller, "remove member", f"{account} of {org}")
 
 
-async def _create_team(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _create_team(
+    request: web.Request, services: Services, caller: Caller
+) -> web.StreamResponse:
     org, team = request.match_info["org"], text_of(await read_json(request, "name"), "name")
     await services.threads.call(services.organisations.create_team, caller, org, team)
     note(request, "create team", f"{team} of {org}", account=caller.name)
     return json_answer({"name": team, "members": 0}, HTTPStatus.CREATED)
 
 
-async def _show_team(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _show_team(
+    request: web.Request, services: Services, caller: Caller
+) -> web.StreamResponse:
     found = await services.threads.call(
         services.organisations.team, caller, request.match_info["org"], request.match_info["team"]
     )
@@ -165,31 +152,28 @@ async def _show_team(request: web.Request) -> web.StreamResponse:
     )
 
 
-async def _remove_team(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _remove_team(
+    request: web.Request, services: Services, caller: Caller
+) -> web.StreamResponse:
     org, team = request.match_info["org"], request.match_info["team"]
     await services.threads.call(services.organisations.remove_team, caller, org, team)
-    note(request, "delete team", f"{team} of {org}", account=caller.name)
-    return _done()
+    return noted(request, caller, "delete team", f"{team} of {org}")
 
 
-async def _join_team(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _join_team(
+    request: web.Request, services: Services, caller: Caller
+) -> web.StreamResponse:
     org, team, account = (request.match_info[each] for each in ("org", "team", "account"))
     await services.threads.call(services.organisations.join_team, caller, org, team, account)
-    note(request, "join team", f"{account}: {team} of {org}", account=caller.name)
-    return _done()
+    return noted(request, caller, "join team", f"{account}: {team} of {org}")
 
 
-async def _leave_team(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _leave_team(
+    request: web.Request, services: Services, caller: Caller
+) -> web.StreamResponse:
     org, team, account = (request.match_info[each] for each in ("org", "team", "account"))
     await services.threads.call(services.organisations.leave_team, caller, org, team, account)
-    note(request, "leave team", f"{account}: {team} of {org}", account=caller.name)
-    return _done()
+    return noted(request, caller, "leave team", f"{account}: {team} of {org}")
 
 
 def _row(organisation: Organisation) -> Document:
@@ -200,7 +184,3 @@ def _row(organisation: Organisation) -> Document:
         "new_private": organisation.new_private,
         "created_at": moment(organisation.created_at),
     }
-
-
-def _done() -> web.Response:
-    return web.Response(status=HTTPStatus.NO_CONTENT)

@@ -12,18 +12,11 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from lamina.hub.api.answers import (
-    answered,
-    days_of,
-    full_login,
-    json_answer,
-    read_json,
-    text_of,
-    texts,
-)
+from lamina.hub.access import Caller
+from lamina.hub.api.answers import days_of, for_login, json_answer, noted, read_json, text_of, texts
 from lamina.hub.notes import note
+from lamina.hub.services import Services
 from lamina.hub.tables.robots import Robot
-from lamina.hub.web import SERVICES
 from lamina.hub.words import moment
 from lamina.spec.wire import Document
 
@@ -34,22 +27,18 @@ _ALL = "/api/v1/namespaces/{namespace}/robots"
 
 def add_robots(app: web.Application) -> None:
     """Add the routes to the application."""
-    app.router.add_get(_ALL, answered(_list))
-    app.router.add_post(_ALL, answered(_create))
-    app.router.add_post(f"{_ALL}/{{name}}/renew", answered(_renew))
-    app.router.add_delete(f"{_ALL}/{{name}}", answered(_revoke))
+    app.router.add_get(_ALL, for_login(_list))
+    app.router.add_post(_ALL, for_login(_create))
+    app.router.add_post(f"{_ALL}/{{name}}/renew", for_login(_renew))
+    app.router.add_delete(f"{_ALL}/{{name}}", for_login(_revoke))
 
 
-async def _list(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _list(request: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     found = await services.threads.call(services.robots.of, caller, request.match_info["namespace"])
     return json_answer({"robots": [_row(each) for each in found]})
 
 
-async def _create(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _create(request: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     namespace = request.match_info["namespace"]
     document = await read_json(request, "name", "actions", "targets", "expires_in_days")
     name, days = text_of(document, "name"), days_of(document)
@@ -65,9 +54,7 @@ async def _create(request: web.Request) -> web.StreamResponse:
     return json_answer({**_row(made), "token": token}, HTTPStatus.CREATED)
 
 
-async def _renew(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _renew(request: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     namespace, name = request.match_info["namespace"], request.match_info["name"]
     days = days_of(await read_json(request, "expires_in_days"))
     token, made = await services.threads.call(
@@ -77,13 +64,10 @@ async def _renew(request: web.Request) -> web.StreamResponse:
     return json_answer({**_row(made), "token": token})
 
 
-async def _revoke(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _revoke(request: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     namespace, name = request.match_info["namespace"], request.match_info["name"]
     gone = await services.threads.call(services.robots.revoke, caller, namespace, name)
-    note(request, "revoke robot", gone.login, account=caller.name)
-    return web.Response(status=HTTPStatus.NO_CONTENT)
+    return noted(request, caller, "revoke robot", gone.login)
 
 
 def _row(robot: Robot) -> Document:

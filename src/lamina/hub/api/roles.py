@@ -9,14 +9,12 @@
 Wants a full login and the admin role. What the caller may not see is 404, as if it were not there.
 """
 
-from http import HTTPStatus
-
 from aiohttp import web
 
-from lamina.hub.api.answers import answered, full_login, json_answer, read_json, text_of
-from lamina.hub.notes import note
+from lamina.hub.access import Caller
+from lamina.hub.api.answers import for_login, json_answer, noted, read_json, text_of
 from lamina.hub.roles import parse_role
-from lamina.hub.web import SERVICES
+from lamina.hub.services import Services
 
 __all__ = ["add_roles"]
 
@@ -26,14 +24,12 @@ _ONE = f"{_ALL}/{{kind:accounts|teams}}/{{holder}}"
 
 def add_roles(app: web.Application) -> None:
     """Add the routes to the application."""
-    app.router.add_get(_ALL, answered(_list))
-    app.router.add_put(_ONE, answered(_give))
-    app.router.add_delete(_ONE, answered(_take))
+    app.router.add_get(_ALL, for_login(_list))
+    app.router.add_put(_ONE, for_login(_give))
+    app.router.add_delete(_ONE, for_login(_take))
 
 
-async def _list(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _list(request: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     found = await services.threads.call(services.roles.of, caller, request.match_info["name"])
     rows = [
         {"team" if each.is_team else "account": each.name, "role": each.role.word} for each in found
@@ -41,25 +37,19 @@ async def _list(request: web.Request) -> web.StreamResponse:
     return json_answer({"roles": rows})
 
 
-async def _give(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _give(request: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     role = parse_role(text_of(await read_json(request, "role"), "role"))
     name, holder, is_team = _wanted(request)
     await services.threads.call(
         lambda: services.roles.give(caller, name, holder, role, is_team=is_team)
     )
-    note(request, "give role", _subject(name, holder, role.word, is_team), account=caller.name)
-    return web.Response(status=HTTPStatus.NO_CONTENT)
+    return noted(request, caller, "give role", _subject(name, holder, role.word, is_team))
 
 
-async def _take(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _take(request: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     name, holder, is_team = _wanted(request)
     await services.threads.call(lambda: services.roles.take(caller, name, holder, is_team=is_team))
-    note(request, "take role", _subject(name, holder, "", is_team), account=caller.name)
-    return web.Response(status=HTTPStatus.NO_CONTENT)
+    return noted(request, caller, "take role", _subject(name, holder, "", is_team))
 
 
 def _wanted(request: web.Request) -> tuple[str, str, bool]:

@@ -13,28 +13,27 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from lamina.hub.api.answers import days_of, full_login, json_answer, read_json, text_of, texts
+from lamina.hub.access import Caller
+from lamina.hub.api.answers import days_of, json_answer, noted, read_json, text_of, texts
 from lamina.hub.notes import note
+from lamina.hub.services import Services
 from lamina.hub.tables.access_tokens import AccessToken
-from lamina.hub.web import SERVICES
 from lamina.hub.words import moment
 from lamina.spec.wire import Document
 
 __all__ = ["create_token", "list_tokens", "revoke_token"]
 
 
-async def list_tokens(request: web.Request) -> web.StreamResponse:
+async def list_tokens(_: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     """List the caller's tokens, newest first; never what they are."""
-    services = request.app[SERVICES]
-    caller = await full_login(request)
     found = await services.threads.call(services.access_tokens.of, caller.name)
     return json_answer({"tokens": [_row(each) for each in found]})
 
 
-async def create_token(request: web.Request) -> web.StreamResponse:
+async def create_token(
+    request: web.Request, services: Services, caller: Caller
+) -> web.StreamResponse:
     """Make a token; this answer alone tells it."""
-    services = request.app[SERVICES]
-    caller = await full_login(request)
     document = await read_json(request, "name", "actions", "targets", "expires_in_days")
     name, days = text_of(document, "name"), days_of(document)
     actions, targets = texts(document, "actions"), texts(document, "targets")
@@ -49,15 +48,14 @@ async def create_token(request: web.Request) -> web.StreamResponse:
     return json_answer({**_row(made), "token": token}, HTTPStatus.CREATED)
 
 
-async def revoke_token(request: web.Request) -> web.StreamResponse:
+async def revoke_token(
+    request: web.Request, services: Services, caller: Caller
+) -> web.StreamResponse:
     """End a token at once."""
-    services = request.app[SERVICES]
-    caller = await full_login(request)
     revoked = await services.threads.call(
         services.access_tokens.revoke, caller.name, request.match_info["id"]
     )
-    note(request, "revoke token", revoked.name, account=caller.name)
-    return web.Response(status=HTTPStatus.NO_CONTENT)
+    return noted(request, caller, "revoke token", revoked.name)
 
 
 def _row(token: AccessToken) -> Document:

@@ -13,18 +13,11 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from lamina.hub.api.answers import (
-    answered,
-    flag_of,
-    full_login,
-    json_answer,
-    read_json,
-    text_of,
-    texts,
-)
+from lamina.hub.access import Caller
+from lamina.hub.api.answers import flag_of, for_login, json_answer, noted, read_json, text_of, texts
 from lamina.hub.notes import note
+from lamina.hub.services import Services
 from lamina.hub.tables.webhooks import Delivery, Webhook
-from lamina.hub.web import SERVICES
 from lamina.hub.words import moment
 from lamina.spec.wire import Document
 
@@ -34,26 +27,22 @@ __all__ = ["add_webhooks"]
 def add_webhooks(app: web.Application) -> None:
     """Add the routes to the application."""
     router = app.router
-    router.add_get("/api/v1/webhooks", answered(_list))
-    router.add_post("/api/v1/webhooks", answered(_create))
-    router.add_get("/api/v1/webhooks/{id}", answered(_show))
-    router.add_patch("/api/v1/webhooks/{id}", answered(_change))
-    router.add_delete("/api/v1/webhooks/{id}", answered(_remove))
-    router.add_post("/api/v1/webhooks/{id}/test", answered(_test))
-    router.add_post("/api/v1/webhooks/{id}/deliveries/{delivery}", answered(_redeliver))
+    router.add_get("/api/v1/webhooks", for_login(_list))
+    router.add_post("/api/v1/webhooks", for_login(_create))
+    router.add_get("/api/v1/webhooks/{id}", for_login(_show))
+    router.add_patch("/api/v1/webhooks/{id}", for_login(_change))
+    router.add_delete("/api/v1/webhooks/{id}", for_login(_remove))
+    router.add_post("/api/v1/webhooks/{id}/test", for_login(_test))
+    router.add_post("/api/v1/webhooks/{id}/deliveries/{delivery}", for_login(_redeliver))
 
 
-async def _list(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _list(request: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     scope = request.query.get("scope", caller.name)
     found = await services.threads.call(services.webhooks.of, caller, scope)
     return json_answer({"webhooks": [_row(each) for each in found]})
 
 
-async def _create(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _create(request: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     document = await read_json(request, "scope", "url", "events", "secret")
     scope, url = text_of(document, "scope"), text_of(document, "url")
     secret = text_of(document, "secret", "")
@@ -65,46 +54,36 @@ async def _create(request: web.Request) -> web.StreamResponse:
     return json_answer({**_row(made), "secret": made.secret}, HTTPStatus.CREATED)
 
 
-async def _show(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _show(request: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     found, log = await services.threads.call(
         services.webhooks.get, caller, request.match_info["id"]
     )
     return json_answer({**_row(found), "deliveries": [_delivery(each) for each in log]})
 
 
-async def _change(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _change(request: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     is_active = flag_of(await read_json(request, "is_active"), "is_active", default=True)
     webhook_id = request.match_info["id"]
     found = await services.threads.call(
         lambda: services.webhooks.set_active(caller, webhook_id, is_active=is_active)
     )
     verb = "wake" if is_active else "rest"
-    note(request, f"{verb} webhook", f"{found.scope} {found.id}", account=caller.name)
-    return web.Response(status=HTTPStatus.NO_CONTENT)
+    return noted(request, caller, f"{verb} webhook", f"{found.scope} {found.id}")
 
 
-async def _remove(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _remove(request: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     found = await services.threads.call(services.webhooks.remove, caller, request.match_info["id"])
-    note(request, "delete webhook", f"{found.scope} {found.id}", account=caller.name)
-    return web.Response(status=HTTPStatus.NO_CONTENT)
+    return noted(request, caller, "delete webhook", f"{found.scope} {found.id}")
 
 
-async def _test(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _test(request: web.Request, services: Services, caller: Caller) -> web.StreamResponse:
     await services.threads.call(services.webhooks.test, caller, request.match_info["id"])
     return web.Response(status=HTTPStatus.ACCEPTED)
 
 
-async def _redeliver(request: web.Request) -> web.StreamResponse:
-    services = request.app[SERVICES]
-    caller = await full_login(request)
+async def _redeliver(
+    request: web.Request, services: Services, caller: Caller
+) -> web.StreamResponse:
     found = request.match_info
     await services.threads.call(services.webhooks.redeliver, caller, found["id"], found["delivery"])
     return web.Response(status=HTTPStatus.ACCEPTED)
