@@ -5,21 +5,18 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from lamina.hub.access import ACTIONS
 from lamina.hub.errors import FormInvalid, LoginRequired, NameUnknown
 from lamina.hub.notes import note
+from lamina.hub.site.limits import Limits
 from lamina.hub.site.render import go_to, render
 from lamina.hub.site.sessions import Visit, read_form
 from lamina.hub.web import SERVICES
 
 __all__ = ["change_robot", "create_robot", "own_robots", "robots_page"]
 
-_LIVES = ((7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "a year"), (0, "without end"))
-_USUAL_LIFE = 90
 _OWN = "/settings/robots"
 _FRESH: Mapping[str, object] = {
-    "name": "", "targets": "", "actions": ("pull",), "days": _USUAL_LIFE, "fields": {}, "token": "",
-    "login": "",
+    "name": "", **Limits().values, "fields": {}, "token": "", "login": "",
 }  # fmt: skip
 
 
@@ -40,24 +37,20 @@ async def create_robot(request: web.Request, visit: Visit, namespace: str) -> we
     services = request.app[SERVICES]
     form = await read_form(request, visit)
     _check(visit)
-    name, targets, days = form.get("name", "").strip(), form.get("targets", ""), _days(form)
-    actions = ["pull", *(each for each in ACTIONS if form.get(each))]
+    name, limits = form.get("name", "").strip(), Limits.parse(form)
     try:
         token, made = await services.threads.call(
             lambda: services.robots.create(
                 visit.caller,
                 namespace,
                 name,
-                actions=actions,
-                targets=targets.replace(",", " ").split(),
-                expires_in_days=days or None,
+                actions=limits.actions,
+                targets=limits.names,
+                expires_in_days=limits.days or None,
             )
         )
     except FormInvalid as error:
-        values = {
-            **_FRESH, "name": name, "targets": targets, "actions": actions, "days": days,
-            "fields": error.fields,
-        }  # fmt: skip
+        values = {**_FRESH, "name": name, **limits.values, "fields": error.fields}
         return await _show(request, visit, namespace, values, status=HTTPStatus.BAD_REQUEST)
     note(request, "create robot", made.login, account=visit.caller.name)
     values = {**_FRESH, "token": token, "login": made.login}
@@ -71,7 +64,7 @@ async def change_robot(
     services = request.app[SERVICES]
     form = await read_form(request, visit)
     _check(visit)
-    verb, days = form.get("do", ""), _days(form)
+    verb, days = form.get("do", ""), Limits.parse(form).days
     if verb == "revoke":
         gone = await services.threads.call(services.robots.revoke, visit.caller, namespace, name)
         note(request, "revoke robot", gone.login, account=visit.caller.name)
@@ -92,10 +85,6 @@ def _check(visit: Visit) -> None:
         raise LoginRequired("sign in first")
 
 
-def _days(form: Mapping[str, str]) -> int:
-    return next((each for each, _ in _LIVES if str(each) == form.get("days")), _USUAL_LIFE)
-
-
 async def _show(
     request: web.Request,
     visit: Visit,
@@ -110,7 +99,7 @@ async def _show(
     is_own = visit.caller.name == namespace
     area = {"area": "account"} if is_own else {"area": "namespace", "of": namespace}
     shown = {
-        **values, **area, "namespace": namespace, "robots": found, "lives": _LIVES,
+        **values, **area, "namespace": namespace, "robots": found,
         "now": services.clock(), "base": f"/{namespace}/-/robots",
     }  # fmt: skip
     return render(request, visit, "robots.html", shown, status=status)

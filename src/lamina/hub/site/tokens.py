@@ -5,9 +5,9 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from lamina.hub.access import ACTIONS
 from lamina.hub.errors import FormInvalid
 from lamina.hub.notes import note
+from lamina.hub.site.limits import Limits
 from lamina.hub.site.render import go_to, render
 from lamina.hub.site.sessions import Visit, read_form
 from lamina.hub.tables.accounts import Account
@@ -15,12 +15,8 @@ from lamina.hub.web import SERVICES
 
 __all__ = ["create_token", "revoke_token", "tokens_page"]
 
-_LIVES = ((7, "7 days"), (30, "30 days"), (90, "90 days"), (365, "a year"), (0, "without end"))
-_USUAL_LIFE = 90
 _PATH = "/settings/tokens"
-_FRESH: Mapping[str, object] = {
-    "name": "", "targets": "", "actions": ("pull",), "days": _USUAL_LIFE, "fields": {}, "token": "",
-}  # fmt: skip
+_FRESH: Mapping[str, object] = {"name": "", **Limits().values, "fields": {}, "token": ""}
 
 
 async def tokens_page(request: web.Request, visit: Visit) -> web.Response:
@@ -36,26 +32,21 @@ async def create_token(request: web.Request, visit: Visit) -> web.Response:
         return go_to(f"/signin?next={_PATH}")
     services, account = request.app[SERVICES], visit.account
     form = await read_form(request, visit)
-    name, targets = form.get("name", "").strip(), form.get("targets", "")
-    days = next((each for each, _ in _LIVES if str(each) == form.get("days")), _USUAL_LIFE)
-    actions = ["pull", *(each for each in ACTIONS if form.get(each))]
+    name, limits = form.get("name", "").strip(), Limits.parse(form)
 
     def work() -> str:
         return services.access_tokens.create(
             account.name,
             name,
-            actions=actions,
-            targets=targets.replace(",", " ").split(),
-            expires_in_days=days or None,
+            actions=limits.actions,
+            targets=limits.names,
+            expires_in_days=limits.days or None,
         )[0]
 
     try:
         token = await services.threads.call(work)
     except FormInvalid as error:
-        values = {
-            "name": name, "targets": targets, "actions": actions, "days": days,
-            "fields": error.fields, "token": "",
-        }  # fmt: skip
+        values = {**_FRESH, "name": name, **limits.values, "fields": error.fields}
         return await _show(request, visit, account, values, status=HTTPStatus.BAD_REQUEST)
     note(request, "create token", name, account=account.name)
     return await _show(
@@ -86,5 +77,5 @@ async def _show(
 ) -> web.Response:
     services = request.app[SERVICES]
     found = await services.threads.call(services.access_tokens.of, account.name)
-    shown = {**values, "tokens": found, "lives": _LIVES, "now": services.clock()}
+    shown = {**values, "tokens": found, "now": services.clock()}
     return render(request, visit, "tokens.html", shown, status=status)
