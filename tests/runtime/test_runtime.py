@@ -125,7 +125,7 @@ def test_an_exec_is_in_the_same_container_with_its_own_user_and_environment(lami
 def test_a_paused_container_stands_still(lamina: Lamina):
     loop = "i=0; while :; do i=$((i+1)); echo $i > /count; done"
     lamina("run", "-d", "--name", "busy", "tiny", "sh", "-c", loop)
-    assert eventually(lambda: lamina.attempt("exec", "busy", "test", "-s", "/count").code == 0)
+    assert eventually(lambda: lamina.attempt("exec", "busy", "test", "-e", "/count").code == 0)
     lamina("pause", "busy")
     assert "(Paused)" in lamina("ps")
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from tests.commands import Lamina
-from tests.containers import world
+from tests.containers import eventually, world
 
 
 @pytest.fixture(scope="module")
@@ -13,9 +13,16 @@ def lamina(tmp_path_factory) -> Iterator[Lamina]:
 
 
 def test_both_streams_come_back_where_they_belong(lamina: Lamina):
-    lamina(
-        "run", "--name", "ll", "tiny", "sh", "-c", "echo one; echo two >&2; sleep 0.3; echo three"
-    )
+    script = "echo one; echo two >&2; until [ -e /go ]; do sleep 0.05; done; echo three"
+    lamina("run", "-d", "--name", "ll", "tiny", "sh", "-c", script)
+
+    def seen() -> tuple[str, str]:
+        outcome = lamina.attempt("logs", "ll")
+        return outcome.out, outcome.err
+
+    assert eventually(lambda: seen() == ("one\n", "two\n"))
+    lamina("exec", "ll", "touch", "/go")
+    lamina("wait", "ll")
     outcome = lamina.attempt("logs", "ll")
     assert (outcome.out, outcome.err) == ("one\nthree\n", "two\n")
     assert lamina("logs", "--tail", "1", "ll") == "three\n"
