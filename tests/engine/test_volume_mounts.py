@@ -26,6 +26,7 @@ def test_volumes_are_read(text, mount):
         ("a:b:c:d", "invalid volume specification: 'a:b:c:d'"),
         ("/a:", "invalid volume specification: '/a:'"),
         (":/a", "invalid volume specification: ':/a'"),
+        ("/a:b", "invalid mount path: 'b' mount path must be absolute"),
         ("/a:/", "destination can't be '/'"),
         ("/a:/b:nocopy", "invalid mode: nocopy"),
         ("vol:/b:rslave", "invalid mode: rslave"),

@@ -96,6 +96,17 @@ def test_a_name_is_looked_for_where_the_container_will(root):
     assert problem(root, "tool", path="/bin:/opt") is None, "what cannot run is passed over"
 
 
+def test_a_working_folder_that_is_a_file_is_refused(root, tmp_path):
+    write(root / "etc/passwd")
+    for cwd in ("/etc/passwd", "/usr/bin/../../etc/passwd"):
+        with pytest.raises(StartFailed, match=f"Cannot mkdir: {cwd} is not a directory") as error:
+            check(str(root), {"args": ["sh"], "env": [], "cwd": cwd})
+        assert error.value.exit_code == 125
+    for cwd in ("/", "/bin", "/new/one"):
+        assert problem(root, "sh", cwd=cwd) is None
+    assert problem(root, "sh", cwd="/etc/passwd", mounts=[bind(tmp_path, "/etc/passwd")]) is None
+
+
 def test_programs_and_interpreters_below_binds_are_found_there(root, tmp_path):
     write(tmp_path / "tools/tool", b"#!/t/deeper/interp\n")
     mounts = [bind(tmp_path / "tools", "/t"), bind("/dev", "/dev", "tmpfs")]

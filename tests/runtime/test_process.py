@@ -82,3 +82,12 @@ def test_the_last_error_of_a_runtimes_log_is_read(tmp_path):
 def test_wait_statuses_are_shell_codes():
     assert exit_code(3 << 8) == 3
     assert exit_code(15) == 143
+
+
+def test_a_limit_beyond_what_this_machine_allows_comes_with_a_hint():
+    def before() -> None:
+        raise OSError("cannot set RLIMIT_NOFILE: not allowed to raise maximum limit")
+
+    with pytest.raises(StartFailed, match="RLIMIT_NOFILE") as error:
+        spawn(["/bin/true"], Stdio(), before=before)
+    assert "--ulimit" in error.value.hint

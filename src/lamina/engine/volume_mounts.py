@@ -14,6 +14,7 @@ __all__ = ["MountInvalid", "VolumeMount"]
 
 _PROPAGATIONS = ("rprivate", "private", "rslave", "slave", "rshared", "shared")
 _IGNORED = ("z", "Z", "delegated", "cached", "consistent")  # of SELinux and of Docker Desktop
+_MODES = frozenset(("ro", "rw", "U", "nocopy", *_PROPAGATIONS, *_IGNORED))
 _PREFIXES = _KINDS = ("bind", "volume", "tmpfs", "image")
 _BELOW = ("enabled", "disabled", "writable", "readonly")
 _BARE = (
@@ -64,6 +65,12 @@ class VolumeMount:
         modes = ""
         if len(parts) > 1 and not parts[-1].startswith("/"):
             modes = parts.pop()
+            if len(parts) == 1 and modes and not _MODES & set(modes.split(",")):
+                raise MountInvalid(
+                    f"invalid volume specification: '{text}': invalid mount path: '{modes}' "
+                    "mount path must be absolute",
+                    hint="write -v /source:/target[:ro]",
+                )
         # An empty part is a variable of the caller's that was not set, not an anonymous volume.
         if "" in text.split(":") or not 1 <= len(parts) <= 2 or not parts[-1].startswith("/"):  # noqa: PLR2004
             raise MountInvalid(

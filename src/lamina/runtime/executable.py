@@ -36,7 +36,7 @@ _OURS = ("/dev", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/proc", "/s
 
 
 def check(root: str, process: Document, mounts: Sequence[Document] = ()) -> None:
-    """Refuse a program that cannot run in the container whose files are at `root`.
+    """Refuse a program, or a folder to run it in, that cannot be in the container with its files at `root`.
 
     `mounts` are those that the runtime will make there: what lies below one that is not a bind
     cannot be known, and is left to the runtime. Costs a look at each folder of PATH and the first
@@ -46,7 +46,7 @@ def check(root: str, process: Document, mounts: Sequence[Document] = ()) -> None
     opened = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     files = _Files(opened, root, mounts)
     try:
-        problem = _missing(files, name, process)
+        problem = _not_a_folder(files, str(process["cwd"])) or _missing(files, name, process)
         if problem is not None:
             raise problem
     finally:
@@ -126,6 +126,22 @@ def _below(mount: Document, rest: str) -> int:
         os.close(below)  # it may lead out of the mount
         raise _Unknown
     return below
+
+
+def _not_a_folder(files: _Files, cwd: str) -> StartFailed | None:
+    try:
+        fd = files.open(cwd)
+    except (OSError, _Unknown):  # what is not there yet the runtime makes
+        return None
+    try:
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            return None
+    finally:
+        os.close(fd)
+    return StartFailed(
+        f"Cannot mkdir: {cwd} is not a directory",
+        hint="the working directory, -w or the image's, must be a folder; what is not there is made",
+    )
 
 
 def _missing(files: _Files, name: str, process: Document) -> StartFailed | None:

@@ -205,7 +205,9 @@ def spawn(
         if message:
             os.waitpid(pid, 0)
             words = message.decode("utf-8", "replace")
-            raise StartFailed.unmapped(words) if "setresgid" in words else StartFailed(words)
+            if "setresgid" in words:
+                raise StartFailed.unmapped(words)
+            raise StartFailed(words, hint=_hint_of(words.lower()))
         return pid
     try:
         before()

@@ -79,6 +79,7 @@ def test_a_dash_is_a_tar_both_ways(lamina: Lamina, box: str):
     [
         (("box:/nosuch", "."), "Could not find the file /nosuch in container box"),
         (("/nosuch", "box:/"), "no such file or directory"),
+        (("/etc/passwd/", "box:/"), "not a directory: /etc/passwd/"),
         (("a", "b"), "must specify at least one container source"),
         (("box:/a", "box:/b"), "copying between containers is not supported"),
         (("none:/a", "."), "No such container: none"),

@@ -200,7 +200,7 @@ def _in(arguments: Arguments, context: Context, source: str, name: str, target: 
 
     if arguments.flag("follow-link"):
         source = os.path.realpath(source)
-    if not os.path.lexists(source):
+    if not os.path.lexists(source.rstrip("/") or "/"):
         raise NotFound(f"lstat {source}: no such file or directory")
     is_folder = os.path.isdir(source) and not os.path.islink(source.rstrip("/") or "/")
     if source.endswith("/") and not os.path.isdir(source):
