@@ -136,8 +136,10 @@ def test_keys_that_mean_something_here_go_to_the_container(lamina, box):
 def test_ctrl_c_is_for_the_program_which_may_go_on(lamina):
     """bubblewrap, in the foreground beside it, once died of the first one and took the container along."""
     script = "trap 'echo cau''ght' INT; echo rea''dy; read -r line; read -r line; echo got $line"
-    child = spawn(lamina, "run", "-it", "--rm", "tiny", "sh", "-c", script)
+    child = spawn(lamina, "run", "-it", "--rm", "--name=repl", "tiny", "sh", "-c", script)
     child.expect("ready")
+    number = lamina("inspect", "-f", "{{.State.Pid}}", "repl").strip()
+    assert b"trap" in Path(f"/proc/{number}/cmdline").read_bytes(), "the program, not bubblewrap"
     child.sendintr()
     child.expect("caught")
     child.sendline("all")

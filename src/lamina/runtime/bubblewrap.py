@@ -103,16 +103,15 @@ class Bubblewrap:
             words_fd = _in_memory("bwrap", b"".join(os.fsencode(w) + b"\0" for w in words))
             keep.append(words_fd)
             line = [self.path, "--args", str(words_fd), "--", *config["process"]["args"]]
-            before = _before(launch, slave, near, memory)
-            with _first_of_its_own(
-                wanted=launch.terminal and "--as-pid-1" in words and not _is_setuid(self.path)
-            ):
+            nested = launch.terminal and "--as-pid-1" in words
+            before = _before(launch, slave, near, memory, nested=nested)
+            with _first_of_its_own(wanted=nested):
                 child = spawn(line, stdio, keep=keep, before=before)
         finally:
             for fd in {*keep, root, slave} - {-1}:
                 os.close(fd)
         try:
-            pid = _wait_for_program(self.path, child, status)
+            pid = _wait_for_program(self.path, child, status, nested=nested)
         except StartFailed:
             if console >= 0:
                 os.close(console)
@@ -164,9 +163,12 @@ def _first_of_its_own(*, wanted: bool) -> Iterator[None]:
         os.close(own)
 
 
-def _is_setuid(path: str) -> bool:
-    """Tell whether this is bubblewrap as root's set-uid program, which finds its child by the number."""
-    return bool(os.stat(path).st_mode & stat.S_ISUID)
+def _see_own_processes() -> None:
+    """Mount the /proc of this process's own PID namespace: bubblewrap looks its child up there."""
+    flags = syscalls.MS_NOSUID | syscalls.MS_NODEV | syscalls.MS_NOEXEC
+    syscalls.unshare(syscalls.CLONE_NEWNS)
+    syscalls.mount("none", "/", "", syscalls.MS_REC | syscalls.MS_SLAVE)
+    syscalls.mount("proc", "/proc", "proc", flags)
 
 
 def _sources(config: Document) -> dict[str, str]:
@@ -230,7 +232,7 @@ def _identity_words(user: Document) -> list[str]:
 
 
 def _before(
-    launch: Launch, slave: int, near: dict[str, str], memory: dict[str, str]
+    launch: Launch, slave: int, near: dict[str, str], memory: dict[str, str], *, nested: bool
 ) -> Callable[[], None]:
     """Give what the child does before it becomes bubblewrap."""
     user = launch.config["process"]["user"]
@@ -247,6 +249,8 @@ def _before(
                 syscalls.setns(file.fileno(), flag)
         if slave >= 0:
             take_terminal(slave)
+        if nested:
+            _see_own_processes()
         if near or memory:
             _lay_out(near, memory, launch.config["mounts"])
         confine(launch.config["process"])
@@ -300,8 +304,12 @@ def _make_point(root: int, target: str, *, is_file: bool) -> None:
     os.close(folder)
 
 
-def _wait_for_program(bwrap: str, child: int, status: int) -> int:
-    """Wait until bubblewrap has become the program; give that one's pid. Raises: StartFailed."""
+def _wait_for_program(bwrap: str, child: int, status: int, *, nested: bool) -> int:
+    """Wait until bubblewrap has become the program; give that one's pid. Raises: StartFailed.
+
+    What bubblewrap calls it is its number there, ours only where they share a PID namespace. Of one
+    that has ended already bubblewrap's own is given, which nobody else can have before it is reaped.
+    """
     ended = os.pidfd_open(child)
     poller = select.poll()
     poller.register(ended, select.POLLIN)
@@ -314,8 +322,8 @@ def _wait_for_program(bwrap: str, child: int, status: int) -> int:
             with suppress(BlockingIOError):
                 said += os.read(status, 4096)
             if not pid and b"\n" in said:  # it writes the line in pieces
-                # Its own number for it may be another than ours; what it names is its only child.
-                pid = next(children(child), int(json.loads(said.splitlines()[0])["child-pid"]))
+                pid = int(json.loads(said.splitlines()[0])["child-pid"])
+                pid = next(children(child), child) if nested else pid
             if gone:
                 break
             if pid and _is_other(pid, bwrap):
