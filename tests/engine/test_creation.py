@@ -48,6 +48,19 @@ def test_nothing_is_left_of_a_container_that_could_not_be_made(shelf: Engine, mo
     assert list(shelf.snapshotter) == []
 
 
+def test_nor_are_its_anonymous_volumes(shelf: Engine, monkeypatch):
+    """Whatever comes after them in a failed `create` once left them for good."""
+    lacking = VolumeMount("bind", "/none/such", "/x", make=False)
+    kept = VolumeMount("volume", "kept", "/kept")
+    asked = CreateRequest("tiny", mounts=(VolumeMount("volume", "", "/v"), kept, lacking))
+    with pytest.raises(Invalid, match="does not exist"):
+        create(shelf, asked)
+    monkeypatch.setattr(shelf.snapshotter, "prepare", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        create(shelf, CreateRequest("tiny"))
+    assert [volume.name for volume in shelf.volumes.list()] == ["kept"]
+
+
 def test_only_what_is_to_stay_waits_for_the_disk(shelf: Engine, monkeypatch):
     create(shelf, CreateRequest("tiny", auto_remove=True))  # what the first one makes beside
     waits: list[int] = []

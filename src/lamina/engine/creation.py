@@ -6,7 +6,7 @@ from contextlib import suppress
 from lamina.engine.clock import now_ns
 from lamina.engine.isolation import with_ids
 from lamina.engine.journal import note_container
-from lamina.engine.mounting import mount_rows
+from lamina.engine.mounting import forget_volumes, mount_rows
 from lamina.engine.names import check_name
 from lamina.engine.network_request import Endpoint, stands_alone
 from lamina.engine.records import ContainerRecord, hold
@@ -61,8 +61,10 @@ def _create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
     words = [*(config["Entrypoint"] or ()), *(config["Cmd"] or ())]
     lock = begin(folder)
     name = ""
+    mounts: tuple[Document, ...] = ()
     try:
         name = engine.containers.claim(request.name, container)
+        mounts = mount_rows(engine, request, config, image.config.diff_ids)
         record = ContainerRecord(
             id=container,
             name=name,
@@ -75,7 +77,7 @@ def _create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
             path=words[0],
             args=tuple(words[1:]),
             driver=engine.snapshotter.name,
-            mounts=mount_rows(engine, request, config, image.config.diff_ids),
+            mounts=mounts,
             networks=networks,
             folder=folder,
         )
@@ -85,6 +87,7 @@ def _create(engine: "Engine", request: CreateRequest) -> ContainerRecord:
         engine.containers.files.save(record, durable=durable)
         _keep_image(engine, image)
     except BaseException:
+        forget_volumes(engine, mounts)
         take_back(engine, container, folder, name)
         raise
     finally:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lamina.engine.requests import CreateRequest
     from lamina.spec.wire import Document
 
-__all__ = ["HIDDEN", "Mounted", "mount_rows", "started_mounts"]
+__all__ = ["HIDDEN", "Mounted", "forget_volumes", "mount_rows", "started_mounts"]
 
 HIDDEN = (
     "Folder", "Anonymous", "Subpath", "ImageID", "DiffIDs", "Device", "NonRecursive", "Below", "Make",
@@ -52,15 +52,35 @@ def mount_rows(
         for target in config.get("Volumes") or {}
         if target not in taken and target.startswith("/") and target != "/"
     ]
-    rows = [_row_of(engine, pile, mount) for mount in wanted]
-    if any(mount.chown for mount in wanted):
-        from lamina.engine.chowning import give_away, owner_in
+    rows: list[Document] = []
+    try:
+        rows.extend(_row_of(engine, pile, mount) for mount in wanted)
+        if any(mount.chown for mount in wanted):
+            from lamina.engine.chowning import give_away, owner_in
 
-        owner = owner_in(engine, pile, str(config.get("User") or ""))
-        for mount, row in zip(wanted, rows, strict=True):
-            if mount.chown:
-                give_away(_inside(row["Source"], mount.subpath), *owner)
+            owner = owner_in(engine, pile, str(config.get("User") or ""))
+            for mount, row in zip(wanted, rows, strict=True):
+                if mount.chown:
+                    give_away(_inside(row["Source"], mount.subpath), *owner)
+    except BaseException:
+        forget_volumes(engine, rows)
+        raise
     return (*rows, *others)
+
+
+def forget_volumes(engine: "Engine", rows: "Sequence[Document]") -> None:
+    """Remove the anonymous volumes among `rows`, of a container that was not made after all."""
+    from contextlib import suppress
+
+    from lamina.engine.journal import note_volume
+    from lamina.errors import LaminaError
+    from lamina.stream.files import remove_tree
+
+    for row in rows:
+        if row.get("Anonymous"):
+            with suppress(LaminaError, OSError):
+                remove_tree(row["Folder"])
+                note_volume(engine, row["Name"], "destroy")
 
 
 def _row_of(engine: "Engine", pile: "Sequence[Digest]", mount: VolumeMount) -> "Document":
