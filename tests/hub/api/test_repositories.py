@@ -68,11 +68,11 @@ def holder(hub: Hub, name: str, *actions: str, targets: tuple[str, ...] = ()) ->
 
 
 def test_an_access_token_does_with_repositories_what_it_may_with_images(alice, hub):
-    send(alice, "POST", ALL, {"name": "alice/held", "private": True})
+    send(alice, "POST", ALL, {"name": "alice/held-repository", "private": True})
     puller, pusher, deleter = (
         holder(hub, f"may {each}", each) for each in ("pull", "push", "delete")
     )
-    held = one("alice/held")
+    held = one("alice/held-repository")
     assert puller.get(held).json["private"]
     assert send(puller, "PATCH", held, {"readme": "x"}).status == 403
     assert send(puller, "POST", ALL, {"name": "alice/pulled"}).status == 403
@@ -87,10 +87,10 @@ def test_an_access_token_does_with_repositories_what_it_may_with_images(alice, h
 
 
 def test_an_access_token_for_one_repository_is_for_no_other(alice, hub):
-    for name in ("alice/mine", "alice/other"):
+    for name in ("alice/mine-repository", "alice/other"):
         send(alice, "POST", ALL, {"name": name, "private": True})
-    client = holder(hub, "one", "push", "delete", targets=("alice/mine",))
-    assert send(client, "PATCH", one("alice/mine"), {"summary": "x"}).status == 204
+    client = holder(hub, "one", "push", "delete", targets=("alice/mine-repository",))
+    assert send(client, "PATCH", one("alice/mine-repository"), {"summary": "x"}).status == 204
     for method in ("GET", "DELETE"):
         assert client.request(method, one("alice/other")).status == 404
     assert send(client, "PATCH", one("alice/other"), {"summary": "x"}).status == 404
@@ -116,13 +116,13 @@ def test_what_cannot_be_is_said(alice):
 
 
 def test_each_deed_is_in_the_audit_log(alice, hub):
-    send(alice, "POST", ALL, {"name": "alice/noted", "private": True})
-    send(alice, "PATCH", one("alice/noted"), {"private": True, "summary": "x"})
-    send(alice, "PATCH", one("alice/noted"), {"private": False})
-    alice.request("DELETE", one("alice/noted"))
+    send(alice, "POST", ALL, {"name": "alice/noted-repository", "private": True})
+    send(alice, "PATCH", one("alice/noted-repository"), {"private": True, "summary": "x"})
+    send(alice, "PATCH", one("alice/noted-repository"), {"private": False})
+    alice.request("DELETE", one("alice/noted-repository"))
     rows = hub.services.database.read(
         lambda connection: connection.execute(
-            "SELECT action FROM audit WHERE subject = ? ORDER BY id", ("alice/noted",)
+            "SELECT action FROM audit WHERE subject = ? ORDER BY id", ("alice/noted-repository",)
         ).fetchall()
     )
     actions = [row[0] for row in rows]
