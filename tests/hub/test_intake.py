@@ -184,6 +184,17 @@ def test_an_upload_is_ended_once(hub, alice):
     assert alice.get(f"/v2/alice/small/blobs/{digest(data)}").body == data
 
 
+def test_an_upload_has_one_spelling_and_none_that_no_file_can_have_as_its_name(hub):
+    data = b"by one name"
+    with Line(hub) as line:
+        upload = begin(line).rpartition("/")[2]
+        spellings = (300 * "-" + upload, f"{{{upload}}}", f"urn:uuid:{upload}", upload.replace("-", ""))  # fmt: skip
+        for spelled in spellings:
+            assert ask(line, "PUT", named(UPLOADS + spelled, data), body=data)[0] == 404
+        assert ask(line, "PUT", named(UPLOADS + upload, data), body=data)[0] == 201
+    hub.services.intake.settle()
+
+
 def test_what_was_begun_in_one_process_goes_on_in_another_and_after_a_stop(hub, tmp_path):
     data = b"from one to the other"
     with a_hub_beside(hub, hub.services.clock) as other, Line(hub) as here, Line(other) as there:

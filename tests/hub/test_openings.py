@@ -33,6 +33,8 @@ def test_an_id_is_known_where_it_was_given_and_wherever_the_key_is(now):
         assert not known.is_open(made, "alice/other")
     for strange in (str(uuid.uuid4()), "", "x", made[:-1] + "0" if made[-1] != "0" else made[:-1] + "1"):  # fmt: skip
         assert not there.is_open(strange, "alice/app")
+    for spelled in (made.replace("-", ""), f"{{{made}}}", f"urn:uuid:{made}", 300 * "-" + made):
+        assert not there.is_open(spelled, "alice/app")  # it is the name of a file, too
 
 
 def test_no_two_ids_are_the_same(now):

@@ -70,9 +70,12 @@ class Openings:
         if known is not None:
             return known.repository == repository
         try:
-            raw = uuid.UUID(upload).bytes
+            read = uuid.UUID(upload)
         except ValueError:
             return False
+        if str(read) != upload:
+            return False  # spelled otherwise it would be another upload, and no name of a file
+        raw = read.bytes
         start, mark = raw[:_START], raw[_START:]
         age_s = self._clock() - int.from_bytes(raw[:_TIME], "big")
         return -_LIFE_S < age_s < _LIFE_S and secrets.compare_digest(
