@@ -76,7 +76,9 @@ def test_what_was_half_done_when_the_power_went_is_done_again(database, storage,
     assert read(storage, named, "place0") == b"whole"
 
 
-def test_a_full_disk_loses_nothing_and_the_next_time_succeeds(database, storage, monkeypatch):
+def test_a_full_disk_loses_nothing_and_the_next_time_succeeds(
+    database, storage, monkeypatch, tmp_path
+):
     named = arrive(database, b"one", b"two")
 
     def full(*_):
@@ -89,6 +91,7 @@ def test_a_full_disk_loses_nothing_and_the_next_time_succeeds(database, storage,
                 storage.settle()
         assert [read(storage, name, f"place{n}") for n, name in enumerate(named)] == [b"one", b"two"]  # fmt: skip
         assert len(waiting(database)) == 2
+        assert os.listdir(tmp_path / "uploads") == []  # every three seconds one more would fill it
     assert storage.settle() == 2
 
 
@@ -110,6 +113,22 @@ def test_what_is_dropped_is_gone_though_it_is_being_settled(
     with pytest.raises(BlobUnknown):
         storage.open(named[0], "place0")
     assert read(storage, named[1], "place1") == b"stays"
+
+
+def test_what_gets_its_file_while_it_is_dropped_leaves_none(
+    database, storage, monkeypatch, tmp_path
+):
+    (named,) = arrive(database, b"goes")
+    write = database.write
+
+    def settle_first(work, **more):
+        monkeypatch.setattr(database, "write", write)
+        assert DiskStorage(str(tmp_path), database).settle() == 1
+        return write(work, **more)
+
+    monkeypatch.setattr(database, "write", settle_first)
+    storage.drop([(named, "place0")])
+    assert [files for _, _, files in os.walk(tmp_path / "blobs") if files] == []
 
 
 def test_what_two_processes_settle_at_once_stays_and_so_does_what_came_meanwhile(

@@ -218,14 +218,15 @@ class DiskStorage:
 
     def drop(self, leftovers: Sequence[tuple[Digest, str]]) -> None:
         """Drop blobs wherever they lie; unknown is fine."""
+        places = [place for _, place in leftovers if place]
+        if places and self._database is not None:
+            # first: what `settle` gives a file from here on, it takes away again
+            self._database.write(lambda connection: arrivals.drop(connection, places))
         for digest, place in leftovers:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._blob(digest, place))
             if place:
                 self.drop_upload(place)
-        places = [place for _, place in leftovers if place]
-        if places and self._database is not None:
-            self._database.write(lambda connection: arrivals.drop(connection, places))
 
     def settle(self) -> int:
         """Give small blobs that came in the database their files; say how many those are.
@@ -279,15 +280,19 @@ class DiskStorage:
     def _write_file(self, arrival: "Arrival", beside: str) -> None:
         fd = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         try:
-            _write_all(fd, [arrival.data])
-        finally:
-            os.close(fd)
-        target = self._blob(arrival.digest, arrival.place)
-        try:
-            os.rename(beside, target)
-        except FileNotFoundError:
-            os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
-            os.rename(beside, target)
+            try:
+                _write_all(fd, [arrival.data])
+            finally:
+                os.close(fd)
+            target = self._blob(arrival.digest, arrival.place)
+            try:
+                os.rename(beside, target)
+            except FileNotFoundError:
+                os.makedirs(os.path.dirname(target), mode=0o700, exist_ok=True)
+                os.rename(beside, target)
+        except OSError:
+            os.unlink(beside)  # the next time makes another
+            raise
 
     def _forget(self, database: "Database", found: "Sequence[Arrival]") -> frozenset[str]:
         places = [each.place for each in found]
