@@ -110,23 +110,27 @@ def test_a_commit_that_is_quicker_than_the_note_of_ones_own_is_not_taken_for_it(
     assert look(grounds).account.is_disabled
 
 
-def test_who_shared_a_commit_may_have_changed_what_was_read_before(database):
+@pytest.mark.parametrize("is_before", [False, True])
+def test_who_shares_a_commit_may_change_what_was_read_before(database, is_before):
     grounds = Grounds(database)
+    assert not Push(database, grounds).found().account.is_disabled  # known from here on
     held, gate = threading.Event(), threading.Event()
 
     def hold(_connection) -> bool:
         held.set()
         return gate.wait(100)
 
+    def disable(connection) -> int:
+        return int(connection.execute("UPDATE accounts SET disabled_at = 1").rowcount)
+
     first = database.submit(hold)
     assert held.wait(100)
+    change = database.submit(disable) if is_before else None
     waiting = Push(database, grounds)
-    change = database.submit(
-        lambda connection: connection.execute("UPDATE accounts SET disabled_at = 1").rowcount
-    )
+    change = change or database.submit(disable)
     gate.set()
     assert first.result(100)
-    assert not waiting.found().account.is_disabled
+    assert waiting.found().account.is_disabled == is_before
     assert change.result(100) == 1
     assert look(grounds).account.is_disabled
 

@@ -52,9 +52,12 @@ class Grounds:
         return ground_of(self._database.peek(GROUND, ground_values(account, repository)))
 
     def turn(self, connection: "sqlite3.Connection") -> "Turn":
-        """Begin a turn of the writer, within its transaction: nobody else commits until it has."""
+        """Begin a turn of the writer, within its transaction: nobody else commits until it has.
+
+        Whoever shares that may have written before it, which no state tells yet.
+        """
         state, known = self._database.state(), self._known
-        is_known = known is not None and known.state == state
+        is_known = known is not None and known.state == state and not self._database.is_shared
         return Turn(connection, state, dict(known.rows) if known is not None and is_known else {})
 
     def keep(self, turn: "Turn", *, before: float) -> None:

@@ -87,7 +87,7 @@ class SqliteDatabase:
         self._looker: Connection | None = None
         self._syncs = True
         self.is_shared = False
-        """Whether several writes were in the commit that was just made; for whoever is `told`."""
+        """Whether several writes are in the commit that is being made, or was just made: for them, and whoever is `told`."""
         self._jobs: queue.SimpleQueue[_Job[object] | None] = queue.SimpleQueue()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="hub-writer", daemon=True)
@@ -252,6 +252,7 @@ class SqliteDatabase:
     def _commit(self, batch: list[_Job[object]]) -> None:
         connection = self._writer
         durable = any(job.durable for job in batch)
+        self.is_shared = len(batch) > 1
         try:
             if durable != self._syncs:  # the log is synced with its commit, or with a later one's
                 connection.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
@@ -269,7 +270,6 @@ class SqliteDatabase:
             failure = Unavailable(f"the hub's database cannot be written: {error}")
             for job in batch:
                 job.error = job.error or failure
-        self.is_shared = len(batch) > 1
         for job in batch:
             job.settle()
 
