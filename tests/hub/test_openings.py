@@ -56,6 +56,7 @@ def test_what_is_over_is_not_open_and_rests_no_more(now):
     first, second, third = (openings.begin("alice/app", "alice") for _ in range(3))
     openings.close(first)
     openings.finish(second)
+    assert [openings.is_resting(each) for each in (first, second, third)] == [False, False, True]
     assert not openings.is_open(first, "alice/app")
     assert openings.is_open(second, "alice/app")  # its row says what became of it
     assert openings.rested(for_s=1) == ()

@@ -116,3 +116,19 @@ def test_a_small_blob_of_other_bytes_than_promised_leaves_nothing(hub, alice):
     with pytest.raises(DigestDisagrees):
         services.uploads.take(Caller("alice"), "alice/wrong", Digest(digest(b"one")), b"other")
     assert set(services.storage.strays(age_s=0)) == before
+
+
+def test_an_upload_that_ends_just_when_it_has_rested_for_long_is_kept(hub, monkeypatch):
+    uploads, storage, caller = hub.services.uploads, hub.services.storage, Caller("alice")
+    data = b"in the last moment"
+    named, take = Digest(digest(data)), storage.take
+
+    def slow(upload: str, named: Digest, data: bytes) -> Kept:
+        kept: Kept = take(upload, named, data)
+        uploads.note_rested(for_s=0)  # its bytes have a file now, and no row
+        return kept
+
+    monkeypatch.setattr(storage, "take", slow)
+    upload = uploads.open(caller, "alice/late")
+    uploads.append_and_finish(caller, "alice/late", upload, data, named)
+    assert read(hub, named, place(hub, named)) == data

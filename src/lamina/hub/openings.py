@@ -82,8 +82,13 @@ class Openings:
             mark, self._mark(start, repository)
         )
 
+    def is_resting(self, upload: str) -> bool:
+        """Tell whether an upload was begun in this process, and nothing of it came yet."""
+        with self._guard:
+            return upload in self._waiting
+
     def finish(self, upload: str) -> None:
-        """Note that an upload is a blob now."""
+        """Note that an upload is a blob now, or that all of it is here: it rests no more."""
         with self._guard:
             self._waiting.pop(upload, None)
 

@@ -250,12 +250,18 @@ class Uploads:
             )
             return True
 
-        with self._noting[hash(opening.id) % _NOTING]:  # the second finds a row and a file
+        with self._note_of(opening.id):  # the second finds a row and a file
+            if caller is None and not self._openings.is_resting(opening.id):
+                return  # it came meanwhile, and may be without a row
             if self._database.write(work, durable=False):
                 if self._storage.finds_strays:
                     self._storage.drop_upload(opening.id)  # what a power cut left, without its row
                 self._storage.begin(opening.id)
             self._openings.close(opening.id)
+
+    def _note_of(self, upload: str) -> threading.Lock:
+        """Give what is held by whoever gives an upload its row, or finds out that it needs none."""
+        return self._noting[hash(upload) % _NOTING]
 
     def closing(self) -> frozenset[str]:
         """Give the uploads that this process turns into blobs now."""
@@ -297,7 +303,9 @@ class Uploads:
         self, caller: Caller, name: str, upload_id: str, data: bytes, digest: Digest
     ) -> None:
         """Do `append` and `finish`; on return the blob is durable. Raises: what those do."""
-        is_open = self._openings.is_open(upload_id, name)
+        with self._note_of(upload_id):
+            is_open = self._openings.is_open(upload_id, name)
+            self._openings.finish(upload_id)
         if not (is_open and self._take_opened(caller, name, upload_id, data, digest)):
             self.finish(self.append(caller, name, upload_id, data)[0], digest)
 
