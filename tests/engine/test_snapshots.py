@@ -39,6 +39,14 @@ def test_forks_have_hostnames_and_anonymous_volumes_of_their_own(engine_with_box
     assert three.name == "third"
 
 
+def test_a_fork_that_fails_leaves_no_volume(engine_with_box: Engine, monkeypatch):
+    before = {volume.name for volume in engine_with_box.volumes.list()}
+    monkeypatch.setattr(engine_with_box.containers.files, "save", lambda _: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        engine_with_box.containers.fork("box", 2)
+    assert {volume.name for volume in engine_with_box.volumes.list()} == before
+
+
 def test_forks_leave_a_containers_ports_and_addresses_to_it(engine_with_box: Engine):
     engine = engine_with_box
     engine.networks.create("own", subnet="10.5.0.0/24")

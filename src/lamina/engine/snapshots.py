@@ -147,13 +147,16 @@ def _free_names(engine: "Engine", record: "ContainerRecord", count: int) -> "Ite
 def _fork(engine: "Engine", record: "ContainerRecord", state: str, name: str) -> "ContainerRecord":
     """Make one container that goes on from `state`. All or nothing, also when killed."""
     from lamina.engine.creation import begin, take_back
+    from lamina.engine.mounting import forget_volumes
 
     container = secrets.token_hex(32)
     folder = f"{engine.store.disk.containers}/{container}"
     lock = begin(folder)
     claimed = ""
+    mounts: list[Document] = []
     try:
         claimed = engine.containers.claim(name, container)
+        mounts.extend(_mount(engine, record, mount) for mount in record.mounts)
         new = replace(
             record,
             id=container,
@@ -162,13 +165,14 @@ def _fork(engine: "Engine", record: "ContainerRecord", state: str, name: str) ->
             config=_config(record, container),
             host=_host(record),
             networks={name: _endpoint(row) for name, row in record.networks.items()},
-            mounts=tuple(_mount(engine, record, mount) for mount in record.mounts),
+            mounts=tuple(mounts),
             folder=folder,
         )
         path = engine.snapshotter.path(record.id)
         engine.snapshotter.frozen.fork(path, state, engine.snapshotter.forked(container))
         engine.containers.files.save(new)
     except BaseException:
+        forget_volumes(engine, [row for row in mounts if row not in record.mounts])
         take_back(engine, container, folder, claimed)
         raise
     finally:
