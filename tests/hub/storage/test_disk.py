@@ -1,5 +1,6 @@
 """Bytes on a local disk."""
 
+import errno
 import os
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from tests.hub.clients import digest
 
 from lamina.hub.errors import BlobUnknown, DigestDisagrees, UploadTaken, UploadUnknown
+from lamina.hub.storage import disk
 from lamina.hub.storage.disk import DiskStorage
 from lamina.hub.tables.blobs import Kept
 from lamina.spec.digest import Digest
@@ -131,3 +133,21 @@ def test_a_large_upload_is_on_its_way_to_the_disk_before_it_is_whole(storage, mo
     assert begun == [(0, 9 << 20), (9 << 20, 8 << 20)]
     named = Digest(digest(piece * 20))
     assert storage.commit("large", named) == Kept("large", 20 << 20)
+
+
+def test_what_a_full_disk_refuses_takes_no_room_on_it(tmp_path, monkeypatch):
+    storage, data = DiskStorage(str(tmp_path)), b"as much as there is room for"
+
+    def write_some(fd: int, _: object) -> int:
+        os.write(fd, data[:4])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(disk, "_write_all", write_some)
+        with pytest.raises(OSError, match="No space"):
+            storage.take("small", Digest(digest(data)), data)
+    assert os.listdir(tmp_path / "uploads") == []
+    assert storage.take("small", Digest(digest(data)), data) == Kept("small", len(data))
+    with pytest.raises(FileExistsError):
+        storage.take("small", Digest(digest(data)), data)
+    assert storage.received("small") == len(data)

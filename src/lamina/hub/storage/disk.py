@@ -168,13 +168,19 @@ class DiskStorage:
         return Kept(upload, size)
 
     def take(self, upload: str, digest: Digest, data: bytes) -> Kept:
-        """Verify, write and sync. Raises: DigestDisagrees."""
+        """Verify, write and sync; nothing is left where that fails.
+
+        Raises: DigestDisagrees, FileExistsError (the upload has bytes), OSError (disk full).
+        """
         compare(digest, hashlib.new(digest.algorithm, data).hexdigest())
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
         fd = os.open(self._upload(upload), flags, 0o600)
         try:
             _write_all(fd, [data])
             os.fsync(fd)
+        except OSError:  # a full disk would fill with halves of what it refuses
+            self.drop_upload(upload)
+            raise
         finally:
             os.close(fd)
         _sync_folder(self._uploads)
