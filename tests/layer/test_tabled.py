@@ -1,15 +1,23 @@
 """Tables of contents of layers: what they say, and what none can say."""
 
+import gzip
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 from hypothesis import given
 from tests.strategies import documents
 
-from lamina.layer.entry import Entry, Kind
+from lamina.layer import tabled
+from lamina.layer.entry import Entry, EntryInvalid, Kind
 from lamina.layer.spans import SeekIndexInvalid
-from lamina.layer.tabled import Table
+from lamina.layer.tabled import Table, TabledLayer
+from lamina.spec.digest import Digest
 from lamina.spec.wire import encode
+from lamina.stream.codec import Decompressor, decompressor
 
 DIGEST = "sha256:" + "1" * 64
 FILE = {"name": "a", "type": "reg", "size": 10, "offset": 5, "digest": DIGEST}
@@ -56,11 +64,82 @@ def test_paths_are_told_with_their_attributes_and_contents_laid_behind_each_othe
         [FILE | {"type": "cat"}], [FILE | {"name": "../a"}], [FILE | {"size": 1 << 61}], [{"type": "chunk"}],
         [FILE | {"chunkSize": 4}, {"type": "chunk", "offset": 9, "chunkOffset": 3, "chunkDigest": DIGEST}],
         [FILE | {"xattrs": {"a": "*"}}], [FILE | {"innerOffset": -1}], [5],
+        [FILE | {"uid": 1 << 32}], [FILE | {"gid": -1}], [FILE | {"size": float("inf")}], [FILE | {"name": "/"}],
+        [FILE | {"type": "symlink", "linkName": "a\0b"}], [{}] * 100,
     ],
 )  # fmt: skip
 def test_what_no_table_can_say_is_refused(rows: list[Any]):
     with pytest.raises(SeekIndexInvalid, match="table of contents"):
         table(*rows)
+
+
+class Blob:
+    """Bytes that remember how much of them was read, and how often."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+        self.opened = 0
+        self.source = io.BytesIO()
+
+    @contextmanager
+    def open(self, start: int, end: int) -> Iterator[io.BytesIO]:
+        self.opened += 1
+        self.source = io.BytesIO(self.raw[start:end])
+        yield self.source
+
+
+def file(name: str, data: bytes, **more: Any) -> dict[str, Any]:
+    digest = "sha256:" + hashlib.sha256(data).hexdigest()
+    return {"name": name, "type": "reg", "size": len(data), "digest": digest} | more
+
+
+def layer_of(blob: Blob, *rows: dict[str, Any], below: Sequence[TabledLayer] = ()) -> TabledLayer:
+    found = Table.parse(encode({"version": 1, "entries": list(rows)}), blob_size=len(blob.raw))
+    return TabledLayer.of(
+        "it", found, codec="gzip", blob=blob, diff_id=Digest.parse(DIGEST), below=below
+    )
+
+
+def test_files_that_are_packed_as_one_are_decoded_once(monkeypatch: pytest.MonkeyPatch):
+    datas = [bytes([number]) * 100 for number in range(50)]
+    blob = Blob(b"x" + gzip.compress(b"".join(datas)))
+    rows = [
+        file(f"f{number:02}", data, offset=1, innerOffset=100 * number)
+        for number, data in enumerate(datas)
+    ]
+    made: list[str] = []
+
+    def counted(codec: str) -> Decompressor:
+        made.append(codec)
+        return decompressor(codec)
+
+    monkeypatch.setattr(tabled, "decompressor", counted)
+    with layer_of(blob, *rows) as layer:
+        for number, data in enumerate(datas):
+            node = layer.lookup(b"f%02d" % number)
+            assert node is not None
+            assert layer.read(node) == data
+    assert (blob.opened, made) == (1, ["gzip"])
+
+
+def test_of_a_chunk_that_is_said_to_reach_to_the_blobs_end_no_more_is_fetched_than_decodes():
+    blob = Blob(b"x" + gzip.compress(b"here") + bytes(5_000_000))
+    with layer_of(blob, file("a", b"here", offset=1)) as layer:
+        node = layer.lookup(b"a")
+        assert node is not None
+        assert layer.read(node) == b"here"
+    assert blob.source.tell() < 1_000_000
+
+
+def test_a_hard_link_to_terabytes_that_only_a_table_has_is_refused():
+    zeros = {"type": "chunk", "name": "a", "chunkType": "zeros", "chunkSize": 1 << 28}
+    rows = [{"name": "a", "type": "reg", "size": 1 << 38} | zeros | {"type": "reg"}]
+    rows += [zeros | {"chunkOffset": at} for at in range(1 << 28, 1 << 38, 1 << 28)]
+    with (
+        layer_of(Blob(b"x"), *rows) as lower,
+        pytest.raises(EntryInvalid, match="hard links into lower layers"),
+    ):
+        layer_of(Blob(b"x"), {"name": "b", "type": "hardlink", "linkName": "a"}, below=[lower])
 
 
 @given(documents())

@@ -5,7 +5,7 @@ from array import array
 from zlib import crc32
 
 from lamina.errors import Unsupported
-from lamina.layer.entry import Kind
+from lamina.layer.entry import EntryInvalid, Kind
 from lamina.layer.erofs import (
     AREA,
     BLOCK,
@@ -142,18 +142,20 @@ class Sealer:
         self,
         diff_id: "Digest",
         parents: "Callable[[], Sequence[SealedLayer]]" = no_parents,
+        *,
+        most: int = 1 << 62,
     ) -> SealResult:
         """Write the index and, last, the superblock; close the file.
 
         `parents` gives the layers below, lowest first; it is called only if the tar leaves
-        something for them to say. Nothing is synced to the disk.
+        something for them to say, and of their files `most` bytes are copied. Nothing is synced to the disk.
         Raises: TarInvalid (cut short), EntryInvalid (a hard link to nothing), OSError.
         """
         if self._intake.size:
             self._intake.finish()
         size = self._size
         os.ftruncate(self._fd, AREA + size)  # it may end with zeros that were not written
-        needs_parents = self._ask_parents(parents)
+        needs_parents = self._ask_parents(parents, most)
         self._tail.start(block_up(AREA + size))
         for deferred in self._tree.deferred:
             self._settle(deferred)
@@ -191,7 +193,7 @@ class Sealer:
         except FileNotFoundError:
             return
 
-    def _ask_parents(self, parents: "Callable[[], Sequence[SealedLayer]]") -> bool:
+    def _ask_parents(self, parents: "Callable[[], Sequence[SealedLayer]]", most: int) -> bool:
         """Fill in what the tar leaves open; tell whether there was any such thing."""
         # Not the root: most builders do not list it, and its layer must still serve every pile. The
         # header says so, and whoever stacks layers gives the root what a lower one lists.
@@ -213,6 +215,8 @@ class Sealer:
             if known is shared:
                 self._copied_from.add(node.layer.path)
                 self._copied += node.size
+                if self._copied > most:
+                    raise EntryInvalid(f"hard links into lower layers bring more than {most} bytes")
                 shared.inode = self._copy(shared, node)
             else:
                 shared.alias = known

@@ -9,11 +9,13 @@ from base64 import b64decode
 from bisect import bisect_right
 from datetime import UTC, datetime
 from hashlib import sha256
+from itertools import chain, islice
 from tempfile import TemporaryDirectory
 
 from lamina.errors import Invalid
 from lamina.layer.entry import Entry, EntryInvalid, Kind, normal_path
 from lamina.layer.erofs import AREA
+from lamina.layer.pax import OWNER_LIMIT
 from lamina.layer.seal import Sealer
 from lamina.layer.sealed import SealedLayer
 from lamina.layer.span_reader import SpanCache
@@ -26,12 +28,13 @@ from lamina.values import NamedTuple
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import Self
 
     from lamina.layer.node import CountedLayer
     from lamina.layer.span_reader import Ranges
     from lamina.spec.wire import Document
+    from lamina.stream.verify import Readable
 
 __all__ = ["Chunk", "Table", "TabledLayer"]
 
@@ -40,7 +43,10 @@ _KINDS = {
     "char": Kind.CHARACTER, "block": Kind.BLOCK, "fifo": Kind.FIFO,
 }  # fmt: skip
 _CHUNK_LIMIT = 256 * 1024 * 1024  # of memory: some packers make one chunk of each file
+_LINKED = 64 * 1024 * 1024  # of lower layers' files that hard links copy into one here
+_LEAST, _FEW = 16, 64  # letters for each object or list of a table, but for the first of them
 _AT_ONCE = 4 * 1024 * 1024  # packed bytes that one request brings at most
+_MOST_AT_ONCE = 4096  # chunks: those of a few bytes are many
 _AHEAD = 256 * 1024  # of them, what follows on what is wanted: small files lie beside each other
 _PIECE = 128 * 1024
 _BLOCK = 512
@@ -75,9 +81,18 @@ class Table(NamedTuple):
     def parse(cls, raw: bytes, *, blob_size: int) -> "Table":
         """Read a table. Raises: SeekIndexInvalid (it is none, or contradicts itself)."""
         try:
+            _check_brackets(raw)
             rows = decode(raw, what="table of contents")["entries"]
             return _Reading(rows, blob_size).run()
-        except (EntryInvalid, Invalid, KeyError, TypeError, ValueError, AttributeError) as error:
+        except (
+            EntryInvalid,
+            Invalid,
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            OverflowError,
+        ) as error:
             raise SeekIndexInvalid(f"the table of contents of a layer is none: {error}") from error
 
 
@@ -132,12 +147,20 @@ class _Reading:
         )
         has_device = kind in (Kind.CHARACTER, Kind.BLOCK)
         device = int(row.get("devMajor") or 0), int(row.get("devMinor") or 0)
+        uid, gid = int(row.get("uid") or 0), int(row.get("gid") or 0)
+        path = normal_path(str(row["name"]).encode("utf-8", "surrogateescape").strip(b"/"))
+        if not (0 <= uid < OWNER_LIMIT and 0 <= gid < OWNER_LIMIT):
+            raise ValueError(f"an owner {uid}:{gid}")
+        if not path and kind is not Kind.DIRECTORY:
+            raise ValueError(f"a root directory that is a {kind}")
+        if b"\0" in link:
+            raise ValueError(f"a link of {path!r} to a name with a NUL byte")
         return Entry(
-            path=normal_path(str(row["name"]).encode("utf-8", "surrogateescape").strip(b"/")),
+            path=path,
             kind=kind,
             mode=int(row.get("mode") or 0) & 0o7777,
-            uid=int(row.get("uid") or 0),
-            gid=int(row.get("gid") or 0),
+            uid=uid,
+            gid=gid,
             size=size if kind is Kind.FILE else 0,
             mtime_ns=_time_ns(str(row.get("modtime") or "")),
             link=normal_path(link)
@@ -170,6 +193,12 @@ class _Reading:
         if digest.algorithm != "sha256":
             raise ValueError(f"a chunk of {file.path!r} with another digest than SHA-256")
         self._chunks.append(Chunk(at, size, start, end, inner, bytes.fromhex(digest.hex)))
+
+
+def _check_brackets(raw: bytes) -> None:
+    """See that a table says something: Python takes 64 bytes for each of `{},{},`. Raises: ValueError."""
+    if raw.count(b"{") + raw.count(b"[") > _FEW + len(raw) // _LEAST:
+        raise ValueError("it is brackets for the most part")
 
 
 def _time_ns(text: str) -> int:
@@ -214,7 +243,8 @@ class TabledLayer(SealedLayer):
             with disk_errors("reading a table of contents"), Sealer(path, early=False) as sealer:
                 sealer.add(table.entries)
                 sealer.leave_out(table.size)
-                sealer.finish(diff_id, lambda: below)  # type: ignore[arg-type, return-value]  # a tree of any layers
+                # A table's word is enough for a petabyte of zeros that no blob has.
+                sealer.finish(diff_id, lambda: below, most=_LINKED)  # type: ignore[arg-type, return-value]  # a tree of any layers
             layer = cls(path)
         layer.path = name
         layer._chunks = table.chunks
@@ -253,42 +283,67 @@ class TabledLayer(SealedLayer):
         found = self._cache.get((id(self), number))
         if found is not None:
             return found
-        first, last = self._chunks[number], number
-        while last + 1 < len(self._chunks):
-            after = self._chunks[last + 1]
-            room = _AT_ONCE if after.at < end else _AHEAD
-            if not first.packed_at <= after.packed_at or after.packed_end - first.packed_at > room:
-                break
-            last += 1
-        stop = max(chunk.packed_end for chunk in self._chunks[number : last + 1])
+        groups = self._groups(number, end)
+        parts: Sequence[Iterable[bytes]]
+        first = groups[0][0]
+        stop = max(group[-1].packed_end for group in groups)
         with self._blob.open(first.packed_at, stop) as source:
-            raw = bytearray()
-            while len(raw) < stop - first.packed_at and (
-                piece := source.read(stop - first.packed_at - len(raw))
-            ):
-                raw += piece
-        for each in range(number, last + 1):
-            chunk = self._chunks[each]
-            begin = chunk.packed_at - first.packed_at
-            self._cache.put(
-                (id(self), each),
-                self._decoded(chunk, bytes(raw[begin : chunk.packed_end - first.packed_at])),
-            )
-        return self._cache.get((id(self), number)) or self._decoded(
-            first, bytes(raw[: first.packed_end - first.packed_at])
-        )
+            packed = _up_to(source, stop - first.packed_at)
+            if len(groups) > 1:
+                raw = b"".join(packed)
+                spans = [(group[0].packed_at, group[0].packed_end) for group in groups]
+                parts = [
+                    [raw[start - first.packed_at : stop - first.packed_at]] for start, stop in spans
+                ]
+            else:  # one may be said to reach to the blob's end: no more is fetched than decodes
+                parts = [packed]
+            decoded = [_decoded(self._codec, *each) for each in zip(groups, parts, strict=True)]
+        flat = [data for group in decoded for data in group]
+        for each, data in enumerate(flat, number):
+            self._cache.put((id(self), each), data)
+        return flat[0]
 
-    def _decoded(self, chunk: Chunk, raw: bytes) -> bytes:
-        plain = bytearray()
-        wanted = chunk.inner + chunk.size
-        try:
-            for piece in decompressor(self._codec).feed(raw):
-                plain += piece
-                if len(plain) >= wanted:
-                    break
-        except CodecError as error:
-            raise SeekIndexInvalid(f"the blob does not decode there: {error}") from error
-        data = bytes(plain[chunk.inner : wanted])
+    def _groups(self, number: int, end: int) -> list[list[Chunk]]:
+        """Give a chunk and those to fetch with it, put together that are packed as one."""
+        first = self._chunks[number]
+        groups, room = [[first]], _CHUNK_LIMIT // 16
+        for chunk in islice(self._chunks, number + 1, number + _MOST_AT_ONCE):
+            before = groups[-1][-1]
+            room -= chunk.size + (chunk.inner if chunk.packed_at != before.packed_at else 0)
+            if room < 0 or chunk.packed_at < before.packed_at or not chunk.packed_end:
+                break
+            if chunk.packed_at == before.packed_at:
+                groups[-1].append(chunk)
+                continue
+            packed = _AT_ONCE if chunk.at < end else _AHEAD
+            if chunk.packed_end - first.packed_at > packed:
+                break
+            groups.append([chunk])
+        return groups
+
+
+def _up_to(source: "Readable", size: int) -> "Iterator[bytes]":
+    while size > 0 and (piece := source.read(min(_PIECE, size))):
+        yield piece
+        size -= len(piece)
+
+
+def _decoded(codec: str, group: "Sequence[Chunk]", packed: "Iterable[bytes]") -> list[bytes]:
+    """Decode chunks that are packed as one, as far as they go, and check each. Raises: SeekIndexInvalid."""
+    plain = bytearray()
+    wanted = max(chunk.inner + chunk.size for chunk in group)
+    machine = decompressor(codec)
+    try:
+        for piece in chain.from_iterable(map(machine.feed, packed)):
+            plain += piece
+            if len(plain) >= wanted:
+                break
+    except CodecError as error:
+        raise SeekIndexInvalid(f"the blob does not decode there: {error}") from error
+    found = []
+    for chunk in group:
+        data = bytes(memoryview(plain)[chunk.inner : chunk.inner + chunk.size])
         if len(data) != chunk.size or sha256(data).digest() != chunk.digest:
             raise SeekIndexInvalid(f"the blob has other bytes for the content at {chunk.at} and on")
-        return data
+        found.append(data)
+    return found
