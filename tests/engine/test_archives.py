@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import tarfile
+from pathlib import Path
 
 import pytest
 from tests.engine.worlds import import_image, make_engine
@@ -15,6 +16,7 @@ from lamina.engine.archives import ArchiveInvalid
 from lamina.errors import Corrupt, Invalid
 from lamina.events import Event, LayerProgress, Notice, Phase
 from lamina.spec.wire import encode
+from lamina.stream.verify import DigestMismatch
 
 
 @pytest.fixture
@@ -180,6 +182,18 @@ def test_damaged_archive_changes_nothing(engine, other):
     with pytest.raises(Corrupt):
         other.images.load(io.BytesIO(broken))
     assert other.images.list() == ()
+
+
+@pytest.mark.parametrize(
+    "bad", [lambda data: data[: len(data) // 2], lambda data: data[:-1] + b"?"]
+)
+def test_an_image_whose_layer_is_damaged_on_the_disk_is_not_saved_as_if_it_were_whole(engine, bad):
+    import_image(engine, "one", [Piece("f", b"x" * 5000)])
+    path = engine.store.blobs.path(engine.images.resolve("one").manifest.layers[0].digest)
+    Path(path).chmod(0o600)
+    Path(path).write_bytes(bad(Path(path).read_bytes()))
+    with pytest.raises(DigestMismatch, match="damaged on disk"):
+        saved(engine, "one")
 
 
 @pytest.mark.parametrize("data", [b"", b"no tar at all" * 100, tar([Piece("etc/passwd", b"x")])])

@@ -23,7 +23,7 @@ from lamina.spec.platform import Platform
 from lamina.spec.reference import Reference
 from lamina.spec.wire import Document, encode
 from lamina.stream.codec import decompressed, sniff
-from lamina.stream.verify import CHUNK, chunks
+from lamina.stream.verify import CHUNK, DigestMismatch, Hasher, chunks
 from lamina.values import dataclass
 
 TYPE_CHECKING = False
@@ -87,7 +87,8 @@ def save(
 
     The tar is an OCI image layout; form `docker` adds the `manifest.json` that docker's load
     reads. Layers `without` are left out: the bundle is for a machine that has them, and says so.
-    The same images give the same bytes. Raises: ImageUnknown, Invalid (form).
+    The same images give the same bytes. Raises: ImageUnknown, Invalid (form), DigestMismatch (a blob
+    is damaged; what was written is of no use).
     """
     if form not in ("docker", "oci"):
         raise Invalid(f"unknown archive format {form!r}", hint="use docker or oci")
@@ -114,11 +115,23 @@ def save(
         for digest in digests:
             size = engine.store.blobs.size(digest)
             entry = _file(f"blobs/{digest.algorithm}/{digest.hex}", size)
+            hasher = Hasher(digest.algorithm)
             with engine.store.blobs.open(digest) as blob:
-                writer.add(entry, chunks(blob, CHUNK))
+                writer.add(entry, _hashed(chunks(blob, CHUNK), hasher))
+            if hasher.digest != digest:  # a backup that nobody can load would be found out too late
+                raise DigestMismatch(
+                    f"blob {digest} is damaged on disk: its bytes have digest {hasher.digest}",
+                    hint="`lamina fsck --repair` makes it again where it can; else pull or build the image again",
+                )
         writer.close()
     for image, _ in images:
         note_image(engine, str(image.id), "save")
+
+
+def _hashed(pieces: "Iterable[bytes]", hasher: Hasher) -> "Iterator[bytes]":
+    for piece in pieces:
+        hasher.update(piece)
+        yield piece
 
 
 def _names_to_save(engine: "Engine", name: str) -> tuple[str, ...]:
