@@ -7,8 +7,8 @@ from tests.hub.clients import digest
 from tests.hub.repositories import hide
 
 from lamina.hub.access import Caller
-from lamina.hub.errors import BlobUnknown, DigestDisagrees, UploadUnknown
-from lamina.hub.tables import blobs
+from lamina.hub.errors import BlobUnknown, DigestDisagrees, NameUnknown, UploadUnknown
+from lamina.hub.tables import blobs, repositories
 from lamina.hub.tables.blobs import Kept
 from lamina.spec.digest import Digest
 
@@ -132,3 +132,22 @@ def test_an_upload_that_ends_just_when_it_has_rested_for_long_is_kept(hub, monke
     upload = uploads.open(caller, "alice/late")
     uploads.append_and_finish(caller, "alice/late", upload, data, named)
     assert read(hub, named, place(hub, named)) == data
+
+
+def test_a_repository_that_is_deleted_does_not_come_back_with_what_was_begun_there(hub, alice):
+    services, caller = hub.services, Caller("alice")
+    services.uploads.note_rested(for_s=0)  # what other tests began
+
+    def is_there(name: str) -> bool:
+        return services.database.read(lambda it: repositories.find(it, name)) is not None
+
+    alice.push_blob("alice/deleted", b"here for a while")
+    begun = services.uploads.open(caller, "alice/deleted")
+    first = services.uploads.open(caller, "alice/first")
+    services.registry.remove_repository(caller, "alice/deleted")
+    services.uploads.note_rested(for_s=0)
+    assert not is_there("alice/deleted")
+    assert is_there("alice/first")
+    assert services.uploads.find(caller, "alice/first", first).account == "alice"
+    with pytest.raises(NameUnknown):
+        services.uploads.find(caller, "alice/deleted", begun)

@@ -120,7 +120,8 @@ class Intake:
                 require(footing.caller, name, footing.repository, "push", Role.NONE)
         except LaminaError:
             raise LongWay from None
-        return self._openings.begin(name, footing.caller.name)
+        is_first = footing.repository is None
+        return self._openings.begin(name, footing.caller.name, is_first=is_first)
 
     def has_room(self, size: int) -> bool:
         """Tell whether a body of that size may be taken here."""

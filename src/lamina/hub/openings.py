@@ -29,12 +29,13 @@ _CHANCE = random.Random()  # noqa: S311 - tells ids apart that were given in one
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """An upload that was begun in this process."""
+    """An upload that was begun in this process; `is_first`: its repository was not there, and is made with its row."""
 
     id: str
     repository: str
     account: str
     begun_at: float
+    is_first: bool = False
 
 
 class Openings:
@@ -47,7 +48,7 @@ class Openings:
         self._over: OrderedDict[str, None] = OrderedDict()
         self._guard = threading.Lock()
 
-    def begin(self, repository: str, account: str) -> str:
+    def begin(self, repository: str, account: str, *, is_first: bool = False) -> str:
         """Give the id of a fresh upload."""
         now = self._clock()
         chance = _CHANCE.getrandbits(8 * _CHANCE_SIZE) & ~_KIND_MASK | _KIND
@@ -55,7 +56,7 @@ class Openings:
         text = (start + self._mark(start, repository)).hex()
         made = f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
         with self._guard:
-            self._waiting[made] = Opening(made, repository, account, now)
+            self._waiting[made] = Opening(made, repository, account, now, is_first)
         return made
 
     def is_open(self, upload: str, repository: str) -> bool:

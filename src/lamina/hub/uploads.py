@@ -123,8 +123,8 @@ class Uploads:
 
         Raises: what `begin` does.
         """
-        self._let_in(caller, name, 0)
-        return self._openings.begin(name, caller.name)
+        is_first = self._let_in(caller, name, 0)
+        return self._openings.begin(name, caller.name, is_first=is_first)
 
     def take(self, caller: Caller, name: str, digest: Digest, data: bytes) -> None:
         """Keep a small blob that came whole. On return it is durable.
@@ -155,15 +155,17 @@ class Uploads:
             raise
         self._storage.shelve(digest, kept.place)
 
-    def _let_in(self, caller: Caller, name: str, length: int) -> None:
-        """Let who may push pass, where there is room for `length` bytes."""
+    def _let_in(self, caller: Caller, name: str, length: int) -> bool:
+        """Let who may push pass, where there is room for `length` bytes; tell whether the repository is to be made."""
         check_repository(name)
 
-        def work(connection: Connection) -> Standing:
-            _to_push(connection, caller, name)
-            return quotas.standing(connection, name)
+        def work(connection: Connection) -> tuple[Repository | None, Standing]:
+            found = _to_push(connection, caller, name)
+            return found, quotas.standing(connection, name)
 
-        check_room(self._database.read(work), self._storage, wanted=length)
+        repository, standing = self._database.read(work)
+        check_room(standing, self._storage, wanted=length)
+        return repository is None
 
     def room(self, upload: Upload, name: str, *, length: int = 0, total: int = 0) -> int | None:
         """Give how many bytes the upload may have in all; None: any number.
@@ -233,7 +235,7 @@ class Uploads:
             self._note(None, each)
 
     def _note(self, caller: Caller | None, opening: Opening) -> None:
-        """Give an upload its row that has none, unless it has become something in another process.
+        """Give an upload its row that has none, unless it has become something in another process, or its repository went.
 
         Raises: RepositoryNameInvalid, LoginRequired, PushDenied (none of them without `caller`).
         """
@@ -242,6 +244,8 @@ class Uploads:
         def work(connection: Connection) -> bool:
             if caller is not None:
                 _to_push(connection, caller, name)
+            elif not opening.is_first and repositories.find(connection, name) is None:
+                return False  # it was deleted, and its uploads with it
             if blobs.is_place_known(connection, opening.id):
                 return False
             repository = repositories.ensure(connection, name, now=now)
