@@ -5,6 +5,7 @@ import io
 import os
 import socket
 import sqlite3
+import threading
 
 import pytest
 from tests.hub.clients import PASSWORD, Client, digest
@@ -347,6 +348,24 @@ def test_a_flood_of_requests_waits_in_its_socket_until_the_first_is_done(hub, mo
         line.socket.sendall(first + data + head("/v2/", ALICE) * count)
         assert line.answer("PUT")[0] == 201
         assert {line.answer()[0] for _ in range(count)} == {200}
+
+
+def test_a_flood_of_uploads_waits_in_its_socket_however_many_were_taken(hub, monkeypatch):
+    data, count, held = b"%16384d" % 1, 80, []
+    gather = front.Front._gather
+
+    def noted(self, taking, come: bytes) -> None:
+        gather(self, taking, come)
+        held.append(len(taking.data))
+
+    monkeypatch.setattr(front.Front, "_gather", noted)
+    with Line(hub) as line:
+        one = head(named(UPLOADS, data), ALICE, f"Content-Length: {len(data)}", method="POST")
+        sender = threading.Thread(target=line.socket.sendall, args=((one + data) * count,))
+        sender.start()
+        assert {line.answer("POST")[0] for _ in range(count)} == {201}
+        sender.join()
+    assert max(held) < 32 * len(data)  # what is read at a time, what may wait, and one
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])

@@ -369,7 +369,8 @@ class Front(web.RequestHandler):
             self._have_taken(taking, bytes(taking.data[taking.sending.start : end]))
         elif not taking.is_whole and taking.patience is None:
             taking.patience = self._loop.call_later(_PATIENCE_S, self._let_go, taking)
-        elif len(taking.data) > end + _HELD and taking.is_reading:
+        # also of the first bytes: they may be what was read behind the one before
+        if taking.is_whole and len(taking.data) > end + _HELD and taking.is_reading:
             transport = self._open()
             if transport is not None:
                 taking.is_reading = False
