@@ -218,6 +218,30 @@ def test_an_image_with_an_odd_configuration_is_listed_and_shown(
     assert [row["RootFS"]["Type"] for row in json.loads(ask.run("inspect", "it").out)] == ["layers"]
 
 
+def test_an_odd_image_neither_becomes_a_container_nor_hides_others_from_a_filter(
+    settings: Settings, engine: Engine
+):
+    engine.images.load(io.BytesIO(archive("other:1", labels={"a": "b"})))
+
+    def change(config: dict[str, Any]) -> None:
+        config["history"] = "none"
+        config["config"] = {"Entrypoint": [None], "Labels": ["a"], "Env": 5}
+
+    ask = brought(settings, lambda root, manifest: configured(root, manifest, change))
+    assert json.loads(ask("images", "--json", "-f", "label=a"))[0]["repository"] == "other"
+    ask("rmi", "it")
+    ask = brought(
+        settings,
+        lambda root, manifest: configured(
+            root, manifest, lambda old: old.update({"config": {"Entrypoint": [None]}})
+        ),
+    )
+    said = ask.run("create", "it")
+    assert (said.code, said.out) == (1, "")
+    assert "another kind of value in Entrypoint" in said.err
+    assert len(ask("ps", "-a").splitlines()) == 1
+
+
 def test_an_index_that_was_damaged_on_the_disk_is_told_of_before_anything_is_said(
     settings: Settings, engine: Engine
 ):

@@ -3,7 +3,7 @@ from hypothesis import given
 from tests.strategies import documents
 
 from lamina.errors import Invalid
-from lamina.spec.config import History, ImageConfig
+from lamina.spec.config import History, ImageConfig, check_settings
 from lamina.spec.digest import Digest
 from lamina.spec.wire import encode
 
@@ -102,3 +102,23 @@ def test_an_odd_config_is_read_anyway_by_those_who_only_look_and_says_what_is_od
 
 def test_the_same_document_gives_the_same_image_id():
     assert ImageConfig.build(DOCUMENT).digest == ImageConfig.build(dict(DOCUMENT)).digest
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("Env", 5), ("Env", [5]), ("Cmd", "sh"), ("Entrypoint", [None]), ("Shell", 5), ("OnBuild", {"a": 1}),
+     ("Labels", ["a"]), ("Labels", {"a": 5}), ("User", {"a": 1}), ("WorkingDir", 5), ("StopSignal", 9),
+     ("Volumes", ["a"]), ("ExposedPorts", 7), ("Healthcheck", 5), ("Healthcheck", {"Test": 5}),
+     ("Healthcheck", {"Test": ["CMD", "x"], "Interval": "1s"})],
+)  # fmt: skip
+def test_settings_of_another_kind_are_refused_by_name(name: str, value: object):
+    good: dict[str, object] = {
+        "Env": ["A=b"],
+        "Cmd": None,
+        "Labels": {"a": None},
+        "Volumes": {"/v": {}},
+        "User": "",
+    }
+    check_settings(good | {"Healthcheck": {"Test": ["NONE"], "Interval": 5}, "Shell": []})
+    with pytest.raises(Invalid, match=f"value in {name} than"):
+        check_settings(good | {name: value})

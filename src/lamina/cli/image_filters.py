@@ -8,7 +8,7 @@ from functools import partial
 from lamina.cli.kinds import parse_bool
 from lamina.cli.moments import parse_moment
 from lamina.cli.units import since_epoch
-from lamina.errors import Invalid, NotFound
+from lamina.errors import Corrupt, Invalid, NotFound, Unsupported
 from lamina.values import replace
 
 TYPE_CHECKING = False
@@ -222,11 +222,9 @@ def _broken(text: str) -> FilterInvalid:
 
 
 def labels_of(context: Context, image: ImageSummary) -> Mapping[str, str]:
-    """Read the labels of an image from its configuration."""
-    found: Mapping[str, str] = (
-        context.engine.images.resolve(str(image.id)).config.settings.get("Labels") or {}
-    )
-    return found
+    """Read the labels of an image from its configuration; none where they are no labels."""
+    found = context.engine.images.documents(str(image.id)).config.settings.get("Labels")
+    return found if isinstance(found, dict) else {}
 
 
 def _passes(
@@ -238,7 +236,7 @@ def _passes(
         return True
     try:
         found = labels()
-    except NotFound:  # removed since it was listed
+    except (Corrupt, Invalid, NotFound, Unsupported):  # removed since it was listed, or damaged
         return False
     return all(_has(found, text) for text in wanted) and not any(
         _has(found, text) for text in unwanted

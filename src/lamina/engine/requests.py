@@ -17,6 +17,7 @@ from lamina.engine.restarting import HealthRequest, RestartPolicy
 from lamina.engine.volume_mounts import MountInvalid, VolumeMount
 from lamina.errors import Invalid
 from lamina.spec.bundle import KEEP_GROUPS, capabilities
+from lamina.spec.config import check_settings
 from lamina.spec.limits import Limits
 from lamina.spec.wire import Document
 from lamina.values import dataclass, field, replace
@@ -189,7 +190,8 @@ def signal_number(text: str) -> int:
 
 
 def config_document(request: CreateRequest, image: Document, container: str) -> Document:
-    """Join the request with the image's config into Docker's Config. Raises: CommandMissing."""
+    """Join the request with the image's config into Docker's Config. Raises: CommandMissing, Invalid."""
+    check_settings(image)
     entrypoint = list(image.get("Entrypoint") or [])
     command = list(request.command)
     if request.entrypoint is not None:

@@ -10,10 +10,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["CONFIG_LIMIT", "History", "ImageConfig"]
+__all__ = ["CONFIG_LIMIT", "History", "ImageConfig", "check_settings"]
 
 CONFIG_LIMIT = 16 * 1024 * 1024
 """Largest image configuration we read, in bytes; real ones have a few thousand."""
+
+_LISTS = ("Cmd", "Entrypoint", "Env", "OnBuild", "Shell")
+_TEXTS = ("StopSignal", "User", "WorkingDir")
+_SETS = ("ExposedPorts", "Volumes")
+_NUMBERS = ("Interval", "Retries", "StartInterval", "StartPeriod", "Timeout")
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,3 +162,35 @@ class ImageConfig:
         ]
         rows.extend((History(), diff_id) for diff_id in layers)
         return tuple(rows)
+
+
+def check_settings(settings: Document) -> None:
+    """See that what a container is made of has the types that the image-spec gives it (config.md).
+
+    Others refuse such an image as a whole; here it is shown, and nothing is run of it: a word that is
+    none would be met by whoever lists containers. Raises: Invalid.
+    """
+    health = settings.get("Healthcheck") or {}
+    wrong = [
+        *(name for name in _LISTS if not _are_texts(settings.get(name) or [])),
+        *(name for name in _TEXTS if not isinstance(settings.get(name) or "", str)),
+        *(name for name in _SETS if not isinstance(settings.get(name) or {}, dict)),
+    ]
+    labels = settings.get("Labels") or {}
+    if not isinstance(labels, dict) or not _are_texts([one or "" for one in labels.values()]):
+        wrong.append("Labels")
+    if (
+        not isinstance(health, dict)
+        or not _are_texts(health.get("Test") or [])
+        or not all(isinstance(health.get(name) or 0, int) for name in _NUMBERS)
+    ):
+        wrong.append("Healthcheck")
+    if wrong:
+        raise Invalid(
+            f"the image's configuration has another kind of value in {', '.join(wrong)} than images have",
+            hint="`lamina inspect` shows it; build or pull the image again",
+        )
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
