@@ -148,8 +148,9 @@ class Inside:
             )
             return Listed(new, found[0])
         below, own = Folder([self._placed(node) for node in lower]), Folder([(layer, here)])
-        seen = set(below.names) if here.opaque or own.gone[0] else set()
-        gone = seen - set(own.names) if here.opaque else seen & own.gone[0]
+        is_emptied = _is_emptied(layer, path)
+        seen = set(below.names) if is_emptied or own.gone[0] else set()
+        gone = seen - set(own.names) if is_emptied else seen & own.gone[0]
         names = sorted([*own.names, *gone]) if gone else own.names
         rows = [
             self._change(number, name, None if name in gone else own.node(name), below.node(name))
@@ -167,6 +168,16 @@ class Inside:
         told = tuple(str(one) for one in differences(old, node))
         stays = "" if node.kind is Kind.DIRECTORY else "repeated"
         return Row(name, node, number, _size(node, -1), "changed" if told else stays, told)
+
+
+def _is_emptied(layer: HollowLayer, path: bytes) -> bool:
+    """Tell whether a directory that a layer has is opaque there, or below one that is."""
+    node: Node | None = layer.root
+    for name in path.split(b"/") if path else ():
+        if node is None or node.opaque:
+            break
+        node = layer.child(node, name)
+    return node is not None and node.opaque
 
 
 def _size(node: Node, weight: int) -> int:
