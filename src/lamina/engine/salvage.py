@@ -161,8 +161,13 @@ class _Reading:
         self._sealer.append(piece)
         feed = self._parser.feed
         with memoryview(piece) as view:
-            for at in range(0, len(view), _BLOCK):
-                found = feed(view[at : at + _BLOCK])
+            at = 0
+            while at < len(view):
+                # Of a body nothing can be wrong: a gigabyte of zeros is not two million pieces.
+                body = _end(self._waiting[-1]) - self._parser.size if self._waiting else 0
+                step = max(_BLOCK, body & -_BLOCK)
+                found = feed(view[at : at + step])
+                at += step
                 if found:
                     self._waiting += found
                     if len(self._waiting) > _BATCH:
