@@ -122,6 +122,23 @@ def test_files_that_are_packed_as_one_are_decoded_once(monkeypatch: pytest.Monke
     assert (blob.opened, made) == (1, ["gzip"])
 
 
+def test_a_file_beside_one_that_is_wrong_is_read_all_the_same():
+    good, bad = gzip.compress(b"goodevil"), gzip.compress(b"other")
+    blob = Blob(b"x" + good + bad + b"no gzip")
+    rows = [
+        file("a", b"good", offset=1), file("b", b"well", offset=1, innerOffset=4),
+        file("c", b"thing", offset=1 + len(good)), file("d", b"!", offset=1 + len(good) + len(bad)),
+    ]  # fmt: skip
+    with layer_of(blob, *rows) as layer:
+        nodes = [node for path, node in layer.walk() if path]
+        assert layer.read(nodes[0]) == b"good"
+        for node, why in zip(
+            nodes[1:], ("other bytes", "other bytes", "blob is wrong"), strict=True
+        ):
+            with pytest.raises(SeekIndexInvalid, match=why):
+                layer.read(node)
+
+
 def test_of_a_chunk_that_is_said_to_reach_to_the_blobs_end_no_more_is_fetched_than_decodes():
     blob = Blob(b"x" + gzip.compress(b"here") + bytes(5_000_000))
     with layer_of(blob, file("a", b"here", offset=1)) as layer:

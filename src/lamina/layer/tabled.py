@@ -297,8 +297,17 @@ class TabledLayer(SealedLayer):
                 ]
             else:  # one may be said to reach to the blob's end: no more is fetched than decodes
                 parts = [packed]
-            decoded = [_decoded(self._codec, *each) for each in zip(groups, parts, strict=True)]
-        flat = [data for group in decoded for data in group]
+            flat: list[bytes] = []
+            for group, part in zip(groups, parts, strict=True):
+                try:
+                    found_here = _decoded(self._codec, group, part)
+                except SeekIndexInvalid:
+                    if not flat:
+                        raise
+                    break  # what is wrong with those behind is told to whoever wants them
+                flat += found_here
+                if len(found_here) < len(group):
+                    break
         for each, data in enumerate(flat, number):
             self._cache.put((id(self), each), data)
         return flat[0]
@@ -329,8 +338,12 @@ def _up_to(source: "Readable", size: int) -> "Iterator[bytes]":
 
 
 def _decoded(codec: str, group: "Sequence[Chunk]", packed: "Iterable[bytes]") -> list[bytes]:
-    """Decode chunks that are packed as one, as far as they go, and check each. Raises: SeekIndexInvalid."""
+    """Decode chunks that are packed as one, and check each; give those before the first that is wrong.
+
+    Raises: SeekIndexInvalid (that is the first of all).
+    """
     plain = bytearray()
+    why = "it has other bytes than the table of contents says"
     wanted = max(chunk.inner + chunk.size for chunk in group)
     machine = decompressor(codec)
     try:
@@ -339,11 +352,15 @@ def _decoded(codec: str, group: "Sequence[Chunk]", packed: "Iterable[bytes]") ->
             if len(plain) >= wanted:
                 break
     except CodecError as error:
-        raise SeekIndexInvalid(f"the blob does not decode there: {error}") from error
-    found = []
+        why = f"it does not decode: {error}"
+    found: list[bytes] = []
     for chunk in group:
         data = bytes(memoryview(plain)[chunk.inner : chunk.inner + chunk.size])
         if len(data) != chunk.size or sha256(data).digest() != chunk.digest:
-            raise SeekIndexInvalid(f"the blob has other bytes for the content at {chunk.at} and on")
+            if found:
+                break
+            raise SeekIndexInvalid(
+                f"the blob is wrong where the content at {chunk.at} begins: {why}"
+            )
         found.append(data)
     return found
