@@ -12,7 +12,7 @@ from tests.hub.clients import PASSWORD, Client, digest
 from tests.hub.lines import Line, a_hub_beside, head
 from tests.hub.raw import exchange
 
-from lamina.hub import Hub, HubSettings, front
+from lamina.hub import Hub, HubSettings, front, openings
 from lamina.hub.intake import LARGEST
 from lamina.hub.logs import json_lines
 from lamina.spec.wire import decode
@@ -235,6 +235,19 @@ def test_what_rests_has_a_row_and_a_file_and_goes_on_from_there(hub):
         assert os.path.exists(f"{hub.root}/uploads/{upload}")
         assert ask(line, "PUT", named(place, data), body=data)[0] == 201
         assert rows(hub, "uploads") == before
+
+
+def test_who_begins_more_than_may_rest_has_rows_at_once(hub, monkeypatch):
+    hub.services.uploads.note_rested(for_s=0)  # what other tests began
+    monkeypatch.setattr(openings, "_MANY", 2)
+    before = rows(hub, "uploads")
+    with Line(hub) as line:
+        places = [begin(line) for _ in range(5)]
+        assert rows(hub, "uploads") == before + 3
+        for number, place in enumerate(places):
+            data = b"of many %d" % number
+            assert ask(line, "PUT", named(place, data), body=data)[0] == 201
+    assert rows(hub, "uploads") == before
 
 
 def test_a_right_that_goes_between_the_two_requests_is_gone(hub, alice):

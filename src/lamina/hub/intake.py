@@ -110,6 +110,8 @@ class Intake:
     def begin(self, wish: Wish) -> str:
         """Begin an upload; give its id. On the loop; costs some 30 µs. Raises: LongWay."""
         login, name = wish.login, wish.repository
+        if self._openings.is_full:
+            raise LongWay
         try:
             footing = self._footing(login, self._grounds.look(login.name, name))
             if footing is None:

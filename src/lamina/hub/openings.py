@@ -20,6 +20,7 @@ __all__ = ["Opening", "Openings"]
 _LIFE_S = 120.0
 """How long an id speaks for itself. Long before, its upload has a row, unless its process died."""
 _REMEMBERED = 4096
+_MANY = 20_000
 _TIME, _CHANCE_SIZE, _MARK = 4, 6, 6
 _START = _TIME + _CHANCE_SIZE
 _KIND_MASK, _KIND = 0xF000C000, 0x80008000
@@ -82,6 +83,11 @@ class Openings:
         return -_LIFE_S < age_s < _LIFE_S and secrets.compare_digest(
             mark, self._mark(start, repository)
         )
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether so many rest that whoever begins more is to wait for a row: some 10 MB of memory."""
+        return len(self._waiting) >= _MANY
 
     def is_resting(self, upload: str) -> bool:
         """Tell whether an upload was begun in this process, and nothing of it came yet."""

@@ -119,10 +119,12 @@ class Uploads:
         return upload
 
     def open(self, caller: Caller, name: str) -> str:
-        """Begin an upload that is its id alone until something of it comes; give that.
+        """Begin an upload that is its id alone until something of it comes, unless too many are; give that.
 
         Raises: what `begin` does.
         """
+        if self._openings.is_full:
+            return self.begin(caller, name)
         is_first = self._let_in(caller, name, 0)
         return self._openings.begin(name, caller.name, is_first=is_first)
 
