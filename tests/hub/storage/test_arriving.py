@@ -131,6 +131,23 @@ def test_what_gets_its_file_while_it_is_dropped_leaves_none(
     assert [files for _, _, files in os.walk(tmp_path / "blobs") if files] == []
 
 
+def test_other_bytes_that_come_for_the_same_upload_are_never_taken_for_the_blob(
+    database, storage, tmp_path
+):
+    (named,) = arrive(database, b"the right ones")
+    others = b"the wrong ones"
+    for settles in (False, True):
+        storage.take("place0", Digest(digest(others)), others)  # and the process was killed
+        assert read(storage, named, "place0") == b"the right ones"
+        if settles:
+            storage.shelve(named, "place0")  # as a sweep does with what it finds
+            assert os.listdir(tmp_path / "uploads") == []
+        else:
+            assert storage.settle() == 1
+            storage.drop_upload("place0")
+    assert read(storage, named, "place0") == b"the right ones"
+
+
 def test_what_two_processes_settle_at_once_stays_and_so_does_what_came_meanwhile(
     database, storage, monkeypatch, tmp_path
 ):

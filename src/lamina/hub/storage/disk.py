@@ -108,15 +108,15 @@ class DiskStorage:
 
     def export(self, digest: Digest, place: str, path: str) -> bool:
         """Make `path` a hard link to a blob; False: that cannot be. Raises: BlobUnknown."""
-        for source in self._paths(digest, place):
-            try:
-                os.link(source, path)
-            except FileNotFoundError:
-                continue
-            except OSError:  # another file system, or one without links
-                return False
+        try:
+            os.link(self._blob(digest, place), path)
+        except FileNotFoundError:
+            pass
+        except OSError:  # another file system, or one without links
+            return False
+        else:
             return True
-        self.open(digest, place).close()  # it may have no file yet
+        self.open(digest, place).close()  # it may have no file yet, or not in its place
         return False
 
     def resume(self, upload: str) -> _DiskIncoming:
@@ -197,6 +197,9 @@ class DiskStorage:
     def shelve(self, digest: Digest, place: str) -> None:
         """Rename to where the digest can be read off."""
         target = self._blob(digest, place)
+        if os.path.exists(target):  # what came for the same upload again is not this blob
+            self.drop_upload(place)
+            return
         # Not synced: where a power cut undoes it, `open` looks in the folder of uploads, too.
         try:
             os.rename(self._upload(place), target)
@@ -207,15 +210,16 @@ class DiskStorage:
 
     def open(self, digest: Digest, place: str) -> BinaryIO:
         """Open a blob for reading, a real file unless it has none yet. Raises: BlobUnknown."""
-        for path in self._paths(digest, place):
-            with contextlib.suppress(FileNotFoundError):
-                return open(path, "rb", buffering=0)
+        with contextlib.suppress(FileNotFoundError):
+            return open(self._blob(digest, place), "rb", buffering=0)
         if place and self._database is not None:
+            # before its upload's file: that may be of a second client, with other bytes
             data = self._database.read(lambda connection: arrivals.data(connection, place))
             if data is not None:
                 return io.BytesIO(data)
-            with contextlib.suppress(FileNotFoundError):  # it was settled in between
-                return open(self._blob(digest, place), "rb", buffering=0)
+        for path in self._paths(digest, place):  # it was settled in between, or is to be shelved
+            with contextlib.suppress(FileNotFoundError):
+                return open(path, "rb", buffering=0)
         raise BlobUnknown(f"blob {digest} is not here")
 
     def link(self, digest: Digest, place: str) -> str:  # noqa: ARG002 - nobody else has these bytes
