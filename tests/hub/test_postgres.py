@@ -145,8 +145,13 @@ def test_who_may_push_no_more_leaves_nothing_of_a_begun_upload(hub, erin):
     assert uploading(hub) == before
 
 
-def test_a_begun_upload_goes_on_after_the_database_did_not_answer(erin, monkeypatch):
+@pytest.mark.parametrize("has_rested", [False, True])
+def test_a_begun_upload_goes_on_after_the_database_did_not_answer(
+    hub, erin, monkeypatch, has_rested
+):
     ending = f"{erin.begin('erin/doubt')}?digest={digest(b'doubt')}"
+    if has_rested:
+        hub.services.uploads.note_rested(for_s=0)
 
     def fail(*_: object, **__: object) -> None:
         raise Unavailable("the hub's database cannot be reached: on purpose")

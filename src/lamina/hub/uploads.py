@@ -290,9 +290,13 @@ class Uploads:
             durable=False,
         )
 
-    def append(self, caller: Caller, name: str, upload_id: str, data: bytes) -> tuple[Upload, int]:
+    def append(
+        self, caller: Caller, name: str, upload_id: str, data: bytes, *, last: Digest | None = None
+    ) -> tuple[Upload, int]:
         """Append a few bytes that came whole to an upload that nobody else sends to.
 
+        `last` is the blob's digest where they end it: bytes that are all of it are not appended to
+        others. They come again, after an answer that said so, and those that are there are verified.
         Gives the upload and its offset after them.
         Raises: what `find` does, UploadTaken, QuotaExceeded (the upload is dropped).
         """
@@ -300,7 +304,8 @@ class Uploads:
         self.room(upload, name, length=len(data))
         incoming = self._storage.resume(upload_id)
         try:
-            incoming.write([data])
+            if last is None or not incoming.offset or not _is_of(last, data):
+                incoming.write([data])
         finally:
             incoming.close()
         return upload, incoming.offset
@@ -313,7 +318,8 @@ class Uploads:
             is_open = self._openings.is_open(upload_id, name)
             self._openings.finish(upload_id)
         if not (is_open and self._take_opened(caller, name, upload_id, data, digest)):
-            self.finish(self.append(caller, name, upload_id, data)[0], digest)
+            upload, _ = self.append(caller, name, upload_id, data, last=digest)
+            self.finish(upload, digest)
 
     def _take_opened(
         self, caller: Caller, name: str, upload: str, data: bytes, digest: Digest
