@@ -218,6 +218,7 @@ def test_an_image_with_an_odd_configuration_is_listed_and_shown(
     assert [row["RootFS"]["Type"] for row in json.loads(ask.run("inspect", "it").out)] == ["layers"]
 
 
+@pytest.mark.root
 def test_an_odd_image_neither_becomes_a_container_nor_hides_others_from_a_filter(
     settings: Settings, engine: Engine
 ):
