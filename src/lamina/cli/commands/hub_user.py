@@ -28,7 +28,7 @@ COMMAND = Command(
 Verbs:
   ls        List the accounts
   add       Make an account; a hub's first is its admin
-  passwd    Set a password; sessions and tokens end
+  passwd    Set a password; sessions and access tokens end
   reset     Print a link to choose a password; it works once, for an hour
   invite    Print a link to register; it works once, for a week
   disable   Keep an account from logging in; what it has stays
