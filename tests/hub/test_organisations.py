@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.hub.people import CHIEF, DORA, MAX, NOW, OLGA, SAM, register
+from tests.hub.people import CHIEF, DORA, MAX, NOW, OLGA, SAM, acme_of, peopled
 from tests.hub.repositories import find
 
 from lamina.hub.database import Connection, Database
-from lamina.hub.databases.sqlite import SqliteDatabase
 from lamina.hub.errors import (
     AccountUnknown,
     FormInvalid,
@@ -26,19 +25,14 @@ from lamina.hub.tables.roles import Role
 
 @pytest.fixture
 def database(tmp_path) -> Iterator[Database]:
-    database = SqliteDatabase(str(tmp_path / "hub.db"))
-    database.write(register)
-    yield database
-    database.close()
+    with peopled(tmp_path) as database:
+        yield database
 
 
 @pytest.fixture
 def made(database) -> Organisations:
     """The organisation acme of olga, with the member max."""
-    made = Organisations(database, clock=lambda: NOW)
-    made.create(OLGA, "acme")
-    made.set_member(OLGA, "acme", "max", is_owner=False)
-    return made
+    return acme_of(Organisations(database, clock=lambda: NOW), "max")
 
 
 def test_who_makes_an_organisation_owns_it_and_may_take_others_in(made):

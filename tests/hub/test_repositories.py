@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.hub.people import CHIEF, DORA, MAX, NOW, OLGA, SAM, register
+from tests.hub.people import CHIEF, DORA, MAX, NOW, OLGA, SAM, acme_of, peopled
 
 from lamina.hub.access import ANONYMOUS
 from lamina.hub.caches import Caches
 from lamina.hub.database import Database
-from lamina.hub.databases.sqlite import SqliteDatabase
 from lamina.hub.errors import (
     CacheWritten,
     FormInvalid,
@@ -25,20 +24,14 @@ from lamina.hub.tables.roles import Role
 
 @pytest.fixture
 def database(tmp_path) -> Iterator[Database]:
-    database = SqliteDatabase(str(tmp_path / "hub.db"))
-    database.write(register)
-    yield database
-    database.close()
+    with peopled(tmp_path) as database:
+        yield database
 
 
 @pytest.fixture
 def acme(database) -> Organisations:
     """The organisation acme of olga, with the members max and dora, who may read."""
-    acme = Organisations(database, clock=lambda: NOW)
-    acme.create(OLGA, "acme")
-    for name in ("max", "dora"):
-        acme.set_member(OLGA, "acme", name, is_owner=False)
-    return acme
+    return acme_of(Organisations(database, clock=lambda: NOW), "max", "dora")
 
 
 @pytest.fixture

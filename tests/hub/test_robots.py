@@ -5,13 +5,12 @@ from collections.abc import Iterator
 import pytest
 from tests.hub.clients import Client
 from tests.hub.clock import Time
-from tests.hub.people import CHIEF, MAX, NOW, OLGA, SAM, register
+from tests.hub.people import CHIEF, MAX, NOW, OLGA, SAM, acme_of, peopled
 from tests.hub.repositories import hide
 
 from lamina.hub import Hub
 from lamina.hub.access import Caller
 from lamina.hub.database import Database
-from lamina.hub.databases.sqlite import SqliteDatabase
 from lamina.hub.errors import (
     CredentialsRefused,
     FormInvalid,
@@ -32,13 +31,9 @@ def time() -> Time:
 @pytest.fixture
 def database(tmp_path, time) -> Iterator[Database]:
     """acme is olga's, with the member max."""
-    database = SqliteDatabase(str(tmp_path / "hub.db"))
-    database.write(register)
-    made = Organisations(database, clock=time)
-    made.create(OLGA, "acme")
-    made.set_member(OLGA, "acme", "max", is_owner=False)
-    yield database
-    database.close()
+    with peopled(tmp_path) as database:
+        acme_of(Organisations(database, clock=time), "max")
+        yield database
 
 
 @pytest.fixture

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.hub.people import CHIEF, DORA, MAX, NOW, OLGA, SAM, register
+from tests.hub.people import CHIEF, DORA, MAX, NOW, OLGA, SAM, peopled
 from tests.hub.repositories import find
 
 from lamina.hub.access import ANONYMOUS
 from lamina.hub.database import Connection
-from lamina.hub.databases.sqlite import SqliteDatabase
 from lamina.hub.errors import (
     AccountUnknown,
     FormInvalid,
@@ -28,23 +27,21 @@ from lamina.hub.tables.roles import Role
 @pytest.fixture
 def roles(tmp_path) -> Iterator[Roles]:
     """Roles on acme/app, which is public, and sam/own, which is private; acme has a team devs of dora."""
-    database = SqliteDatabase(str(tmp_path / "hub.db"))
 
     def prepare(connection: Connection) -> None:
-        register(connection)
         for name in ("acme/app", "sam/own"):
             repositories.add(connection, name, now=NOW)
         repositories.set_private(connection, find(connection, "sam/own"), is_private=True)
 
-    database.write(prepare)
-    made = Organisations(database, clock=lambda: NOW)
-    made.create(CHIEF, "acme")
-    made.set_member(CHIEF, "acme", "olga", is_owner=True)
-    made.set_member(CHIEF, "acme", "dora", is_owner=False)
-    made.create_team(OLGA, "acme", "devs")
-    made.join_team(OLGA, "acme", "devs", "dora")
-    yield Roles(database)
-    database.close()
+    with peopled(tmp_path) as database:
+        database.write(prepare)
+        made = Organisations(database, clock=lambda: NOW)
+        made.create(CHIEF, "acme")
+        made.set_member(CHIEF, "acme", "olga", is_owner=True)
+        made.set_member(CHIEF, "acme", "dora", is_owner=False)
+        made.create_team(OLGA, "acme", "devs")
+        made.join_team(OLGA, "acme", "devs", "dora")
+        yield Roles(database)
 
 
 def held(roles: Roles, name: str = "acme/app") -> dict[str, str]:
